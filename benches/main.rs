@@ -1,0 +1,2 @@
+//! Measures persevere.
+fn main() {}

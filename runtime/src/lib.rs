@@ -1,0 +1,3 @@
+//! Durable orchestrations for Rust.
+
+pub mod model;

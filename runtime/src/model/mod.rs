@@ -1,0 +1,1 @@
+//! Plain data, and the words of the whole crate.
