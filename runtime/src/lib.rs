@@ -1,3 +1,4 @@
 //! Durable orchestrations for Rust.
 
 pub mod model;
+pub mod store;

@@ -1,0 +1,134 @@
+//! What becomes durable together.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Epoch, Execution, InboxId, InstanceHead, InstanceKey, OperationId, TaskId, Timestamp};
+
+/// Everything that one turn changes in the store. Applied whole or not at all.
+///
+/// Every removal names exactly one row that is there; every addition names a row that is not. A store that counts
+/// otherwise answers [`CommitError::Fenced`](crate::store::CommitError::Fenced): somebody else wrote, or memory is wrong.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TurnCommit {
+    /// An ended life that goes, with its history. Applied first.
+    pub purge: Option<InstanceKey>,
+    /// Continue-as-new: the history of this execution goes.
+    pub erase_history: Option<(InstanceKey, Execution)>,
+    /// The head row.
+    pub head: HeadChange,
+    /// History rows. None in a commit that only discards or purges.
+    pub record: Option<RecordRow>,
+    /// Inbox rows whose message is recorded or discarded by this commit.
+    pub inbox_done: Vec<InboxId>,
+    /// Task rows whose completion is recorded, or whose operation is cancelled, by this commit.
+    pub tasks_done: Vec<TaskId>,
+    /// Timer rows that fired or are cancelled.
+    pub timers_done: Vec<TimerRow>,
+    /// Messages to other instances.
+    pub inbox_new: Vec<InboxRow>,
+    /// Activities to run.
+    pub tasks_new: Vec<TaskRow>,
+    /// Timers to fire.
+    pub timers_new: Vec<TimerRow>,
+}
+
+/// What happens to a head row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum HeadChange {
+    /// It stays as it is: most turns.
+    #[default]
+    None,
+    /// A new life. Its id is in use by no other row.
+    Insert(Arc<InstanceHead>),
+    /// The row of this life becomes this.
+    Update(Arc<InstanceHead>),
+}
+
+/// A row of history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRow {
+    /// Whose.
+    pub key: InstanceKey,
+    /// Which execution.
+    pub execution: Execution,
+    /// Which turn of it: 0, 1, 2, … without gaps.
+    pub turn_number: u64,
+    /// The turn's time.
+    pub time: Timestamp,
+    /// The encoded turn record. Nobody but the engine looks inside.
+    pub bytes: Bytes,
+}
+
+/// A row of the inbox: a message between the commit that sent it and the one that receives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxRow {
+    /// Rises with acceptance.
+    pub id: InboxId,
+    /// The encoded message. Nobody but the engine looks inside.
+    pub bytes: Bytes,
+}
+
+/// A row of the task table: a scheduled activity that is not complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskRow {
+    /// Which.
+    pub id: TaskId,
+    /// The turn that scheduled it: its record holds the input.
+    pub turn_number: u64,
+    /// The activity's name.
+    pub name: String,
+}
+
+/// A row of the timer table. Its columns are its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimerRow {
+    /// When it is due.
+    pub fire_at: Timestamp,
+    /// Whose.
+    pub key: InstanceKey,
+    /// Which execution.
+    pub execution: Execution,
+    /// Which operation; [`OperationId::START`] for the timer that starts the execution.
+    pub operation: OperationId,
+}
+
+/// Consecutive turn commits of one partition that become durable together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommitBatch {
+    /// Who writes. A store refuses every epoch but the one that claimed it last.
+    pub epoch: Epoch,
+    /// Applied in this order; the result equals applying them one by one.
+    pub turns: Vec<TurnCommit>,
+}
+
+impl TurnCommit {
+    /// Row operations in it: what one commit costs a store.
+    pub fn row_operations(&self) -> usize {
+        usize::from(self.purge.is_some())
+            + usize::from(self.head != HeadChange::None)
+            + usize::from(self.record.is_some())
+            + self.inbox_done.len()
+            + self.tasks_done.len()
+            + self.timers_done.len()
+            + self.inbox_new.len()
+            + self.tasks_new.len()
+            + self.timers_new.len()
+    }
+
+    /// Roughly how many bytes of memory it holds until it is durable.
+    pub fn size(&self) -> usize {
+        let head = match &self.head {
+            HeadChange::None => 0,
+            HeadChange::Insert(head) | HeadChange::Update(head) => {
+                256 + head.input.len()
+                    + head.output.as_ref().map_or(0, |o| o.len())
+                    + head.custom_status.as_ref().map_or(0, |s| s.len())
+            }
+        };
+        let inbox: usize = self.inbox_new.iter().map(|row| 32 + row.bytes.len()).sum();
+        let record = self.record.as_ref().map_or(0, |record| 64 + record.bytes.len());
+        128 + head + inbox + record + self.row_operations() * 32
+    }
+}

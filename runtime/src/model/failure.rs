@@ -1,0 +1,15 @@
+//! What went wrong, as data.
+use serde::{Deserialize, Serialize};
+
+/// Stand-in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailureDetails {
+    error_type: String,
+    message: String,
+}
+impl FailureDetails {
+    /// New.
+    pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { error_type: error_type.into(), message: message.into() }
+    }
+}

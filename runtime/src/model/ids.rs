@@ -1,0 +1,251 @@
+//! Names and numbers of instances, lives, executions and operations.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The name of an orchestration instance, as callers know it.
+///
+/// 1 to 256 characters, no leading `@`, none of `/ \ # ?`, no control characters: the rules of the Durable Task family
+/// (which stops at 100 characters where its HTTP edge makes the id).
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct InstanceId(Arc<str>);
+
+/// The longest instance id, in characters.
+pub const MAX_INSTANCE_ID_CHARS: usize = 256;
+
+/// Why a text cannot be an instance id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidInstanceId {
+    /// The text is empty.
+    #[error("an instance id must not be empty: leave it out to have one made, or give 1 to 256 characters")]
+    Empty,
+    /// The text is longer than 256 characters.
+    #[error("an instance id has at most 256 characters, this one has {chars}: use a shorter key, such as a hash of it")]
+    TooLong {
+        /// How many characters it has.
+        chars: usize,
+    },
+    /// The text starts with `@`, which is kept for entities.
+    #[error("instance id `{id}` starts with `@`, which is reserved for entities: choose another first character")]
+    LeadingAt {
+        /// The text.
+        id: String,
+    },
+    /// The text holds one of `/ \ # ?` or a control character.
+    #[error(
+        "instance id {id:?} holds {character:?} at character {position}: `/`, `\\`, `#`, `?` and control characters are not allowed"
+    )]
+    IllegalCharacter {
+        /// The text.
+        id: String,
+        /// The first illegal character.
+        character: char,
+        /// Its position, counted in characters from 0.
+        position: usize,
+    },
+}
+
+impl InstanceId {
+    /// Checks a text and makes it an instance id.
+    ///
+    /// # Errors
+    /// [`InvalidInstanceId`] says which rule the text breaks.
+    pub fn new(id: impl AsRef<str>) -> Result<Self, InvalidInstanceId> {
+        let id = id.as_ref();
+        let chars = id.chars().count();
+        if chars == 0 {
+            return Err(InvalidInstanceId::Empty);
+        }
+        if chars > MAX_INSTANCE_ID_CHARS {
+            return Err(InvalidInstanceId::TooLong { chars });
+        }
+        if id.starts_with('@') {
+            return Err(InvalidInstanceId::LeadingAt { id: id.to_owned() });
+        }
+        let illegal = |c: &char| matches!(c, '/' | '\\' | '#' | '?') || c.is_control();
+        if let Some((position, character)) = id.chars().enumerate().find(|(_, c)| illegal(c)) {
+            return Err(InvalidInstanceId::IllegalCharacter { id: id.to_owned(), character, position });
+        }
+        Ok(Self(id.into()))
+    }
+
+    /// The id that is minted from a fresh key: unique by construction, so nothing needs to be looked up for it.
+    pub(crate) fn minted(key: InstanceKey) -> Self {
+        const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let mut text = String::with_capacity(13);
+        for shift in (0..13).rev() {
+            text.push(char::from(DIGITS[(key.0 >> (shift * 5)) as usize & 31]));
+        }
+        Self(text.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+impl AsRef<str> for InstanceId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for InstanceId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<&str> for InstanceId {
+    type Error = InvalidInstanceId;
+
+    fn try_from(id: &str) -> Result<Self, InvalidInstanceId> {
+        Self::new(id)
+    }
+}
+
+impl std::str::FromStr for InstanceId {
+    type Err = InvalidInstanceId;
+
+    fn from_str(id: &str) -> Result<Self, InvalidInstanceId> {
+        Self::new(id)
+    }
+}
+
+impl<'de> Deserialize<'de> for InstanceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::new(text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The number of one life of an instance id. Restart and replacement begin a new life.
+///
+/// 63 bits: fence epoch (24) and counter (39). The epoch is durable before it is used and rises at every open and every
+/// recovery, so no key is ever given twice, whatever the clock does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstanceKey(pub u64);
+
+const COUNTER_BITS: u32 = 39;
+
+impl fmt::Debug for InstanceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 >> COUNTER_BITS, self.0 & ((1 << COUNTER_BITS) - 1))
+    }
+}
+
+/// The fence epoch of a store: who claimed it last, owns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Epoch(pub u32);
+
+/// Gives out keys and inbox ids: strictly rising numbers that no earlier or later epoch can give.
+#[derive(Debug)]
+pub struct KeyMint {
+    base: u64,
+    next: std::sync::atomic::AtomicU64,
+}
+
+impl KeyMint {
+    /// The mint of one epoch. Only the owner of the epoch may have it.
+    pub fn new(epoch: Epoch) -> Self {
+        Self { base: u64::from(epoch.0 & 0x00ff_ffff) << COUNTER_BITS, next: std::sync::atomic::AtomicU64::new(1) }
+    }
+
+    fn next(&self) -> u64 {
+        self.base | self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// A key that was never given before.
+    pub fn instance_key(&self) -> InstanceKey {
+        InstanceKey(self.next())
+    }
+
+    /// An inbox id higher than all before it.
+    pub fn inbox_id(&self) -> InboxId {
+        InboxId(self.next())
+    }
+}
+
+/// One generation of an instance; continue-as-new starts the next. The first is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Execution(pub u32);
+
+/// The number of an operation within its execution, given when its future is first polled. The first is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(pub u32);
+
+impl OperationId {
+    /// The operation number of the start timer, which no operation of the code has.
+    pub const START: Self = Self(0);
+}
+
+/// The number of an inbox row. Rises with acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InboxId(pub u64);
+
+/// Names one scheduled activity for ever: life, execution and operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId {
+    /// The life that scheduled it.
+    pub key: InstanceKey,
+    /// The execution that scheduled it.
+    pub execution: Execution,
+    /// Its operation.
+    pub operation: OperationId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn illegal_ids_are_refused_with_the_rule_they_break() {
+        assert_eq!(InstanceId::new(""), Err(InvalidInstanceId::Empty));
+        assert_eq!(InstanceId::new("x".repeat(257)), Err(InvalidInstanceId::TooLong { chars: 257 }));
+        assert!(InstanceId::new("é".repeat(256)).is_ok());
+        assert!(matches!(InstanceId::new("@entity"), Err(InvalidInstanceId::LeadingAt { .. })));
+        for text in ["a/b", "a\\b", "a#b", "a?b", "a\nb", "a\u{7f}b"] {
+            assert!(
+                matches!(InstanceId::new(text), Err(InvalidInstanceId::IllegalCharacter { position: 1, .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_rise_and_never_repeat_over_epochs() {
+        let (old, new) = (KeyMint::new(Epoch(7)), KeyMint::new(Epoch(8)));
+        let keys: Vec<_> = (0..3).map(|_| old.instance_key()).chain((0..3).map(|_| new.instance_key())).collect();
+        assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
+        assert!(keys.iter().all(|k| k.0 <= i64::MAX as u64));
+    }
+
+    #[test]
+    fn minted_ids_are_legal_and_differ() {
+        let mint = KeyMint::new(Epoch(1));
+        let (a, b) = (InstanceId::minted(mint.instance_key()), InstanceId::minted(mint.instance_key()));
+        assert_ne!(a, b);
+        assert_eq!(InstanceId::new(a.as_str()), Ok(a));
+    }
+}

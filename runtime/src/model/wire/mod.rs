@@ -1,0 +1,79 @@
+//! The stored form of turn records and messages: protocol buffers, a checksum behind them.
+//!
+//! Where a kind of event exists in the Durable Task family's protocol its field number is kept (`executionStarted` 3,
+//! `taskScheduled` 6, …). A record of a newer format is refused, never guessed.
+
+mod convert;
+mod schema;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use prost::Message as _;
+
+use super::{Message, TurnRecord};
+
+/// The format that this build writes, and the newest it reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Why stored bytes cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WireError {
+    /// The checksum does not match: the bytes changed on their way.
+    #[error("the checksum does not match the stored bytes")]
+    Checksum,
+    /// Not what was written, though the checksum matches.
+    #[error("the stored bytes are not readable: {0}")]
+    Malformed(String),
+    /// Written by a newer version of this library.
+    #[error("written in format {0}, this build reads up to format {FORMAT}: run a newer version")]
+    NewerFormat(u32),
+}
+
+/// The stored form of a turn record.
+pub(crate) fn encode_record(record: &TurnRecord) -> Bytes {
+    seal(&schema::TurnRecord::from(record))
+}
+
+/// Reads a stored turn record.
+pub(crate) fn decode_record(bytes: &Bytes) -> Result<TurnRecord, WireError> {
+    let message = schema::TurnRecord::decode(open(bytes)?).map_err(|e| WireError::Malformed(e.to_string()))?;
+    if message.format > FORMAT {
+        return Err(WireError::NewerFormat(message.format));
+    }
+    message.try_into()
+}
+
+/// The stored form of a message.
+pub(crate) fn encode_message(message: &Message) -> Bytes {
+    seal(&schema::Envelope::from(message))
+}
+
+/// Reads a stored message.
+pub(crate) fn decode_message(bytes: &Bytes) -> Result<Message, WireError> {
+    let envelope = schema::Envelope::decode(open(bytes)?).map_err(|e| WireError::Malformed(e.to_string()))?;
+    if envelope.format > FORMAT {
+        return Err(WireError::NewerFormat(envelope.format));
+    }
+    envelope.try_into()
+}
+
+fn seal(message: &impl prost::Message) -> Bytes {
+    let mut buffer = BytesMut::with_capacity(message.encoded_len() + 4);
+    // The buffer grows on demand, so encoding cannot run out of room.
+    let _ = message.encode(&mut buffer);
+    let checksum = crc32fast::hash(&buffer);
+    buffer.put_u32_le(checksum);
+    buffer.freeze()
+}
+
+fn open(bytes: &Bytes) -> Result<Bytes, WireError> {
+    let split = bytes.len().checked_sub(4).ok_or(WireError::Checksum)?;
+    let stored: [u8; 4] = bytes[split..].try_into().map_err(|_| WireError::Checksum)?;
+    let content = bytes.slice(..split);
+    if crc32fast::hash(&content) != u32::from_le_bytes(stored) {
+        return Err(WireError::Checksum);
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests;

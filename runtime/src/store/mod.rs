@@ -1,0 +1,121 @@
+//! The store contract: a durable log and index of plain rows. A store knows nothing of orchestrators and never looks
+//! inside a record or a message.
+//!
+//! ```text
+//!            claim ──► load ──► commit, commit, commit … ──► close
+//!                        └────► instance, history (any time)
+//! ```
+//!
+//! Invariants that every store keeps, each with a case in the conformance suite:
+//! - `commit` is the only write path besides `claim` and `close`. All of a batch or nothing of it.
+//! - `Ok` from `commit` means durable. Nothing that a reader sees can be lost afterwards.
+//! - A batch of any epoch but the newest claimed one is refused as [`CommitError::Fenced`] and changes nothing.
+//! - The turns of a batch are applied in their order; the result equals applying them one by one.
+//! - Every removal removes exactly one row and every insertion inserts one; otherwise the whole batch is refused as
+//!   [`CommitError::Fenced`].
+
+mod error;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::model::{
+    CommitBatch, Epoch, Execution, InboxRow, InstanceHead, InstanceId, InstanceKey, OperationId, TimerRow, Timestamp,
+};
+
+pub use error::{CommitError, LoadError, OpenError};
+
+/// What a store operation returns. It runs without a Tokio context: a store that needs one brings its own.
+pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// Where a partition's rows live.
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
+    /// Takes the partition over: raises the epoch in a commit of its own and marks the store as in use.
+    ///
+    /// Durable when it returns. It settles the fate of every earlier commit: what was not applied by now never will be.
+    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>>;
+
+    /// Reads what a recovering partition needs. Called right after `claim`, before any commit of its epoch.
+    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>>;
+
+    /// Reads one head row. The read begins after the call, so it sees every commit that was durable then.
+    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>>;
+
+    /// Reads the turn records of one execution, in turn order.
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>>;
+
+    /// Makes a batch durable, whole or not at all.
+    ///
+    /// The caller has at most one batch under way, and sends the same batch again after [`CommitError::Transient`] and
+    /// [`CommitError::Full`], which promise that nothing was applied.
+    fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>>;
+
+    /// Marks the store as cleanly closed, under the epoch that was claimed last, and lets go of every resource once
+    /// nothing is under way. A later `claim` opens it again.
+    fn close(&self) -> StoreFuture<Result<(), CommitError>>;
+}
+
+/// What `claim` found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The epoch of the caller, from now on.
+    pub epoch: Epoch,
+    /// Names this store among all stores; made once, when it is created.
+    pub store_id: Uuid,
+    /// Whether the last owner closed the store before it went.
+    pub clean: bool,
+}
+
+/// Which instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstanceRef {
+    /// The current life of this id.
+    Id(InstanceId),
+    /// This life, if it is still stored.
+    Key(InstanceKey),
+}
+
+/// A head row and what belongs to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredInstance {
+    /// The row.
+    pub head: InstanceHead,
+    /// How many turn records the current execution has.
+    pub record_count: u64,
+    /// The time of the newest of them.
+    pub newest_record: Option<Timestamp>,
+}
+
+/// What a recovering partition needs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Backlog {
+    /// The open tasks, with the records that hold their inputs.
+    pub tasks: Vec<TaskGroup>,
+    /// Every timer.
+    pub timers: Vec<TimerRow>,
+    /// Every inbox row, in the order of their ids.
+    pub inbox: Vec<InboxRow>,
+    /// The lives that are parked.
+    pub parked: Vec<InstanceKey>,
+}
+
+/// The open tasks that one turn scheduled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskGroup {
+    /// Whose.
+    pub key: InstanceKey,
+    /// The id of that life.
+    pub id: InstanceId,
+    /// Which execution.
+    pub execution: Execution,
+    /// Which turn.
+    pub turn_number: u64,
+    /// Its record; `None` when the history row is missing.
+    pub record: Option<Bytes>,
+    /// The operations that are open, and the names of their activities.
+    pub tasks: Vec<(OperationId, String)>,
+}
