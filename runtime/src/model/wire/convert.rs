@@ -302,6 +302,11 @@ impl From<&Message> for schema::Envelope {
                 failed: result.is_err(),
                 payload: result.as_ref().map_or_else(failure_bytes, JsonText::to_bytes),
             }),
+            Message::TaskRefused { parent, failure } => Kind::TaskRefused(schema::ChildDone {
+                parent: Some(parent.into()),
+                failed: true,
+                payload: failure_bytes(failure),
+            }),
             Message::Terminate { target, parent, reason } => Kind::Terminate(schema::Terminate {
                 target: target.as_str().to_owned(),
                 parent: Some(parent.into()),
