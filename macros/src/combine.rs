@@ -141,6 +141,6 @@ fn library(input: ParseStream<'_>) -> syn::Result<TokenStream> {
 
 /// A future in its place, checked for being durable where the user wrote it.
 fn pinned(rt: &TokenStream, future: &Expr) -> TokenStream {
-    let checked = quote_spanned!(future.span().resolved_at(Span::mixed_site())=> #rt::durable(#future));
+    let checked = quote_spanned!(future.span()=> #rt::durable(#future));
     quote!(#rt::pin!(#rt::Some(#checked)))
 }

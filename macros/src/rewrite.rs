@@ -240,13 +240,12 @@ fn regroup(group: &Group, stream: TokenStream) -> Group {
     new
 }
 
-/// Generated tokens at a place of the user, so that an error points there. They are still resolved as ours.
+/// Generated tokens at a place of the user, so that an error points there.
 fn respan(tokens: TokenStream, span: Span) -> TokenStream {
     tokens
         .into_iter()
         .map(|mut token| {
-            let resolved = span.resolved_at(token.span());
-            token.set_span(resolved);
+            token.set_span(span);
             token
         })
         .collect()

@@ -42,9 +42,24 @@ pub fn encode_none() -> Input {
     Ok(JsonText::null())
 }
 
-/// The input of a function with one parameter: its JSON value.
-pub fn encode<T: Payload>(value: T) -> Input {
-    value.__encode()
+/// How a parameter is stored and read. Both sides of it ask for it in the same words, so that a type that cannot be
+/// stored gives one error.
+#[derive(Debug)]
+pub struct Codec<T> {
+    encode: fn(&T) -> Input,
+    decode: fn(&JsonText) -> Result<T, DecodeError>,
+}
+
+/// The codec of a parameter.
+pub fn codec<T: Payload>() -> Codec<T> {
+    Codec { encode: T::__encode, decode: T::__decode }
+}
+
+impl<T> Codec<T> {
+    /// The input of a function with one parameter: its JSON value.
+    pub fn encode(self, value: T) -> Input {
+        (self.encode)(&value)
+    }
 }
 
 /// The input of a function with several parameters: a JSON array.
@@ -82,9 +97,9 @@ impl InputReader {
     }
 
     /// The value of the next parameter; `null` where it was left out.
-    pub fn next<T: Payload>(&mut self, parameter: &str) -> Result<T, DecodeError> {
+    pub fn next<T>(&mut self, codec: Codec<T>, parameter: &str) -> Result<T, DecodeError> {
         let text = self.values.next().unwrap_or_else(JsonText::null);
-        T::__decode(&text).map_err(|error| DecodeError(format!("parameter `{parameter}`: {error}")))
+        (codec.decode)(&text).map_err(|error| DecodeError(format!("parameter `{parameter}`: {error}")))
     }
 }
 
@@ -108,10 +123,11 @@ pub fn erase_activity(
 }
 
 /// Erases the types of an orchestrator's future. The only place that asks it to be `Send`.
-pub fn erase_orchestration<O: Orchestrator>(
-    future: impl Future<Output: Outcome<Ok = O::Output, Err = O::Error>> + Send + 'static,
+pub fn erase_orchestration<O: Orchestrator, F: Future + Send + 'static>(
+    future: F,
+    into_result: fn(F::Output) -> Result<O::Output, O::Error>,
 ) -> BoxedOrchestration {
-    Box::pin(async move { recorded(future.await.__into_result()) })
+    Box::pin(async move { recorded(into_result(future.await)) })
 }
 
 /// The context in the type that the activity's first parameter names.

@@ -20,7 +20,7 @@ pub(crate) fn expand(callable: &Callable) -> TokenStream {
 fn contract(callable: &Callable) -> TokenStream {
     let Callable { marker, name, output, rt, .. } = callable;
     let input = super::input_type(callable);
-    let types = quote_spanned! {output.span().resolved_at(hidden_span())=>
+    let types = quote_spanned! {output.span()=>
         type Output = <#output as #rt::Outcome>::Ok;
         type Error = <#output as #rt::Outcome>::Err;
     };
@@ -50,16 +50,16 @@ fn call(callable: &Callable) -> TokenStream {
 }
 
 fn registration(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, name, rt, .. } = callable;
+    let Callable { function, marker, name, output: returned, rt, .. } = callable;
     let ident = &function.sig.ident;
     let [cx, input, reader, output] = ["cx", "input", "reader", "output"].map(|name| Ident::new(name, hidden_span()));
     let context = callable
         .context
         .as_ref()
-        .map(|ty| quote_spanned!(ty.span().resolved_at(hidden_span())=> #rt::activity_context::<#ty>(&#cx),));
+        .map(|ty| quote_spanned!(ty.span()=> #rt::activity_context::<#ty>(&#cx),));
     let decoded = super::decoded(callable, &reader);
     let number = callable.inputs.len();
-    let erase = quote_spanned!(ident.span().resolved_at(hidden_span())=> #rt::erase_activity);
+    let erase = quote_spanned!(ident.span()=> #rt::erase_activity);
     let marker_name = crate::attr::plain_name(marker);
     let location = super::location(rt);
     let entry = quote! {
@@ -77,7 +77,7 @@ fn registration(callable: &Callable) -> TokenStream {
             #erase(async move {
                 let mut #reader = #rt::InputReader::open(&#input, #number)?;
                 let #output = #ident(#context #(#decoded),*).await;
-                #rt::activity_result::<#marker>(#rt::Outcome::__into_result(#output))
+                #rt::activity_result::<#marker>(<#returned as #rt::Outcome>::__into_result(#output))
             })
         }
         #registration

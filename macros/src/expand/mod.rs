@@ -110,7 +110,7 @@ fn encoded(callable: &Callable) -> TokenStream {
     let rt = &callable.rt;
     let encode = |input: &crate::model::Input| {
         let (ident, ty) = (&input.ident, &input.ty);
-        quote_spanned!(ty.span().resolved_at(crate::attr::hidden())=> #rt::encode::<#ty>(#ident))
+        quote_spanned!(ty.span()=> #rt::codec::<#ty>().encode(#ident))
     };
     match &callable.inputs[..] {
         [] => quote!(#rt::encode_none()),
@@ -125,8 +125,8 @@ fn encoded(callable: &Callable) -> TokenStream {
 /// The expressions that read the parameters, in order, from a reader.
 fn decoded<'a>(callable: &'a Callable, reader: &'a Ident) -> impl Iterator<Item = TokenStream> + 'a {
     callable.inputs.iter().map(move |input| {
-        let (ty, name) = (&input.ty, crate::attr::plain_name(&input.ident));
-        quote_spanned!(ty.span().resolved_at(crate::attr::hidden())=> #reader.next::<#ty>(#name)?)
+        let (ty, name, rt) = (&input.ty, crate::attr::plain_name(&input.ident), &callable.rt);
+        quote_spanned!(ty.span()=> #reader.next(#rt::codec::<#ty>(), #name)?)
     })
 }
 

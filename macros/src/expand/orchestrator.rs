@@ -24,11 +24,11 @@ pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
 fn contract(callable: &Callable) -> TokenStream {
     let Callable { marker, name, version, context, output, rt, .. } = callable;
     let input = super::input_type(callable);
-    let types = quote_spanned! {output.span().resolved_at(hidden_span())=>
+    let types = quote_spanned! {output.span()=>
         type Output = <#output as #rt::Outcome>::Ok;
         type Error = <#output as #rt::Outcome>::Err;
     };
-    let status = quote_spanned! {context.span().resolved_at(hidden_span())=>
+    let status = quote_spanned! {context.span()=>
         type Status = <#context as #rt::ContextType>::Status;
     };
     quote! {
@@ -73,13 +73,13 @@ fn methods(callable: &Callable) -> TokenStream {
 }
 
 fn registration(callable: &Callable, calls: &[Call]) -> TokenStream {
-    let Callable { function, marker, name, version, context, rt, .. } = callable;
+    let Callable { function, marker, name, version, context, output, rt, .. } = callable;
     let ident = &function.sig.ident;
     let [ctx, input, reader] = ["ctx", "input", "reader"].map(|name| Ident::new(name, hidden_span()));
-    let context = quote_spanned!(context.span().resolved_at(hidden_span())=> <#context as #rt::ContextType>::__from_context(#ctx));
+    let context = quote_spanned!(context.span()=> <#context as #rt::ContextType>::__from_context(#ctx));
     let decoded = super::decoded(callable, &reader);
     let number = callable.inputs.len();
-    let erase = quote_spanned!(ident.span().resolved_at(hidden_span())=> #rt::erase_orchestration::<#marker>);
+    let erase = quote_spanned!(ident.span()=> #rt::erase_orchestration::<#marker, _>);
     let marker_name = crate::attr::plain_name(marker);
     let location = super::location(rt);
     let entry = quote! {
@@ -100,7 +100,7 @@ fn registration(callable: &Callable, calls: &[Call]) -> TokenStream {
             #input: &#rt::JsonText,
         ) -> #rt::core::result::Result<#rt::BoxedOrchestration, #rt::FailureDetails> {
             let mut #reader = #rt::InputReader::open(#input, #number)?;
-            #rt::Ok(#erase(#ident(#context, #(#decoded),*)))
+            #rt::Ok(#erase(#ident(#context, #(#decoded),*), <#output as #rt::Outcome>::__into_result))
         }
         #registration
     }
