@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -224,24 +225,24 @@ impl Context {
     }
 
     /// Waits for all of them, in source order; see [`join_all`](super::join_all).
-    pub fn join_all<F: super::Durable>(&self, futures: impl IntoIterator<Item = F>) -> super::JoinAll<F> {
+    pub fn join_all<I: IntoIterator<Item: super::Durable>>(&self, futures: I) -> super::JoinAll<I::Item> {
         super::join_all(futures)
     }
 
-    /// Waits for all of them, or for the first error; see [`try_join_all`](super::try_join_all).
-    pub fn try_join_all<T, E, F: super::Durable<Output = Result<T, E>>>(
-        &self,
-        futures: impl IntoIterator<Item = F>,
-    ) -> super::TryJoinAll<F, T> {
+    /// Waits for all of them, or for the first error.
+    pub fn try_join_all<T, E, I>(&self, futures: I) -> super::TryJoinAll<I::Item>
+    where
+        I: IntoIterator<Item: super::Durable + Future<Output = Result<T, E>>>,
+    {
         super::try_join_all(futures)
     }
 
-    /// Waits for all of them, at most `limit` at a time; see [`join_all_limit`](super::join_all_limit).
-    pub fn join_all_limit<F: super::Durable, I: IntoIterator<Item = F>>(
+    /// Waits for all of them, at most `limit` at a time: the next is issued when one is done.
+    pub fn join_all_limit<I: IntoIterator<Item: Future>>(
         &self,
         limit: usize,
         futures: I,
-    ) -> super::JoinAllLimit<I::IntoIter, F> {
+    ) -> super::JoinAllLimit<I::IntoIter> {
         super::join_all_limit(limit, futures)
     }
 }

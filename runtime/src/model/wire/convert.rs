@@ -342,6 +342,9 @@ impl TryFrom<schema::Envelope> for Message {
                 parent: parent(done.parent)?,
                 result: if done.failed { Err(failure(done.payload)?) } else { Ok(json(done.payload)?) },
             },
+            Kind::TaskRefused(refused) => {
+                Self::TaskRefused { parent: parent(refused.parent)?, failure: failure(refused.payload)? }
+            }
             Kind::Terminate(end) => {
                 Self::Terminate { target: instance(end.target)?, parent: parent(end.parent)?, reason: end.reason }
             }
