@@ -17,6 +17,8 @@
 mod error;
 mod memory;
 mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -31,6 +33,8 @@ use crate::model::{
 
 pub use error::{CommitError, LoadError, OpenError};
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 
 /// What a store operation returns. It runs without a Tokio context: a store that needs one brings its own.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
