@@ -14,6 +14,8 @@
 //! - Every removal removes exactly one row and every insertion inserts one; otherwise the whole batch is refused as
 //!   [`CommitError::Fenced`].
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod memory;
 mod rows;
