@@ -15,6 +15,8 @@
 //!   [`CommitError::Fenced`].
 
 mod error;
+mod memory;
+mod rows;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -28,6 +30,7 @@ use crate::model::{
 };
 
 pub use error::{CommitError, LoadError, OpenError};
+pub use memory::MemoryStore;
 
 /// What a store operation returns. It runs without a Tokio context: a store that needs one brings its own.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
