@@ -34,6 +34,8 @@ mod port;
 mod recovery;
 mod registered;
 mod runtime;
+#[cfg(test)]
+mod scripted_store;
 mod session;
 mod shutdown;
 mod world;
