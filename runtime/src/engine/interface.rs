@@ -177,7 +177,9 @@ pub enum Refusal {
         id: InstanceId,
     },
     /// The id is in use by another start.
-    #[error("instance `{id}` exists already: it is a {status} `{name}`, started otherwise; choose another id or ask for replacement")]
+    #[error(
+        "instance `{id}` exists already: it is a {status} `{name}`, started otherwise; choose another id or ask for replacement"
+    )]
     AlreadyExists {
         /// The id.
         id: InstanceId,

@@ -15,7 +15,13 @@ pub struct Partition {
 
 impl Partition {
     /// A partition that owns what the claim gives it, with what the store holds.
-    pub fn recover(config: PartitionConfig, registry: Arc<Registry>, claim: &Claim, backlog: Backlog, now: Timestamp) -> Self {
+    pub fn recover(
+        config: PartitionConfig,
+        registry: Arc<Registry>,
+        claim: &Claim,
+        backlog: Backlog,
+        now: Timestamp,
+    ) -> Self {
         let _ = (config, registry, claim, backlog, now);
         Self { outputs: Vec::new() }
     }

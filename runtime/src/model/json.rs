@@ -7,11 +7,11 @@ use serde::{Serialize, de::DeserializeOwned};
 pub struct JsonText(Bytes);
 
 /// A value could not be written as JSON.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct EncodeError(pub String);
 /// A JSON text is not the value that was expected.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(pub String);
 
