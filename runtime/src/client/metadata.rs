@@ -7,7 +7,6 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use super::error::ClientError;
 use crate::contract::CustomStatus;
@@ -208,11 +207,11 @@ impl Serialize for OrchestrationMetadata {
         document.serialize_field("name", &head.name)?;
         document.serialize_field("instanceId", &head.id)?;
         document.serialize_field("runtimeStatus", &head.status)?;
-        document.serialize_field("input", &raw::<S::Error>(Some(&head.input))?)?;
-        document.serialize_field("customStatus", &raw::<S::Error>(head.custom_status.as_ref())?)?;
+        document.serialize_field("input", &head.input)?;
+        document.serialize_field("customStatus", &head.custom_status)?;
         match message {
             Some(message) => document.serialize_field("output", &message)?,
-            None => document.serialize_field("output", &raw::<S::Error>(head.output.as_ref())?)?,
+            None => document.serialize_field("output", &head.output)?,
         }
         document.serialize_field("createdTime", &time(head.created_at))?;
         document.serialize_field("lastUpdatedTime", &time(self.last_updated_at))?;
@@ -222,9 +221,4 @@ impl Serialize for OrchestrationMetadata {
         }
         document.end()
     }
-}
-
-/// Embeds the text letter by letter: no number loses a digit on the way.
-fn raw<E: serde::ser::Error>(text: Option<&JsonText>) -> Result<Option<&RawValue>, E> {
-    text.map(|text| serde_json::from_str(text.as_str())).transpose().map_err(E::custom)
 }

@@ -61,7 +61,7 @@ pub use watch::{InvalidStatusToken, StatusToken, StatusWatch};
 ///
 /// # Examples
 /// ```no_run
-/// # async fn example(client: persevere::client::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example(client: persevere::Client) -> Result<(), Box<dyn std::error::Error>> {
 /// client.raise_event("order-1", "Approved", &true).event_id("mail-4711").await?;
 /// if let Some(order) = client.get_instance("order-1").await? {
 ///     println!("{} says {:?}", order.instance_id(), order.serialized_custom_status());

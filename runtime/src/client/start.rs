@@ -161,7 +161,7 @@ impl<O> StartOrchestration<O> {
                 return Err(ClientError::CustomStatusTooLarge { size, limit });
             }
             // Null means none.
-            start.custom_status = Some(text).filter(|text| text.as_bytes() != b"null");
+            start.custom_status = Some(text).filter(|text| !text.is_null());
             Ok(())
         })
     }

@@ -26,7 +26,7 @@ use crate::model::{InstanceHead, JsonText, RuntimeStatus};
 /// # Examples
 /// ```no_run
 /// # use std::time::Duration;
-/// # async fn example(client: persevere::client::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example(client: persevere::Client) -> Result<(), Box<dyn std::error::Error>> {
 /// let ended = client.wait_for_completion("order-1").timeout(Duration::from_secs(5)).await?;
 /// println!("{}", ended.runtime_status());
 /// # Ok(())

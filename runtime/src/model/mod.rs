@@ -18,10 +18,10 @@
 //! | commit batch | the turns that become durable together |
 
 mod commit;
-mod failure;
+pub mod failure;
 mod head;
-mod ids;
-mod json;
+pub mod ids;
+pub mod json;
 mod message;
 mod record;
 mod time;

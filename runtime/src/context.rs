@@ -1,5 +1,0 @@
-//! Stand-in; goes at the merge.
-
-pub(crate) fn in_turn() -> bool {
-    false
-}
