@@ -1,13 +1,41 @@
 //! Durable orchestrations for Rust.
 
-mod client;
-mod context;
 pub mod engine;
 pub mod model;
-pub mod registry;
 pub mod store;
-mod worker;
 
-pub use client::Client;
-pub use context::*;
-pub use worker::*;
+#[doc(hidden)]
+#[path = "rt.rs"]
+pub mod __rt;
+mod client;
+mod context;
+mod contract;
+pub mod registry;
+
+pub use client::{Client, StartOrchestration};
+pub use context::{
+    ActivityCall, ActivityContext, AssumeDurable, Block, Context, ContinueAsNew, Durable, EventWait, JoinAll,
+    JoinAllLimit, OrchestrationContext, SubOrchestrationCall, Timeout, TryJoinAll,
+};
+pub use contract::{
+    Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
+    ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
+    Registered, Registration, SourceLocation, TimedOut,
+};
+#[doc(hidden)]
+pub use contract::{DeclaresStatus, StatusType};
+#[cfg(feature = "macros")]
+pub use persevere_macros::{activity, external_event, orchestrator, orchestrator_fn};
+pub use registry::{Registry, RegistryError};
+
+/// What a program that uses the crate imports.
+pub mod prelude {
+    pub use crate::{
+        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError, NoStatus,
+        OrchestrationContext, OrchestrationError, TimedOut,
+    };
+    pub use serde::{Deserialize, Serialize};
+
+    #[cfg(feature = "macros")]
+    pub use crate::{activity, external_event, join, orchestrator, orchestrator_fn, select, try_join};
+}
