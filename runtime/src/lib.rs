@@ -1,21 +1,27 @@
 //! Durable orchestrations for Rust.
 
+mod client;
 pub mod engine;
 pub mod model;
 pub mod store;
+mod worker;
 
 #[doc(hidden)]
 #[path = "rt.rs"]
 pub mod __rt;
-mod client;
 mod context;
 mod contract;
 pub mod registry;
 
-pub use client::{Client, StartOrchestration};
+pub use client::{
+    ByName, Client, ClientError, InvalidStatusToken, OrchestrationHandle, OrchestrationMetadata, RaiseEvent,
+    ResultError, StartOrchestration, StartedInstance, StatusToken, StatusValue, StatusWatch, Terminate, Wait,
+    WaitError, WatchError,
+};
 pub use context::{
-    ActivityCall, ActivityContext, AssumeDurable, Block, Context, ContinueAsNew, Durable, EventWait, JoinAll,
-    JoinAllLimit, OrchestrationContext, SubOrchestrationCall, Timeout, TryJoinAll,
+    ActivityCall, ActivityContext, AssumeDurable, Block, CancellationReason, CancellationToken, Context, ContinueAsNew,
+    Durable, EventWait, JoinAll, JoinAllLimit, MissingState, OrchestrationContext, SubOrchestrationCall,
+    TestActivityContext, Timeout, TryJoinAll,
 };
 pub use contract::{
     Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
@@ -27,6 +33,11 @@ pub use contract::{DeclaresStatus, StatusType};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activity, external_event, orchestrator, orchestrator_fn};
 pub use registry::{Registry, RegistryError};
+#[doc(hidden)]
+pub use worker::Clock;
+#[cfg(feature = "testing")]
+pub use worker::ManualClock;
+pub use worker::{Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// What a program that uses the crate imports.
 pub mod prelude {

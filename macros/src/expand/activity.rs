@@ -53,10 +53,7 @@ fn registration(callable: &Callable) -> TokenStream {
     let Callable { function, marker, name, output: returned, rt, .. } = callable;
     let ident = &function.sig.ident;
     let [cx, input, reader, output] = ["cx", "input", "reader", "output"].map(|name| Ident::new(name, hidden_span()));
-    let context = callable
-        .context
-        .as_ref()
-        .map(|ty| quote_spanned!(ty.span()=> #rt::activity_context::<#ty>(&#cx),));
+    let context = callable.context.as_ref().map(|ty| quote_spanned!(ty.span()=> #rt::activity_context::<#ty>(&#cx),));
     let decoded = super::decoded(callable, &reader);
     let number = callable.inputs.len();
     let erase = quote_spanned!(ident.span()=> #rt::erase_activity);

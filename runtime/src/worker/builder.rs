@@ -21,7 +21,8 @@ use super::session::SessionParts;
 use super::world::World;
 use crate::client::{ChangeHub, Client};
 use crate::context::ActivityState;
-use crate::registry::{Registration, Registry};
+use crate::contract::Registration;
+use crate::registry::Registry;
 use crate::store::Store;
 
 /// Activities that run at a time when the builder does not say otherwise.
