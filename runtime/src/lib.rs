@@ -2,3 +2,5 @@
 
 pub mod model;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
