@@ -4,6 +4,8 @@ mod client;
 pub mod engine;
 pub mod model;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod worker;
 
 #[doc(hidden)]
@@ -35,15 +37,13 @@ pub use persevere_macros::{activity, external_event, orchestrator, orchestrator_
 pub use registry::{Registry, RegistryError};
 #[doc(hidden)]
 pub use worker::Clock;
-#[cfg(feature = "testing")]
-pub use worker::ManualClock;
 pub use worker::{Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// What a program that uses the crate imports.
 pub mod prelude {
     pub use crate::{
         ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError, NoStatus,
-        OrchestrationContext, OrchestrationError, TimedOut,
+        OrchestrationContext, OrchestrationError, Runtime, TimedOut,
     };
     pub use serde::{Deserialize, Serialize};
 
