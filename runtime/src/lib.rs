@@ -8,6 +8,8 @@ pub mod engine;
 pub mod store;
 mod worker;
 mod client;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[doc(hidden)]
 #[path = "rt.rs"]
 pub mod __rt;
