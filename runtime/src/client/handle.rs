@@ -5,11 +5,12 @@ use std::future::Future;
 use std::marker::PhantomData;
 
 use super::Client;
-use super::error::{ClientError, ResultError};
+use super::error::ClientError;
 use super::metadata::{OrchestrationMetadata, StatusValue};
 use super::submission::{RaiseEvent, Terminate};
 use super::target::Target;
 use super::wait::{self, Wait};
+use super::wait_error::ResultError;
 use super::watch::{StatusToken, StatusWatch};
 use crate::contract::{CustomStatus, ExternalEvent, Orchestrator};
 use crate::engine::ClientOperation;
@@ -80,6 +81,7 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
 
     /// Gives the instance an event. See [`RaiseEvent`] for when it is done, and for event ids.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "an event is given away: `raise_event(BookingConfirmed(true))`")]
     pub fn raise_event<E: ExternalEvent>(&self, event: E) -> RaiseEvent {
         self.client.raise(Ok(self.id.clone()), E::NAME.to_owned(), event.__encode())
     }
