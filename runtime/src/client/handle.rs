@@ -24,6 +24,45 @@ use crate::model::{InstanceId, InstanceKey};
 ///
 /// Everything that reads checks that the instance runs `O`, and answers [`ClientError::WrongOrchestrator`] if it does
 /// not. Every future can be spawned.
+///
+/// # Panics
+/// Every method that reads, waits or asks for something panics inside an orchestrator: what a client answers is not
+/// recorded. Use it in an activity.
+///
+/// # Examples
+/// ```no_run
+/// use persevere::prelude::*;
+/// # use persevere::{OrchestrationHandle, StatusValue};
+/// # use std::time::Duration;
+///
+/// #[derive(Serialize, Deserialize, Debug)]
+/// pub struct Progress { done: usize }
+///
+/// #[orchestrator]
+/// async fn ship(ctx: OrchestrationContext<Progress>, order: String) -> Result<String, OrchestrationError> {
+///     # let _ = ctx;
+///     // ...
+///     Ok(order)
+/// }
+///
+/// async fn follow(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+///     let order = ship::start(client, "books".to_owned()).instance_id("order-1").await?;
+///     order.wait_for_custom_status(|progress| progress.done > 0).timeout(Duration::from_secs(5)).await?;
+///
+///     let mut progress = order.watch_custom_status();
+///     while let Some(progress) = progress.next().await {
+///         println!("{} done", progress?.done);
+///     }
+///     println!("{}", order.result().await?);
+///
+///     // Later, from the id alone:
+///     let order = client.handle::<ship>("order-1")?;
+///     if let StatusValue::Typed(progress) = order.custom_status().await? {
+///         println!("{progress:?}");
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct OrchestrationHandle<O> {
     client: Client,
     id: InstanceId,
