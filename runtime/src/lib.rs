@@ -1,16 +1,16 @@
 //! Durable orchestrations for Rust.
 
-mod client;
-pub mod engine;
 pub mod model;
+mod contract;
+mod context;
+mod registry;
+pub mod engine;
 pub mod store;
-
+mod worker;
+mod client;
 #[doc(hidden)]
 #[path = "rt.rs"]
 pub mod __rt;
-mod context;
-mod contract;
-pub mod registry;
 
 pub use client::{
     ByName, Client, ClientError, InvalidStatusToken, OrchestrationHandle, OrchestrationMetadata, RaiseEvent,
@@ -18,8 +18,9 @@ pub use client::{
     WaitError, WatchError,
 };
 pub use context::{
-    ActivityCall, ActivityContext, AssumeDurable, Block, Context, ContinueAsNew, Durable, EventWait, JoinAll,
-    JoinAllLimit, OrchestrationContext, SubOrchestrationCall, Timeout, TryJoinAll,
+    ActivityCall, ActivityContext, AssumeDurable, Block, CancellationReason, CancellationToken, Context, ContinueAsNew,
+    Durable, EventWait, JoinAll, JoinAllLimit, MissingState, OrchestrationContext, SendError, SubOrchestrationCall,
+    TestActivityContext, Timeout, Timer, TryJoinAll,
 };
 pub use contract::{
     Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
@@ -28,15 +29,25 @@ pub use contract::{
 };
 #[doc(hidden)]
 pub use contract::{DeclaresStatus, StatusType};
+pub use engine::IdReusePolicy;
+pub use model::{DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, RuntimeStatus};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activity, external_event, orchestrator, orchestrator_fn};
 pub use registry::{Registry, RegistryError};
+pub use store::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
+#[cfg(feature = "testing")]
+pub use worker::ManualClock;
+pub use worker::{Clock, Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// What a program that uses the crate imports.
 pub mod prelude {
+    #[cfg(feature = "sqlite")]
+    pub use crate::SqliteStore;
     pub use crate::{
-        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError, NoStatus,
-        OrchestrationContext, OrchestrationError, TimedOut,
+        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError, MemoryStore,
+        NoStatus, OrchestrationContext, OrchestrationError, Runtime, StatusValue, TimedOut,
     };
     pub use serde::{Deserialize, Serialize};
 

@@ -100,6 +100,11 @@ impl Registry {
         self.orchestrators.get(name).into_iter().flat_map(BTreeMap::values)
     }
 
+    /// The version that a start without a version takes: the last in the order of their texts.
+    pub fn default_version(&self, name: &str) -> Option<&'static str> {
+        self.orchestrators.get(name)?.keys().next_back().copied()
+    }
+
     /// The activity of that name.
     pub fn activity(&self, name: &str) -> Option<&ActivityRegistration> {
         self.activities.get(name)

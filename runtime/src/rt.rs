@@ -35,7 +35,7 @@ pub use persevere_macros::{__join, __select, __try_join};
 pub type Input = Result<JsonText, EncodeError>;
 
 /// What starting a detached orchestration gives at once.
-pub type DetachedStart = Result<InstanceId, EncodeError>;
+pub type DetachedStart = Result<InstanceId, crate::context::SendError>;
 
 /// The input of a function without parameters.
 pub fn encode_none() -> Input {

@@ -7,8 +7,12 @@
 //!                                                           └ Effect{after n} do this once n is durable
 //! ```
 
+mod execution;
+mod history;
 mod interface;
 mod partition;
+mod poll;
+mod stuck;
 
 pub use interface::{
     ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,

@@ -14,7 +14,13 @@
 //! - Every removal removes exactly one row and every insertion inserts one; otherwise the whole batch is refused as
 //!   [`CommitError::Fenced`].
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
+mod memory;
+mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -28,6 +34,9 @@ use crate::model::{
 };
 
 pub use error::{CommitError, LoadError, OpenError};
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 
 /// What a store operation returns. It runs without a Tokio context: a store that needs one brings its own.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;

@@ -1,0 +1,154 @@
+//! The suite that every store passes: one `#[test]` for each case, from one list.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use persevere::store::{MemoryStore, Store};
+//! // The first call opens an empty store; later ones open the same store again, after the earlier handle was dropped.
+//! persevere::store_conformance!(memory, || {
+//!     let rows = MemoryStore::new();
+//!     move || Arc::new(rows.clone()) as Arc<dyn Store>
+//! });
+//! ```
+
+mod anchors;
+mod build;
+mod commits;
+mod epochs;
+mod heads;
+mod random;
+mod reads;
+mod subject;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use self::subject::Subject;
+use super::Store;
+
+/// Makes a module `$suite` with one test for each case. `$fixture` is called once in each and gives the opener: a
+/// closure whose first call opens an empty store, and whose later calls open that same store again.
+#[macro_export]
+macro_rules! store_conformance {
+    ($suite:ident, $fixture:expr) => {
+        mod $suite {
+            #[allow(unused_imports)]
+            use super::*;
+            $crate::__store_conformance_cases!($crate::__store_conformance_test, $fixture);
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_conformance_test {
+    ($fixture:expr, $($file:ident: $($case:ident)*;)*) => {
+        $($(
+            #[test]
+            fn $case() {
+                $crate::store::conformance::run(stringify!($case), ($fixture)());
+            }
+        )*)*
+    };
+}
+
+/// The list of the cases, by file. A case that is missing here is dead code, which the compiler reports.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_conformance_cases {
+    ($callback:path, $fixture:expr) => {
+        $callback! { $fixture,
+            commits:
+                a_new_store_is_empty
+                a_commit_is_there_as_a_whole
+                an_empty_batch_changes_nothing
+                one_row_that_is_not_as_expected_refuses_the_whole_batch
+                removing_a_row_that_is_not_there_is_refused
+                adding_a_row_that_is_there_is_refused
+                the_store_goes_on_after_a_refusal
+                purge_removes_one_life_and_nothing_else
+                erasing_a_history_removes_one_execution_and_nothing_else
+                continue_as_new_in_one_commit
+                batches_that_wait_together_are_judged_one_by_one;
+            anchors:
+                rows_may_come_and_go_within_one_batch
+                rows_may_come_back_within_one_batch
+                two_turns_of_one_instance_in_one_batch
+                ended_and_purged_in_one_batch
+                an_id_may_be_used_again_in_the_turn_that_purges_it
+                tasks_are_loaded_with_the_record_of_their_turn
+                the_backlog_is_in_order;
+            heads:
+                a_head_keeps_every_column
+                a_head_without_options_keeps_them_absent
+                every_status_is_kept
+                a_changed_head_is_changed_in_every_column
+                an_id_belongs_to_one_life
+                the_largest_numbers_are_kept
+                texts_of_any_script_are_kept
+                large_payloads_are_kept;
+            reads:
+                what_is_unknown_is_none
+                history_is_in_the_order_of_turns
+                records_are_counted_in_the_current_execution
+                a_read_sees_the_commit_before_it
+                reads_never_see_half_a_commit;
+            epochs:
+                each_claim_raises_the_epoch
+                a_batch_of_another_epoch_is_refused
+                a_store_that_is_not_claimed_refuses_batches
+                a_claim_settles_what_was_sent_before_it
+                what_was_committed_survives_reopening
+                what_was_committed_survives_without_a_close
+                a_commit_under_way_may_outlive_its_store
+                only_a_closed_store_is_clean
+                a_closed_store_can_be_claimed_again;
+            random:
+                random_batches_end_as_in_the_memory_store;
+        }
+    };
+}
+
+macro_rules! run_case {
+    ($input:expr, $($file:ident: $($case:ident)*;)*) => {{
+        let (name, subject): (&str, Subject) = $input;
+        match name {
+            $($(stringify!($case) => block_on($file::$case(subject)),)*)*
+            unknown => panic!("there is no case {unknown}"),
+        }
+    }};
+}
+
+/// Runs one case.
+///
+/// # Panics
+/// When the store does not do what the case asks of it.
+#[doc(hidden)]
+pub fn run<F>(name: &str, opener: F)
+where
+    F: FnMut() -> Arc<dyn Store> + 'static,
+{
+    let subject = Subject::open(Box::new(opener));
+    crate::__store_conformance_cases!(run_case, (name, subject));
+}
+
+/// Stores need no Tokio context: neither does the suite.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        thread::park();
+    }
+}

@@ -1,0 +1,136 @@
+//! The store under test, and what is asked of it again and again.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::{CommitBatch, Epoch, Execution, HeadChange, InstanceId, InstanceKey, TurnCommit};
+use crate::store::{Backlog, Claim, CommitError, InstanceRef, Store, StoreFuture, StoredInstance};
+
+/// A store that is open and claimed. It remembers what was mentioned in a batch, so that it can look at all of it.
+pub(super) struct Subject {
+    opener: Box<dyn FnMut() -> Arc<dyn Store>>,
+    store: Option<Arc<dyn Store>>,
+    pub(super) epoch: Epoch,
+    ids: BTreeSet<InstanceId>,
+    executions: BTreeSet<(InstanceKey, Execution)>,
+}
+
+/// All that a store holds of what was ever mentioned to it.
+#[derive(Debug, PartialEq)]
+pub(super) struct State {
+    pub(super) backlog: Backlog,
+    pub(super) by_id: Vec<(InstanceId, Option<StoredInstance>)>,
+    pub(super) by_key: Vec<(InstanceKey, Option<StoredInstance>)>,
+    pub(super) history: Vec<(InstanceKey, Execution, Vec<Bytes>)>,
+}
+
+impl Subject {
+    pub(super) fn open(mut opener: Box<dyn FnMut() -> Arc<dyn Store>>) -> Self {
+        let store = Some(opener());
+        Self { opener, store, epoch: Epoch(0), ids: BTreeSet::new(), executions: BTreeSet::new() }
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        match &self.store {
+            Some(store) => store,
+            None => panic!("the store is open except while it is opened again"),
+        }
+    }
+
+    pub(super) async fn claim(&mut self) -> Claim {
+        let claim = done(self.store().claim().await);
+        self.epoch = claim.epoch;
+        claim
+    }
+
+    /// Drops the store and opens it again, unclaimed.
+    pub(super) fn reopen(&mut self) {
+        self.store = None;
+        self.store = Some((self.opener)());
+    }
+
+    /// Sends a batch of the current epoch.
+    pub(super) fn send(&mut self, turns: impl Into<Vec<TurnCommit>>) -> StoreFuture<Result<(), CommitError>> {
+        self.send_as(self.epoch, turns)
+    }
+
+    pub(super) fn send_as(
+        &mut self,
+        epoch: Epoch,
+        turns: impl Into<Vec<TurnCommit>>,
+    ) -> StoreFuture<Result<(), CommitError>> {
+        let turns = turns.into();
+        turns.iter().for_each(|turn| self.remember(turn));
+        self.store().commit(Arc::new(CommitBatch { epoch, turns }))
+    }
+
+    /// Commits what must succeed.
+    pub(super) async fn commit(&mut self, turns: impl Into<Vec<TurnCommit>>) {
+        done(self.send(turns).await);
+    }
+
+    /// Commits what must be refused, and looks whether anything changed nevertheless.
+    pub(super) async fn refused(&mut self, turns: impl Into<Vec<TurnCommit>>) {
+        let turns = turns.into();
+        turns.iter().for_each(|turn| self.remember(turn));
+        let before = self.state().await;
+        let result = self.send(turns.clone()).await;
+        assert!(matches!(result, Err(CommitError::Fenced(_))), "{result:?} instead of a refusal of {turns:#?}");
+        assert_eq!(self.state().await, before, "a refused batch changed something: {turns:#?}");
+    }
+
+    /// Everything as it is after the commits so far. Claims the store, for that is when a backlog may be loaded.
+    pub(super) async fn state(&mut self) -> State {
+        self.claim().await;
+        let store = Arc::clone(self.store());
+        let backlog = done(store.load().await);
+        let (mut by_id, mut by_key, mut history) = (Vec::new(), Vec::new(), Vec::new());
+        for id in &self.ids {
+            by_id.push((id.clone(), done(store.instance(InstanceRef::Id(id.clone())).await)));
+        }
+        for key in self.executions.iter().map(|(key, _)| *key).collect::<BTreeSet<_>>() {
+            by_key.push((key, done(store.instance(InstanceRef::Key(key)).await)));
+        }
+        for (key, execution) in &self.executions {
+            history.push((*key, *execution, done(store.history(*key, *execution).await)));
+        }
+        State { backlog, by_id, by_key, history }
+    }
+
+    pub(super) async fn backlog(&mut self) -> Backlog {
+        self.state().await.backlog
+    }
+
+    pub(super) async fn instance(&self, number: u64) -> Option<StoredInstance> {
+        done(self.store().instance(InstanceRef::Key(InstanceKey(number))).await)
+    }
+
+    pub(super) async fn instance_by_id(&self, id: &str) -> Option<StoredInstance> {
+        done(self.store().instance(InstanceRef::Id(super::build::id(id))).await)
+    }
+
+    pub(super) async fn history(&self, number: u64, execution: u32) -> Vec<Bytes> {
+        done(self.store().history(InstanceKey(number), Execution(execution)).await)
+    }
+
+    pub(super) fn remember(&mut self, turn: &TurnCommit) {
+        if let HeadChange::Insert(head) | HeadChange::Update(head) = &turn.head {
+            self.ids.insert(head.id.clone());
+            self.executions.insert((head.key, head.execution));
+        }
+        self.executions.extend(turn.record.as_ref().map(|record| (record.key, record.execution)));
+        self.executions.extend(turn.purge.map(|key| (key, Execution(0))));
+        self.executions.extend(turn.erase_history);
+    }
+}
+
+/// What must have succeeded.
+pub(super) fn done<T, E: Debug>(result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("the store answered {error:?}"),
+    }
+}

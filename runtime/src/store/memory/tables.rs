@@ -1,0 +1,252 @@
+//! The rows of the memory store, and the way back when a batch is refused half-way.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::{
+    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, RecordRow, TaskId, TaskRow, TimerRow,
+    Timestamp, TurnCommit,
+};
+use crate::store::rows::{Refusal, Rows, apply_turn};
+use crate::store::{Backlog, InstanceRef, LoadError, StoredInstance, TaskGroup};
+
+/// The records of one life, in the order of executions and turns.
+type History = BTreeMap<(Execution, u64), (Timestamp, Bytes)>;
+
+#[derive(Default)]
+pub(super) struct Tables {
+    heads: HashMap<InstanceKey, Arc<InstanceHead>>,
+    ids: HashMap<InstanceId, InstanceKey>,
+    history: HashMap<InstanceKey, History>,
+    inbox: BTreeMap<InboxId, Bytes>,
+    tasks: HashMap<TaskId, (u64, String)>,
+    timers: BTreeSet<TimerRow>,
+    undo: Vec<Undo>,
+}
+
+/// What a row was before it was changed.
+enum Undo {
+    Inserted(Arc<InstanceHead>),
+    Updated(Arc<InstanceHead>),
+    Deleted(Arc<InstanceHead>),
+    History(InstanceKey, History),
+    Record(InstanceKey, Execution, u64),
+    Inbox(InboxId, Option<Bytes>),
+    Task(TaskId, Option<(u64, String)>),
+    Timer(TimerRow, bool),
+}
+
+impl Tables {
+    /// Applies all turns, or none of them and says which row was not as expected.
+    pub(super) fn apply(&mut self, turns: &[TurnCommit]) -> Result<(), String> {
+        for turn in turns {
+            if let Err(refusal) = apply_turn(self, turn) {
+                while let Some(step) = self.undo.pop() {
+                    self.take_back(step);
+                }
+                return match refusal {
+                    Refusal::Row(problem) => Err(problem),
+                };
+            }
+        }
+        self.undo.clear();
+        Ok(())
+    }
+
+    fn take_back(&mut self, step: Undo) {
+        match step {
+            Undo::Inserted(head) => {
+                self.heads.remove(&head.key);
+                self.ids.remove(&head.id);
+            }
+            Undo::Updated(head) => {
+                self.heads.insert(head.key, head);
+            }
+            Undo::Deleted(head) => {
+                self.ids.insert(head.id.clone(), head.key);
+                self.heads.insert(head.key, head);
+            }
+            Undo::History(key, records) => self.history.entry(key).or_default().extend(records),
+            Undo::Record(key, execution, turn) => {
+                if let Some(records) = self.history.get_mut(&key) {
+                    records.remove(&(execution, turn));
+                }
+            }
+            Undo::Inbox(id, Some(bytes)) => {
+                self.inbox.insert(id, bytes);
+            }
+            Undo::Inbox(id, None) => {
+                self.inbox.remove(&id);
+            }
+            Undo::Task(id, Some(task)) => {
+                self.tasks.insert(id, task);
+            }
+            Undo::Task(id, None) => {
+                self.tasks.remove(&id);
+            }
+            Undo::Timer(row, true) => {
+                self.timers.insert(row);
+            }
+            Undo::Timer(row, false) => {
+                self.timers.remove(&row);
+            }
+        }
+    }
+
+    pub(super) fn instance(&self, target: &InstanceRef) -> Option<StoredInstance> {
+        let key = match target {
+            InstanceRef::Id(id) => self.ids.get(id)?,
+            InstanceRef::Key(key) => key,
+        };
+        let head = InstanceHead::clone(self.heads.get(key)?);
+        let newest = self.records(head.key, head.execution).next_back();
+        Some(StoredInstance {
+            record_count: newest.map_or(0, |((_, turn), _)| turn + 1),
+            newest_record: newest.map(|(_, (time, _))| *time),
+            head,
+        })
+    }
+
+    pub(super) fn history(&self, key: InstanceKey, execution: Execution) -> Vec<Bytes> {
+        self.records(key, execution).map(|(_, (_, bytes))| bytes.clone()).collect()
+    }
+
+    fn records(
+        &self,
+        key: InstanceKey,
+        execution: Execution,
+    ) -> impl DoubleEndedIterator<Item = (&(Execution, u64), &(Timestamp, Bytes))> {
+        self.history
+            .get(&key)
+            .into_iter()
+            .flat_map(move |records| records.range((execution, 0)..=(execution, u64::MAX)))
+    }
+
+    pub(super) fn backlog(&self) -> Result<Backlog, LoadError> {
+        let mut parked: Vec<_> =
+            self.heads.values().filter(|head| head.parked.is_some()).map(|head| head.key).collect();
+        parked.sort_unstable();
+        Ok(Backlog {
+            tasks: self.task_groups()?,
+            timers: self.timers.iter().copied().collect(),
+            inbox: self.inbox.iter().map(|(id, bytes)| InboxRow { id: *id, bytes: bytes.clone() }).collect(),
+            parked,
+        })
+    }
+
+    fn task_groups(&self) -> Result<Vec<TaskGroup>, LoadError> {
+        let mut groups = BTreeMap::<_, Vec<_>>::new();
+        for (id, (turn, name)) in &self.tasks {
+            groups.entry((id.key, id.execution, *turn)).or_default().push((id.operation, name.clone()));
+        }
+        let group = |((key, execution, turn_number), mut tasks): (_, Vec<_>)| {
+            let Some(head) = self.heads.get(&key) else {
+                return Err(LoadError::Corrupt(format!("there are tasks of {key:?}, which is no instance")));
+            };
+            tasks.sort_unstable();
+            let record = self.history.get(&key).and_then(|records| records.get(&(execution, turn_number)));
+            let record = record.map(|(_, bytes)| bytes.clone());
+            Ok(TaskGroup { key, id: head.id.clone(), execution, turn_number, record, tasks })
+        };
+        groups.into_iter().map(group).collect()
+    }
+}
+
+impl Rows for Tables {
+    type Error = Infallible;
+
+    fn insert_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
+        if self.heads.contains_key(&head.key) || self.ids.contains_key(&head.id) {
+            return Ok(0);
+        }
+        self.ids.insert(head.id.clone(), head.key);
+        self.heads.insert(head.key, Arc::clone(head));
+        self.undo.push(Undo::Inserted(Arc::clone(head)));
+        Ok(1)
+    }
+
+    fn update_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
+        match self.heads.get_mut(&head.key) {
+            Some(row) if row.id == head.id => {
+                self.undo.push(Undo::Updated(std::mem::replace(row, Arc::clone(head))));
+                Ok(1)
+            }
+            _ => Ok(0),
+        }
+    }
+
+    fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Infallible> {
+        let Some(head) = self.heads.remove(&key) else { return Ok(0) };
+        self.ids.remove(&head.id);
+        self.undo.push(Undo::Deleted(head));
+        Ok(1)
+    }
+
+    fn insert_record(&mut self, record: &RecordRow) -> Result<usize, Infallible> {
+        let RecordRow { key, execution, turn_number, time, bytes } = record;
+        let Entry::Vacant(entry) = self.history.entry(*key).or_default().entry((*execution, *turn_number)) else {
+            return Ok(0);
+        };
+        entry.insert((*time, bytes.clone()));
+        self.undo.push(Undo::Record(*key, *execution, *turn_number));
+        Ok(1)
+    }
+
+    fn delete_history(&mut self, key: InstanceKey, execution: Option<Execution>) -> Result<(), Infallible> {
+        let Some(mut records) = self.history.remove(&key) else { return Ok(()) };
+        if let Some(execution) = execution {
+            let kept = records.extract_if(.., |(of, _), _| *of != execution).collect::<History>();
+            if !kept.is_empty() {
+                self.history.insert(key, kept);
+            }
+        }
+        self.undo.push(Undo::History(key, records));
+        Ok(())
+    }
+
+    fn insert_inbox(&mut self, row: &InboxRow) -> Result<usize, Infallible> {
+        let Entry::Vacant(entry) = self.inbox.entry(row.id) else { return Ok(0) };
+        entry.insert(row.bytes.clone());
+        self.undo.push(Undo::Inbox(row.id, None));
+        Ok(1)
+    }
+
+    fn delete_inbox(&mut self, id: InboxId) -> Result<usize, Infallible> {
+        let Some(bytes) = self.inbox.remove(&id) else { return Ok(0) };
+        self.undo.push(Undo::Inbox(id, Some(bytes)));
+        Ok(1)
+    }
+
+    fn insert_task(&mut self, row: &TaskRow) -> Result<usize, Infallible> {
+        let hash_map::Entry::Vacant(entry) = self.tasks.entry(row.id) else { return Ok(0) };
+        entry.insert((row.turn_number, row.name.clone()));
+        self.undo.push(Undo::Task(row.id, None));
+        Ok(1)
+    }
+
+    fn delete_task(&mut self, id: TaskId) -> Result<usize, Infallible> {
+        let Some(task) = self.tasks.remove(&id) else { return Ok(0) };
+        self.undo.push(Undo::Task(id, Some(task)));
+        Ok(1)
+    }
+
+    fn insert_timer(&mut self, row: &TimerRow) -> Result<usize, Infallible> {
+        if !self.timers.insert(*row) {
+            return Ok(0);
+        }
+        self.undo.push(Undo::Timer(*row, false));
+        Ok(1)
+    }
+
+    fn delete_timer(&mut self, row: &TimerRow) -> Result<usize, Infallible> {
+        if !self.timers.remove(row) {
+            return Ok(0);
+        }
+        self.undo.push(Undo::Timer(*row, true));
+        Ok(1)
+    }
+}

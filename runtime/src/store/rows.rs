@@ -1,0 +1,127 @@
+//! How a batch is applied and how its rows are counted: the order and the strictness of every store, written once.
+
+use crate::model::{
+    Epoch, Execution, HeadChange, InboxId, InboxRow, InstanceHead, InstanceKey, RecordRow, TaskId, TaskRow, TimerRow,
+    TurnCommit,
+};
+use std::sync::Arc;
+
+/// The single-row operations of a store. Each answers how many rows it changed; an insertion that meets a row with the
+/// same identity answers 0 and changes nothing.
+pub(crate) trait Rows {
+    /// What can go wrong besides a wrong count.
+    type Error;
+
+    fn insert_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Self::Error>;
+    fn update_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Self::Error>;
+    fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Self::Error>;
+    fn insert_record(&mut self, record: &RecordRow) -> Result<usize, Self::Error>;
+    /// All records of an execution, or of every execution of a life. There may be none.
+    fn delete_history(&mut self, key: InstanceKey, execution: Option<Execution>) -> Result<(), Self::Error>;
+    fn insert_inbox(&mut self, row: &InboxRow) -> Result<usize, Self::Error>;
+    fn delete_inbox(&mut self, id: InboxId) -> Result<usize, Self::Error>;
+    fn insert_task(&mut self, row: &TaskRow) -> Result<usize, Self::Error>;
+    fn delete_task(&mut self, id: TaskId) -> Result<usize, Self::Error>;
+    fn insert_timer(&mut self, row: &TimerRow) -> Result<usize, Self::Error>;
+    fn delete_timer(&mut self, row: &TimerRow) -> Result<usize, Self::Error>;
+}
+
+/// Why a turn commit was not applied.
+#[derive(Debug)]
+pub(crate) enum Refusal<E> {
+    /// A row was not as the turn commit expects. Says which.
+    Row(String),
+    /// The store failed.
+    Store(E),
+}
+
+impl<E> From<E> for Refusal<E> {
+    fn from(error: E) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Applies one turn commit. After a refusal the rows are half changed: the caller takes the whole batch back.
+///
+/// What goes comes before what is new, so that a life may be purged and its id used again in one turn commit.
+pub(crate) fn apply_turn<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(), Refusal<R::Error>> {
+    if let Some(key) = turn.purge {
+        exactly_one(rows.delete_head(key)?, || format!("instance {key:?} to be purged is not there"))?;
+        rows.delete_history(key, None)?;
+    }
+    if let Some((key, execution)) = turn.erase_history {
+        rows.delete_history(key, Some(execution))?;
+    }
+    match &turn.head {
+        HeadChange::None => {}
+        HeadChange::Insert(head) => exactly_one(rows.insert_head(head)?, || {
+            format!("instance {:?} with id {:?}: the key or the id is in use", head.key, head.id)
+        })?,
+        HeadChange::Update(head) => exactly_one(rows.update_head(head)?, || {
+            format!("instance {:?} with id {:?} to be changed is not there", head.key, head.id)
+        })?,
+    }
+    if let Some(record) = &turn.record {
+        exactly_one(rows.insert_record(record)?, || {
+            let RecordRow { key, execution, turn_number, .. } = record;
+            format!("turn {turn_number} of execution {} of {key:?} is recorded already", execution.0)
+        })?;
+    }
+    remove_anchors(rows, turn)?;
+    add_anchors(rows, turn)
+}
+
+fn remove_anchors<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(), Refusal<R::Error>> {
+    for id in &turn.inbox_done {
+        exactly_one(rows.delete_inbox(*id)?, || format!("inbox row {} to be removed is not there", id.0))?;
+    }
+    for id in &turn.tasks_done {
+        exactly_one(rows.delete_task(*id)?, || format!("{id:?} to be removed is not there"))?;
+    }
+    for timer in &turn.timers_done {
+        exactly_one(rows.delete_timer(timer)?, || format!("{timer:?} to be removed is not there"))?;
+    }
+    Ok(())
+}
+
+fn add_anchors<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(), Refusal<R::Error>> {
+    for row in &turn.inbox_new {
+        exactly_one(rows.insert_inbox(row)?, || format!("inbox row {} is there already", row.id.0))?;
+    }
+    for task in &turn.tasks_new {
+        exactly_one(rows.insert_task(task)?, || format!("{:?} is there already", task.id))?;
+    }
+    for timer in &turn.timers_new {
+        exactly_one(rows.insert_timer(timer)?, || format!("{timer:?} is there already"))?;
+    }
+    Ok(())
+}
+
+fn exactly_one<E>(count: usize, problem: impl FnOnce() -> String) -> Result<(), Refusal<E>> {
+    if count == 1 { Ok(()) } else { Err(Refusal::Row(problem())) }
+}
+
+/// The epoch after this one. Keys have room for 24 bits of it.
+pub(crate) fn next_epoch(epoch: Epoch) -> Option<Epoch> {
+    (epoch.0 < 0x00ff_ffff).then(|| Epoch(epoch.0 + 1))
+}
+
+/// What a batch of another epoch is told.
+pub(crate) fn wrong_epoch(batch: Epoch, owner: Option<Epoch>) -> String {
+    match owner {
+        Some(owner) => format!("the batch is of epoch {}, the store was claimed for epoch {}", batch.0, owner.0),
+        None => format!("the batch is of epoch {}, the store is not claimed", batch.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_stop_where_keys_would_repeat() {
+        assert_eq!(next_epoch(Epoch(0)), Some(Epoch(1)));
+        assert_eq!(next_epoch(Epoch(0x00ff_fffe)), Some(Epoch(0x00ff_ffff)));
+        assert_eq!(next_epoch(Epoch(0x00ff_ffff)), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! The write path: batches in, one transaction out.
+//!
+//! Whatever fails before COMMIT is rolled back, and the connection confirms that; then nothing was applied. Whatever
+//! COMMIT itself answers besides success leaves the outcome open: its frames may stand in the log (a later recovery of
+//! the log would find them), so only a claim settles it.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Statement, params};
+
+use super::errors::{Kind, not_applied};
+use super::row::{self, Key};
+use crate::model::{
+    CommitBatch, Epoch, Execution, InboxId, InboxRow, InstanceHead, InstanceKey, RecordRow, TaskId, TaskRow, TimerRow,
+};
+use crate::store::rows::{Refusal, Rows, apply_turn, next_epoch, wrong_epoch};
+use crate::store::{Claim, CommitError};
+
+/// The statements of the write path, prepared once per connection.
+pub(super) struct Statements<'c> {
+    connection: &'c Connection,
+    begin: Statement<'c>,
+    commit: Statement<'c>,
+    rollback: Statement<'c>,
+    epoch: Statement<'c>,
+    insert_head: Statement<'c>,
+    update_head: Statement<'c>,
+    delete_head: Statement<'c>,
+    insert_record: Statement<'c>,
+    delete_life: Statement<'c>,
+    delete_execution: Statement<'c>,
+    insert_inbox: Statement<'c>,
+    delete_inbox: Statement<'c>,
+    insert_task: Statement<'c>,
+    delete_task: Statement<'c>,
+    insert_timer: Statement<'c>,
+    delete_timer: Statement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let sql = |text: &str| connection.prepare(text);
+        Ok(Self {
+            connection,
+            begin: sql("BEGIN IMMEDIATE")?,
+            commit: sql("COMMIT")?,
+            rollback: sql("ROLLBACK")?,
+            epoch: sql("SELECT epoch FROM meta")?,
+            insert_head: sql(row::INSERT)?,
+            update_head: sql(row::UPDATE)?,
+            delete_head: sql("DELETE FROM instance WHERE key = ?1")?,
+            insert_record: sql("INSERT INTO history (key, execution, turn, time, record) VALUES (?1, ?2, ?3, ?4, ?5)")?,
+            delete_life: sql("DELETE FROM history WHERE key = ?1")?,
+            delete_execution: sql("DELETE FROM history WHERE key = ?1 AND execution = ?2")?,
+            insert_inbox: sql("INSERT INTO inbox (id, message) VALUES (?1, ?2)")?,
+            delete_inbox: sql("DELETE FROM inbox WHERE id = ?1")?,
+            insert_task: sql("INSERT INTO task (key, execution, operation, turn, name) VALUES (?1, ?2, ?3, ?4, ?5)")?,
+            delete_task: sql("DELETE FROM task WHERE key = ?1 AND execution = ?2 AND operation = ?3")?,
+            insert_timer: sql("INSERT INTO timer (fire_at, key, execution, operation) VALUES (?1, ?2, ?3, ?4)")?,
+            delete_timer: sql(
+                "DELETE FROM timer WHERE fire_at = ?1 AND key = ?2 AND execution = ?3 AND operation = ?4",
+            )?,
+        })
+    }
+
+    /// Writes batches of one epoch as one transaction: all of them or none.
+    pub(super) fn write(&mut self, epoch: Epoch, batches: &[Arc<CommitBatch>]) -> Result<(), CommitError> {
+        self.transaction(|statements| {
+            let owner: i64 = statements.epoch.query_row([], |row| row.get(0))?;
+            if owner != i64::from(epoch.0) {
+                let owner = u32::try_from(owner).ok().map(Epoch);
+                return Err(Refusal::Row(wrong_epoch(epoch, owner)));
+            }
+            batches.iter().flat_map(|batch| &batch.turns).try_for_each(|turn| apply_turn(statements, turn))
+        })
+    }
+
+    /// Raises the epoch in a transaction of its own.
+    pub(super) fn claim(&mut self) -> Result<Claim, CommitError> {
+        self.transaction(|statements| {
+            let connection = statements.connection;
+            let (epoch, clean, store_id): (u32, bool, [u8; 16]) =
+                connection.query_row("SELECT epoch, clean, store_id FROM meta", [], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
+            let epoch = next_epoch(Epoch(epoch))
+                .ok_or_else(|| Refusal::Row("it was claimed so often that keys would repeat".to_owned()))?;
+            connection.execute("UPDATE meta SET epoch = ?1, clean = 0", [epoch.0])?;
+            Ok(Claim { epoch, store_id: uuid::Uuid::from_bytes(store_id), clean })
+        })
+    }
+
+    /// Marks the store as cleanly closed, if it still belongs to this epoch.
+    pub(super) fn mark_clean(&mut self, epoch: Epoch) -> Result<(), CommitError> {
+        self.transaction(|statements| {
+            match statements.connection.execute("UPDATE meta SET clean = 1 WHERE epoch = ?1", [epoch.0])? {
+                1 => Ok(()),
+                _ => Err(Refusal::Row(format!("somebody claimed the store after epoch {}", epoch.0))),
+            }
+        })
+    }
+
+    fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Refusal<rusqlite::Error>>,
+    ) -> Result<T, CommitError> {
+        self.begin.execute([]).map_err(|e| not_applied(&e))?;
+        // Everything is written to the log before COMMIT adds its mark: a full disk shows here, where nothing is applied.
+        let done = work(self).and_then(|value| Ok(self.connection.cache_flush().map(|()| value)?));
+        let value = match done {
+            Ok(value) => value,
+            Err(refusal) => return Err(self.take_back(refusal)),
+        };
+        match self.commit.execute([]) {
+            Ok(_) => Ok(value),
+            Err(error) => {
+                self.roll_back();
+                Err(CommitError::Ambiguous(error.to_string()))
+            }
+        }
+    }
+
+    fn take_back(&mut self, refusal: Refusal<rusqlite::Error>) -> CommitError {
+        if !self.roll_back() {
+            return CommitError::Ambiguous("a transaction could not be rolled back".to_owned());
+        }
+        match refusal {
+            Refusal::Row(problem) => CommitError::Fenced(problem),
+            Refusal::Store(error) => not_applied(&error),
+        }
+    }
+
+    /// Answers whether no transaction is open any more. SQLite closes it by itself on some errors.
+    fn roll_back(&mut self) -> bool {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.rollback.execute([])
+        {
+            tracing::warn!(%error, "a transaction could not be rolled back");
+        }
+        self.connection.is_autocommit()
+    }
+}
+
+impl Rows for Statements<'_> {
+    type Error = rusqlite::Error;
+
+    fn insert_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
+        inserted(row::write(&mut self.insert_head, head))
+    }
+
+    fn update_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
+        row::write(&mut self.update_head, head)
+    }
+
+    fn delete_head(&mut self, key: InstanceKey) -> rusqlite::Result<usize> {
+        self.delete_head.execute([Key(key)])
+    }
+
+    fn insert_record(&mut self, record: &RecordRow) -> rusqlite::Result<usize> {
+        let RecordRow { key, execution, turn_number, time, bytes } = record;
+        let turn_number = turn_number.cast_signed();
+        inserted(self.insert_record.execute(params![Key(*key), execution.0, turn_number, time.0, &**bytes]))
+    }
+
+    fn delete_history(&mut self, key: InstanceKey, execution: Option<Execution>) -> rusqlite::Result<()> {
+        match execution {
+            None => self.delete_life.execute([Key(key)]),
+            Some(execution) => self.delete_execution.execute(params![Key(key), execution.0]),
+        }?;
+        Ok(())
+    }
+
+    fn insert_inbox(&mut self, row: &InboxRow) -> rusqlite::Result<usize> {
+        inserted(self.insert_inbox.execute(params![row.id.0.cast_signed(), &*row.bytes]))
+    }
+
+    fn delete_inbox(&mut self, id: InboxId) -> rusqlite::Result<usize> {
+        self.delete_inbox.execute([id.0.cast_signed()])
+    }
+
+    fn insert_task(&mut self, row: &TaskRow) -> rusqlite::Result<usize> {
+        let TaskId { key, execution, operation } = row.id;
+        let turn_number = row.turn_number.cast_signed();
+        inserted(self.insert_task.execute(params![Key(key), execution.0, operation.0, turn_number, row.name]))
+    }
+
+    fn delete_task(&mut self, id: TaskId) -> rusqlite::Result<usize> {
+        self.delete_task.execute(params![Key(id.key), id.execution.0, id.operation.0])
+    }
+
+    fn insert_timer(&mut self, row: &TimerRow) -> rusqlite::Result<usize> {
+        let TimerRow { fire_at, key, execution, operation } = *row;
+        inserted(self.insert_timer.execute(params![fire_at.0, Key(key), execution.0, operation.0]))
+    }
+
+    fn delete_timer(&mut self, row: &TimerRow) -> rusqlite::Result<usize> {
+        let TimerRow { fire_at, key, execution, operation } = *row;
+        self.delete_timer.execute(params![fire_at.0, Key(key), execution.0, operation.0])
+    }
+}
+
+/// An insertion that meets a row with the same identity inserts none.
+fn inserted(result: rusqlite::Result<usize>) -> rusqlite::Result<usize> {
+    match result {
+        Err(error) if Kind::of(&error) == Kind::Constraint => Ok(0),
+        other => other,
+    }
+}

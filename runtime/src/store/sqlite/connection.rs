@@ -1,0 +1,81 @@
+//! Connections to the database file and their settings.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::errors::open_error;
+use super::{Durability, Options, schema};
+use crate::store::OpenError;
+
+/// Older versions can corrupt a database in WAL mode when a checkpoint resets the log.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How long a statement waits for a lock that somebody outside holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Opens the one connection that writes; creates the file, or brings it to the newest schema.
+pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
+    let store = options.path.display().to_string();
+    let failed = |detail: String| OpenError::Failed { store: store.clone(), detail };
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(failed(format!("SQLite {} is linked, at least 3.51.3 is needed", rusqlite::version())));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let sqlite = |error: rusqlite::Error| open_error(&store, &error);
+    let mut connection = Connection::open_with_flags(&options.path, flags).map_err(sqlite)?;
+    // SQLite opens a file that it may not write for reading, and says so only here.
+    if connection.is_readonly("main").map_err(sqlite)? {
+        return Err(OpenError::ReadOnly { store, detail: "the file can only be read".to_owned() });
+    }
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    // Before the first setting that would change a file of somebody else.
+    schema::check(&connection, &store)?;
+    let journal: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(sqlite)?;
+    if !journal.eq_ignore_ascii_case("wal") {
+        return Err(failed(format!("the journal mode stays `{journal}`: its file system does not support WAL")));
+    }
+    configure(&connection, options).map_err(sqlite)?;
+    schema::migrate(&mut connection, &store)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
+    let synchronous = match options.durability {
+        Durability::Full => "FULL",
+        Durability::Relaxed => "NORMAL",
+    };
+    connection.execute_batch(&format!(
+        "PRAGMA synchronous = {synchronous};
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA mmap_size = 0;
+         PRAGMA foreign_keys = OFF;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cell_size_check = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cache_size = -65536;"
+    ))?;
+    if let Some(pages) = options.max_pages {
+        connection.pragma_update(None, "max_page_count", pages)?;
+    }
+    Ok(())
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(
+        "PRAGMA query_only = ON;
+         PRAGMA mmap_size = 0;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cell_size_check = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cache_size = -8192;",
+    )?;
+    Ok(connection)
+}

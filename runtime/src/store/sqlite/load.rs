@@ -1,0 +1,116 @@
+//! The read path: what each read asks the database, in a transaction of its own.
+
+use bytes::Bytes;
+use rusqlite::{Connection, Row, params};
+
+use super::errors::ReadError;
+use super::row::{self, COLUMN_COUNT, Key};
+use crate::model::{Execution, InboxId, InboxRow, InstanceKey, OperationId, TimerRow, Timestamp};
+use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
+
+pub(super) fn instance(connection: &Connection, target: &InstanceRef) -> Result<Option<StoredInstance>, ReadError> {
+    match target {
+        InstanceRef::Id(id) => one_instance(connection, "id", id.as_str()),
+        InstanceRef::Key(key) => one_instance(connection, "key", Key(*key)),
+    }
+}
+
+/// Turns are numbered from 0 without gaps, so the last one tells how many there are without reading the others.
+fn one_instance(
+    connection: &Connection,
+    column: &str,
+    value: impl rusqlite::ToSql,
+) -> Result<Option<StoredInstance>, ReadError> {
+    let columns = row::COLUMNS.split(", ").map(|name| format!("i.{name}")).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT {columns}, h.turn, h.time FROM instance i
+         LEFT JOIN history h ON h.key = i.key AND h.execution = i.execution AND h.turn =
+             (SELECT max(turn) FROM history WHERE key = i.key AND execution = i.execution)
+         WHERE i.{column} = ?1"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([value])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let last_turn: Option<i64> = row.get(COLUMN_COUNT)?;
+    Ok(Some(StoredInstance {
+        head: row::read(row)?,
+        record_count: last_turn.map_or(0, |turn| turn.cast_unsigned() + 1),
+        newest_record: row.get::<_, Option<i64>>(COLUMN_COUNT + 1)?.map(Timestamp),
+    }))
+}
+
+pub(super) fn history(
+    connection: &Connection,
+    key: InstanceKey,
+    execution: Execution,
+) -> Result<Vec<Bytes>, ReadError> {
+    let sql = "SELECT record FROM history WHERE key = ?1 AND execution = ?2 ORDER BY turn";
+    connection.prepare_cached(sql)?.query_and_then(params![Key(key), execution.0], |row| bytes(row, 0))?.collect()
+}
+
+/// Reads everything as of one moment.
+pub(super) fn backlog(connection: &Connection) -> Result<Backlog, ReadError> {
+    let snapshot = connection.unchecked_transaction()?;
+    Ok(Backlog {
+        tasks: tasks(&snapshot)?,
+        timers: all(&snapshot, "SELECT fire_at, key, execution, operation FROM timer ORDER BY 1, 2, 3, 4", |row| {
+            Ok(TimerRow {
+                fire_at: Timestamp(row.get(0)?),
+                key: row.get::<_, Key>(1)?.0,
+                execution: Execution(row.get(2)?),
+                operation: OperationId(row.get(3)?),
+            })
+        })?,
+        inbox: all(&snapshot, "SELECT id, message FROM inbox ORDER BY id", |row| {
+            Ok(InboxRow { id: InboxId(row.get::<_, i64>(0)?.cast_unsigned()), bytes: bytes(row, 1)? })
+        })?,
+        parked: all(&snapshot, "SELECT key FROM instance WHERE parked IS NOT NULL ORDER BY key", |row| {
+            Ok(row.get::<_, Key>(0)?.0)
+        })?,
+    })
+}
+
+/// Reads each record once, however many tasks it scheduled.
+fn tasks(connection: &Connection) -> Result<Vec<TaskGroup>, ReadError> {
+    let mut record =
+        connection.prepare("SELECT record FROM history WHERE key = ?1 AND execution = ?2 AND turn = ?3")?;
+    let mut statement = connection.prepare(
+        "SELECT t.key, t.execution, t.turn, t.operation, t.name, i.id
+         FROM task t LEFT JOIN instance i ON i.key = t.key ORDER BY t.key, t.execution, t.turn, t.operation",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut groups = Vec::<TaskGroup>::new();
+    while let Some(row) = rows.next()? {
+        let (Key(key), execution, turn) = (row.get(0)?, Execution(row.get(1)?), row.get::<_, i64>(2)?);
+        let turn_number = turn.cast_unsigned();
+        let task = (OperationId(row.get(3)?), row.get(4)?);
+        match groups.last_mut() {
+            Some(group) if (group.key, group.execution, group.turn_number) == (key, execution, turn_number) => {
+                group.tasks.push(task);
+            }
+            _ => {
+                if row.get_ref(5)? == rusqlite::types::ValueRef::Null {
+                    return Err(ReadError::corrupt(format_args!("there are tasks of {key:?}, which is no instance")));
+                }
+                let mut records = record.query(params![Key(key), execution.0, turn])?;
+                let record = records.next()?.map(|row| bytes(row, 0)).transpose()?;
+                let id = row::instance_id(row, 5)?;
+                groups.push(TaskGroup { key, id, execution, turn_number, record, tasks: vec![task] });
+            }
+        }
+    }
+    Ok(groups)
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    read: impl FnMut(&Row<'_>) -> Result<T, ReadError>,
+) -> Result<Vec<T>, ReadError> {
+    connection.prepare(sql)?.query_and_then([], read)?.collect()
+}
+
+fn bytes(row: &Row<'_>, column: usize) -> Result<Bytes, ReadError> {
+    let blob = row.get_ref(column)?.as_blob().map_err(ReadError::corrupt)?;
+    Ok(Bytes::copy_from_slice(blob))
+}

@@ -1,0 +1,261 @@
+//! The store in one SQLite file.
+//!
+//! ```text
+//! SqliteStore ──commands──► writer thread ──► the lock, and the only connection that writes
+//!             ──requests──► reader threads ─► connections that only read
+//! ```
+//!
+//! Invariants: nobody but the writer thread writes; a caller's thread never waits for the disk; what a reader sees is
+//! durable (unless [`Durability::Relaxed`] was asked for).
+
+mod commit;
+mod connection;
+mod errors;
+mod load;
+mod lock;
+mod reader;
+mod row;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use self::reader::Read;
+use self::writer::{Command, Writer};
+use super::{Backlog, Claim, CommitError, InstanceRef, LoadError, OpenError, Store, StoreFuture, StoredInstance};
+use crate::model::{CommitBatch, Execution, InstanceKey};
+
+/// How long opening waits for an owner of the file that is on its way out.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const READERS: usize = 2;
+
+/// A store in one SQLite file.
+///
+/// One runtime owns the file at a time, in this process or another; others may open it for reading. Dropping the store
+/// lets a commit that is under way finish, then closes the file; [`close`](Store::close) also marks it as cleanly closed.
+#[derive(Debug)]
+pub struct SqliteStore {
+    options: Options,
+    /// None while it is closed.
+    threads: Mutex<Option<Threads>>,
+}
+
+/// What is durable when a commit is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// It survives the loss of power.
+    #[default]
+    Full,
+    /// It survives the end of the process. The loss of power may take the last commits, never parts of one: clients may
+    /// have been told, and activities may have run, what the store then knows nothing of.
+    Relaxed,
+}
+
+/// Opens a [`SqliteStore`] with other than the usual settings.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SqliteStoreBuilder(Options);
+
+#[derive(Clone, Debug)]
+struct Options {
+    path: PathBuf,
+    durability: Durability,
+    lock_wait: Duration,
+    max_pages: Option<u32>,
+}
+
+/// The ways to the threads. They end when these are dropped.
+#[derive(Debug)]
+struct Threads {
+    commands: mpsc::Sender<Command>,
+    requests: mpsc::Sender<Read>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or creates it. Blocks for the time this takes, and up to two seconds while another owner of the
+    /// file is on its way out.
+    ///
+    /// # Errors
+    /// [`OpenError`] says why the file cannot be used and what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::builder(path).open()
+    }
+
+    /// Begins to open a file with other than the usual settings.
+    pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
+        SqliteStoreBuilder(Options {
+            path: path.as_ref().to_owned(),
+            durability: Durability::Full,
+            lock_wait: LOCK_WAIT,
+            max_pages: None,
+        })
+    }
+
+    /// Sends to the writer; answers what could not be sent because the store is closed.
+    fn command(&self, command: Command) -> Result<(), Command> {
+        match &*self.threads() {
+            Some(threads) => threads.commands.send(command).map_err(|unsent| unsent.0),
+            None => Err(command),
+        }
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, LoadError>>) -> Read,
+    ) -> StoreFuture<Result<T, LoadError>> {
+        let (answer, answered) = oneshot::channel();
+        if let Some(threads) = &*self.threads() {
+            // A request that cannot be sent is dropped, which shows in the answer.
+            let _ = threads.requests.send(request(answer));
+        }
+        Box::pin(async {
+            answered.await.unwrap_or_else(|_| Err(LoadError::Transient("the store is closed".to_owned())))
+        })
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Option<Threads>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SqliteStoreBuilder {
+    /// What is durable when a commit is acknowledged.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.0.durability = durability;
+        self
+    }
+
+    /// How long to wait for another owner of the file that is on its way out. Two seconds unless set.
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.0.lock_wait = wait;
+        self
+    }
+
+    /// The largest size of the file in pages: for tests of a full disk.
+    #[doc(hidden)]
+    pub fn max_pages(mut self, pages: u32) -> Self {
+        self.0.max_pages = Some(pages);
+        self
+    }
+
+    /// Opens the file, or creates it; see [`SqliteStore::open`].
+    ///
+    /// # Errors
+    /// [`OpenError`] says why the file cannot be used and what to do.
+    pub fn open(mut self) -> Result<SqliteStore, OpenError> {
+        self.0.path = self.0.resolved_path()?;
+        let threads = Threads::start(&self.0)?;
+        let (answer, answered) = mpsc::channel();
+        let gone = || self.0.failed("its writer thread is gone");
+        threads.commands.send(Command::Open(answer)).map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())??;
+        Ok(SqliteStore { options: self.0, threads: Mutex::new(Some(threads)) })
+    }
+}
+
+impl Options {
+    /// The same path for the same file, by whatever links and folders it is named: it leads to the lock.
+    fn resolved_path(&self) -> Result<PathBuf, OpenError> {
+        if let Ok(path) = self.path.canonicalize() {
+            return Ok(path);
+        }
+        let Some(name) = self.path.file_name() else { return Err(self.failed("the path names no file")) };
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        Ok(folder.canonicalize().map_err(|e| errors::file_error(&self.store(), &e))?.join(name))
+    }
+
+    fn store(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn failed(&self, detail: &str) -> OpenError {
+        OpenError::Failed { store: self.store(), detail: detail.to_owned() }
+    }
+}
+
+impl Threads {
+    fn start(options: &Options) -> Result<Self, OpenError> {
+        let (commands, received) = mpsc::channel();
+        let (requests, asked) = mpsc::channel();
+        let asked = Arc::new(Mutex::new(asked));
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let builder = thread::Builder::new().name(name.to_owned());
+            builder.spawn(work).map_err(|e| options.failed(&format!("a thread cannot be started: {e}")))
+        };
+        let readers = (0..READERS)
+            .map(|_| {
+                let (path, asked) = (options.path.clone(), Arc::clone(&asked));
+                spawn("persevere-read", Box::new(move || reader::run(&path, &asked)))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let writer = Writer::new(options.clone(), received, readers);
+        spawn("persevere-write", Box::new(|| writer.run()))?;
+        Ok(Self { commands, requests })
+    }
+}
+
+impl Store for SqliteStore {
+    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
+        let (answer, answered) = oneshot::channel();
+        let gone = self.options.failed("its writer thread is gone");
+        if let Err(command) = self.command(Command::Claim(answer)) {
+            // It was closed: open it again.
+            match Threads::start(&self.options) {
+                Ok(threads) => {
+                    // If this fails the answer says so.
+                    let _ = threads.commands.send(command);
+                    *self.threads() = Some(threads);
+                }
+                Err(error) => return Box::pin(async { Err(error) }),
+            }
+        }
+        Box::pin(async { answered.await.unwrap_or(Err(gone)) })
+    }
+
+    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
+        self.read(Read::Backlog)
+    }
+
+    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+        self.read(|answer| Read::Instance(target, answer))
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+        self.read(|answer| Read::History(key, execution, answer))
+    }
+
+    fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {
+        let (answer, answered) = oneshot::channel();
+        if self.command(Command::Commit(batch, answer)).is_err() {
+            return Box::pin(async { Err(CommitError::Fenced("the store is closed".to_owned())) });
+        }
+        Box::pin(async {
+            let gone = || CommitError::Ambiguous("the writer thread ended during the commit".to_owned());
+            answered.await.unwrap_or_else(|_| Err(gone()))
+        })
+    }
+
+    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.command(Command::Close(answer));
+        // The readers end when nothing can be asked of them any more; the writer waits for that.
+        *self.threads() = None;
+        Box::pin(async move {
+            match sent {
+                Ok(()) => {
+                    answered.await.unwrap_or_else(|_| Err(CommitError::Fatal("the writer thread is gone".to_owned())))
+                }
+                Err(_) => Ok(()),
+            }
+        })
+    }
+}

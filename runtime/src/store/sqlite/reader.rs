@@ -1,0 +1,58 @@
+//! The threads that read, so that no caller waits for a disk.
+
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::errors::ReadError;
+use super::{connection, load};
+use crate::model::{Execution, InstanceKey};
+use crate::store::{Backlog, InstanceRef, LoadError, StoredInstance};
+
+type Answer<T> = oneshot::Sender<Result<T, LoadError>>;
+
+/// What is asked of a reader.
+pub(super) enum Read {
+    Backlog(Answer<Backlog>),
+    Instance(InstanceRef, Answer<Option<StoredInstance>>),
+    History(InstanceKey, Execution, Answer<Vec<Bytes>>),
+}
+
+/// Answers requests until nobody can send one any more.
+pub(super) fn run(path: &Path, requests: &Arc<Mutex<Receiver<Read>>>) {
+    let mut connection = None;
+    // The guard goes at the end of this statement: the other readers are kept waiting only while nothing is asked.
+    while let Ok(request) = { requests.lock().unwrap_or_else(PoisonError::into_inner).recv() } {
+        match request {
+            Read::Backlog(answer) => serve(path, &mut connection, answer, load::backlog),
+            Read::Instance(target, answer) => serve(path, &mut connection, answer, |c| load::instance(c, &target)),
+            Read::History(key, execution, answer) => {
+                serve(path, &mut connection, answer, |c| load::history(c, key, execution));
+            }
+        }
+    }
+}
+
+/// After a failure the connection is opened anew, for it may be what failed.
+fn serve<T>(
+    path: &Path,
+    connection: &mut Option<Connection>,
+    answer: Answer<T>,
+    read: impl FnOnce(&Connection) -> Result<T, ReadError>,
+) {
+    let result = match connection.take() {
+        Some(open) => Ok(open),
+        None => connection::open_reader(path).map_err(ReadError::from),
+    }
+    .and_then(|open| {
+        let value = read(&open)?;
+        *connection = Some(open);
+        Ok(value)
+    });
+    // A caller that has gone does not want the answer.
+    let _ = answer.send(result.map_err(|ReadError(error)| error));
+}

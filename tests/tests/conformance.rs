@@ -1,0 +1,15 @@
+//! Every store of the library passes the suite of the store contract.
+
+use std::sync::Arc;
+
+use persevere::store::{MemoryStore, SqliteStore, Store};
+
+persevere::store_conformance!(memory, || {
+    let rows = MemoryStore::new();
+    move || Arc::new(rows.clone()) as Arc<dyn Store>
+});
+
+persevere::store_conformance!(sqlite, || {
+    let folder = tempfile::tempdir().unwrap();
+    move || Arc::new(SqliteStore::open(folder.path().join("store.db")).unwrap()) as Arc<dyn Store>
+});
