@@ -1,16 +1,16 @@
 //! Durable orchestrations for Rust.
 
-pub mod model;
-mod contract;
-mod context;
-mod registry;
-pub mod engine;
-pub mod store;
-mod worker;
-mod client;
 #[doc(hidden)]
 #[path = "rt.rs"]
 pub mod __rt;
+mod client;
+mod context;
+mod contract;
+pub mod engine;
+pub mod model;
+mod registry;
+pub mod store;
+mod worker;
 
 pub use client::{
     ByName, Client, ClientError, InvalidStatusToken, OrchestrationHandle, OrchestrationMetadata, RaiseEvent,
@@ -46,8 +46,8 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteStore;
     pub use crate::{
-        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError, MemoryStore,
-        NoStatus, OrchestrationContext, OrchestrationError, Runtime, StatusValue, TimedOut,
+        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError,
+        MemoryStore, NoStatus, OrchestrationContext, OrchestrationError, Runtime, StatusValue, TimedOut,
     };
     pub use serde::{Deserialize, Serialize};
 

@@ -218,3 +218,46 @@ fn a_final_value_outlives_the_runtime_that_wrote_it() {
     fake.hub().close(CloseReason::Stopped);
     assert_eq!(probe.poll(&mut result), Poll::Ready(Ok(Vec::new())));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn b10_under_load_every_watch_rises_and_reaches_the_final_value_of_its_life() {
+    const LIVES: u64 = 50;
+    const VALUES: u32 = 40;
+    let fake = Fake::running();
+    let (ended, mut current) = tokio::sync::watch::channel(1);
+    let engine = fake.clone();
+    let engine = std::thread::spawn(move || {
+        for life in 1..=LIVES {
+            for done in 1..=VALUES {
+                engine.commit("g", |head| {
+                    set_status(head, &format!(r#"{{"done":{done}}}"#));
+                    if done == VALUES {
+                        complete(head, "[]");
+                    }
+                });
+            }
+            if life < LIVES {
+                engine.create(head("g", life + 1));
+            }
+            ended.send_replace(life);
+        }
+    });
+    let mut watches = Vec::new();
+    while current.changed().await.is_ok() {
+        let mut watch = fake.handle::<Greeter>("g").watch_custom_status();
+        watches.push(tokio::spawn(async move {
+            let mut seen = vec![0];
+            while let Some(progress) = watch.next().await {
+                seen.push(progress.unwrap().done);
+            }
+            seen
+        }));
+    }
+    engine.join().unwrap();
+    for watch in watches {
+        let seen = watch.await.unwrap();
+        assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
+        assert_eq!(seen.last(), Some(&VALUES));
+    }
+    assert!(fake.hub().watched_ids().is_empty());
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::fake::{Fake, Probe, id, is_send_and_static, ready};
 use super::{Approved, Greeter, Progress, Silent};
 use crate::client::{ClientError, StartOrchestration, SubmitError};
+use crate::context::InTurn;
 use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, Refusal, StartOperation};
 use crate::model::{InstanceKey, JsonText, RuntimeStatus, Timestamp};
 
@@ -287,4 +288,40 @@ fn a_client_is_cheap_to_clone_and_can_be_printed() {
     assert!(format!("{:?}", fake.client().clone()).contains("Client"));
     assert!(format!("{:?}", start(&fake)).contains("greeter"));
     assert!(format!("{:?} {:?}", handle.result(), handle.watch_custom_status()).contains("StatusWatch"));
+}
+
+#[test]
+fn inside_an_orchestrator_everything_is_refused_with_the_way_out() {
+    let fake = Fake::running();
+    let (client, handle) = (fake.client(), fake.handle::<Greeter>("g"));
+    let uses: [&dyn Fn(); 18] = [
+        &|| drop(start(&fake)),
+        &|| drop(client.start_by_name("greeter", &())),
+        &|| drop(client.get_instance("g")),
+        &|| drop(client.raise_event("g", "x", &())),
+        &|| drop(client.terminate("g", "x")),
+        &|| drop(client.suspend("g", "x")),
+        &|| drop(client.resume("g", "x")),
+        &|| drop(client.purge("g")),
+        &|| drop(client.retry_parked("g")),
+        &|| drop(client.wait_for_start("g")),
+        &|| drop(client.wait_for_completion("g")),
+        &|| drop(handle.metadata()),
+        &|| drop(handle.custom_status()),
+        &|| drop(handle.raise_event(Approved(true))),
+        &|| drop(handle.result()),
+        &|| drop(handle.wait_for_start()),
+        &|| drop(handle.wait_for_custom_status(|_| true)),
+        &|| drop(handle.watch_custom_status()),
+    ];
+    for (number, using) in uses.into_iter().enumerate() {
+        using();
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _turn = InTurn::enter();
+            using();
+        }))
+        .expect_err(&format!("use {number} is not refused"));
+        assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("use it in an activity")), "{number}");
+    }
+    assert_eq!((fake.submitted().len(), fake.reads()), (0, 0));
 }

@@ -172,6 +172,18 @@ fn a17_a_parked_instance_answers_every_wait_with_its_reason() {
 }
 
 #[test]
+fn what_was_waited_for_counts_though_the_instance_is_parked() {
+    let fake = Fake::running();
+    fake.commit("g", |head| {
+        set_status(head, r#"{"done":1}"#);
+        head.parked = Some("no code".to_owned());
+    });
+    let handle = fake.handle::<Greeter>("g");
+    assert_eq!(ready(handle.wait_for_custom_status(|p| p.done == 1)), Ok(Progress { done: 1 }));
+    assert_eq!(ready(handle.wait_for_start()).unwrap().parked_reason(), Some("no code"));
+}
+
+#[test]
 fn a_result_is_typed_in_every_way_that_an_orchestration_may_end() {
     let app = NoSuchCity { city: "Atlantis".to_owned() };
     let details = app.__to_details();
