@@ -1,5 +1,7 @@
 //! What only the SQLite store has: a file that others can hold, damage, fill, or delete the lock of.
 
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
