@@ -87,3 +87,26 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     )?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(connection: &Connection, name: &str) -> i64 {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_commit_is_synced_unless_relaxed() {
+        for (durability, synchronous) in [(Durability::Full, 2), (Durability::Relaxed, 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("store.db");
+            let options = Options { path, durability, lock_wait: Duration::ZERO, max_pages: None };
+            let connection = open_writer(&options).unwrap();
+            assert_eq!(setting(&connection, "synchronous"), synchronous);
+            for name in ["mmap_size", "foreign_keys", "wal_autocheckpoint"] {
+                assert_eq!(setting(&connection, name), 0, "{name}");
+            }
+        }
+    }
+}
