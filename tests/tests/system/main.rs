@@ -1,3 +1,6 @@
 //! The library as its users have it: whole runtimes, and a process that is killed.
 
 mod kill;
+mod patterns;
+mod stage;
+mod status;
