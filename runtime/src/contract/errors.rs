@@ -12,6 +12,8 @@ use crate::model::json::{DecodeError, EncodeError};
 
 /// The error types of failures that the engine makes itself. They are recorded, so they never change.
 pub mod kind {
+    /// What they all begin with; names of Rust types never do.
+    pub const PREFIX: &str = "persevere.";
     /// The activity ran out of its time.
     pub const TIMED_OUT: &str = "persevere.TimedOut";
     /// The call was cancelled.
@@ -86,7 +88,8 @@ impl<E: Failure> CallError<E> {
             kind::NOT_REGISTERED => Self::NotRegistered(details),
             kind::ENCODE => Self::Encode(details),
             kind::DECODE => Self::Decode(details),
-            kind::PANIC => Self::Failed(details),
+            // What the engine makes itself is no error of the application, even where that takes every error.
+            engine if engine.starts_with(kind::PREFIX) => Self::Failed(details),
             _ => match E::__from_details(&details) {
                 Some(error) => Self::App { error, details },
                 None => Self::Failed(details),
