@@ -1,15 +1,233 @@
-//! What went wrong, as data.
+//! What went wrong, as data: one boxed pointer, in the JSON form of the Durable Task family.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-/// Stand-in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FailureDetails {
+use super::json::JsonText;
+
+/// The property that holds the text of the application's own error value. A string, so that it survives every
+/// serialiser between here and there letter by letter.
+const VALUE_PROPERTY: &str = "persevere.error";
+
+/// The type name of a cause of which only the message is known.
+const UNNAMED_CAUSE: &str = "Error";
+
+/// Why something failed: type, message, cause, and whether trying again can help.
+///
+/// It is what histories, other processes and other languages see of an error. The error value itself comes back typed
+/// in [`CallError::App`](crate::CallError::App).
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FailureDetails(Box<Fields>);
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    #[serde(default)]
     error_type: String,
-    message: String,
+    #[serde(default)]
+    error_message: String,
+    #[serde(default)]
+    stack_trace: Option<String>,
+    #[serde(default)]
+    inner_failure: Option<FailureDetails>,
+    #[serde(default)]
+    is_non_retriable: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    properties: BTreeMap<String, serde_json::Value>,
 }
+
 impl FailureDetails {
-    /// New.
+    /// A failure with a type and a message.
     pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { error_type: error_type.into(), message: message.into() }
+        Self(Box::new(Fields {
+            error_type: error_type.into(),
+            error_message: message.into(),
+            stack_trace: None,
+            inner_failure: None,
+            is_non_retriable: false,
+            properties: BTreeMap::new(),
+        }))
+    }
+
+    /// The failure that an error stands for: its message, and its causes as inner failures.
+    ///
+    /// Where the error or one of its causes is a `FailureDetails`, that one is kept as it is.
+    pub fn from_error(error_type: impl Into<String>, error: &(dyn Error + 'static)) -> Self {
+        if let Some(details) = error.downcast_ref::<Self>() {
+            return details.clone();
+        }
+        let details = Self::new(error_type, error.to_string());
+        match error.source() {
+            Some(cause) => details.with_inner(Self::from_error(UNNAMED_CAUSE, cause)),
+            None => details,
+        }
+    }
+
+    /// Adds the failure that caused this one.
+    #[must_use]
+    pub fn with_inner(mut self, inner: Self) -> Self {
+        self.0.inner_failure = Some(inner);
+        self
+    }
+
+    /// Adds where it happened.
+    #[must_use]
+    pub fn with_stack_trace(mut self, stack_trace: impl Into<String>) -> Self {
+        self.0.stack_trace = Some(stack_trace.into());
+        self
+    }
+
+    /// Says that trying again cannot help: retry policies stop here.
+    #[must_use]
+    pub fn non_retriable(mut self) -> Self {
+        self.0.is_non_retriable = true;
+        self
+    }
+
+    /// Adds the application's own error value, from which the typed error is read at the other end.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_value(mut self, value: &JsonText) -> Self {
+        self.0.properties.insert(VALUE_PROPERTY.to_owned(), serde_json::Value::String(value.as_str().to_owned()));
+        self
+    }
+
+    /// The type of the error, as the code that failed names it.
+    pub fn error_type(&self) -> &str {
+        &self.0.error_type
+    }
+
+    /// What happened.
+    pub fn message(&self) -> &str {
+        &self.0.error_message
+    }
+
+    /// Where it happened, if that is known.
+    pub fn stack_trace(&self) -> Option<&str> {
+        self.0.stack_trace.as_deref()
+    }
+
+    /// The failure that caused this one.
+    pub fn inner(&self) -> Option<&Self> {
+        self.0.inner_failure.as_ref()
+    }
+
+    /// Whether trying again cannot help.
+    pub fn is_non_retriable(&self) -> bool {
+        self.0.is_non_retriable
+    }
+
+    /// The application's own error value.
+    #[doc(hidden)]
+    pub fn value(&self) -> Option<JsonText> {
+        match self.0.properties.get(VALUE_PROPERTY) {
+            Some(serde_json::Value::String(text)) => Some(JsonText::from_string(text.clone())),
+            _ => None,
+        }
+    }
+
+    /// Whether this failure or one that caused it is of that type: the whole name, or what follows its last `::` or `.`.
+    pub fn is_caused_by(&self, error_type: &str) -> bool {
+        let name = self.error_type();
+        let short = name.rsplit(['.', ':']).next().unwrap_or(name);
+        name == error_type || short == error_type || self.inner().is_some_and(|inner| inner.is_caused_by(error_type))
+    }
+}
+
+impl fmt::Display for FailureDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl fmt::Debug for FailureDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("FailureDetails");
+        out.field("error_type", &self.error_type()).field("message", &self.message());
+        if let Some(stack_trace) = self.stack_trace() {
+            out.field("stack_trace", &stack_trace);
+        }
+        if let Some(inner) = self.inner() {
+            out.field("inner", inner);
+        }
+        if self.is_non_retriable() {
+            out.field("non_retriable", &true);
+        }
+        if !self.0.properties.is_empty() {
+            out.field("properties", &self.0.properties);
+        }
+        out.finish()
+    }
+}
+
+impl Error for FailureDetails {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.inner().map(|inner| inner as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the shop is closed")]
+    struct Closed {
+        #[source]
+        cause: FailureDetails,
+    }
+
+    #[test]
+    fn it_is_one_pointer() {
+        assert_eq!(size_of::<FailureDetails>(), size_of::<usize>());
+        assert_eq!(size_of::<Option<FailureDetails>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn the_json_is_that_of_the_family() {
+        let details = FailureDetails::new("shop::Closed", "closed")
+            .with_inner(FailureDetails::new("Io", "no network").with_stack_trace("at line 1"))
+            .non_retriable();
+        let text = serde_json::to_string(&details).unwrap();
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"errorType":"shop::Closed","errorMessage":"closed","stackTrace":null,"#,
+                r#""innerFailure":{"errorType":"Io","errorMessage":"no network","stackTrace":"at line 1","#,
+                r#""innerFailure":null,"isNonRetriable":false},"isNonRetriable":true}"#
+            )
+        );
+        assert_eq!(serde_json::from_str::<FailureDetails>(&text).unwrap(), details);
+    }
+
+    #[test]
+    fn properties_of_others_are_kept() {
+        let text = r#"{"errorType":"E","errorMessage":"m","properties":{"code":7,"persevere.error":"[1.10]"}}"#;
+        let details: FailureDetails = serde_json::from_str(text).unwrap();
+        assert_eq!(details.value().unwrap().as_str(), "[1.10]");
+        let again = serde_json::to_value(&details).unwrap();
+        assert_eq!(again["properties"]["code"], 7);
+    }
+
+    #[test]
+    fn causes_become_inner_failures_and_details_among_them_are_kept() {
+        let io = FailureDetails::new("Io", "no network").non_retriable();
+        let details = FailureDetails::from_error("shop::Closed", &Closed { cause: io.clone() });
+        assert_eq!((details.error_type(), details.message()), ("shop::Closed", "the shop is closed"));
+        assert_eq!(details.inner(), Some(&io));
+        assert_eq!(FailureDetails::from_error("other", &io), io);
+    }
+
+    #[test]
+    fn a_cause_is_found_by_its_full_or_short_name() {
+        let details = FailureDetails::new("a::B", "").with_inner(FailureDetails::new("System.IO.IOException", ""));
+        for name in ["a::B", "B", "IOException", "System.IO.IOException"] {
+            assert!(details.is_caused_by(name), "{name}");
+        }
+        assert!(!details.is_caused_by("IO"));
     }
 }

@@ -1,64 +1,173 @@
-//! JSON text: the form of every payload.
-use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
+//! JSON text: the form of every payload. It is UTF-8 by construction, and a clone copies no text.
 
-/// JSON text, UTF-8 by construction, cheap to clone.
+use std::fmt;
+use std::str::Utf8Error;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// JSON text.
+///
+/// Two of them are equal when their texts are, letter by letter: no meaning is read into them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonText(Bytes);
 
 /// A value could not be written as JSON.
-#[derive(Debug, Clone, thiserror::Error)]
+///
+/// Change the type, or how it is serialised: a map with keys that are no strings, for example, is no JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{0}")]
 pub struct EncodeError(pub String);
+
 /// A JSON text is not the value that was expected.
-#[derive(Debug, Clone, thiserror::Error)]
+///
+/// Either the text comes from code with another type, or from another program: compare the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(pub String);
 
 impl JsonText {
-    /// Takes JSON text as it is.
+    /// Takes a text that is JSON already. It is not parsed here: reading it is what fails if it is no JSON.
     pub fn from_string(text: String) -> Self {
         Self(text.into())
     }
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-    /// Bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-    /// Length in bytes.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-    /// Whether empty.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-    /// The JSON null.
-    pub fn null() -> Self {
-        Self(Bytes::from_static(b"null"))
-    }
-    /// Encode.
-    pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
-        serde_json::to_vec(value).map(|v| Self(v.into())).map_err(|e| EncodeError(e.to_string()))
-    }
-    /// Decode.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        serde_json::from_slice(&self.0).map_err(|e| DecodeError(e.to_string()))
-    }
-    pub(crate) fn from_bytes(bytes: Bytes) -> Result<Self, std::str::Utf8Error> {
+
+    /// Takes bytes as they were stored.
+    pub(crate) fn from_bytes(bytes: Bytes) -> Result<Self, Utf8Error> {
         std::str::from_utf8(&bytes)?;
         Ok(Self(bytes))
     }
+
+    /// The JSON text `null`: no input, no output, no status.
+    pub const fn null() -> Self {
+        Self(Bytes::from_static(b"null"))
+    }
+
+    /// Writes a value as JSON.
+    ///
+    /// # Errors
+    /// The value has no JSON form; the message is serde's, with the type in front.
+    pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
+        match serde_json::to_vec(value) {
+            Ok(text) => Ok(Self(text.into())),
+            Err(error) => Err(EncodeError(format!("`{}` cannot be written as JSON: {error}", type_name::<T>()))),
+        }
+    }
+
+    /// Reads the value that the text stands for.
+    ///
+    /// # Errors
+    /// The text is no JSON, or not that of a `T`; the message is serde's, with the type in front.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        serde_json::from_slice(&self.0)
+            .map_err(|error| DecodeError(format!("the text is no `{}`: {error}", type_name::<T>())))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // Every constructor checked it; the fallback cannot be reached.
+        std::str::from_utf8(&self.0).unwrap_or("null")
+    }
+
+    /// The text as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The text as bytes, without a copy.
+    #[allow(dead_code, reason = "for whoever writes records")]
     pub(crate) fn to_bytes(&self) -> Bytes {
         self.0.clone()
     }
+
+    /// How many bytes the text has.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the text has no bytes at all (which is no JSON).
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it is the value `null`.
+    pub fn is_null(&self) -> bool {
+        self.0.trim_ascii() == b"null"
+    }
 }
 
-impl std::fmt::Debug for JsonText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+fn type_name<T: ?Sized>() -> &'static str {
+    std::any::type_name::<T>()
+}
+
+impl fmt::Debug for JsonText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for JsonText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Embeds the value itself, letter by letter, not a string that holds it.
+impl Serialize for JsonText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_slice(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+/// Takes an embedded value as its text. Works with serde_json only, as everything that keeps the letters must.
+impl<'de> Deserialize<'de> for JsonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self::from_string(String::from(Box::<str>::from(raw))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_comes_back_from_its_text() {
+        let text = JsonText::encode(&("Tokyo", 3, [1.5, 0.1])).unwrap();
+        assert_eq!(text.as_str(), r#"["Tokyo",3,[1.5,0.1]]"#);
+        assert_eq!(text.decode::<(String, u8, Vec<f64>)>(), Ok(("Tokyo".to_owned(), 3, vec![1.5, 0.1])));
+    }
+
+    #[test]
+    fn embedding_keeps_every_letter() {
+        let document = r#"{"a":{ "z" : 1.10, "b": 123456789012345678901234567890 }}"#;
+        let map: std::collections::BTreeMap<String, JsonText> = serde_json::from_str(document).unwrap();
+        assert_eq!(map["a"].as_str(), r#"{ "z" : 1.10, "b": 123456789012345678901234567890 }"#);
+        assert_eq!(serde_json::to_string(&map).unwrap(), document);
+    }
+
+    #[test]
+    fn a_text_that_is_no_json_is_not_embedded() {
+        assert!(serde_json::to_string(&JsonText::from_string("{".to_owned())).is_err());
+        assert!(serde_json::to_string(&JsonText::from_string("1 2".to_owned())).is_err());
+    }
+
+    #[test]
+    fn errors_name_the_type() {
+        let keys = std::collections::BTreeMap::from([(vec![1_u8], 1_u8)]);
+        assert!(JsonText::encode(&keys).unwrap_err().0.contains("BTreeMap"));
+        let error = JsonText::from_string("\"x\"".to_owned()).decode::<u32>().unwrap_err();
+        assert!(error.0.starts_with("the text is no `u32`: invalid type: string"), "{error}");
+    }
+
+    #[test]
+    fn stored_bytes_are_checked() {
+        assert!(JsonText::from_bytes(Bytes::from_static(b"\"\xff\"")).is_err());
+        assert_eq!(JsonText::from_bytes(Bytes::from_static(b"null")), Ok(JsonText::null()));
+        assert!(JsonText::from_string(" null\n".to_owned()).is_null());
+        assert!(!JsonText::from_string("\"null\"".to_owned()).is_null());
     }
 }

@@ -38,6 +38,13 @@ pub enum Message {
         /// What it returned, or why it failed.
         result: Result<JsonText, FailureDetails>,
     },
+    /// A task that was refused when it was scheduled: from an instance to itself.
+    TaskRefused {
+        /// Who waits.
+        parent: Parent,
+        /// Why.
+        failure: FailureDetails,
+    },
     /// End an attached sub-orchestration. Ignored by an instance that is not the child of this parent.
     Terminate {
         /// The child.

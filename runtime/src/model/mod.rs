@@ -18,10 +18,10 @@
 //! | commit batch | the turns that become durable together |
 
 mod commit;
-mod failure;
+pub(crate) mod failure;
 mod head;
-mod ids;
-mod json;
+pub(crate) mod ids;
+pub(crate) mod json;
 mod message;
 mod record;
 mod time;

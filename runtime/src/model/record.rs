@@ -378,6 +378,18 @@ impl fmt::Display for Action {
 }
 
 impl Input {
+    /// The operation that it settles, if it settles one.
+    pub fn operation(&self) -> Option<OperationId> {
+        match self {
+            Self::TaskCompleted { operation, .. }
+            | Self::TaskFailed { operation, .. }
+            | Self::TimerFired { operation }
+            | Self::SubOrchestrationCompleted { operation, .. }
+            | Self::SubOrchestrationFailed { operation, .. } => Some(*operation),
+            _ => None,
+        }
+    }
+
     /// Bytes of payload in it: what the limits count.
     pub fn payload_len(&self) -> usize {
         match self {

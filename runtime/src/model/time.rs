@@ -18,6 +18,12 @@ impl Timestamp {
         Self(time.timestamp_micros())
     }
 
+    /// The given instant, rounded up to whole microseconds.
+    pub fn from_utc_up(time: DateTime<Utc>) -> Self {
+        let exact = time.timestamp_subsec_nanos() % 1_000 == 0;
+        Self(time.timestamp_micros().saturating_add(i64::from(!exact)))
+    }
+
     /// The instant as UTC date and time; instants beyond the calendar become its end.
     pub fn to_utc(self) -> DateTime<Utc> {
         let end = if self.0 < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };

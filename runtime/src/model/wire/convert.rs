@@ -302,6 +302,11 @@ impl From<&Message> for schema::Envelope {
                 failed: result.is_err(),
                 payload: result.as_ref().map_or_else(failure_bytes, JsonText::to_bytes),
             }),
+            Message::TaskRefused { parent, failure } => Kind::TaskRefused(schema::ChildDone {
+                parent: Some(parent.into()),
+                failed: true,
+                payload: failure_bytes(failure),
+            }),
             Message::Terminate { target, parent, reason } => Kind::Terminate(schema::Terminate {
                 target: target.as_str().to_owned(),
                 parent: Some(parent.into()),
@@ -337,6 +342,9 @@ impl TryFrom<schema::Envelope> for Message {
                 parent: parent(done.parent)?,
                 result: if done.failed { Err(failure(done.payload)?) } else { Ok(json(done.payload)?) },
             },
+            Kind::TaskRefused(refused) => {
+                Self::TaskRefused { parent: parent(refused.parent)?, failure: failure(refused.payload)? }
+            }
             Kind::Terminate(end) => {
                 Self::Terminate { target: instance(end.target)?, parent: parent(end.parent)?, reason: end.reason }
             }

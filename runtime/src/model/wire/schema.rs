@@ -213,7 +213,7 @@ pub(crate) struct ContinuedAsNew {
 pub(crate) struct Envelope {
     #[prost(uint32, tag = "1")]
     pub(crate) format: u32,
-    #[prost(oneof = "MessageKind", tags = "2, 3, 4, 5")]
+    #[prost(oneof = "MessageKind", tags = "2, 3, 4, 5, 6")]
     pub(crate) kind: Option<MessageKind>,
 }
 
@@ -227,6 +227,8 @@ pub(crate) enum MessageKind {
     ChildDone(ChildDone),
     #[prost(message, tag = "5")]
     Terminate(Terminate),
+    #[prost(message, tag = "6")]
+    TaskRefused(ChildDone),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

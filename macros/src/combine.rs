@@ -1,0 +1,146 @@
+//! `join!`, `try_join!` and `select!`: lists of branches, pinned in the frame of the caller, for the combinators of the
+//! library. Each takes the path of the library first, in parentheses, so that the dependency may be renamed.
+
+use proc_macro2::{Group, Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Expr, Pat, Token};
+
+/// `join!(first, second)`: a tuple of the outputs.
+pub(crate) fn join(tokens: TokenStream) -> TokenStream {
+    joined(tokens, "join", |rt, list, nested, flat| {
+        quote! {{
+            let #nested = #rt::join(#list).await;
+            #flat
+        }}
+    })
+}
+
+/// `try_join!(first, second)`: a `Result` of a tuple of the values.
+pub(crate) fn try_join(tokens: TokenStream) -> TokenStream {
+    joined(tokens, "try_join", |rt, list, nested, flat| {
+        quote! {{
+            let __joined = #rt::try_join(#list).await;
+            match __joined {
+                #rt::Ok(#nested) => #rt::Ok(#flat),
+                #rt::Err(__error) => #rt::Err(__error),
+            }
+        }}
+    })
+}
+
+type Emit = fn(&TokenStream, TokenStream, TokenStream, TokenStream) -> TokenStream;
+
+fn joined(tokens: TokenStream, name: &str, emit: Emit) -> TokenStream {
+    let parser = |input: ParseStream<'_>| {
+        let rt = library(input)?;
+        if input.is_empty() {
+            return Err(input.error(format!("write `{name}!(first, second)`")));
+        }
+        Ok((rt, Punctuated::<Expr, Token![,]>::parse_terminated(input)?))
+    };
+    let (rt, branches) = match parser.parse2(tokens) {
+        Ok(parsed) => parsed,
+        Err(error) => return error.to_compile_error(),
+    };
+    let outputs: Vec<Ident> =
+        (0..branches.len()).map(|place| format_ident!("__output{place}", span = Span::mixed_site())).collect();
+    let mut list = quote!(#rt::join_end());
+    let mut nested = quote!(());
+    for (branch, output) in branches.iter().zip(&outputs).rev() {
+        let future = pinned(&rt, branch);
+        list = quote!(#rt::join_branch(#future, #list));
+        nested = quote!((#output, #nested));
+    }
+    emit(&rt, list, nested, quote!((#(#outputs,)*)))
+}
+
+/// `select! { pattern = future => expression, .. }`.
+pub(crate) fn select(tokens: TokenStream) -> TokenStream {
+    let parser = |input: ParseStream<'_>| {
+        let rt = library(input)?;
+        let mut branches = Vec::new();
+        while !input.is_empty() {
+            branches.push(input.parse::<Branch>()?);
+        }
+        if branches.is_empty() {
+            return Err(input.error("write `select! { pattern = future => expression, .. }`"));
+        }
+        Ok((rt, branches))
+    };
+    let (rt, branches) = match parser.parse2(tokens) {
+        Ok(parsed) => parsed,
+        Err(error) => return error.to_compile_error(),
+    };
+    let mut list = quote!(#rt::select_end());
+    for branch in branches.iter().rev() {
+        let future = pinned(&rt, &branch.future);
+        list = quote!(#rt::select_branch(#future, #list));
+    }
+    let mut arms = quote!(__never => match __never {},);
+    for Branch { pattern, expression, .. } in branches.iter().rev() {
+        // The pattern stands in a `let`: a refutable one is then refused at its own place.
+        arms = quote! {
+            #rt::Either::This(__output) => {
+                let #pattern = __output;
+                #expression
+            }
+            #rt::Either::After(__after) => match __after { #arms },
+        };
+    }
+    quote! {
+        // The futures are gone before an expression is evaluated.
+        match { let __first = #rt::select(#list).await; __first } { #arms }
+    }
+}
+
+/// One branch of a `select!`.
+struct Branch {
+    pattern: Pat,
+    future: Expr,
+    expression: Expr,
+}
+
+impl Parse for Branch {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        for (word, instead) in [
+            ("biased", "branches are polled in source order always: remove `biased;`"),
+            ("else", "every branch is durable and stays: there is no `else`"),
+            ("complete", "every branch is durable and stays: there is no `complete`"),
+            ("default", "an orchestrator never goes on without a recorded result: there is no `default`"),
+        ] {
+            let fork = input.fork();
+            let named = fork.call(<Ident as syn::ext::IdentExt>::parse_any).is_ok_and(|found| found == word);
+            if named && (fork.peek(Token![;]) || fork.peek(Token![=>])) {
+                return Err(input.error(instead));
+            }
+        }
+        let pattern = Pat::parse_multi_with_leading_vert(input)?;
+        input.parse::<Token![=]>()?;
+        let future = input.parse()?;
+        if input.peek(Token![,]) && input.peek2(Token![if]) || input.peek(Token![if]) {
+            return Err(input.error("a branch has no condition: decide before the `select!` which futures there are"));
+        }
+        input.parse::<Token![=>]>()?;
+        let expression = Expr::parse_with_earlier_boundary_rule(input)?;
+        if !input.is_empty() && (!matches!(expression, Expr::Block(_)) || input.peek(Token![,])) {
+            input.parse::<Token![,]>()?;
+        }
+        Ok(Self { pattern, future, expression })
+    }
+}
+
+/// The path of the helpers, from the group that comes first.
+fn library(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let group: Group = input.parse()?;
+    let path = group.stream();
+    Ok(quote!(#path::__rt))
+}
+
+/// A future in its place, checked for being durable where the user wrote it.
+fn pinned(rt: &TokenStream, future: &Expr) -> TokenStream {
+    let checked = quote_spanned!(future.span()=> #rt::durable(#future));
+    quote!(#rt::pin!(#rt::Some(#checked)))
+}

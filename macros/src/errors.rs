@@ -1,0 +1,58 @@
+//! The mistakes found so far: all of them are reported, never only the first.
+
+use std::fmt::Display;
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+
+/// Collects mistakes. Whoever made it must look at it: that is checked in tests.
+#[derive(Debug, Default)]
+pub(crate) struct Errors {
+    found: Vec<syn::Error>,
+    looked_at: bool,
+}
+
+impl Errors {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A mistake at those tokens.
+    pub(crate) fn push(&mut self, tokens: impl ToTokens, message: impl Display) {
+        self.found.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// A mistake at that place.
+    pub(crate) fn push_at(&mut self, span: Span, message: impl Display) {
+        self.found.push(syn::Error::new(span, message));
+    }
+
+    pub(crate) fn push_error(&mut self, error: syn::Error) {
+        self.found.push(error);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// One `compile_error!` per mistake, in the order in which they were found.
+    pub(crate) fn into_tokens(mut self) -> TokenStream {
+        self.looked_at = true;
+        self.found.iter().map(syn::Error::to_compile_error).collect()
+    }
+
+    /// The messages, for tests.
+    #[cfg(test)]
+    pub(crate) fn into_messages(mut self) -> Vec<String> {
+        self.looked_at = true;
+        self.found.iter().map(ToString::to_string).collect()
+    }
+}
+
+impl Drop for Errors {
+    fn drop(&mut self) {
+        if cfg!(test) && !self.looked_at && !std::thread::panicking() {
+            panic!("mistakes were collected and never reported: {:?}", self.found);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `#[activity]`: the function as it is, and the type that calls it durably.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::attr::hidden as hidden_span;
+use crate::model::Callable;
+
+pub(crate) fn expand(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, .. } = callable;
+    let type_item = super::marker(function, marker);
+    let contract = contract(callable);
+    let call = call(callable);
+    let registration = registration(callable);
+    let items = super::hidden(function, &quote!(#contract #call #registration));
+    quote!(#function #type_item #items)
+}
+
+fn contract(callable: &Callable) -> TokenStream {
+    let Callable { marker, name, output, rt, .. } = callable;
+    let input = super::input_type(callable);
+    let types = quote_spanned! {output.span()=>
+        type Output = <#output as #rt::Outcome>::Ok;
+        type Error = <#output as #rt::Outcome>::Err;
+    };
+    quote! {
+        impl #rt::Activity for #marker {
+            type Input = #input;
+            #types
+            const NAME: &'static #rt::core::primitive::str = #name;
+        }
+    }
+}
+
+fn call(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, rt, .. } = callable;
+    let (vis, docs) = (&function.vis, function.docs());
+    let (parameters, encoded) = (super::parameters(callable), super::encoded(callable));
+    let ctx = Ident::new("ctx", hidden_span());
+    quote! {
+        impl #marker {
+            #(#docs)*
+            #[track_caller]
+            #vis fn call(#ctx: &#rt::Context, #parameters) -> #rt::ActivityCall<#marker> {
+                #rt::call_activity::<#marker>(#ctx, #encoded)
+            }
+        }
+    }
+}
+
+fn registration(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, name, output: returned, rt, .. } = callable;
+    let ident = &function.sig.ident;
+    let [cx, input, reader, output] = ["cx", "input", "reader", "output"].map(|name| Ident::new(name, hidden_span()));
+    let context = callable.context.as_ref().map(|ty| quote_spanned!(ty.span()=> #rt::activity_context::<#ty>(&#cx),));
+    let decoded = super::decoded(callable, &reader);
+    let number = callable.inputs.len();
+    let erase = quote_spanned!(ident.span()=> #rt::erase_activity);
+    let marker_name = crate::attr::plain_name(marker);
+    let location = super::location(rt);
+    let entry = quote! {
+        #rt::Registration::Activity(#rt::ActivityRegistration {
+            name: #name,
+            marker: #marker_name,
+            location: #location,
+            handler: __run,
+        })
+    };
+    let registration = super::registration(rt, marker, &entry);
+    quote! {
+        #[allow(unused_variables, unused_mut)]
+        fn __run(#cx: #rt::ActivityContext, #input: #rt::JsonText) -> #rt::BoxedActivity {
+            #erase(async move {
+                let mut #reader = #rt::InputReader::open(&#input, #number)?;
+                let #output = #ident(#context #(#decoded),*).await;
+                #rt::activity_result::<#marker>(<#returned as #rt::Outcome>::__into_result(#output))
+            })
+        }
+        #registration
+    }
+}

@@ -1,0 +1,107 @@
+//! `#[orchestrator]`: the function with its awaits checked, and the type that starts and calls it.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::attr::hidden as hidden_span;
+use crate::errors::Errors;
+use crate::model::Callable;
+use crate::rewrite::{self, Call};
+
+pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
+    let Callable { function, marker, .. } = callable;
+    let rewritten = rewrite::body(&function.body, &callable.rt, callable.check_awaits, errors);
+    let rewritten_function = function.with_body(&rewritten.body);
+    let type_item = super::marker(function, marker);
+    let contract = contract(callable);
+    let methods = methods(callable);
+    let registration = registration(callable, &rewritten.calls);
+    let items = super::hidden(function, &quote!(#contract #methods #registration));
+    quote!(#rewritten_function #type_item #items)
+}
+
+fn contract(callable: &Callable) -> TokenStream {
+    let Callable { marker, name, version, context, output, rt, .. } = callable;
+    let input = super::input_type(callable);
+    let types = quote_spanned! {output.span()=>
+        type Output = <#output as #rt::Outcome>::Ok;
+        type Error = <#output as #rt::Outcome>::Err;
+    };
+    let status = quote_spanned! {context.span()=>
+        type Status = <#context as #rt::ContextType>::Status;
+    };
+    quote! {
+        impl #rt::Orchestrator for #marker {
+            type Input = #input;
+            #types
+            #status
+            const NAME: &'static #rt::core::primitive::str = #name;
+            const VERSION: &'static #rt::core::primitive::str = #version;
+        }
+    }
+}
+
+fn methods(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, rt, .. } = callable;
+    let (vis, docs) = (&function.vis, function.docs());
+    let (parameters, encoded) = (super::parameters(callable), super::encoded(callable));
+    let [ctx, client] = ["ctx", "client"].map(|name| Ident::new(name, hidden_span()));
+    quote! {
+        impl #marker {
+            #(#docs)*
+            #vis fn start(#client: &#rt::Client, #parameters) -> #rt::StartOrchestration<#marker> {
+                #rt::start::<#marker>(#client, #encoded)
+            }
+            /// Calls it as a sub-orchestration.
+            #[track_caller]
+            #vis fn call(#ctx: &#rt::Context, #parameters) -> #rt::SubOrchestrationCall<#marker> {
+                #rt::call_orchestrator::<#marker>(#ctx, #encoded)
+            }
+            /// Starts it from an orchestrator, which does not wait for it.
+            #[track_caller]
+            #vis fn start_detached(#ctx: &#rt::Context, #parameters) -> #rt::DetachedStart {
+                #rt::start_detached::<#marker>(#ctx, #encoded)
+            }
+            /// Ends this execution and goes on with it from the start, with that input and a new history.
+            #[track_caller]
+            #vis fn continue_as_new(#ctx: &#rt::Context, #parameters) -> #rt::ContinueAsNew<#marker> {
+                #rt::continue_as_new::<#marker>(#ctx, #encoded)
+            }
+        }
+    }
+}
+
+fn registration(callable: &Callable, calls: &[Call]) -> TokenStream {
+    let Callable { function, marker, name, version, context, output, rt, .. } = callable;
+    let ident = &function.sig.ident;
+    let [ctx, input, reader] = ["ctx", "input", "reader"].map(|name| Ident::new(name, hidden_span()));
+    let context = quote_spanned!(context.span()=> <#context as #rt::ContextType>::__from_context(#ctx));
+    let decoded = super::decoded(callable, &reader);
+    let number = callable.inputs.len();
+    let erase = quote_spanned!(ident.span()=> #rt::erase_orchestration::<#marker, _>);
+    let marker_name = crate::attr::plain_name(marker);
+    let location = super::location(rt);
+    let entry = quote! {
+        #rt::Registration::Orchestrator(#rt::OrchestratorRegistration {
+            name: #name,
+            version: #version,
+            marker: #marker_name,
+            location: #location,
+            handler: __run,
+            calls: &[#(#rt::CallSite { #calls }),*],
+        })
+    };
+    let registration = super::registration(rt, marker, &entry);
+    quote! {
+        #[allow(unused_variables, unused_mut)]
+        fn __run(
+            #ctx: #rt::Context,
+            #input: &#rt::JsonText,
+        ) -> #rt::core::result::Result<#rt::BoxedOrchestration, #rt::FailureDetails> {
+            let mut #reader = #rt::InputReader::open(#input, #number)?;
+            #rt::Ok(#erase(#ident(#context, #(#decoded),*), <#output as #rt::Outcome>::__into_result))
+        }
+        #registration
+    }
+}

@@ -1,0 +1,324 @@
+//! Committed head rows on their way to those who wait for them: one channel per watched instance, newest value only.
+//!
+//! ```text
+//! effect release ─ publish ─┐
+//! first reader ── accept ───┼─► Entry (one life of one id) ─► Registration, Registration, …
+//! recovery ───── offer ─────┘
+//! ```
+//!
+//! Invariants:
+//! - Who registers, then reads the store, then takes changes, misses nothing: [`Registration::next`] does it in this order.
+//! - An entry is about one life. Once it has a value, that value is current until the entry leaves the map, so a later
+//!   registration needs no read. It leaves with the end of that life: nothing that comes later can be mixed up with it.
+//! - An older head never replaces a newer one; heads of one life are compared by revision, lives by key.
+//! - The hub holds an entry only while somebody is registered.
+
+use std::collections::HashMap;
+use std::collections::hash_map;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::port::{ClientPort, SubmitError};
+use crate::model::{InstanceHead, InstanceId};
+use crate::store::InstanceRef;
+
+/// Hands committed head rows to those who wait for them.
+#[derive(Debug, Default)]
+pub(crate) struct ChangeHub {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: Option<Lost>,
+    slots: HashMap<InstanceId, Slot>,
+}
+
+/// An entry and who shares it.
+#[derive(Debug)]
+struct Slot {
+    entry: Arc<Entry>,
+    members: usize,
+    /// Counts all registrations ever made of this entry.
+    registered: u64,
+}
+
+/// Why nothing will change any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CloseReason {
+    /// The runtime was shut down or dropped.
+    Stopped,
+    /// The runtime gave up.
+    Fatal {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// Why a registration gives no further head.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Lost {
+    /// The life is gone, and its last head row with it.
+    Gone,
+    /// The runtime ended.
+    Closed(CloseReason),
+    /// The first read failed.
+    Read(SubmitError),
+}
+
+/// One life of one instance, as far as it is known.
+#[derive(Debug)]
+struct Entry {
+    id: InstanceId,
+    seen: watch::Sender<Seen>,
+    /// Held by the one who reads the store. The count: registrations up to this one are answered by a read that began
+    /// after them and found nothing.
+    absent_upto: tokio::sync::Mutex<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    head: Option<Arc<InstanceHead>>,
+    lost: Option<Lost>,
+}
+
+impl Seen {
+    fn is_decided(&self) -> bool {
+        self.head.is_some() || self.lost.is_some()
+    }
+}
+
+/// How a head relates to what an entry knows.
+enum Accepted {
+    /// It is the newest, or not newer than what is known.
+    SameLife,
+    /// It is of a later life than what is known.
+    LaterLife,
+}
+
+impl Entry {
+    fn new(id: InstanceId) -> Self {
+        Self { id, seen: watch::Sender::new(Seen::default()), absent_upto: tokio::sync::Mutex::new(0) }
+    }
+
+    fn accept(&self, head: Arc<InstanceHead>) -> Accepted {
+        let mut accepted = Accepted::SameLife;
+        self.seen.send_if_modified(|seen| match &seen.head {
+            Some(known) if known.key < head.key => {
+                accepted = Accepted::LaterLife;
+                false
+            }
+            Some(known) if (known.key, known.revision) >= (head.key, head.revision) => false,
+            _ => {
+                seen.head = Some(head);
+                true
+            }
+        });
+        accepted
+    }
+
+    fn lose(&self, lost: Lost) {
+        self.seen.send_modify(|seen| seen.lost = Some(lost));
+    }
+}
+
+impl ChangeHub {
+    /// A hub that nobody has registered with.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells those who wait what an instance is now. For the place where effects are released, and nobody else: the
+    /// head must be durable, and the heads of one instance must come in the order of their commits.
+    pub(crate) fn publish(&self, head: Arc<InstanceHead>) {
+        let entry = self.lock().slots.get(&head.id).map(|slot| Arc::clone(&slot.entry));
+        let Some(entry) = entry else { return };
+        let ended = head.is_ended();
+        match entry.accept(head) {
+            // An ended head is the final value of its life. What comes under this id later is another life.
+            Accepted::SameLife if ended => self.detach(&entry),
+            Accepted::SameLife => {}
+            // The end of the known life was never seen: its commit was settled by a recovery, and its row is gone.
+            Accepted::LaterLife => {
+                self.detach(&entry);
+                entry.lose(Lost::Gone);
+            }
+        }
+    }
+
+    /// Tells those who wait what the store holds after a recovery: the outcome of the last commits was unknown, so the
+    /// row may be newer than what was published.
+    pub(crate) fn offer(&self, head: Arc<InstanceHead>) {
+        self.publish(head);
+    }
+
+    /// Tells those who wait that the store holds no row of this id after a recovery.
+    pub(crate) fn offer_absent(&self, id: &InstanceId) {
+        let entry = self.lock().slots.get(id).map(|slot| Arc::clone(&slot.entry));
+        // Without a value there is nothing to correct: the first reader finds out for itself.
+        if let Some(entry) = entry.filter(|entry| entry.seen.borrow().head.is_some()) {
+            self.detach(&entry);
+            entry.lose(Lost::Gone);
+        }
+    }
+
+    /// The ids that somebody waits for.
+    pub(crate) fn watched_ids(&self) -> Vec<InstanceId> {
+        self.lock().slots.keys().cloned().collect()
+    }
+
+    /// Answers everybody who waits, now and later: nothing will change any more.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        let lost = Lost::Closed(reason);
+        let slots = {
+            let mut state = self.lock();
+            if state.closed.is_some() {
+                return;
+            }
+            state.closed = Some(lost.clone());
+            std::mem::take(&mut state.slots)
+        };
+        for slot in slots.into_values() {
+            slot.entry.lose(lost.clone());
+        }
+    }
+
+    /// Takes part in what becomes known of an instance from now on.
+    pub(crate) fn register(self: &Arc<Self>, id: &InstanceId) -> Registration {
+        let mut state = self.lock();
+        if let Some(lost) = state.closed.clone() {
+            let entry = Arc::new(Entry::new(id.clone()));
+            entry.lose(lost);
+            return Registration::new(Arc::clone(self), entry, 0);
+        }
+        let slot = state.slots.entry(id.clone()).or_insert_with(|| Slot {
+            entry: Arc::new(Entry::new(id.clone())),
+            members: 0,
+            registered: 0,
+        });
+        slot.members += 1;
+        slot.registered += 1;
+        Registration::new(Arc::clone(self), Arc::clone(&slot.entry), slot.registered)
+    }
+
+    /// Takes an entry out of the map: who registers from now on begins anew.
+    fn detach(&self, entry: &Arc<Entry>) {
+        let mut state = self.lock();
+        if state.slots.get(&entry.id).is_some_and(|slot| Arc::ptr_eq(&slot.entry, entry)) {
+            state.slots.remove(&entry.id);
+        }
+    }
+
+    fn leave(&self, entry: &Arc<Entry>) {
+        let mut state = self.lock();
+        let hash_map::Entry::Occupied(mut slot) = state.slots.entry(entry.id.clone()) else { return };
+        if !Arc::ptr_eq(&slot.get().entry, entry) {
+            return;
+        }
+        slot.get_mut().members -= 1;
+        if slot.get().members == 0 {
+            slot.remove();
+        }
+    }
+
+    fn registered(&self, entry: &Arc<Entry>) -> u64 {
+        match self.lock().slots.get(&entry.id) {
+            Some(slot) if Arc::ptr_eq(&slot.entry, entry) => slot.registered,
+            _ => 0,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who waits for the changes of one life of an instance. It costs nothing to the engine however slowly it reads.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    hub: Arc<ChangeHub>,
+    entry: Arc<Entry>,
+    receiver: watch::Receiver<Seen>,
+    ordinal: u64,
+    given: Option<Arc<InstanceHead>>,
+}
+
+impl Registration {
+    fn new(hub: Arc<ChangeHub>, entry: Arc<Entry>, ordinal: u64) -> Self {
+        let receiver = entry.seen.subscribe();
+        Self { hub, entry, receiver, ordinal, given: None }
+    }
+
+    /// The current head the first time, then each newer one, always the newest. `None`: there is no such instance.
+    ///
+    /// A head that has ended is the last: after it comes [`Lost::Gone`]. A head that was not given yet comes before the
+    /// news of a loss: a final value outlives the runtime that wrote it.
+    pub(crate) async fn next(&mut self, port: &dyn ClientPort) -> Result<Option<Arc<InstanceHead>>, Lost> {
+        if self.given.is_none() && !self.first(port).await? {
+            return Ok(None);
+        }
+        loop {
+            if let Some(answer) = self.take() {
+                return answer.map(Some);
+            }
+            // The sender lives in the entry that this registration holds.
+            self.receiver.changed().await.map_err(|_| Lost::Gone)?;
+        }
+    }
+
+    fn take(&mut self) -> Option<Result<Arc<InstanceHead>, Lost>> {
+        let seen = self.receiver.borrow_and_update();
+        match (&seen.head, &self.given) {
+            (Some(head), Some(given)) if head.revision == given.revision => match &seen.lost {
+                None if head.is_ended() => Some(Err(Lost::Gone)),
+                lost => lost.clone().map(Err),
+            },
+            (Some(head), _) => {
+                self.given = Some(Arc::clone(head));
+                Some(Ok(Arc::clone(head)))
+            }
+            (None, _) => seen.lost.clone().map(Err),
+        }
+    }
+
+    /// Waits until something is known: by a publication, by a read of one's own, or by that of another.
+    async fn first(&self, port: &dyn ClientPort) -> Result<bool, Lost> {
+        let mut receiver = self.receiver.clone();
+        tokio::select! {
+            biased;
+            known = receiver.wait_for(Seen::is_decided) => known.map(|_| true).map_err(|_| Lost::Gone),
+            answer = self.read(port) => answer,
+        }
+    }
+
+    async fn read(&self, port: &dyn ClientPort) -> Result<bool, Lost> {
+        let mut absent_upto = self.entry.absent_upto.lock().await;
+        if self.entry.seen.borrow().is_decided() {
+            return Ok(true);
+        }
+        if *absent_upto >= self.ordinal {
+            return Ok(false);
+        }
+        let registered = self.hub.registered(&self.entry).max(self.ordinal);
+        let stored = port.instance(InstanceRef::Id(self.entry.id.clone())).await.map_err(Lost::Read)?;
+        let Some(stored) = stored else {
+            *absent_upto = registered;
+            return Ok(false);
+        };
+        let ended = stored.head.is_ended();
+        // Of two lives the earlier stays: its end is published yet, and the reader must see it.
+        if let Accepted::SameLife = self.entry.accept(Arc::new(stored.head))
+            && ended
+        {
+            self.hub.detach(&self.entry);
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.hub.leave(&self.entry);
+    }
+}

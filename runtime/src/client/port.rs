@@ -1,0 +1,63 @@
+//! What a client needs of a running runtime.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::change_hub::ChangeHub;
+use crate::engine::{ClientAnswer, ClientOperation, Refusal};
+use crate::model::{Execution, InstanceKey, Timestamp};
+use crate::store::{InstanceRef, StoredInstance};
+
+/// A future of unknown type that can be sent anywhere.
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// The way from a client to the runtime that serves it.
+pub(crate) trait ClientPort: Send + Sync + Debug + 'static {
+    /// Hands one operation to the partition; waits while its queue of client operations is full.
+    ///
+    /// Resolves to exactly one answer: done (durable), refused (it has not happened and will not), or unknown.
+    fn submit(&self, operation: ClientOperation) -> BoxFuture<Result<ClientAnswer, SubmitError>>;
+
+    /// Reads a head row from the store, never from the partition's memory. The read begins after the call.
+    fn instance(&self, target: InstanceRef) -> BoxFuture<Result<Option<StoredInstance>, SubmitError>>;
+
+    /// Reads the turn records of one execution, in order.
+    #[allow(dead_code, reason = "the reader of histories is the next thing a client gets")]
+    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>>;
+
+    /// The committed head rows, as they change.
+    fn changes(&self) -> &Arc<ChangeHub>;
+
+    /// The wall clock, cut to microseconds.
+    fn now(&self) -> Timestamp;
+}
+
+/// Why an operation was not done, or may not have been done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum SubmitError {
+    /// The partition refused it.
+    Refused(Refusal),
+    /// It may have been done or not.
+    OutcomeUnknown {
+        /// What happened to the commit.
+        cause: String,
+    },
+    /// The store does not work at the moment. Nothing happened.
+    StoreUnavailable {
+        /// What the store said.
+        cause: String,
+    },
+    /// What is stored is damaged.
+    Corrupt(String),
+    /// The runtime was shut down or dropped.
+    RuntimeStopped,
+    /// The runtime gave up.
+    Fatal {
+        /// Why.
+        cause: String,
+    },
+}

@@ -1,0 +1,150 @@
+//! One operation on its way to the partition, and the requests that are nothing else.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::error::ClientError;
+use super::port::{BoxFuture, ClientPort};
+use crate::engine::{ClientAnswer, ClientOperation};
+use crate::model::InstanceId;
+
+/// An operation that is handed over when it is first polled, and never a second time.
+pub(super) struct Submission {
+    port: Arc<dyn ClientPort>,
+    state: State,
+}
+
+enum State {
+    Ready(Result<ClientOperation, ClientError>),
+    Running(Option<InstanceId>, BoxFuture<Result<ClientAnswer, super::port::SubmitError>>),
+    Over,
+}
+
+impl Submission {
+    pub(super) fn new(port: Arc<dyn ClientPort>, operation: Result<ClientOperation, ClientError>) -> Self {
+        Self { port, state: State::Ready(operation) }
+    }
+
+    /// Changes the operation; the first thing that goes wrong is what awaiting it answers.
+    pub(super) fn edit(mut self, edit: impl FnOnce(&mut ClientOperation) -> Result<(), ClientError>) -> Self {
+        if let State::Ready(ready) = &mut self.state
+            && let Ok(operation) = ready
+            && let Err(error) = edit(operation)
+        {
+            *ready = Err(error);
+        }
+        self
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ClientAnswer, ClientError>> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Over) {
+                State::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                State::Ready(Ok(operation)) => {
+                    let id = subject(&operation).cloned();
+                    self.state = State::Running(id, self.port.submit(operation));
+                }
+                State::Running(id, mut answer) => {
+                    let Poll::Ready(answer) = answer.as_mut().poll(cx) else {
+                        self.state = State::Running(id, answer);
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(answer.map_err(|error| ClientError::from_submit(error, id.as_ref())));
+                }
+                State::Over => return Poll::Pending,
+            }
+        }
+    }
+}
+
+fn subject(operation: &ClientOperation) -> Option<&InstanceId> {
+    match operation {
+        ClientOperation::Start(start) => start.id.as_ref(),
+        ClientOperation::RaiseEvent { id, .. }
+        | ClientOperation::Terminate { id, .. }
+        | ClientOperation::Suspend { id, .. }
+        | ClientOperation::Resume { id, .. }
+        | ClientOperation::Purge { id }
+        | ClientOperation::RetryParked { id } => Some(id),
+    }
+}
+
+impl fmt::Debug for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Ready(operation) => f.debug_tuple("Ready").field(operation).finish(),
+            State::Running(id, _) => f.debug_tuple("Running").field(id).finish(),
+            State::Over => f.write_str("Over"),
+        }
+    }
+}
+
+macro_rules! request {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// It is handed over when it is first polled. Dropping it before that does nothing; dropping it later leaves
+        /// unknown whether it was done. It can be spawned.
+        ///
+        /// # Errors
+        /// [`ClientError::NotFound`], [`ClientError::InstanceEnded`], and what every operation may answer:
+        /// [`ClientError::InvalidInstanceId`], [`ClientError::OutcomeUnknown`], [`ClientError::StoreUnavailable`],
+        /// [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
+        #[derive(Debug)]
+        #[must_use = "a request does nothing unless it is awaited"]
+        pub struct $name(Submission);
+
+        impl $name {
+            pub(super) fn new(port: Arc<dyn ClientPort>, operation: Result<ClientOperation, ClientError>) -> Self {
+                Self(Submission::new(port, operation))
+            }
+        }
+
+        impl Future for $name {
+            type Output = Result<(), ClientError>;
+
+            fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                Poll::Ready(ready!(self.0.poll(cx)).map(drop))
+            }
+        }
+    };
+}
+
+request! {
+    /// An event on its way to an instance. Done means that it is recorded: it cannot be lost any more, whether the
+    /// instance waits for it already or not.
+    RaiseEvent
+}
+
+request! {
+    /// The end of an instance, without its code. Done means that the end is durable.
+    Terminate
+}
+
+impl RaiseEvent {
+    /// Gives the event an id of the caller's. An instance records the same id once in an execution, so that an event
+    /// whose outcome is unknown can be raised again.
+    pub fn event_id(self, event_id: impl Into<String>) -> Self {
+        Self(self.0.edit(|operation| {
+            if let ClientOperation::RaiseEvent { event_id: slot, .. } = operation {
+                *slot = Some(event_id.into());
+            }
+            Ok(())
+        }))
+    }
+}
+
+impl Terminate {
+    /// Ends the sub-orchestrations too that the instance waits for, and theirs.
+    pub fn recursive(self) -> Self {
+        Self(self.0.edit(|operation| {
+            if let ClientOperation::Terminate { recursive, .. } = operation {
+                *recursive = true;
+            }
+            Ok(())
+        }))
+    }
+}

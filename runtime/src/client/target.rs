@@ -1,0 +1,88 @@
+//! Which instance a client means, and how it is read and followed.
+
+use std::sync::Arc;
+
+use super::change_hub::{Lost, Registration};
+use super::error::ClientError;
+use super::metadata::OrchestrationMetadata;
+use super::port::ClientPort;
+use crate::model::{InstanceHead, InstanceId, InstanceKey};
+use crate::store::InstanceRef;
+
+/// An instance as a client names it.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) port: Arc<dyn ClientPort>,
+    pub(super) id: InstanceId,
+    /// The life that is meant; `None` means whichever there is.
+    pub(super) key: Option<InstanceKey>,
+    /// The orchestrator that it must run; `None` means any.
+    pub(super) orchestrator: Option<&'static str>,
+}
+
+impl Target {
+    /// Reads the instance from the store.
+    pub(super) async fn read(&self) -> Result<OrchestrationMetadata, ClientError> {
+        let answer = self.port.instance(InstanceRef::Id(self.id.clone())).await;
+        let stored = answer.map_err(|error| ClientError::from_submit(error, Some(&self.id)))?;
+        let stored = stored.ok_or_else(|| ClientError::NotFound { id: self.id.clone() })?;
+        self.check(&stored.head)?;
+        Ok(OrchestrationMetadata::from_stored(stored))
+    }
+
+    fn check(&self, head: &InstanceHead) -> Result<(), ClientError> {
+        if self.key.is_some_and(|key| key != head.key) {
+            return Err(ClientError::Replaced { id: self.id.clone() });
+        }
+        match self.orchestrator {
+            Some(expected) if expected != head.name => Err(ClientError::WrongOrchestrator {
+                id: self.id.clone(),
+                expected: expected.to_owned(),
+                found: head.name.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Follows one life of an instance, commit by commit.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    target: Target,
+    registration: Registration,
+}
+
+impl Subscription {
+    /// Registers at once: what is committed from now on is not missed.
+    pub(super) fn new(target: Target) -> Self {
+        let registration = target.port.changes().register(&target.id);
+        Self { target, registration }
+    }
+
+    pub(super) fn id(&self) -> &InstanceId {
+        &self.target.id
+    }
+
+    /// The current head the first time, then each newer one, always the newest. One that has ended is the last.
+    pub(super) async fn next(&mut self) -> Result<Arc<InstanceHead>, ClientError> {
+        let mut behind = false;
+        loop {
+            let head = match self.registration.next(&*self.target.port).await {
+                Ok(Some(head)) => head,
+                Ok(None) => return Err(ClientError::NotFound { id: self.target.id.clone() }),
+                Err(Lost::Gone) if behind => {
+                    self.registration = self.target.port.changes().register(&self.target.id);
+                    behind = false;
+                    continue;
+                }
+                Err(lost) => return Err(ClientError::from_lost(lost, &self.target.id)),
+            };
+            // Others still follow the life before the one that is meant: its end is on its way. Keys only rise.
+            behind = self.target.key.is_some_and(|key| head.key < key);
+            if !behind {
+                self.target.check(&head)?;
+                return Ok(head);
+            }
+        }
+    }
+}

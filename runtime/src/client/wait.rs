@@ -1,0 +1,159 @@
+//! Waits for what an instance will be, woken by the commit that makes it so. Nothing here polls the store.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::error::ClientError;
+use super::metadata::OrchestrationMetadata;
+use super::port::BoxFuture;
+use super::target::{Subscription, Target};
+use super::wait_error::{ResultError, WaitError};
+use crate::contract::{CustomStatus, Orchestrator, Payload};
+use crate::model::{InstanceHead, JsonText, RuntimeStatus};
+
+/// A wait for something that an instance will be. Await it, with or without [`timeout`](Wait::timeout).
+///
+/// It begins when it is first polled: it reads the instance once, unless others watch it already, and is then woken by
+/// commits. It can be spawned, and it can be dropped at any time without effect on the instance.
+///
+/// # Errors
+/// [`WaitError`] says why the wait is over without what was waited for; every such error but
+/// [`WaitError::Client`] carries the instance as it was seen last.
+///
+/// # Examples
+/// ```no_run
+/// # use std::time::Duration;
+/// # async fn example(client: persevere::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let ended = client.wait_for_completion("order-1").timeout(Duration::from_secs(5)).await?;
+/// println!("{}", ended.runtime_status());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a wait does nothing unless it is awaited"]
+pub struct Wait<T, E = WaitError> {
+    begin: Option<Begin<T, E>>,
+    timeout: Option<Duration>,
+    running: Option<BoxFuture<Result<T, E>>>,
+}
+
+type Begin<T, E> = Box<dyn FnOnce(Option<Duration>) -> BoxFuture<Result<T, E>> + Send>;
+
+impl<T, E> Wait<T, E> {
+    /// Waits so long at most. The time runs from the first poll, in the clock of the Tokio runtime.
+    ///
+    /// # Panics
+    /// Awaiting it panics outside a Tokio runtime that has its timers enabled.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+impl<T: 'static, E: From<WaitError> + 'static> Wait<T, E> {
+    /// Waits until `judge` has an answer for the newest head. A parked instance answers when `judge` does not.
+    fn until(
+        target: Result<Target, ClientError>,
+        judge: impl FnMut(&Arc<InstanceHead>) -> Option<Result<T, E>> + Send + 'static,
+    ) -> Self {
+        let begin: Begin<T, E> = Box::new(move |timeout| Box::pin(until(target, timeout, judge)));
+        Self { begin: Some(begin), timeout: None, running: None }
+    }
+}
+
+impl<T, E> Future for Wait<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(begin) = self.begin.take() {
+            self.running = Some(begin(self.timeout));
+        }
+        match &mut self.running {
+            Some(running) => running.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for Wait<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+async fn until<T, E: From<WaitError>>(
+    target: Result<Target, ClientError>,
+    timeout: Option<Duration>,
+    mut judge: impl FnMut(&Arc<InstanceHead>) -> Option<Result<T, E>>,
+) -> Result<T, E> {
+    let mut subscription = Subscription::new(target.map_err(WaitError::Client)?);
+    let mut last = None;
+    let answer = async {
+        loop {
+            let head = subscription.next().await.map_err(WaitError::Client)?;
+            if let Some(answer) = judge(&head) {
+                return answer;
+            }
+            if let Some(reason) = head.parked.clone() {
+                return Err(WaitError::Parked { reason, last: seen(&head) }.into());
+            }
+            if head.is_ended() {
+                return Err(WaitError::Ended { last: seen(&head) }.into());
+            }
+            last = Some(head);
+        }
+    };
+    let Some(after) = timeout else { return answer.await };
+    match tokio::time::timeout(after, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(WaitError::TimedOut { after, last: last.as_ref().map(seen) }.into()),
+    }
+}
+
+fn seen(head: &Arc<InstanceHead>) -> Box<OrchestrationMetadata> {
+    Box::new(OrchestrationMetadata::from_head(Arc::clone(head)))
+}
+
+pub(super) fn for_start(target: Result<Target, ClientError>) -> Wait<OrchestrationMetadata> {
+    Wait::until(target, |head| (head.status != RuntimeStatus::Pending).then(|| Ok(*seen(head))))
+}
+
+pub(super) fn for_completion(target: Result<Target, ClientError>) -> Wait<OrchestrationMetadata> {
+    Wait::until(target, |head| head.is_ended().then(|| Ok(*seen(head))))
+}
+
+pub(super) fn for_custom_status<S: CustomStatus>(
+    target: Target,
+    mut predicate: impl FnMut(&S) -> bool + Send + 'static,
+) -> Wait<S> {
+    let mut judged = None;
+    Wait::until(Ok(target), move |head| {
+        // A value is judged once, however often the row changes around it.
+        if judged.replace(head.custom_status_version) == Some(head.custom_status_version) {
+            return None;
+        }
+        let value = S::__decode(head.custom_status.as_ref()?).ok()?;
+        predicate(&value).then_some(Ok(value))
+    })
+}
+
+pub(super) fn for_result<O: Orchestrator>(target: Target) -> Wait<O::Output, ResultError<O::Error>> {
+    Wait::until(Ok(target), |head| head.is_ended().then(|| outcome::<O>(head)))
+}
+
+fn outcome<O: Orchestrator>(head: &InstanceHead) -> Result<O::Output, ResultError<O::Error>> {
+    if let Some(details) = &head.failure {
+        return Err(ResultError::from_details(details.clone()));
+    }
+    let null = JsonText::null();
+    let output = head.output.as_ref().unwrap_or(&null);
+    if head.status == RuntimeStatus::Terminated {
+        let reason = output.decode().unwrap_or_else(|_| output.as_str().to_owned());
+        return Err(ResultError::Terminated { reason });
+    }
+    O::Output::__decode(output)
+        .map_err(|error| ClientError::Decode { id: head.id.clone(), what: "output", error }.into())
+}

@@ -1,0 +1,194 @@
+//! What an activity may know of the run that it is.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{ActivityState, CancellationReason, CancellationToken, MissingState};
+use crate::model::{Execution, InstanceId, InstanceKey, OperationId, TaskId};
+
+/// The optional first parameter of an activity, taken by reference: who asked, which attempt this is, whether to stop,
+/// and what the application registered for its activities.
+///
+/// Cheap to clone; a clone may be moved into tasks that the activity spawns.
+#[derive(Clone)]
+pub struct ActivityContext {
+    run: Arc<Run>,
+}
+
+struct Run {
+    instance: InstanceId,
+    task: TaskId,
+    attempt: u32,
+    cancellation: CancellationToken,
+    state: Arc<ActivityState>,
+}
+
+impl ActivityContext {
+    pub(crate) fn new(
+        instance: InstanceId,
+        task: TaskId,
+        cancellation: CancellationToken,
+        state: Arc<ActivityState>,
+    ) -> Self {
+        Self { run: Arc::new(Run { instance, task, attempt: 1, cancellation, state }) }
+    }
+
+    /// A context for unit tests of activities: `say_hello(&ActivityContext::for_test(), "Tokyo".into()).await`.
+    pub fn for_test() -> TestActivityContext {
+        let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
+        let instance = InstanceId::minted(task.key);
+        TestActivityContext(Self::new(instance, task, CancellationToken::new(), Arc::default()))
+    }
+
+    /// The orchestration instance that asked for this activity.
+    pub fn instance_id(&self) -> &InstanceId {
+        &self.run.instance
+    }
+
+    /// Names the call for ever: life, execution and operation. Every run of the same call has the same one.
+    pub fn task_id(&self) -> TaskId {
+        self.run.task
+    }
+
+    /// Which attempt of the call this is, from 1. Runs that a crash cut off are not counted.
+    pub fn attempt(&self) -> u32 {
+        self.run.attempt
+    }
+
+    /// A text that is the same in every run of this call and different for every other call, over restarts of the
+    /// process and of the instance: pass it to services that deduplicate.
+    pub fn idempotency_key(&self) -> String {
+        let TaskId { key, execution, operation } = self.run.task;
+        format!("{}.{}.{}", key.0, execution.0, operation.0)
+    }
+
+    /// Tells whether this activity should stop, and why.
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.run.cancellation
+    }
+
+    /// When the activity is asked to stop for want of time; `None` without a limit.
+    pub fn deadline(&self) -> Option<SystemTime> {
+        None
+    }
+
+    /// The value of this type that the application registered with `.state(value)`.
+    ///
+    /// # Panics
+    /// When no value of this type is registered: the activity fails with a message that names the type. Where that can
+    /// happen in good order, use [`try_state`](Self::try_state).
+    pub fn state<T: Send + Sync + 'static>(&self) -> &T {
+        match self.try_state() {
+            Ok(value) => value,
+            Err(missing) => panic!("{missing}"),
+        }
+    }
+
+    /// The value of this type that the application registered with `.state(value)`.
+    ///
+    /// # Errors
+    /// [`MissingState`] when there is none.
+    pub fn try_state<T: Send + Sync + 'static>(&self) -> Result<&T, MissingState> {
+        self.run.state.get()
+    }
+}
+
+impl fmt::Debug for ActivityContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActivityContext")
+            .field("instance_id", &self.run.instance)
+            .field("task_id", &self.run.task)
+            .field("attempt", &self.run.attempt)
+            .field("cancellation", &self.run.cancellation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An [`ActivityContext`] that a unit test makes. Stands wherever an `&ActivityContext` is wanted.
+#[derive(Clone, Debug)]
+pub struct TestActivityContext(ActivityContext);
+
+impl TestActivityContext {
+    /// With this instance id.
+    #[must_use]
+    pub fn with_instance_id(self, instance: InstanceId) -> Self {
+        self.with(|run| run.instance = instance)
+    }
+
+    /// With this attempt number.
+    #[must_use]
+    pub fn with_attempt(self, attempt: u32) -> Self {
+        self.with(|run| run.attempt = attempt)
+    }
+
+    /// With this value as registered state.
+    #[must_use]
+    pub fn with_state<T: Send + Sync + 'static>(self, value: T) -> Self {
+        self.with(|run| Arc::make_mut(&mut run.state).insert(value))
+    }
+
+    /// Asks the activity to stop.
+    pub fn cancel(&self, reason: CancellationReason) {
+        self.run.cancellation.cancel(reason);
+    }
+
+    fn with(self, change: impl FnOnce(&mut Run)) -> Self {
+        let Run { instance, task, attempt, cancellation, state } = &*self.0.run;
+        let mut run = Run {
+            instance: instance.clone(),
+            task: *task,
+            attempt: *attempt,
+            cancellation: cancellation.clone(),
+            state: Arc::clone(state),
+        };
+        change(&mut run);
+        Self(ActivityContext { run: Arc::new(run) })
+    }
+}
+
+impl Deref for TestActivityContext {
+    type Target = ActivityContext;
+
+    fn deref(&self) -> &ActivityContext {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Mailer(&'static str);
+
+    #[test]
+    fn a_test_context_carries_what_the_test_gave() {
+        let id = InstanceId::new("order-1").unwrap();
+        let cx = ActivityContext::for_test().with_instance_id(id.clone()).with_attempt(3).with_state(Mailer("smtp"));
+        assert_eq!((cx.instance_id(), cx.attempt(), cx.state::<Mailer>()), (&id, 3, &Mailer("smtp")));
+        assert_eq!(cx.idempotency_key(), "1.0.1");
+        cx.cancel(CancellationReason::Timeout);
+        assert_eq!(cx.cancellation().reason(), Some(CancellationReason::Timeout));
+    }
+
+    #[test]
+    fn state_that_is_missing_is_named_with_the_remedy() {
+        let error = ActivityContext::for_test().try_state::<Mailer>().unwrap_err();
+        assert!(error.to_string().contains("Mailer") && error.to_string().contains(".state("), "{error}");
+    }
+
+    #[test]
+    #[should_panic(expected = "add `.state(value)`")]
+    fn state_that_is_missing_panics_with_the_remedy() {
+        ActivityContext::for_test().state::<Mailer>();
+    }
+
+    #[test]
+    fn a_context_can_be_shared_and_shown() {
+        fn shared<T: Clone + Send + Sync + fmt::Debug + 'static>() {}
+        shared::<ActivityContext>();
+        assert!(format!("{:?}", ActivityContext::for_test()).contains("attempt: 1"));
+    }
+}

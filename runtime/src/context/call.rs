@@ -1,0 +1,271 @@
+//! Calls: of activities, and of orchestrators as attached sub-orchestrations.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use super::Context;
+use super::durable::{Durable, sealed::Sealed};
+use super::journal::{Awaits, Journal};
+use super::leaf::Leaf;
+use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload};
+use crate::model::{Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, SourceLocation};
+
+/// A call of an activity: `say_hello::call(&ctx, ..)`. Issued at its first poll, or by [`ActivityCall::schedule`].
+#[must_use = "a call does nothing unless it is awaited or scheduled"]
+pub struct ActivityCall<A: Activity> {
+    leaf: Leaf,
+    input: Option<Result<JsonText, EncodeError>>,
+    types: PhantomData<fn() -> A>,
+}
+
+/// A call of an orchestrator by another: `ship_order::call(&ctx, ..)`. Issued at its first poll, or by
+/// [`SubOrchestrationCall::schedule`].
+///
+/// Dropping it does not stop the sub-orchestration: it runs on, and its result is ignored.
+#[must_use = "a call does nothing unless it is awaited or scheduled"]
+pub struct SubOrchestrationCall<O: Orchestrator> {
+    leaf: Leaf,
+    input: Option<Result<JsonText, EncodeError>>,
+    instance: Option<InstanceId>,
+    version: Option<String>,
+    types: PhantomData<fn() -> O>,
+}
+
+impl<A: Activity> ActivityCall<A> {
+    #[track_caller]
+    pub(crate) fn new(ctx: &Context, input: Result<JsonText, EncodeError>) -> Self {
+        Self { leaf: Leaf::new(ctx), input: Some(input), types: PhantomData }
+    }
+
+    /// Issues the call now, so that the activity runs while the orchestrator does something else. Await it later for the
+    /// result; dropping it before that cancels the activity.
+    ///
+    /// # Determinism
+    /// The operation is recorded here instead of at the first poll.
+    pub fn schedule(mut self) -> Self {
+        // A refused input stays, and is reported when the call is awaited.
+        if let Some(Ok(input)) = self.input.take_if(|input| input.is_ok()) {
+            self.input = issue_task::<A>(&mut self.leaf, input).err().map(|input| Ok(input));
+        }
+        self
+    }
+}
+
+/// Gives the input back when the turn has no room for it.
+fn issue_task<A: Activity>(leaf: &mut Leaf, input: JsonText) -> Result<(), JsonText> {
+    if leaf.admit(input.len()).is_err() {
+        return Err(input);
+    }
+    // Halted: the turn is given up, and nobody will ask for the result.
+    let _ = leaf.issue(Awaits::Task, |operation, location| Action::ScheduleTask {
+        operation,
+        name: A::NAME.to_owned(),
+        input,
+        location,
+    });
+    Ok(())
+}
+
+impl<A: Activity> Future for ActivityCall<A> {
+    type Output = Result<A::Output, CallError<A::Error>>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(input) = this.input.take() {
+            let issued = admitted(&this.leaf, input).map(|input| issue_task::<A>(&mut this.leaf, input));
+            if let Err(failure) = issued {
+                this.leaf.finish();
+                return Poll::Ready(Err(CallError::from_details(failure)));
+            }
+        }
+        poll_result(&mut this.leaf)
+    }
+}
+
+fn admitted(leaf: &Leaf, input: Result<JsonText, EncodeError>) -> Result<JsonText, FailureDetails> {
+    let input = input?;
+    leaf.admit(input.len())?;
+    Ok(input)
+}
+
+fn poll_result<T: Payload, E: Failure>(leaf: &mut Leaf) -> Poll<Result<T, CallError<E>>> {
+    match leaf.take_result() {
+        None => Poll::Pending,
+        Some(Ok(text)) => Poll::Ready(T::__decode(&text).map_err(|error| CallError::Decode(error.into()))),
+        Some(Err(failure)) => Poll::Ready(Err(CallError::from_details(failure))),
+    }
+}
+
+impl<O: Orchestrator> SubOrchestrationCall<O> {
+    #[track_caller]
+    pub(crate) fn new(ctx: &Context, input: Result<JsonText, EncodeError>) -> Self {
+        Self { leaf: Leaf::new(ctx), input: Some(input), instance: None, version: None, types: PhantomData }
+    }
+
+    /// Chooses the instance id of the sub-orchestration. Without it a unique one is made.
+    ///
+    /// An id that is in use fails the call.
+    pub fn instance_id(mut self, id: InstanceId) -> Self {
+        self.instance = Some(id);
+        self
+    }
+
+    /// Chooses the version of the orchestrator. Without it the version that this code was compiled with is taken.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Issues the call now; see [`ActivityCall::schedule`].
+    pub fn schedule(mut self) -> Self {
+        if matches!(&self.input, Some(Ok(input)) if self.leaf.admit(input.len()).is_ok()) {
+            self.issue();
+        }
+        self
+    }
+
+    fn issue(&mut self) {
+        let Some(Ok(input)) = self.input.take() else { return };
+        let (instance, version) = (self.instance.take(), self.version.take());
+        let ctx = self.leaf.ctx().clone();
+        let _ = self.leaf.issue(Awaits::Child, |operation, location| {
+            start_action::<O>(&ctx, operation, location, input, instance, version, false)
+        });
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "the fields of the action")]
+fn start_action<O: Orchestrator>(
+    ctx: &Context,
+    operation: OperationId,
+    location: SourceLocation,
+    input: JsonText,
+    instance: Option<InstanceId>,
+    version: Option<String>,
+    detached: bool,
+) -> Action {
+    let minted = instance.is_none();
+    let mint = || InstanceId::minted(ctx.facts().mint.instance_key());
+    Action::StartSubOrchestration {
+        operation,
+        name: O::NAME.to_owned(),
+        version: Some(version.unwrap_or_else(|| O::VERSION.to_owned())),
+        instance: instance.unwrap_or_else(mint),
+        minted,
+        input,
+        detached,
+        location,
+    }
+}
+
+impl<O: Orchestrator> Future for SubOrchestrationCall<O> {
+    type Output = Result<O::Output, CallError<O::Error>>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(input) = this.input.take() {
+            match admitted(&this.leaf, input) {
+                Ok(input) => {
+                    this.input = Some(Ok(input));
+                    this.issue();
+                }
+                Err(failure) => {
+                    this.leaf.finish();
+                    return Poll::Ready(Err(CallError::from_details(failure)));
+                }
+            }
+        }
+        poll_result(&mut this.leaf)
+    }
+}
+
+/// Why something was not sent to another instance. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The value cannot be written as JSON. Change its type.
+    #[error("the value cannot be stored: {0}")]
+    Encode(#[source] EncodeError),
+    /// The value is over the limit, or the turn asks for too much. Send a reference, or await something in between.
+    #[error("{0}")]
+    Limit(#[source] FailureDetails),
+}
+
+/// Starts an orchestration for which this one does not wait, and gives its id.
+#[track_caller]
+pub(crate) fn start_detached<O: Orchestrator>(
+    ctx: &Context,
+    input: Result<JsonText, EncodeError>,
+) -> Result<InstanceId, SendError> {
+    let location = SourceLocation::caller();
+    let input = input.map_err(SendError::Encode)?;
+    let mut journal = ctx.turn();
+    journal.admit(input.len()).map_err(SendError::Limit)?;
+    let action = |operation| start_action::<O>(ctx, operation, location, input, None, None, true);
+    match journal.issue(None, action) {
+        Ok((_, Action::StartSubOrchestration { instance, .. })) => Ok(instance),
+        _ => give_up(journal),
+    }
+}
+
+impl Context {
+    /// Sends an event to another instance. It arrives once, after the commit of this turn; an instance that does not
+    /// exist or has ended drops it.
+    ///
+    /// # Errors
+    /// [`SendError::Encode`] when the payload has no JSON form, [`SendError::Limit`] when it is too large.
+    ///
+    /// # Determinism
+    /// Recorded with this turn; replay sends nothing.
+    #[track_caller]
+    pub fn send_event<E: crate::contract::ExternalEvent>(
+        &self,
+        target: &InstanceId,
+        event: &E,
+    ) -> Result<(), SendError> {
+        let location = SourceLocation::caller();
+        let payload = event.__encode().map_err(SendError::Encode)?;
+        let mut journal = self.turn();
+        journal.admit(payload.len()).map_err(SendError::Limit)?;
+        let (target, name) = (target.clone(), E::NAME.to_owned());
+        match journal.issue(None, |operation| Action::SendEvent { operation, target, name, payload, location }) {
+            Ok(_) => Ok(()),
+            Err(_) => give_up(journal),
+        }
+    }
+}
+
+/// Leaves the code: history and code disagree, the turn is not committed, and there is no value to go on with.
+pub(super) fn give_up(journal: std::sync::MutexGuard<'_, Journal>) -> ! {
+    drop(journal);
+    std::panic::resume_unwind(Box::new("the turn was given up"))
+}
+
+impl<A: Activity> Sealed for ActivityCall<A> {}
+#[diagnostic::do_not_recommend]
+impl<A: Activity> Durable for ActivityCall<A> {}
+
+impl<O: Orchestrator> Sealed for SubOrchestrationCall<O> {}
+#[diagnostic::do_not_recommend]
+impl<O: Orchestrator> Durable for SubOrchestrationCall<O> {}
+
+impl<A: Activity> fmt::Debug for ActivityCall<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActivityCall")
+            .field("name", &A::NAME)
+            .field("issued", &self.leaf.is_issued())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<O: Orchestrator> fmt::Debug for SubOrchestrationCall<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubOrchestrationCall")
+            .field("name", &O::NAME)
+            .field("issued", &self.leaf.is_issued())
+            .finish_non_exhaustive()
+    }
+}

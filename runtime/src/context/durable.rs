@@ -1,0 +1,168 @@
+//! Durable futures: what may be awaited in an orchestrator, and the check that nothing else is.
+
+use std::fmt;
+use std::future::{Future, Ready};
+use std::ops::DerefMut;
+use std::pin::Pin;
+use std::task;
+use std::time::Duration;
+
+use super::{Context, Timeout};
+
+pub(crate) mod sealed {
+    /// Keeps [`Durable`](super::Durable) to this crate: every implementation promises that replay brings the same
+    /// result at the same place.
+    pub trait Sealed {}
+}
+use sealed::Sealed;
+
+/// A future whose result is recorded in the orchestration history: the only kind that an orchestrator may await.
+///
+/// Calls of activities and sub-orchestrations, timers, waits for events, and what combines them. It is lazy: the
+/// operation is issued, and numbered, at the first poll.
+///
+/// # Determinism
+/// Durable futures never touch the waker. They complete in the poll in which their result has been recorded, live as in
+/// replay.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be `.await`ed in an orchestrator: it is not a durable operation",
+    label = "not recorded in the orchestration history",
+    note = "await `activity_name::call(&ctx, ..)`, a timer, an external event, a sub-orchestration, or `join!`/`select!` of them",
+    note = "I/O and other waiting belong into an activity; an async helper of an orchestrator is annotated with `#[orchestrator_fn]`",
+    note = "if the future is deterministic all the same: `assume_durable!(reason = \"..\", future)`"
+)]
+pub trait Durable: Sealed + Future {
+    /// Waits for at most that long. The output is `Result<Self::Output, TimedOut>`, so a call takes `.await??`.
+    ///
+    /// The operation is issued first, then the timer. Whichever loses is dropped, which cancels it.
+    fn timeout(self, ctx: &Context, duration: Duration) -> Timeout<Self>
+    where
+        Self: Sized,
+    {
+        Timeout::new(self, ctx, duration)
+    }
+
+    /// Hides the type, so that different operations with the same output fit into one list.
+    fn boxed<'a>(self) -> Pin<Box<dyn Durable<Output = Self::Output> + Send + 'a>>
+    where
+        Self: Sized + Send + 'a,
+    {
+        Box::pin(self)
+    }
+}
+
+/// The method that the macros put before every `.await`. Implemented for every type on purpose: so it is the bound that
+/// fails, with the text of [`Durable`], and not the look-up of the method.
+#[doc(hidden)]
+pub trait AwaitCheck: Sized {
+    #[doc(hidden)]
+    #[inline(always)]
+    fn __durable(self) -> Self
+    where
+        Self: Durable,
+    {
+        self
+    }
+}
+
+impl<T> AwaitCheck for T {}
+
+impl<D: Durable + Unpin + ?Sized> Sealed for &mut D {}
+#[diagnostic::do_not_recommend]
+impl<D: Durable + Unpin + ?Sized> Durable for &mut D {}
+
+impl<P: DerefMut<Target: Durable>> Sealed for Pin<P> {}
+#[diagnostic::do_not_recommend]
+impl<P: DerefMut<Target: Durable>> Durable for Pin<P> {}
+
+impl<D: Durable + Unpin + ?Sized> Sealed for Box<D> {}
+#[diagnostic::do_not_recommend]
+impl<D: Durable + Unpin + ?Sized> Durable for Box<D> {}
+
+impl<T> Sealed for Ready<T> {}
+#[diagnostic::do_not_recommend]
+impl<T> Durable for Ready<T> {}
+
+/// An async block of an orchestrator: its own awaits were checked, so it is durable itself.
+#[must_use = "futures do nothing unless you `.await` them"]
+pub struct Block<F> {
+    /// On the heap, so that `&mut block` can be awaited and a helper can call itself.
+    future: Pin<Box<F>>,
+}
+
+/// Makes an async block durable. The macros write it around blocks whose awaits they have checked.
+#[doc(hidden)]
+pub fn block<F: Future>(future: F) -> Block<F> {
+    Block { future: Box::pin(future) }
+}
+
+/// The same with the output named, so that `?` in the block knows its error type.
+#[doc(hidden)]
+pub fn block_of<T, F: Future<Output = T>>(future: F) -> Block<F> {
+    block(future)
+}
+
+impl<F: Future> Future for Block<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<F::Output> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl<F: Future> Sealed for Block<F> {}
+#[diagnostic::do_not_recommend]
+impl<F: Future> Durable for Block<F> {}
+
+impl<F> fmt::Debug for Block<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Block")
+    }
+}
+
+/// A future that the application vouches for. Made by [`assume_durable!`](crate::assume_durable).
+#[must_use = "futures do nothing unless you `.await` them"]
+pub struct AssumeDurable<F> {
+    future: Pin<Box<F>>,
+    reason: &'static str,
+}
+
+#[doc(hidden)]
+pub fn assume_durable_future<F: Future>(reason: &'static str, future: F) -> AssumeDurable<F> {
+    AssumeDurable { future: Box::pin(future), reason }
+}
+
+impl<F: Future> Future for AssumeDurable<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<F::Output> {
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl<F: Future> Sealed for AssumeDurable<F> {}
+#[diagnostic::do_not_recommend]
+impl<F: Future> Durable for AssumeDurable<F> {}
+
+impl<F> fmt::Debug for AssumeDurable<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AssumeDurable").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+/// Lets an orchestrator await a future that is no durable operation: `assume_durable!(reason = "..", future)`.
+///
+/// The future must complete at the same place in every replay without touching its waker, such as one that is ready at
+/// once, or one that only awaits durable operations but was written elsewhere. The engine still parks the instance when
+/// the future registers a waker.
+#[macro_export]
+macro_rules! assume_durable {
+    (reason = $reason:literal, $future:expr $(,)?) => {{
+        const _: () =
+            $crate::__rt::core::assert!(!$reason.is_empty(), "say why: assume_durable!(reason = \"..\", future)");
+        $crate::__rt::assume_durable_future($reason, $future)
+    }};
+    ($($other:tt)*) => {
+        $crate::__rt::core::compile_error!("say why: assume_durable!(reason = \"..\", future)")
+    };
+}

@@ -1,0 +1,81 @@
+//! Waits for external events.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use super::Context;
+use super::durable::{Durable, sealed::Sealed};
+use super::journal::Awaits;
+use super::leaf::Leaf;
+use crate::contract::{EventError, ExternalEvent, Payload};
+use crate::model::Action;
+
+/// A wait for an external event: `BookingConfirmed::wait(&ctx)`.
+///
+/// Events are kept from the moment they are raised, so it does not matter which comes first. A wait takes one event in
+/// the poll in which it is ready; dropped before that, it has taken nothing.
+#[must_use = "a wait does nothing unless it is awaited"]
+pub struct EventWait<T> {
+    leaf: Leaf,
+    name: Cow<'static, str>,
+    types: PhantomData<fn() -> T>,
+}
+
+impl<T: Payload> EventWait<T> {
+    #[track_caller]
+    pub(crate) fn new(ctx: &Context) -> Self
+    where
+        T: ExternalEvent,
+    {
+        Self::named(ctx, Cow::Borrowed(T::NAME))
+    }
+
+    #[track_caller]
+    pub(super) fn named(ctx: &Context, name: Cow<'static, str>) -> Self {
+        Self { leaf: Leaf::new(ctx), name, types: PhantomData }
+    }
+}
+
+impl<T: Payload> Future for EventWait<T> {
+    type Output = Result<T, EventError>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if !this.leaf.is_issued() {
+            if let Err(failure) = this.leaf.admit(0) {
+                this.leaf.ctx().turn().fail(failure);
+                return Poll::Pending;
+            }
+            let name = this.name.clone().into_owned();
+            let _ = this.leaf.issue(Awaits::Event, |operation, location| Action::WaitForEvent {
+                operation,
+                name,
+                location,
+            });
+        }
+        match this.leaf.take_event(&this.name) {
+            None => Poll::Pending,
+            Some(payload) => Poll::Ready(
+                T::__decode(&payload)
+                    .map_err(|error| EventError::Decode { name: this.name.clone().into_owned(), error }),
+            ),
+        }
+    }
+}
+
+impl<T: Payload> Sealed for EventWait<T> {}
+#[diagnostic::do_not_recommend]
+impl<T: Payload> Durable for EventWait<T> {}
+
+impl<T> fmt::Debug for EventWait<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventWait")
+            .field("name", &self.name)
+            .field("issued", &self.leaf.is_issued())
+            .finish_non_exhaustive()
+    }
+}

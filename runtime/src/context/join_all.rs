@@ -1,0 +1,174 @@
+//! All of a list of durable futures of one type, at once or so many at a time.
+//!
+//! One poll polls every unfinished branch once, in source order. Where a limit leaves room, the next branch is taken
+//! from the list and polled in the same poll.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+
+use super::durable::Durable;
+use super::durable::sealed::Sealed;
+
+/// The branches of a list that have been started.
+struct Running<F: Future> {
+    /// In source order, each with its place in `outputs`.
+    futures: Vec<(usize, Pin<Box<F>>)>,
+    outputs: Vec<Option<F::Output>>,
+}
+
+impl<F: Future> Running<F> {
+    fn new() -> Self {
+        Self { futures: Vec::new(), outputs: Vec::new() }
+    }
+
+    fn start(&mut self, future: F) {
+        self.futures.push((self.outputs.len(), Box::pin(future)));
+        self.outputs.push(None);
+    }
+
+    /// Polls each unfinished branch once and takes new ones while there is room. `keep` looks at each output; its error
+    /// ends the poll at once.
+    fn poll_each<E>(
+        &mut self,
+        cx: &mut Task<'_>,
+        limit: usize,
+        queue: &mut impl Iterator<Item = F>,
+        keep: impl Fn(F::Output) -> Result<F::Output, E>,
+    ) -> Result<bool, E> {
+        let mut polled = 0;
+        loop {
+            while self.futures.len() < limit
+                && let Some(future) = queue.next()
+            {
+                self.start(future);
+            }
+            let Some((place, future)) = self.futures.get_mut(polled) else { return Ok(self.futures.is_empty()) };
+            match future.as_mut().poll(cx) {
+                Poll::Pending => polled += 1,
+                Poll::Ready(output) => {
+                    let place = *place;
+                    self.futures.remove(polled);
+                    self.outputs[place] = Some(keep(output)?);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self) -> Vec<F::Output> {
+        std::mem::take(&mut self.outputs).into_iter().flatten().collect()
+    }
+}
+
+/// All of a list. The future of `join_all`.
+#[must_use = "futures do nothing unless you `.await` them"]
+pub struct JoinAll<F: Future>(JoinAllLimit<std::vec::IntoIter<F>>);
+
+/// Waits for all of a list; the outputs come in the order of the list.
+pub fn join_all<I: IntoIterator<Item: Durable>>(futures: I) -> JoinAll<I::Item> {
+    let futures: Vec<_> = futures.into_iter().collect();
+    JoinAll(join_all_limit(usize::MAX, futures))
+}
+
+impl<F: Future> Future for JoinAll<F> {
+    type Output = Vec<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<F: Future> Sealed for JoinAll<F> {}
+#[diagnostic::do_not_recommend]
+impl<F: Future> Durable for JoinAll<F> {}
+
+/// All of a list, so many at a time. The future of `join_all_limit`.
+#[must_use = "futures do nothing unless you `.await` them"]
+pub struct JoinAllLimit<I: Iterator<Item: Future>> {
+    running: Running<I::Item>,
+    queue: std::iter::Fuse<I>,
+    limit: usize,
+}
+
+/// Waits for all of a list, at most `limit` of them at a time (0 counts as 1); the outputs come in the order of the list.
+///
+/// The list is read as there is room, so that it may make its futures one by one.
+pub fn join_all_limit<I: IntoIterator<Item: Future>>(limit: usize, futures: I) -> JoinAllLimit<I::IntoIter> {
+    JoinAllLimit { running: Running::new(), queue: futures.into_iter().fuse(), limit: limit.max(1) }
+}
+
+/// The futures are boxed, and the iterator is never pinned.
+impl<I: Iterator<Item: Future>> Unpin for JoinAllLimit<I> {}
+
+impl<I: Iterator<Item: Future>> Future for JoinAllLimit<I> {
+    type Output = Vec<<I::Item as Future>::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Self::Output> {
+        let Self { running, queue, limit } = &mut *self;
+        match running.poll_each(cx, *limit, queue, Ok::<_, std::convert::Infallible>) {
+            Ok(true) => Poll::Ready(running.take()),
+            Ok(false) => Poll::Pending,
+        }
+    }
+}
+
+impl<I: Iterator<Item: Future>> Sealed for JoinAllLimit<I> {}
+#[diagnostic::do_not_recommend]
+impl<I: Iterator<Item: Durable>> Durable for JoinAllLimit<I> {}
+
+/// All of a list, or its first error. The future of `try_join_all`.
+#[must_use = "futures do nothing unless you `.await` them"]
+pub struct TryJoinAll<F: Future> {
+    running: Running<F>,
+    queue: std::vec::IntoIter<F>,
+}
+
+/// Waits for all of a list, or until one fails: then the others are dropped, in the order of the list.
+pub fn try_join_all<T, E, I: IntoIterator<Item: Durable + Future<Output = Result<T, E>>>>(
+    futures: I,
+) -> TryJoinAll<I::Item> {
+    let futures: Vec<_> = futures.into_iter().collect();
+    TryJoinAll { running: Running::new(), queue: futures.into_iter() }
+}
+
+/// The futures are boxed, and the list is never pinned.
+impl<F: Future> Unpin for TryJoinAll<F> {}
+
+impl<T, E, F: Future<Output = Result<T, E>>> Future for TryJoinAll<F> {
+    type Output = Result<Vec<T>, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Self::Output> {
+        let Self { running, queue } = &mut *self;
+        match running.poll_each(cx, usize::MAX, queue, |output| output.map(Ok)) {
+            Ok(true) => Poll::Ready(running.take().into_iter().collect()),
+            Ok(false) => Poll::Pending,
+            Err(error) => {
+                running.futures.clear();
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+}
+
+impl<F: Future> Sealed for TryJoinAll<F> {}
+#[diagnostic::do_not_recommend]
+impl<T, E, F: Future<Output = Result<T, E>>> Durable for TryJoinAll<F> {}
+
+macro_rules! debug_by_name {
+    ($($name:ident<$p:ident> where { $($bound:tt)* })*) => {$(
+        impl<$p> fmt::Debug for $name<$p>
+        where
+            $p: $($bound)*,
+        {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )*};
+}
+debug_by_name! {
+    JoinAll<F> where { Future }
+    JoinAllLimit<I> where { Iterator<Item: Future> }
+    TryJoinAll<F> where { Future }
+}

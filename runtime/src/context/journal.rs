@@ -1,0 +1,426 @@
+//! What one execution knows while its code runs: operations, buffered events, the actions of this turn.
+//!
+//! The turn runner opens a turn, polls the code once, and closes the turn; in between leaf futures issue operations and
+//! take results. Live and replayed turns go the same way: in a replayed turn each action is compared, at the moment it
+//! is issued, with the recorded one at the same place.
+//!
+//! Invariants:
+//! - An operation is numbered and issued at the first poll of its future, never at construction.
+//! - What code sees comes from recorded bytes.
+//! - A leaf's drop acts only while its own instance is being polled.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::model::{Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, SourceLocation, Timestamp};
+
+/// Whether the code is being polled, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not polled: futures may be dropped, and that means nothing.
+    Idle,
+    /// Polled for the first time with these inputs.
+    Live,
+    /// Polled again with recorded inputs.
+    Replay,
+}
+
+/// What an operation waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    /// An activity.
+    Task,
+    /// A timer.
+    Timer(Timestamp),
+    /// An attached sub-orchestration.
+    Child,
+    /// An external event.
+    Event,
+}
+
+#[derive(Debug)]
+enum Operation {
+    Open(Awaits),
+    Done(Result<JsonText, FailureDetails>),
+    /// Taken, cancelled, or never waited for.
+    Settled,
+}
+
+/// Code and history disagree: the recorded action, and the one that was issued in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Mismatch {
+    pub(crate) recorded: Option<Action>,
+    pub(crate) issued: Option<Action>,
+    /// The action before it, on which both agree.
+    pub(crate) agreed: Option<Action>,
+}
+
+/// An action was not issued; the code is not polled on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Halted;
+
+/// The journal of one execution.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    phase: Phase,
+    /// The instance's time in this turn.
+    pub(crate) turn_time: Timestamp,
+    /// The engine's time in this turn; relative timers count from it.
+    now: Timestamp,
+    limits: ExecutionLimits,
+    operations: Vec<Operation>,
+    open: usize,
+    events: VecDeque<(String, JsonText)>,
+    event_ids: BTreeSet<String>,
+    patches: BTreeMap<String, bool>,
+    actions: Vec<Action>,
+    payload_bytes: usize,
+    expected: Vec<Action>,
+    mismatch: Option<Mismatch>,
+    /// A failure that ends the execution whatever the code does next.
+    fatal: Option<FailureDetails>,
+    pub(crate) foreign: bool,
+    custom_status: Option<JsonText>,
+    custom_status_set: bool,
+    pub(crate) completion: Option<crate::model::Completion>,
+    uuids: u64,
+    random: Option<u64>,
+}
+
+/// Payload bytes that the actions of one turn may hold together.
+const ACTION_BYTES_PER_TURN: usize = 4 * 1024 * 1024;
+
+impl Journal {
+    pub(crate) fn new(limits: ExecutionLimits, custom_status: Option<JsonText>) -> Self {
+        Self {
+            phase: Phase::Idle,
+            turn_time: Timestamp::default(),
+            now: Timestamp::default(),
+            limits,
+            operations: Vec::new(),
+            open: 0,
+            events: VecDeque::new(),
+            event_ids: BTreeSet::new(),
+            patches: BTreeMap::new(),
+            actions: Vec::new(),
+            payload_bytes: 0,
+            expected: Vec::new(),
+            mismatch: None,
+            fatal: None,
+            foreign: false,
+            custom_status,
+            custom_status_set: false,
+            completion: None,
+            uuids: 0,
+            random: None,
+        }
+    }
+
+    // ── the turn runner's side ──────────────────────────────────────────────────────────────────────────────────────
+
+    /// Opens a turn. `expected` are the recorded actions of a replayed turn.
+    pub(crate) fn open_turn(&mut self, time: Timestamp, now: Timestamp, expected: Option<Vec<Action>>) {
+        self.phase = if expected.is_some() { Phase::Replay } else { Phase::Live };
+        self.turn_time = time;
+        self.now = now;
+        self.expected = expected.unwrap_or_default();
+        self.actions.clear();
+        self.payload_bytes = 0;
+        self.custom_status_set = false;
+    }
+
+    /// Closes the turn and gives the actions issued in it.
+    pub(crate) fn close_turn(&mut self) -> Vec<Action> {
+        self.phase = Phase::Idle;
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Adds the way the code ended to the actions, compared like any other.
+    pub(crate) fn complete(&mut self, completion: crate::model::Completion) {
+        let _ = self.push(Action::Complete(completion));
+    }
+
+    /// Whether recorded actions were not issued, or others were.
+    pub(crate) fn take_mismatch(&mut self) -> Option<Mismatch> {
+        if self.mismatch.is_none() && self.phase == Phase::Replay && self.actions.len() < self.expected.len() {
+            self.mismatch = Some(self.mismatch_here(None));
+        }
+        self.mismatch.take()
+    }
+
+    /// Whether code and history have disagreed already.
+    pub(crate) fn is_mismatched(&self) -> bool {
+        self.mismatch.is_some()
+    }
+
+    /// The turn ends the execution: what it issued and nobody can wait for any more is cancelled.
+    pub(crate) fn cancel_issued_here(&mut self) {
+        let issued: Vec<_> = self.actions.iter().filter_map(Action::operation).collect();
+        for operation in issued {
+            if let Some(Awaits::Task | Awaits::Timer(_) | Awaits::Child) = self.awaits(operation) {
+                self.set_settled(operation);
+                let _ = self.push(Action::Cancelled { operation });
+            }
+        }
+    }
+
+    pub(crate) fn take_fatal(&mut self) -> Option<FailureDetails> {
+        self.fatal.take()
+    }
+
+    /// Whether something that will be answered is outstanding.
+    pub(crate) fn waits_for_something(&self) -> bool {
+        self.open > 0
+    }
+
+    /// Makes an input visible to the code. Says why it cannot be one of this execution.
+    pub(crate) fn deliver(&mut self, input: &Input) -> Result<(), String> {
+        match input {
+            Input::EventRaised { name, payload, event_id } => {
+                if let Some(id) = event_id {
+                    self.event_ids.insert(id.clone());
+                }
+                self.events.push_back((name.clone(), payload.clone()));
+                Ok(())
+            }
+            Input::TaskCompleted { operation, result } | Input::SubOrchestrationCompleted { operation, result } => {
+                self.settle(*operation, Ok(result.clone()))
+            }
+            Input::TaskFailed { operation, failure } | Input::SubOrchestrationFailed { operation, failure } => {
+                self.settle(*operation, Err(failure.clone()))
+            }
+            Input::TimerFired { operation } => self.settle(*operation, Ok(JsonText::null())),
+            Input::ExecutionStarted(_) | Input::Terminated { .. } | Input::Suspended { .. } | Input::Resumed { .. } => {
+                Ok(())
+            }
+        }
+    }
+
+    fn settle(&mut self, operation: OperationId, result: Result<JsonText, FailureDetails>) -> Result<(), String> {
+        let slot = (operation.0 as usize).checked_sub(1).and_then(|index| self.operations.get_mut(index));
+        match slot {
+            Some(slot @ Operation::Open(_)) => {
+                *slot = Operation::Done(result);
+                self.open -= 1;
+                Ok(())
+            }
+            // Its future was dropped in the meantime.
+            Some(_) => Ok(()),
+            None => Err(format!("a result for operation {}, which was never issued", operation.0)),
+        }
+    }
+
+    /// Whether an event of this id was recorded in this execution.
+    pub(crate) fn has_event_id(&self, id: &str) -> bool {
+        self.event_ids.contains(id)
+    }
+
+    /// How many events nobody took.
+    pub(crate) fn buffered_events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The events nobody took, for the next execution.
+    pub(crate) fn take_events(&mut self) -> Vec<(String, JsonText)> {
+        std::mem::take(&mut self.events).into()
+    }
+
+    /// The operations that wait, and what for.
+    pub(crate) fn open_operations(&self) -> impl Iterator<Item = (OperationId, Awaits)> + '_ {
+        self.operations.iter().enumerate().filter_map(|(index, operation)| match operation {
+            Operation::Open(awaits) => Some((OperationId(index as u32 + 1), *awaits)),
+            _ => None,
+        })
+    }
+
+    /// What the operation waits for, while it does.
+    pub(crate) fn awaits(&self, operation: OperationId) -> Option<Awaits> {
+        match self.operations.get((operation.0 as usize).checked_sub(1)?)? {
+            Operation::Open(awaits) => Some(*awaits),
+            _ => None,
+        }
+    }
+
+    /// The custom status, and whether this turn set or cleared it.
+    pub(crate) fn custom_status_of_turn(&self) -> (Option<&JsonText>, bool) {
+        (self.custom_status.as_ref(), self.custom_status_set)
+    }
+
+    // ── the leaf futures' side ──────────────────────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(crate) fn limits(&self) -> ExecutionLimits {
+        self.limits
+    }
+
+    /// Issues an operation: gives it its number and notes its action. In a replayed turn the recorded action comes back,
+    /// for those values that were decided when the turn was live.
+    pub(crate) fn issue(
+        &mut self,
+        awaits: Option<Awaits>,
+        action: impl FnOnce(OperationId) -> Action,
+    ) -> Result<(OperationId, Action), Halted> {
+        let operation = OperationId(self.operations.len() as u32 + 1);
+        let action = self.push(action(operation))?;
+        self.operations.push(awaits.map_or(Operation::Settled, Operation::Open));
+        self.open += usize::from(awaits.is_some());
+        Ok((operation, action))
+    }
+
+    /// The recorded action at the place where the next one will be issued, in a replayed turn.
+    pub(crate) fn recorded_next(&self) -> Option<&Action> {
+        (self.phase == Phase::Replay).then(|| self.expected.get(self.actions.len())).flatten()
+    }
+
+    fn push(&mut self, action: Action) -> Result<Action, Halted> {
+        if self.mismatch.is_some() || self.fatal.is_some() {
+            return Err(Halted);
+        }
+        let action = match self.phase {
+            Phase::Live => action,
+            Phase::Replay => match self.expected.get(self.actions.len()) {
+                Some(recorded) if recorded.agrees_with(&action) => recorded.clone(),
+                _ => {
+                    self.mismatch = Some(self.mismatch_here(Some(action)));
+                    return Err(Halted);
+                }
+            },
+            Phase::Idle => return Err(Halted),
+        };
+        self.payload_bytes += action.payload_len();
+        self.actions.push(action.clone());
+        Ok(action)
+    }
+
+    fn mismatch_here(&self, issued: Option<Action>) -> Mismatch {
+        Mismatch {
+            recorded: self.expected.get(self.actions.len()).cloned(),
+            issued,
+            agreed: self.actions.last().cloned(),
+        }
+    }
+
+    /// Whether one more action with this payload is within the limits of the turn.
+    pub(crate) fn admit(&self, payload: usize) -> Result<(), FailureDetails> {
+        let limit = self.limits.payload_bytes as usize;
+        if payload > limit {
+            return Err(payload_too_large(payload, limit));
+        }
+        let (count, bytes) = (self.actions.len() + 1, self.payload_bytes + payload);
+        if count > self.limits.actions_per_turn as usize || bytes > ACTION_BYTES_PER_TURN {
+            return Err(FailureDetails::new(
+                TOO_MANY_ACTIONS,
+                format!(
+                    "one turn may ask for {} things with {ACTION_BYTES_PER_TURN} bytes of payload: await some of them \
+                     before asking for more, for example with `ctx.join_all_limit`",
+                    self.limits.actions_per_turn
+                ),
+            )
+            .non_retriable());
+        }
+        Ok(())
+    }
+
+    /// Ends the execution as failed after this poll.
+    pub(crate) fn fail(&mut self, failure: FailureDetails) {
+        self.fatal.get_or_insert(failure);
+    }
+
+    /// Takes the recorded result of an operation, if there is one.
+    pub(crate) fn take_result(&mut self, operation: OperationId) -> Option<Result<JsonText, FailureDetails>> {
+        let slot = self.operations.get_mut((operation.0 as usize).checked_sub(1)?)?;
+        if !matches!(slot, Operation::Done(_)) {
+            return None;
+        }
+        match std::mem::replace(slot, Operation::Settled) {
+            Operation::Done(result) => Some(result),
+            _ => None,
+        }
+    }
+
+    /// Takes the oldest event of this name, if there is one, and settles the wait for it.
+    pub(crate) fn take_event(&mut self, operation: OperationId, name: &str) -> Option<JsonText> {
+        let position = self.events.iter().position(|(event, _)| event.eq_ignore_ascii_case(name))?;
+        let (_, payload) = self.events.remove(position)?;
+        self.set_settled(operation);
+        Some(payload)
+    }
+
+    fn set_settled(&mut self, operation: OperationId) -> Option<Awaits> {
+        let slot = self.operations.get_mut((operation.0 as usize).checked_sub(1)?)?;
+        match std::mem::replace(slot, Operation::Settled) {
+            Operation::Open(awaits) => {
+                self.open -= 1;
+                Some(awaits)
+            }
+            _ => None,
+        }
+    }
+
+    /// The future of an issued operation was dropped. Outside a poll this means nothing: the instance was evicted, or
+    /// the process ends.
+    pub(crate) fn dropped(&mut self, operation: OperationId) {
+        if self.phase == Phase::Idle || self.mismatch.is_some() || self.fatal.is_some() {
+            return;
+        }
+        if let Some(Awaits::Task | Awaits::Timer(_) | Awaits::Event) = self.set_settled(operation) {
+            let _ = self.push(Action::Cancelled { operation });
+        }
+    }
+
+    /// When a timer of this length that is created now is due.
+    pub(crate) fn due(&self, duration: std::time::Duration) -> Timestamp {
+        self.now.plus(duration)
+    }
+
+    /// Sets or clears the custom status.
+    pub(crate) fn set_custom_status(&mut self, status: Option<JsonText>) {
+        self.custom_status = status.filter(|text| text.as_str() != "null");
+        self.custom_status_set = true;
+    }
+
+    pub(crate) fn custom_status(&self) -> Option<&JsonText> {
+        self.custom_status.as_ref()
+    }
+
+    /// Decides a patch: by the first call of the execution, for the whole execution.
+    pub(crate) fn patched(&mut self, id: &str, location: SourceLocation) -> bool {
+        if let Some(decided) = self.patches.get(id) {
+            return *decided;
+        }
+        let recorded = matches!(self.recorded_next(), Some(Action::Patched { id: recorded, .. }) if recorded == id);
+        let decided = self.phase == Phase::Live || recorded;
+        if decided {
+            let _ = self.issue(None, |operation| Action::Patched { operation, id: id.to_owned(), location });
+        }
+        self.patches.insert(id.to_owned(), decided);
+        decided
+    }
+
+    /// The number of the next generated UUID.
+    pub(crate) fn next_uuid(&mut self) -> u64 {
+        self.uuids += 1;
+        self.uuids
+    }
+
+    /// The state of the random generator, seeded once per execution.
+    pub(crate) fn random_state(&mut self, seed: u64) -> &mut u64 {
+        self.random.get_or_insert(seed)
+    }
+}
+
+/// The failure type of a turn that asks for too much.
+pub(crate) const TOO_MANY_ACTIONS: &str = "persevere.TooManyActions";
+/// The failure type of a payload over the limit.
+pub(crate) const PAYLOAD_TOO_LARGE: &str = "persevere.PayloadTooLarge";
+
+/// The failure that a payload over the limit is recorded as.
+pub(crate) fn payload_too_large(size: usize, limit: usize) -> FailureDetails {
+    FailureDetails::new(
+        PAYLOAD_TOO_LARGE,
+        format!("the payload has {size} bytes, the limit is {limit}: store the data elsewhere and pass a reference"),
+    )
+    .non_retriable()
+}

@@ -1,0 +1,78 @@
+//! What all leaf futures share: the number of their operation, and what their drop means.
+
+use crate::model::{Action, FailureDetails, JsonText, OperationId, SourceLocation};
+
+use super::Context;
+use super::journal::{Awaits, Halted};
+
+/// One durable operation of one future.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    ctx: Context,
+    location: SourceLocation,
+    operation: Option<OperationId>,
+    finished: bool,
+}
+
+impl Leaf {
+    /// An operation that is not issued yet.
+    #[track_caller]
+    pub(crate) fn new(ctx: &Context) -> Self {
+        Self { ctx: ctx.clone(), location: SourceLocation::caller(), operation: None, finished: false }
+    }
+
+    pub(crate) fn ctx(&self) -> &Context {
+        &self.ctx
+    }
+
+    pub(crate) fn is_issued(&self) -> bool {
+        self.operation.is_some()
+    }
+
+    /// Issues the operation, once.
+    pub(crate) fn issue(
+        &mut self,
+        awaits: Awaits,
+        action: impl FnOnce(OperationId, SourceLocation) -> Action,
+    ) -> Result<(), Halted> {
+        if self.operation.is_some() {
+            return Ok(());
+        }
+        let location = self.location.clone();
+        let (operation, _) = self.ctx.turn().issue(Some(awaits), |operation| action(operation, location))?;
+        self.operation = Some(operation);
+        Ok(())
+    }
+
+    /// Checks that one more action with this payload is within the limits of the turn.
+    pub(crate) fn admit(&self, payload: usize) -> Result<(), FailureDetails> {
+        self.ctx.turn().admit(payload)
+    }
+
+    /// The recorded result, if there is one. After it the leaf is finished.
+    pub(crate) fn take_result(&mut self) -> Option<Result<JsonText, FailureDetails>> {
+        let result = self.ctx.turn().take_result(self.operation?);
+        self.finished |= result.is_some();
+        result
+    }
+
+    /// The oldest event of this name, if there is one. After it the leaf is finished.
+    pub(crate) fn take_event(&mut self, name: &str) -> Option<JsonText> {
+        let event = self.ctx.turn().take_event(self.operation?, name);
+        self.finished |= event.is_some();
+        event
+    }
+
+    /// Ends a leaf that was never issued.
+    pub(crate) fn finish(&mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Leaf {
+    fn drop(&mut self) {
+        if let (Some(operation), false) = (self.operation, self.finished) {
+            self.ctx.journal().dropped(operation);
+        }
+    }
+}

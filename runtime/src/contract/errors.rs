@@ -1,0 +1,349 @@
+//! The errors that orchestrator and activity code meets.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Failure;
+use crate::model::failure::FailureDetails;
+use crate::model::json::{DecodeError, EncodeError};
+
+/// The error types of failures that the engine makes itself. They are recorded, so they never change.
+pub mod kind {
+    /// The activity ran out of its time.
+    pub const TIMED_OUT: &str = "persevere.TimedOut";
+    /// The call was cancelled.
+    pub const CANCELLED: &str = "persevere.Cancelled";
+    /// No code of that name is registered.
+    pub const NOT_REGISTERED: &str = "persevere.NotRegistered";
+    /// A value could not be written as JSON.
+    pub const ENCODE: &str = "persevere.Encode";
+    /// A stored text is not the value that the code expects.
+    pub const DECODE: &str = "persevere.Decode";
+    /// The code panicked.
+    pub const PANIC: &str = "persevere.Panic";
+}
+
+/// Why the call of an activity or a sub-orchestration gave no output.
+///
+/// Its `source` is the recorded [`FailureDetails`] in every case, and it is `Serialize + Deserialize`, so that it can
+/// stand in an application's own error type (`#[from] CallError<PayError>`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum CallError<E> {
+    /// The code returned its declared error. Handle it by its value.
+    App {
+        /// The error that was returned.
+        error: E,
+        /// The same, as it was recorded.
+        details: FailureDetails,
+    },
+    /// It took longer than it was allowed to. Try again, or allow more.
+    TimedOut(FailureDetails),
+    /// It was cancelled before it ended.
+    Cancelled(FailureDetails),
+    /// No code of that name is registered in the running process. Register it.
+    NotRegistered(FailureDetails),
+    /// The input cannot be written as JSON. Change its type.
+    Encode(FailureDetails),
+    /// The stored input, output or error is not what the code expects. Compare the types on both sides.
+    Decode(FailureDetails),
+    /// Anything else: a panic, an error of another type, a failure of the engine.
+    Failed(FailureDetails),
+}
+
+impl<E> CallError<E> {
+    /// What was recorded.
+    pub fn details(&self) -> &FailureDetails {
+        match self {
+            Self::App { details, .. }
+            | Self::TimedOut(details)
+            | Self::Cancelled(details)
+            | Self::NotRegistered(details)
+            | Self::Encode(details)
+            | Self::Decode(details)
+            | Self::Failed(details) => details,
+        }
+    }
+
+    /// The error that the code returned, if that is what happened.
+    pub fn app(&self) -> Option<&E> {
+        match self {
+            Self::App { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl<E: Failure> CallError<E> {
+    /// The error that a recorded failure stands for.
+    pub(crate) fn from_details(details: FailureDetails) -> Self {
+        match details.error_type() {
+            kind::TIMED_OUT => Self::TimedOut(details),
+            kind::CANCELLED => Self::Cancelled(details),
+            kind::NOT_REGISTERED => Self::NotRegistered(details),
+            kind::ENCODE => Self::Encode(details),
+            kind::DECODE => Self::Decode(details),
+            kind::PANIC => Self::Failed(details),
+            _ => match E::__from_details(&details) {
+                Some(error) => Self::App { error, details },
+                None => Self::Failed(details),
+            },
+        }
+    }
+}
+
+impl<E> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self {
+            Self::App { .. } | Self::Failed(_) => "the call failed",
+            Self::TimedOut(_) => "the call timed out",
+            Self::Cancelled(_) => "the call was cancelled",
+            Self::NotRegistered(_) => "what was called is not registered",
+            Self::Encode(_) => "the input of the call cannot be stored",
+            Self::Decode(_) => "the call carries a value of another type",
+        };
+        write!(f, "{what}: {}", self.details())
+    }
+}
+
+impl<E: fmt::Debug> Error for CallError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.details())
+    }
+}
+
+impl From<EncodeError> for FailureDetails {
+    fn from(error: EncodeError) -> Self {
+        Self::new(kind::ENCODE, error.0).non_retriable()
+    }
+}
+
+impl From<DecodeError> for FailureDetails {
+    fn from(error: DecodeError) -> Self {
+        Self::new(kind::DECODE, error.0).non_retriable()
+    }
+}
+
+/// What was waited for did not come in time. The output of [`Durable::timeout`](crate::Durable::timeout).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("not ready within {after:?}")]
+#[non_exhaustive]
+pub struct TimedOut {
+    /// How long was waited.
+    pub after: Duration,
+}
+
+impl TimedOut {
+    /// The error of a time-out of that length.
+    #[allow(dead_code, reason = "for whoever measures the time")]
+    pub(crate) fn new(after: Duration) -> Self {
+        Self { after }
+    }
+}
+
+/// Why waiting for an external event gave no event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// An event of that name came with a payload of another type. It is consumed; wait again for the next.
+    #[error("the payload of event `{name}` is of another type: {error}")]
+    Decode {
+        /// The name of the event.
+        name: String,
+        /// What is wrong with its payload.
+        error: DecodeError,
+    },
+}
+
+/// Why a custom status was not set. The previous one stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum CustomStatusError {
+    /// The JSON text is over the limit. Store the data elsewhere and put a reference to it here.
+    #[error(
+        "the custom status has {size} bytes as UTF-16, and {limit} are allowed: store the data elsewhere and put a reference to it here"
+    )]
+    TooLarge {
+        /// Its size in bytes, as UTF-16.
+        size: usize,
+        /// How much is allowed.
+        limit: usize,
+    },
+    /// The value cannot be written as JSON. Change its type.
+    #[error("the custom status cannot be stored: {0}")]
+    Serialize(#[source] EncodeError),
+}
+
+macro_rules! catch_all_error {
+    ($(#[$doc:meta])* $name:ident, $other:ident) => {
+        $(#[$doc])*
+        ///
+        /// It does not implement `std::error::Error`: that is what lets `?` turn every error into it.
+        #[derive(Clone, PartialEq)]
+        pub struct $name(FailureDetails);
+
+        impl $name {
+            /// An error that is a message.
+            pub fn new(message: impl Into<String>) -> Self {
+                Self(FailureDetails::new(stringify!($name), message))
+            }
+
+            /// The error that a recorded failure is.
+            pub fn from_details(details: FailureDetails) -> Self {
+                Self(details)
+            }
+
+            /// Says that trying again cannot help: retry policies stop here.
+            #[must_use]
+            pub fn non_retriable(self) -> Self {
+                Self(self.0.non_retriable())
+            }
+
+            /// What is recorded of it.
+            pub fn details(&self) -> &FailureDetails {
+                &self.0
+            }
+
+            /// What is recorded of it.
+            pub fn into_details(self) -> FailureDetails {
+                self.0
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for $name {
+            fn from(error: E) -> Self {
+                let error: Box<dyn Error + Send + Sync> = error.into();
+                Self(FailureDetails::from_error(std::any::type_name::<E>(), &*error))
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl From<$other> for $name {
+            fn from(error: $other) -> Self {
+                Self(error.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+catch_all_error! {
+    /// The error of an activity of which callers need the message only: takes every error by `?`.
+    ActivityError, OrchestrationError
+}
+
+catch_all_error! {
+    /// The error of an orchestrator of which callers need the message only: takes every error by `?`.
+    OrchestrationError, ActivityError
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+    enum PayError {
+        #[error("declined: {0}")]
+        Declined(String),
+    }
+
+    fn through<E, F>(error: E) -> FailureDetails
+    where
+        OrchestrationError: From<E>,
+        F: From<E>,
+    {
+        OrchestrationError::from(error).into_details()
+    }
+
+    #[test]
+    fn an_application_error_comes_back_as_the_value_that_it_was() {
+        let error = PayError::Declined("no \"money\"".to_owned());
+        let stored = serde_json::to_string(&error.__to_details()).unwrap();
+        let back = CallError::<PayError>::from_details(serde_json::from_str(&stored).unwrap());
+        assert_eq!(back.app(), Some(&error));
+        assert_eq!(back.to_string(), "the call failed: declined: no \"money\"");
+        assert!(back.details().error_type().ends_with("PayError"));
+    }
+
+    #[test]
+    fn an_error_of_another_type_arrives_as_data() {
+        let details = FailureDetails::new("shop.OutOfStock", "none left");
+        assert_eq!(CallError::<PayError>::from_details(details.clone()), CallError::Failed(details.clone()));
+        let caught = CallError::<ActivityError>::from_details(details.clone());
+        assert_eq!(caught.app().map(ActivityError::details), Some(&details));
+    }
+
+    #[test]
+    fn failures_of_the_engine_are_told_apart() {
+        for (name, same) in [
+            (kind::TIMED_OUT, CallError::TimedOut as fn(_) -> CallError<ActivityError>),
+            (kind::CANCELLED, CallError::Cancelled),
+            (kind::NOT_REGISTERED, CallError::NotRegistered),
+            (kind::ENCODE, CallError::Encode),
+            (kind::DECODE, CallError::Decode),
+            (kind::PANIC, CallError::Failed),
+        ] {
+            let details = FailureDetails::new(name, "m");
+            assert_eq!(CallError::from_details(details.clone()), same(details));
+        }
+    }
+
+    #[test]
+    fn the_question_mark_takes_every_error() {
+        through::<_, ActivityError>(std::io::Error::other("disk"));
+        through::<_, ActivityError>("text");
+        through::<_, ActivityError>("text".to_owned());
+        through::<_, ActivityError>(TimedOut::new(Duration::from_secs(1)));
+        through::<_, ActivityError>(CustomStatusError::TooLarge { size: 2, limit: 1 });
+        through::<_, ActivityError>(EncodeError("e".to_owned()));
+        through::<_, ActivityError>(ActivityError::new("a"));
+        through::<_, ActivityError>(OrchestrationError::new("o"));
+        let boxed: Box<dyn Error + Send + Sync> = "boxed".into();
+        assert_eq!(through::<_, ActivityError>(boxed).message(), "boxed");
+    }
+
+    #[test]
+    fn the_question_mark_keeps_the_details_of_a_failed_call() {
+        let details = PayError::Declined("x".to_owned()).__to_details();
+        let error = OrchestrationError::from(CallError::<PayError>::from_details(details.clone()));
+        assert_eq!(error.details().message(), "the call failed: declined: x");
+        assert_eq!(error.details().inner(), Some(&details));
+        let activity = ActivityError::new("a").non_retriable();
+        assert_eq!(OrchestrationError::from(activity.clone()).details(), activity.details());
+    }
+
+    #[test]
+    fn a_call_error_can_stand_in_an_error_that_is_stored() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+        #[serde(tag = "kind", content = "of")]
+        enum OrderError {
+            #[error(transparent)]
+            Pay(#[from] CallError<PayError>),
+            #[error(transparent)]
+            Late(#[from] TimedOut),
+        }
+        let details = PayError::Declined("x".to_owned()).__to_details();
+        for error in [
+            OrderError::from(CallError::from_details(details)),
+            OrderError::from(TimedOut::new(Duration::from_millis(1))),
+        ] {
+            let recorded = error.__to_details();
+            assert_eq!(OrderError::__from_details(&recorded), Some(error));
+        }
+    }
+}

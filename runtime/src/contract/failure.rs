@@ -1,0 +1,66 @@
+//! What an orchestrator or an activity may fail with.
+
+use std::error::Error;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::errors::{ActivityError, OrchestrationError};
+use crate::model::failure::FailureDetails;
+use crate::model::json::JsonText;
+
+/// A declared error: the `E` of the `Result` that an orchestrator or an activity returns.
+///
+/// An application's own error type is one when it is an `Error` and `Serialize + Deserialize`: it is stored and comes
+/// back as the value that it was. Where no caller tells errors apart, [`ActivityError`] and [`OrchestrationError`] take
+/// whatever `?` brings.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the declared error of an orchestrator or an activity",
+    label = "must be `std::error::Error + Serialize + Deserialize + Send + Sync`",
+    note = "for an error that only has a message, declare `ActivityError` (in an activity) or `OrchestrationError` (in an orchestrator): `?` turns every error into them",
+    note = "for an error that callers tell apart, derive `Debug, Serialize, Deserialize` on your own type and implement `std::error::Error`"
+)]
+pub trait Failure: Sized + Send + Sync + 'static {
+    #[doc(hidden)]
+    fn __to_details(&self) -> FailureDetails;
+    #[doc(hidden)]
+    fn __from_details(details: &FailureDetails) -> Option<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Error + Serialize + DeserializeOwned + Send + Sync + 'static> Failure for E {
+    fn __to_details(&self) -> FailureDetails {
+        let details = FailureDetails::from_error(std::any::type_name::<E>(), self);
+        match JsonText::encode(self) {
+            Ok(value) => details.with_value(&value),
+            // The failure itself is what matters: it arrives as data, if it cannot arrive as a value.
+            Err(_) => details,
+        }
+    }
+
+    fn __from_details(details: &FailureDetails) -> Option<Self> {
+        details.value()?.decode().ok()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl Failure for ActivityError {
+    fn __to_details(&self) -> FailureDetails {
+        self.details().clone()
+    }
+
+    fn __from_details(details: &FailureDetails) -> Option<Self> {
+        Some(Self::from_details(details.clone()))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl Failure for OrchestrationError {
+    fn __to_details(&self) -> FailureDetails {
+        self.details().clone()
+    }
+
+    fn __from_details(details: &FailureDetails) -> Option<Self> {
+        Some(Self::from_details(details.clone()))
+    }
+}

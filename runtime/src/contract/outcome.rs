@@ -1,0 +1,26 @@
+//! What annotated functions return.
+
+/// The return type of an orchestrator or an activity: a `Result`, under whatever name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Result`, which is what an orchestrator or an activity returns",
+    label = "must be a `Result`",
+    note = "write `Result<{Self}, OrchestrationError>` for an orchestrator, `Result<{Self}, ActivityError>` for an activity"
+)]
+pub trait Outcome {
+    /// What is returned on success.
+    type Ok;
+    /// What is returned on failure.
+    type Err;
+    #[doc(hidden)]
+    fn __into_result(self) -> Result<Self::Ok, Self::Err>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> Outcome for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+
+    fn __into_result(self) -> Self {
+        self
+    }
+}

@@ -1,0 +1,101 @@
+//! What the macros leave behind for the registry: names, places in the source, and handlers without types.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::context::{ActivityContext, Context};
+use crate::model::failure::FailureDetails;
+use crate::model::json::JsonText;
+
+/// The root future of an orchestrator, without its types.
+pub type BoxedOrchestration = Pin<Box<dyn Future<Output = Result<JsonText, FailureDetails>> + Send + 'static>>;
+
+/// The future of an activity, without its types.
+pub type BoxedActivity = Pin<Box<dyn Future<Output = Result<JsonText, FailureDetails>> + Send + 'static>>;
+
+/// Makes the root future of an orchestrator. `Err`: the stored input is not what the code expects.
+pub type OrchestratorHandler = fn(Context, &JsonText) -> Result<BoxedOrchestration, FailureDetails>;
+
+/// Makes the future of an activity, which decodes the input itself.
+pub type ActivityHandler = fn(ActivityContext, JsonText) -> BoxedActivity;
+
+/// A place in the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceLocation {
+    /// The file, as the compiler names it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for SourceLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// A `path::call(` in the body of an orchestrator, by its text only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallSite {
+    /// The last word before `::call`.
+    pub marker: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+/// An orchestrator that the macro has seen.
+#[derive(Debug, Clone, Copy)]
+pub struct OrchestratorRegistration {
+    /// Its recorded name.
+    pub name: &'static str,
+    /// Its version, empty if it declares none.
+    pub version: &'static str,
+    /// The last word of its type.
+    pub marker: &'static str,
+    /// Where it stands.
+    pub location: SourceLocation,
+    /// Makes its root future.
+    pub handler: OrchestratorHandler,
+    /// The calls in its body.
+    pub calls: &'static [CallSite],
+}
+
+/// An activity that the macro has seen.
+#[derive(Debug, Clone, Copy)]
+pub struct ActivityRegistration {
+    /// Its recorded name.
+    pub name: &'static str,
+    /// The last word of its type.
+    pub marker: &'static str,
+    /// Where it stands.
+    pub location: SourceLocation,
+    /// Makes its future.
+    pub handler: ActivityHandler,
+}
+
+/// An orchestrator or an activity, ready to be registered.
+#[derive(Debug, Clone, Copy)]
+pub enum Registration {
+    /// An orchestrator.
+    Orchestrator(OrchestratorRegistration),
+    /// An activity.
+    Activity(ActivityRegistration),
+}
+
+inventory::collect!(Registration);
+
+/// What can stand in `registry![..]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither an orchestrator nor an activity",
+    label = "cannot be registered",
+    note = "write `#[orchestrator]` or `#[activity]` above the function"
+)]
+pub trait Registered {
+    #[doc(hidden)]
+    const REGISTRATION: Registration;
+}

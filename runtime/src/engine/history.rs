@@ -1,0 +1,84 @@
+//! Reads the records of an execution: checks that they are whole, and finds what needs no code.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::stuck::Stuck;
+use crate::model::{Action, ExecutionStarted, Input, InstanceId, OperationId, TurnRecord, wire};
+
+/// Decodes records and checks that they are 0, 1, 2, … up to `count`, and begin with a start.
+pub(crate) fn decode(rows: &[Bytes], count: u64) -> Result<Vec<TurnRecord>, Stuck> {
+    let corrupt = |detail: String| Err(Stuck::Corrupt(detail));
+    if rows.len() as u64 != count {
+        return corrupt(format!("the history has {} turn records, {count} were written", rows.len()));
+    }
+    let mut records = Vec::with_capacity(rows.len());
+    for (number, row) in rows.iter().enumerate() {
+        let record =
+            wire::decode_record(row).map_err(|error| Stuck::Corrupt(format!("turn record {number}: {error}")))?;
+        if record.turn_number != number as u64 {
+            return corrupt(format!("turn record {} stands in the place of {number}", record.turn_number));
+        }
+        records.push(record);
+    }
+    Ok(records)
+}
+
+/// The start of the execution: the first input of the first record.
+pub(crate) fn started(records: &[TurnRecord]) -> Result<&ExecutionStarted, Stuck> {
+    match records.first().and_then(|record| record.inputs.first()) {
+        Some(Input::ExecutionStarted(started)) => Ok(started),
+        _ => Err(Stuck::Corrupt("the history does not begin with the start of the execution".to_owned())),
+    }
+}
+
+/// The attached sub-orchestrations without a recorded end.
+pub(crate) fn open_children(records: &[TurnRecord]) -> BTreeMap<OperationId, InstanceId> {
+    let mut children = BTreeMap::new();
+    for record in records {
+        note_ended_children(&mut children, &record.inputs);
+        note_started_children(&mut children, &record.actions);
+    }
+    children
+}
+
+/// Takes out the sub-orchestrations that these inputs end.
+pub(crate) fn note_ended_children<'a>(
+    children: &mut BTreeMap<OperationId, InstanceId>,
+    inputs: impl IntoIterator<Item = &'a Input>,
+) {
+    if children.is_empty() {
+        return;
+    }
+    for input in inputs {
+        if let Input::SubOrchestrationCompleted { operation, .. } | Input::SubOrchestrationFailed { operation, .. } =
+            input
+        {
+            children.remove(operation);
+        }
+    }
+}
+
+/// Puts in the sub-orchestrations that these actions start.
+pub(crate) fn note_started_children(children: &mut BTreeMap<OperationId, InstanceId>, actions: &[Action]) {
+    for action in actions {
+        match action {
+            Action::StartSubOrchestration { operation, instance, detached: false, .. } => {
+                children.insert(*operation, instance.clone());
+            }
+            Action::Cancelled { operation } => {
+                children.remove(operation);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The input of a task that a record scheduled.
+pub(crate) fn task_input(record: &TurnRecord, operation: OperationId) -> Option<crate::model::JsonText> {
+    record.actions.iter().find_map(|action| match action {
+        Action::ScheduleTask { operation: other, input, .. } if *other == operation => Some(input.clone()),
+        _ => None,
+    })
+}

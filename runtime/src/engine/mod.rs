@@ -1,0 +1,21 @@
+//! The engine: values in, values out. No I/O, no clock, no Tokio, no randomness, no iteration in hash order.
+//!
+//! ```text
+//! PartitionInput ──► Partition ──► turn (journal, poll) ──► PartitionOutput
+//!                                                           ├ Load            read this, answer with Loaded
+//!                                                           ├ Commit(n, ..)   make this durable, answer with Committed
+//!                                                           └ Effect{after n} do this once n is durable
+//! ```
+
+mod execution;
+mod history;
+mod interface;
+mod partition;
+mod poll;
+mod stuck;
+
+pub use interface::{
+    ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,
+    PartitionConfig, PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
+};
+pub use partition::Partition;

@@ -1,0 +1,204 @@
+//! What each input means to an instance, by its state. With `turn`, this is the table of states and inputs.
+
+use std::sync::Arc;
+
+use super::slot::{Arrival, EventSource, Phase, TaskAnchor};
+use super::{Addressed, Partition, TaskState};
+use crate::contract::kind;
+use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, Refusal, RequestId, StartOperation};
+use crate::model::{
+    FailureDetails, InboxId, InstanceHead, InstanceId, InstanceKey, Message, Parent, TaskId, Timestamp, TurnCommit,
+};
+
+/// The failure type of a sub-orchestration whose id is in use.
+const ALREADY_EXISTS: &str = "persevere.AlreadyExists";
+
+impl Partition {
+    /// Gives something to an instance in memory.
+    pub(super) fn apply(&mut self, now: Timestamp, key: InstanceKey, what: Addressed) {
+        let Some(slot) = self.slots.get(&key) else { return };
+        if matches!(slot.phase, Phase::Purged) && !matches!(what, Addressed::Client(_, ClientOperation::Start(_))) {
+            return self.absent(now, what);
+        }
+        match what {
+            Addressed::Client(request, operation) => self.apply_client(now, key, request, operation),
+            Addressed::Message(inbox, message) => self.apply_message(now, key, inbox, message),
+            Addressed::Task { task, result, anchor } => self.push(key, Arrival::TaskDone { task, result, anchor }),
+            Addressed::Timer(row) => self.push(key, Arrival::Timer(row)),
+            Addressed::RetryParked => self.push(key, Arrival::RetryParked { request: None }),
+            Addressed::Park(reason) => self.push(key, Arrival::Park { reason }),
+        }
+    }
+
+    fn push(&mut self, key: InstanceKey, arrival: Arrival) {
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        if slot.is_over() {
+            // Its rows went with its end.
+            return;
+        }
+        if matches!(slot.phase, Phase::Unreadable)
+            && !matches!(arrival, Arrival::Terminate { .. } | Arrival::RetryParked { .. })
+        {
+            tracing::error!(instance = %slot.head.id, ?arrival, "the instance cannot be read; what is for it stays where it is");
+            return;
+        }
+        slot.arrivals.push_back(arrival);
+        if !matches!(slot.phase, Phase::Loading) {
+            self.make_ready(key);
+        }
+    }
+
+    fn apply_client(&mut self, now: Timestamp, key: InstanceKey, request: RequestId, operation: ClientOperation) {
+        if matches!(operation, ClientOperation::Start(_) | ClientOperation::Purge { .. }) {
+            self.settle_fresh(now, key);
+        }
+        let Some(slot) = self.slots.get(&key) else { return };
+        let head = Arc::clone(&slot.head);
+        if let ClientOperation::Start(start) = operation {
+            return self.start_existing(now, key, request, *start);
+        }
+        if matches!(slot.phase, Phase::Unreadable)
+            && !matches!(operation, ClientOperation::Terminate { .. } | ClientOperation::RetryParked { .. })
+        {
+            let detail = head.parked.clone().unwrap_or_default();
+            return self.reply(request, Err(Refusal::Corrupt { id: head.id.clone(), detail }));
+        }
+        if let ClientOperation::Purge { .. } = operation {
+            return self.purge(key, request);
+        }
+        if slot.is_over() {
+            return self.reply(request, Err(Refusal::InstanceEnded { id: head.id.clone(), status: head.status }));
+        }
+        let arrival = match operation {
+            ClientOperation::RaiseEvent { name, payload, event_id, .. } => {
+                Arrival::Event { name, payload, event_id, from: EventSource::Client(request) }
+            }
+            ClientOperation::Terminate { reason, recursive, .. } => {
+                Arrival::Terminate { reason, recursive, request: Some(request), anchor: None }
+            }
+            ClientOperation::Suspend { reason, .. } => Arrival::Suspend { reason, request },
+            ClientOperation::Resume { reason, .. } => Arrival::Resume { reason, request },
+            ClientOperation::RetryParked { .. } => Arrival::RetryParked { request: Some(request) },
+            ClientOperation::Start(_) | ClientOperation::Purge { .. } => return,
+        };
+        self.push(key, arrival);
+    }
+
+    /// An answer about an instance must not overtake the commit that makes it.
+    fn settle_fresh(&mut self, now: Timestamp, key: InstanceKey) {
+        if self.slots.get(&key).is_some_and(|slot| matches!(slot.phase, Phase::Fresh(_))) {
+            self.turn(now, key);
+        }
+    }
+
+    fn start_existing(&mut self, now: Timestamp, key: InstanceKey, request: RequestId, start: StartOperation) {
+        let Some(slot) = self.slots.get(&key) else { return };
+        if matches!(slot.phase, Phase::Purged) {
+            return self.create(now, request, start, None);
+        }
+        let head = Arc::clone(&slot.head);
+        let same = head.start_hash == self.start_hash(&start);
+        match start.reuse {
+            IdReusePolicy::ReplaceEnded if head.is_ended() => self.create(now, request, start, Some(key)),
+            IdReusePolicy::Attach | IdReusePolicy::ReplaceEnded if same && head.is_ended() => {
+                self.reply(request, Ok(ClientAnswer::Started { id: head.id.clone(), key, created: false }));
+            }
+            IdReusePolicy::Attach | IdReusePolicy::ReplaceEnded if same => self.push(key, Arrival::Attach { request }),
+            _ => self.reply(request, Err(already_exists(&head))),
+        }
+    }
+
+    fn apply_message(&mut self, now: Timestamp, key: InstanceKey, inbox: InboxId, message: Message) {
+        if matches!(message, Message::Start { .. }) {
+            self.settle_fresh(now, key);
+        }
+        let Some(slot) = self.slots.get(&key) else { return };
+        let (over, head) = (slot.is_over(), Arc::clone(&slot.head));
+        match message {
+            Message::Start { target, parent, .. } => self.refuse_start(inbox, &target, parent, &head),
+            Message::Event { .. } | Message::Terminate { .. } | Message::ChildDone { .. } if over => {
+                self.discard(inbox)
+            }
+            Message::Event { name, payload, .. } => {
+                self.push(key, Arrival::Event { name, payload, event_id: None, from: EventSource::Message(inbox) });
+            }
+            Message::Terminate { parent, reason, .. } if head.parent.as_ref() == Some(&parent) => {
+                self.push(key, Arrival::Terminate { reason, recursive: true, request: None, anchor: Some(inbox) });
+            }
+            // The id belongs to somebody else by now.
+            Message::Terminate { .. } => self.discard(inbox),
+            Message::ChildDone { parent, result } if parent.execution == head.execution => {
+                let Parent { execution, operation, .. } = parent;
+                self.push(key, Arrival::ChildDone { operation, execution, result, anchor: inbox });
+            }
+            Message::ChildDone { .. } => self.discard(inbox),
+            Message::TaskRefused { parent, failure } => {
+                let task = TaskId { key, execution: parent.execution, operation: parent.operation };
+                if over || self.tasks.get(&task) != Some(&TaskState::Refused) {
+                    return self.discard(inbox);
+                }
+                self.push(key, Arrival::TaskDone { task, result: Err(failure), anchor: TaskAnchor::Inbox(inbox) });
+            }
+        }
+    }
+
+    /// Gives something to an instance that does not exist.
+    pub(super) fn absent(&mut self, now: Timestamp, what: Addressed) {
+        match what {
+            Addressed::Client(request, ClientOperation::Start(start)) => self.create(now, request, *start, None),
+            Addressed::Client(request, operation) => {
+                if let Some(id) = operation.target() {
+                    self.reply(request, Err(Refusal::NotFound { id: id.clone() }));
+                }
+            }
+            Addressed::Message(inbox, Message::Start { target, name, version, input, parent, depth, .. }) => {
+                self.create_child(now, inbox, target, name, version, input, parent, depth);
+            }
+            Addressed::Message(inbox, message) => {
+                tracing::warn!(?message, "a message for an instance that does not exist is dropped");
+                self.discard(inbox);
+            }
+            // The rows of a life that is gone are gone with it.
+            Addressed::Task { .. } | Addressed::Timer(_) | Addressed::RetryParked | Addressed::Park(_) => {}
+        }
+    }
+
+    /// Removes a message that nobody takes.
+    pub(super) fn discard(&mut self, inbox: InboxId) {
+        self.commit(TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() });
+    }
+
+    fn refuse_start(&mut self, inbox: InboxId, target: &InstanceId, parent: Option<Parent>, head: &InstanceHead) {
+        let mut commit = TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() };
+        if let Some(parent) = parent {
+            let text = format!("instance `{target}` exists already: it is a {} `{}`", head.status, head.name);
+            let failure = FailureDetails::new(ALREADY_EXISTS, text).non_retriable();
+            self.send(&mut commit, Message::ChildDone { parent, result: Err(failure) });
+        } else {
+            tracing::warn!(%target, "a detached start of an instance that exists already is dropped");
+        }
+        self.commit(commit);
+    }
+
+    fn purge(&mut self, key: InstanceKey, request: RequestId) {
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        let (id, status) = (slot.head.id.clone(), slot.head.status);
+        if !slot.head.is_ended() {
+            return self.reply(request, Err(Refusal::NotEnded { id, status }));
+        }
+        slot.phase = Phase::Purged;
+        let number = self.commit(TurnCommit { purge: Some(key), ..TurnCommit::default() });
+        self.touched(key, number);
+        self.reply(request, Ok(ClientAnswer::Done));
+    }
+
+    /// The failure of a call whose name is not registered.
+    pub(super) fn not_registered(what: &str, name: &str) -> FailureDetails {
+        let text = format!("no {what} `{name}` is registered in this runtime: register it, or correct the name");
+        FailureDetails::new(kind::NOT_REGISTERED, text).non_retriable()
+    }
+}
+
+pub(super) fn already_exists(head: &InstanceHead) -> Refusal {
+    Refusal::AlreadyExists { id: head.id.clone(), name: head.name.clone(), status: head.status }
+}

@@ -1,0 +1,171 @@
+//! From actions to rows: what a turn asked for becomes tasks, timers and messages of its commit.
+
+use std::collections::BTreeSet;
+
+use super::slot::Slot;
+use super::take::Taken;
+use super::{Partition, TaskState};
+use crate::engine::{ActivityTask, Effect};
+use crate::model::{
+    Action, FailureDetails, InboxRow, InstanceId, JsonText, Message, OperationId, Parent, TaskId, TaskRow, TimerRow,
+    TurnCommit, wire,
+};
+
+/// The failure type of a call that would open one task too many.
+const TOO_MANY_TASKS: &str = "persevere.TooManyTasks";
+
+impl Partition {
+    /// Turns the actions of a polled turn into rows.
+    pub(super) fn schedule(&mut self, slot: &Slot, taken: &mut Taken, actions: &[Action]) {
+        let cancelled: BTreeSet<OperationId> = actions
+            .iter()
+            .filter_map(|action| if let Action::Cancelled { operation } = action { Some(*operation) } else { None })
+            .collect();
+        let mut issued_here = BTreeSet::new();
+        for action in actions {
+            if !cancelled.is_empty() {
+                if let Action::Cancelled { operation } = action {
+                    if !issued_here.contains(operation) {
+                        self.cancel(slot, taken, *operation);
+                    }
+                    continue;
+                }
+                if let Some(operation) = action.operation() {
+                    issued_here.insert(operation);
+                    if cancelled.contains(&operation) {
+                        continue;
+                    }
+                }
+            }
+            self.schedule_one(slot, taken, action);
+        }
+    }
+
+    fn schedule_one(&mut self, slot: &Slot, taken: &mut Taken, action: &Action) {
+        match action {
+            Action::ScheduleTask { operation, name, input, .. } => {
+                self.schedule_task(slot, taken, *operation, name, input)
+            }
+            Action::CreateTimer { operation, fire_at, .. } => {
+                let row = TimerRow {
+                    fire_at: *fire_at,
+                    key: slot.head.key,
+                    execution: slot.head.execution,
+                    operation: *operation,
+                };
+                self.add_timer(row);
+                self.timers.insert(row);
+                taken.commit.timers_new.push(row);
+            }
+            Action::StartSubOrchestration { operation, name, version, instance, minted, input, detached, .. } => {
+                let version = version.clone().or_else(|| self.registry.default_version(name).map(ToOwned::to_owned));
+                let version = version.unwrap_or_default();
+                let parent = (!detached).then(|| parent_of(slot, *operation));
+                if let Some(parent) = &parent {
+                    if self.registry.orchestrator(name, &version).is_none() {
+                        let result = Err(Self::not_registered("orchestrator", name));
+                        return self.send(&mut taken.commit, Message::ChildDone { parent: parent.clone(), result });
+                    }
+                }
+                self.send(
+                    &mut taken.commit,
+                    Message::Start {
+                        target: instance.clone(),
+                        minted: *minted,
+                        name: name.clone(),
+                        version,
+                        input: input.clone(),
+                        parent,
+                        depth: slot.head.depth + 1,
+                    },
+                );
+            }
+            Action::SendEvent { target, name, payload, .. } => {
+                let (target, name, payload): (InstanceId, _, _) = (target.clone(), name.clone(), payload.clone());
+                self.send(&mut taken.commit, Message::Event { target, name, payload });
+            }
+            Action::WaitForEvent { .. }
+            | Action::SideEffect { .. }
+            | Action::Patched { .. }
+            | Action::Cancelled { .. }
+            | Action::Complete(_) => {}
+        }
+    }
+
+    fn schedule_task(&mut self, slot: &Slot, taken: &mut Taken, operation: OperationId, name: &str, input: &JsonText) {
+        let id = TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+        if let Some(failure) = self.refuse_task(slot, name, operation) {
+            self.tasks.insert(id, TaskState::Refused);
+            return self.send(&mut taken.commit, Message::TaskRefused { parent: parent_of(slot, operation), failure });
+        }
+        self.tasks.insert(id, TaskState::Open);
+        taken.commit.tasks_new.push(TaskRow { id, turn_number: slot.records, name: name.to_owned() });
+        taken.effects.push(Effect::RunActivity(Box::new(ActivityTask {
+            task: id,
+            instance: slot.head.id.clone(),
+            name: name.to_owned(),
+            input: input.clone(),
+        })));
+    }
+
+    fn refuse_task(&self, slot: &Slot, name: &str, operation: OperationId) -> Option<FailureDetails> {
+        if self.registry.activity(name).is_none() {
+            return Some(Self::not_registered("activity", name));
+        }
+        // Operation numbers count every operation, so below the limit there is nothing to count.
+        if operation.0 as usize > self.config.open_tasks {
+            let id = |operation| TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+            let open =
+                self.tasks.range(id(OperationId(0))..=id(OperationId(u32::MAX))).take(self.config.open_tasks).count();
+            if open >= self.config.open_tasks {
+                let text = format!(
+                    "an instance may have {open} open activities: await some before calling more, for example with `ctx.join_all_limit`"
+                );
+                return Some(FailureDetails::new(TOO_MANY_TASKS, text).non_retriable());
+            }
+        }
+        None
+    }
+
+    /// Removes the rows of an operation whose future was dropped.
+    fn cancel(&mut self, slot: &Slot, taken: &mut Taken, operation: OperationId) {
+        let id = TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+        match self.tasks.remove(&id) {
+            Some(state @ (TaskState::Open | TaskState::Done)) => {
+                taken.commit.tasks_done.push(id);
+                if state == TaskState::Open {
+                    taken.effects.push(Effect::CancelActivity(id));
+                }
+            }
+            // The message that refuses it finds nobody waiting and is discarded.
+            Some(TaskState::Refused) | None => {}
+        }
+        if let Some(row) = self.remove_timer(id) {
+            taken.commit.timers_done.push(row);
+        }
+    }
+
+    pub(super) fn add_timer(&mut self, row: TimerRow) {
+        self.timer_rows
+            .insert(TaskId { key: row.key, execution: row.execution, operation: row.operation }, row.fire_at);
+    }
+
+    /// Forgets a timer; gives its row when there is one.
+    pub(super) fn remove_timer(&mut self, id: TaskId) -> Option<TimerRow> {
+        let fire_at = self.timer_rows.remove(&id)?;
+        let row = TimerRow { fire_at, key: id.key, execution: id.execution, operation: id.operation };
+        self.timers.remove(&row);
+        Some(row)
+    }
+
+    /// Sends a message: an inbox row in this commit, delivered in memory at once.
+    pub(super) fn send(&mut self, commit: &mut TurnCommit, message: Message) {
+        let id = self.mint.inbox_id();
+        commit.inbox_new.push(InboxRow { id, bytes: wire::encode_message(&message) });
+        self.messages.push_back((id, message));
+    }
+}
+
+fn parent_of(slot: &Slot, operation: OperationId) -> Parent {
+    Parent { instance: slot.head.id.clone(), key: slot.head.key, execution: slot.head.execution, operation }
+}

@@ -1,0 +1,163 @@
+//! New instances: from a client, from a parent, and in place of an ended one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::Partition;
+use super::slot::{Arrival, Phase, Slot};
+use crate::engine::{RequestId, StartOperation};
+use crate::model::{
+    Execution, ExecutionStarted, FailureDetails, InboxId, InstanceHead, InstanceId, InstanceKey, JsonText, Message,
+    Parent, RuntimeStatus, Timestamp, TurnCommit,
+};
+
+/// The failure type of a sub-orchestration that is nested too deep.
+const TOO_DEEP: &str = "persevere.TooDeep";
+
+/// What a new life begins with.
+struct Birth {
+    id: InstanceId,
+    name: String,
+    version: String,
+    input: JsonText,
+    tags: BTreeMap<String, String>,
+    start_at: Option<Timestamp>,
+    custom_status: Option<JsonText>,
+    parent: Option<Parent>,
+    depth: u32,
+    start_hash: u64,
+}
+
+impl Partition {
+    /// Begins an instance for a client. The edge has checked that its code is registered.
+    pub(super) fn create(
+        &mut self,
+        now: Timestamp,
+        request: RequestId,
+        start: StartOperation,
+        replaces: Option<InstanceKey>,
+    ) {
+        let start_hash = self.start_hash(&start);
+        let version = self.resolve_version(&start);
+        let id = start.id.unwrap_or_else(|| InstanceId::minted(self.mint.instance_key()));
+        let birth = Birth {
+            id,
+            name: start.name,
+            version,
+            input: start.input,
+            tags: start.tags,
+            start_at: start.start_at.filter(|at| *at > now),
+            custom_status: start.custom_status,
+            parent: None,
+            depth: 0,
+            start_hash,
+        };
+        self.begin(now, birth, Arrival::Created { request: Some(request), anchor: None, replaces });
+    }
+
+    /// Begins a sub-orchestration, or tells the parent why not.
+    #[allow(clippy::too_many_arguments, reason = "the fields of the message")]
+    pub(super) fn create_child(
+        &mut self,
+        now: Timestamp,
+        inbox: InboxId,
+        target: InstanceId,
+        name: String,
+        version: String,
+        input: JsonText,
+        parent: Option<Parent>,
+        depth: u32,
+    ) {
+        if depth > self.config.depth {
+            let text = format!(
+                "sub-orchestrations may nest {} deep: use continue-as-new or a detached start",
+                self.config.depth
+            );
+            let mut commit = TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() };
+            match parent {
+                Some(parent) => {
+                    let result = Err(FailureDetails::new(TOO_DEEP, text).non_retriable());
+                    self.send(&mut commit, Message::ChildDone { parent, result });
+                }
+                None => tracing::warn!(%target, text, "a detached start is dropped"),
+            }
+            self.commit(commit);
+            return;
+        }
+        let start_hash = hash_start(&name, &version, &input);
+        let (tags, start_at, custom_status) = (BTreeMap::new(), None, None);
+        let birth =
+            Birth { id: target, name, version, input, tags, start_at, custom_status, parent, depth, start_hash };
+        self.begin(now, birth, Arrival::Created { request: None, anchor: Some(inbox), replaces: None });
+    }
+
+    fn begin(&mut self, now: Timestamp, birth: Birth, created: Arrival) {
+        let key = self.mint.instance_key();
+        let started = ExecutionStarted {
+            execution_id: self.execution_id(key, Execution(0)),
+            name: birth.name.clone(),
+            version: birth.version.clone(),
+            input: birth.input.clone(),
+            custom_status: birth.custom_status.clone(),
+            tags: birth.tags.clone(),
+            parent: birth.parent.clone(),
+            start_at: birth.start_at,
+            limits: self.config.execution,
+        };
+        let head = InstanceHead {
+            key,
+            id: birth.id.clone(),
+            name: birth.name,
+            version: birth.version,
+            status: RuntimeStatus::Pending,
+            parked: None,
+            execution: Execution(0),
+            created_at: now,
+            updated_at: now,
+            ended_at: None,
+            start_at: birth.start_at,
+            input: birth.input,
+            output: None,
+            failure: None,
+            custom_status_version: u64::from(birth.custom_status.is_some()),
+            custom_status: birth.custom_status,
+            revision: 0,
+            tags: birth.tags,
+            parent: birth.parent,
+            depth: birth.depth,
+            start_hash: birth.start_hash,
+        };
+        let mut slot = Slot::new(Arc::new(head), 0, now, Phase::Fresh(Box::new(started)));
+        slot.arrivals.push_back(created);
+        self.ids.insert(birth.id, key);
+        self.slots.insert(key, slot);
+        self.make_ready(key);
+    }
+
+    fn resolve_version(&self, start: &StartOperation) -> String {
+        start
+            .version
+            .clone()
+            .or_else(|| self.registry.default_version(&start.name).map(ToOwned::to_owned))
+            .unwrap_or_default()
+    }
+
+    /// What makes two starts the same: name, version and the text of the input.
+    pub(super) fn start_hash(&self, start: &StartOperation) -> u64 {
+        hash_start(&start.name, &self.resolve_version(start), &start.input)
+    }
+
+    /// Names an execution among all executions of all stores. Part of the storage format.
+    pub(super) fn execution_id(&self, key: InstanceKey, execution: Execution) -> Uuid {
+        Uuid::new_v5(&self.store_id, format!("{}.{}", key.0, execution.0).as_bytes())
+    }
+}
+
+/// Stored with the head, so it is the same for ever: the first half of a UUIDv5.
+fn hash_start(name: &str, version: &str, input: &JsonText) -> u64 {
+    let text = format!("{name}\0{version}\0{}", input.as_str());
+    // SQLite's integers are signed; the highest bit is left out.
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).as_u64_pair().0 >> 1
+}

@@ -1,0 +1,247 @@
+//! The end of an execution: by its code, by a caller, by a limit, or to go on as the next one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Partition;
+use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
+use super::take::{Taken, Termination};
+use crate::engine::execution::LiveExecution;
+use crate::engine::{Effect, Refusal, history};
+use crate::model::{
+    Action, Completion, Execution, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, Message, OperationId,
+    Parent, RuntimeStatus, TaskId, TimerRow, Timestamp, TurnRecord,
+};
+
+use super::TaskState;
+
+/// The failure type that a parent sees of a sub-orchestration that was terminated.
+const TERMINATED: &str = "persevere.Terminated";
+
+/// How an instance ended.
+struct Ending {
+    status: RuntimeStatus,
+    output: Option<JsonText>,
+    failure: Option<FailureDetails>,
+}
+
+impl Partition {
+    /// The code ended its execution.
+    pub(super) fn complete(
+        &mut self,
+        time: Timestamp,
+        slot: &mut Slot,
+        taken: Taken,
+        actions: Vec<Action>,
+        completion: Completion,
+    ) {
+        let ending = match completion {
+            Completion::ContinuedAsNew { input, version, keep_events } => {
+                return self.continue_as_new(time, slot, taken, input, version, keep_events);
+            }
+            Completion::Completed(output) => {
+                Ending { status: RuntimeStatus::Completed, output: Some(output), failure: None }
+            }
+            Completion::Failed(failure) => {
+                Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) }
+            }
+        };
+        self.end(time, slot, taken, Some(actions), ending);
+    }
+
+    /// A caller ended the instance. No code is needed.
+    pub(super) fn terminate(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, termination: Termination) {
+        let Termination { reason, recursive } = termination;
+        if recursive {
+            for (operation, target) in self.children(slot).unwrap_or_default() {
+                let parent = Parent {
+                    instance: slot.head.id.clone(),
+                    key: slot.head.key,
+                    execution: slot.head.execution,
+                    operation,
+                };
+                self.send(&mut taken.commit, Message::Terminate { target, parent, reason: reason.clone() });
+            }
+        }
+        let output = JsonText::encode(&reason).ok();
+        self.end(time, slot, taken, None, Ending { status: RuntimeStatus::Terminated, output, failure: None });
+    }
+
+    /// The engine ended the instance.
+    pub(super) fn fail(&mut self, time: Timestamp, slot: &mut Slot, taken: Taken, failure: FailureDetails) {
+        self.end(
+            time,
+            slot,
+            taken,
+            None,
+            Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) },
+        );
+    }
+
+    fn end(
+        &mut self,
+        time: Timestamp,
+        slot: &mut Slot,
+        mut taken: Taken,
+        actions: Option<Vec<Action>>,
+        ending: Ending,
+    ) {
+        let record = TurnRecord {
+            turn_number: slot.records,
+            time,
+            polled: actions.is_some(),
+            inputs: std::mem::take(&mut taken.inputs),
+            actions: actions.unwrap_or_default(),
+        };
+        if !matches!(slot.phase, Phase::Unreadable) {
+            self.write_record(slot, &mut taken, &record);
+        }
+        slot.live = None;
+        slot.history = None;
+        self.remove_rows(slot, &mut taken);
+        self.refuse_rest(slot, &mut taken, ending.status);
+        if let Some(parent) = slot.head.parent.clone() {
+            let result = match (&ending.output, &ending.failure, ending.status) {
+                (Some(output), _, RuntimeStatus::Completed) => Ok(output.clone()),
+                (_, Some(failure), _) => Err(failure.clone()),
+                (output, None, _) => {
+                    let reason = output.as_ref().map_or("", JsonText::as_str);
+                    Err(FailureDetails::new(TERMINATED, format!("the sub-orchestration was terminated: {reason}"))
+                        .non_retriable())
+                }
+            };
+            self.send(&mut taken.commit, Message::ChildDone { parent, result });
+        }
+        let head = Arc::make_mut(&mut slot.head);
+        head.status = ending.status;
+        head.output = ending.output;
+        head.failure = ending.failure;
+        head.ended_at = Some(time);
+        head.parked = None;
+        taken.head_changed = true;
+        self.finish_turn(time, slot, taken);
+    }
+
+    /// Removes what is left of tasks and timers of the execution.
+    fn remove_rows(&mut self, slot: &Slot, taken: &mut Taken) {
+        let id = |operation| TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+        let all = id(OperationId::START)..=id(OperationId(u32::MAX));
+        let tasks: Vec<_> = self.tasks.range(all.clone()).map(|(id, state)| (*id, *state)).collect();
+        for (task, state) in tasks {
+            self.tasks.remove(&task);
+            if state != TaskState::Refused {
+                taken.commit.tasks_done.push(task);
+            }
+            if state == TaskState::Open {
+                taken.effects.push(Effect::CancelActivity(task));
+            }
+        }
+        let timers: Vec<_> = self.timer_rows.range(all).map(|(id, _)| *id).collect();
+        for timer in timers {
+            taken.commit.timers_done.extend(self.remove_timer(timer));
+        }
+    }
+
+    /// The instance has ended: what it was given after that is refused, and its anchors go.
+    fn refuse_rest(&mut self, slot: &mut Slot, taken: &mut Taken, status: RuntimeStatus) {
+        for arrival in std::mem::take(&mut slot.arrivals) {
+            let (request, anchor) = match arrival {
+                Arrival::Event { from: EventSource::Client(request), .. }
+                | Arrival::Suspend { request, .. }
+                | Arrival::Resume { request, .. } => (Some(request), None),
+                Arrival::Event { from: EventSource::Message(inbox), .. } | Arrival::ChildDone { anchor: inbox, .. } => {
+                    (None, Some(inbox))
+                }
+                Arrival::TaskDone { anchor: TaskAnchor::Inbox(inbox), .. } => (None, Some(inbox)),
+                Arrival::Terminate { request, anchor, .. } => (request, anchor),
+                Arrival::RetryParked { request } => (request, None),
+                Arrival::Attach { request } => {
+                    let (id, key) = (slot.head.id.clone(), slot.head.key);
+                    taken.replies.push((request, Ok(crate::engine::ClientAnswer::Started { id, key, created: false })));
+                    continue;
+                }
+                Arrival::TaskDone { .. } | Arrival::Timer(_) | Arrival::Park { .. } | Arrival::Created { .. } => {
+                    continue;
+                }
+            };
+            taken.commit.inbox_done.extend(anchor);
+            let refusal = Refusal::InstanceEnded { id: slot.head.id.clone(), status };
+            taken.replies.extend(request.map(|request| (request, Err(refusal))));
+        }
+    }
+
+    /// Whether the open sub-orchestrations can be told now; asks for the history when they cannot.
+    pub(super) fn children_are_known(&mut self, slot: &mut Slot) -> bool {
+        let known =
+            slot.live.is_some() || slot.history.is_some() || matches!(slot.phase, Phase::Fresh(_) | Phase::Unreadable);
+        if !known {
+            self.load_history(slot);
+        }
+        known
+    }
+
+    fn children(&self, slot: &Slot) -> Option<BTreeMap<OperationId, InstanceId>> {
+        if let Some(live) = &slot.live {
+            return Some(live.children().clone());
+        }
+        let records = history::decode(slot.history.as_ref()?, slot.records).ok()?;
+        Some(history::open_children(&records))
+    }
+
+    /// One commit holds the end of execution n and the beginning of n + 1, with a start timer that wakes it.
+    fn continue_as_new(
+        &mut self,
+        time: Timestamp,
+        slot: &mut Slot,
+        mut taken: Taken,
+        input: JsonText,
+        version: Option<String>,
+        keep_events: bool,
+    ) {
+        let events = slot.live.as_ref().map(LiveExecution::take_events).filter(|_| keep_events).unwrap_or_default();
+        self.remove_rows(slot, &mut taken);
+        taken.commit.erase_history = Some((slot.head.key, slot.head.execution));
+        taken.inputs.clear();
+
+        let execution = Execution(slot.head.execution.0 + 1);
+        let version = version.unwrap_or_else(|| slot.head.version.clone());
+        let started = ExecutionStarted {
+            execution_id: self.execution_id(slot.head.key, execution),
+            name: slot.head.name.clone(),
+            version: version.clone(),
+            input: input.clone(),
+            custom_status: slot.head.custom_status.clone(),
+            tags: slot.head.tags.clone(),
+            parent: slot.head.parent.clone(),
+            start_at: None,
+            limits: self.config.execution,
+        };
+        let head = Arc::make_mut(&mut slot.head);
+        head.execution = execution;
+        head.input = input;
+        head.version = version;
+        head.start_at = None;
+        taken.head_changed = true;
+
+        let carried = events.into_iter().map(|(name, payload)| Input::EventRaised { name, payload, event_id: None });
+        let inputs: Vec<_> =
+            std::iter::once(Input::ExecutionStarted(Box::new(started.clone()))).chain(carried).collect();
+        let record = TurnRecord { turn_number: 0, time, polled: false, inputs, actions: Vec::new() };
+        slot.live = None;
+        slot.history = None;
+        self.write_record(slot, &mut taken, &record);
+
+        let row = TimerRow { fire_at: time, key: slot.head.key, execution, operation: OperationId::START };
+        self.add_timer(row);
+        taken.commit.timers_new.push(row);
+        // In memory it is due at once; it goes to the end of the ready queue, so that a tight loop starves nobody.
+        slot.arrivals.push_front(Arrival::Timer(row));
+        slot.progressed = true;
+        if let Some(code) = self.registry.orchestrator(&started.name, &started.version) {
+            let mut live = LiveExecution::new(self.identity(slot), code.handler, Arc::new(started), record.inputs);
+            live.history_bytes = taken.commit.record.as_ref().map_or(0, |record| record.bytes.len());
+            slot.live = Some(live);
+        }
+        self.finish_turn(time, slot, taken);
+    }
+}

@@ -1,0 +1,193 @@
+//! The partition: owns a set of instances and runs their turns one at a time.
+//!
+//! ```text
+//! handle ─► address (by id, by key; looks the store up) ─► Slot.arrivals ─► ready queue
+//! run    ─► timers due, messages ─► turn (take, poll, record) ─► commit ─► outputs
+//! ```
+//!
+//! Invariants:
+//! - Memory runs ahead, the world does not: every effect carries the number of the commit that it depends on.
+//! - A slot with a commit that is not durable stays in memory, and the store is not asked about it.
+//! - `tasks` and `timer_rows` are the rows as they stand after the last turn commit. A row is removed by exactly the
+//!   commit that takes it out of there.
+
+mod address;
+mod apply;
+mod commit;
+mod create;
+mod end;
+mod evict;
+mod recover;
+mod slot;
+mod take;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use self::address::{Addressed, Lookups};
+use self::evict::LiveSet;
+use self::slot::Slot;
+use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
+use crate::engine::{ClientAnswer, Refusal};
+use crate::model::{
+    InboxId, InstanceHead, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit,
+};
+use crate::registry::Registry;
+
+/// Owns a set of instances and runs their turns one at a time. Values in, values out.
+#[derive(Debug)]
+pub struct Partition {
+    config: PartitionConfig,
+    registry: Arc<Registry>,
+    store_id: Uuid,
+    mint: Arc<KeyMint>,
+    slots: HashMap<InstanceKey, Slot>,
+    /// The life that an id names, for the slots in memory.
+    ids: HashMap<InstanceId, InstanceKey>,
+    lookups: Lookups,
+    ready: VecDeque<InstanceKey>,
+    messages: VecDeque<(InboxId, Message)>,
+    /// The timers to fire, by time.
+    timers: BTreeSet<TimerRow>,
+    /// The timer rows, by operation.
+    timer_rows: BTreeMap<TaskId, Timestamp>,
+    tasks: BTreeMap<TaskId, TaskState>,
+    /// Instances with an open task whose activity this process does not have, and what they are parked with.
+    blocked: BTreeMap<InstanceKey, String>,
+    live: LiveSet,
+    committed: CommitNumber,
+    durable: CommitNumber,
+    /// Slots to look at when a commit is durable: they may leave memory then.
+    cooling: VecDeque<(CommitNumber, InstanceKey)>,
+    outputs: Vec<PartitionOutput>,
+    polls: bool,
+    next_ticket: u64,
+    replayed_turns: u64,
+}
+
+/// A scheduled task without a recorded end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TaskState {
+    /// It has a task row, and its activity is running or about to.
+    Open,
+    /// Its end has arrived and is not recorded.
+    Done,
+    /// It has no task row: it was refused, and an inbox row says so.
+    Refused,
+}
+
+impl Partition {
+    /// Takes one input. Turns run in [`Partition::run`].
+    pub fn handle(&mut self, now: Timestamp, input: PartitionInput) {
+        match input {
+            PartitionInput::Client { request, operation } => self.client(now, request, operation),
+            PartitionInput::TaskDone { task, result } => self.task_done(now, task, result),
+            PartitionInput::Loaded { ticket, result } => self.loaded(now, ticket, result),
+            PartitionInput::Committed { upto } => self.became_durable(upto),
+            PartitionInput::Tick => {}
+        }
+    }
+
+    /// Fires due timers and runs turns, at most `max_turns`. Returns whether more are ready.
+    pub fn run(&mut self, now: Timestamp, max_turns: usize) -> bool {
+        self.fire_timers(now);
+        self.deliver_messages(now);
+        for _ in 0..max_turns {
+            let Some(key) = self.ready.pop_front() else { break };
+            if let Some(slot) = self.slots.get_mut(&key) {
+                slot.is_ready = false;
+                self.turn(now, key);
+                self.deliver_messages(now);
+            }
+        }
+        self.evict();
+        !self.ready.is_empty()
+    }
+
+    /// What came out since the last call, in order.
+    pub fn take_outputs(&mut self) -> Vec<PartitionOutput> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// When the next timer is due.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.timers.first().filter(|_| self.polls).map(|row| row.fire_at)
+    }
+
+    /// Shutdown: from now on inputs are recorded, and nothing is polled or fired.
+    pub fn stop_polling(&mut self) {
+        self.polls = false;
+    }
+
+    /// How many live instances are in memory.
+    pub fn live_instances(&self) -> usize {
+        self.live.len()
+    }
+
+    /// How many turns were replayed since the partition recovered.
+    pub fn replayed_turns(&self) -> u64 {
+        self.replayed_turns
+    }
+
+    /// Whether memory and the store are the same: every slot is durable, nothing waits.
+    #[cfg(test)]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.ready.is_empty() && self.messages.is_empty() && self.committed == self.durable && self.lookups.is_empty()
+    }
+
+    fn fire_timers(&mut self, now: Timestamp) {
+        while self.polls && self.timers.first().is_some_and(|row| row.fire_at <= now) {
+            if let Some(row) = self.timers.pop_first() {
+                self.by_key(now, row.key, Addressed::Timer(row));
+            }
+        }
+    }
+
+    fn deliver_messages(&mut self, now: Timestamp) {
+        while let Some((inbox, message)) = self.messages.pop_front() {
+            self.message(now, inbox, message);
+        }
+    }
+
+    fn became_durable(&mut self, upto: CommitNumber) {
+        self.durable = self.durable.max(upto);
+        self.cool();
+        self.evict();
+    }
+
+    fn make_ready(&mut self, key: InstanceKey) {
+        if let Some(slot) = self.slots.get_mut(&key).filter(|slot| !slot.is_ready) {
+            slot.is_ready = true;
+            self.ready.push_back(key);
+        }
+    }
+
+    // ── outputs ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    fn commit(&mut self, commit: TurnCommit) -> CommitNumber {
+        self.committed.0 += 1;
+        self.outputs.push(PartitionOutput::Commit(self.committed, commit));
+        self.committed
+    }
+
+    /// An effect that depends on everything committed so far.
+    fn effect(&mut self, effect: Effect) {
+        self.outputs.push(PartitionOutput::Effect { after: self.committed, effect });
+    }
+
+    fn reply(&mut self, request: RequestId, result: Result<ClientAnswer, Refusal>) {
+        self.effect(Effect::Reply { request, result });
+    }
+
+    fn changed(&mut self, head: &Arc<InstanceHead>) {
+        self.effect(Effect::InstanceChanged(Arc::clone(head)));
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+}

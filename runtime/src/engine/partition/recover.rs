@@ -1,0 +1,102 @@
+//! A partition from what the store holds: at the start of a runtime, and after a failed commit.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::address::Addressed;
+use super::evict::LiveSet;
+use super::{Partition, TaskState};
+use crate::engine::stuck::Stuck;
+use crate::engine::{ActivityTask, CommitNumber, Effect, PartitionConfig, history};
+use crate::model::{KeyMint, Message, TaskId, Timestamp, wire};
+use crate::registry::Registry;
+use crate::store::{Backlog, Claim, TaskGroup};
+
+impl Partition {
+    /// A partition that owns what the claim gives it, with what the store holds.
+    ///
+    /// The outputs hold a `RunActivity` for every open task: the driver does not start those that are running.
+    pub fn recover(
+        config: PartitionConfig,
+        registry: Arc<Registry>,
+        claim: &Claim,
+        backlog: Backlog,
+        now: Timestamp,
+    ) -> Self {
+        let mut partition = Self {
+            config,
+            registry,
+            store_id: claim.store_id,
+            mint: Arc::new(KeyMint::new(claim.epoch)),
+            slots: HashMap::new(),
+            ids: HashMap::new(),
+            lookups: super::address::Lookups::default(),
+            ready: VecDeque::new(),
+            messages: VecDeque::new(),
+            timers: BTreeSet::new(),
+            timer_rows: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            live: LiveSet::default(),
+            committed: CommitNumber(0),
+            durable: CommitNumber(0),
+            cooling: VecDeque::new(),
+            outputs: Vec::new(),
+            polls: true,
+            next_ticket: 0,
+            replayed_turns: 0,
+        };
+        for row in backlog.timers {
+            partition.add_timer(row);
+            partition.timers.insert(row);
+        }
+        for group in backlog.tasks {
+            partition.recover_tasks(now, &group);
+        }
+        for row in backlog.inbox {
+            match wire::decode_message(&row.bytes) {
+                Ok(message) => {
+                    if let Message::TaskRefused { parent, .. } = &message {
+                        let task = TaskId { key: parent.key, execution: parent.execution, operation: parent.operation };
+                        partition.tasks.insert(task, TaskState::Refused);
+                    }
+                    partition.messages.push_back((row.id, message));
+                }
+                Err(error) => {
+                    tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox")
+                }
+            }
+        }
+        for key in backlog.parked {
+            partition.by_key(now, key, Addressed::RetryParked);
+        }
+        partition
+    }
+
+    fn recover_tasks(&mut self, now: Timestamp, group: &TaskGroup) {
+        let record = group.record.as_ref().map(wire::decode_record);
+        for (operation, name) in &group.tasks {
+            let task = TaskId { key: group.key, execution: group.execution, operation: *operation };
+            self.tasks.insert(task, TaskState::Open);
+            let input = match &record {
+                Some(Ok(record)) => history::task_input(record, *operation),
+                _ => None,
+            };
+            let blocked = match input {
+                _ if self.registry.activity(name).is_none() => Stuck::ActivityNotRegistered { name: name.clone() },
+                Some(input) => {
+                    let (instance, name) = (group.id.clone(), name.clone());
+                    self.effect(Effect::RunActivity(Box::new(ActivityTask { task, instance, name, input })));
+                    continue;
+                }
+                None => Stuck::Corrupt(format!(
+                    "the record of turn {} does not hold task {}",
+                    group.turn_number, operation.0
+                )),
+            };
+            let reason = blocked.to_string();
+            self.blocked.insert(group.key, reason.clone());
+            self.by_key(now, group.key, Addressed::Park(reason));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One instance in memory, and what it was given and has not recorded.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::engine::execution::LiveExecution;
+use crate::engine::{CommitNumber, RequestId};
+use crate::model::{
+    ExecutionStarted, FailureDetails, InboxId, InstanceHead, JsonText, OperationId, TaskId, TimerRow, Timestamp,
+};
+
+/// An instance in memory. Its head is as it stands after its last turn commit, durable or not.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) head: Arc<InstanceHead>,
+    /// How many turn records the current execution has, counting those that are not durable yet.
+    pub(super) records: u64,
+    /// The time of the newest record.
+    pub(super) newest: Timestamp,
+    /// What it was given and has not recorded, in the order of acceptance.
+    pub(super) arrivals: VecDeque<Arrival>,
+    /// Its future, while it is kept.
+    pub(super) live: Option<LiveExecution>,
+    /// Its records, read and not replayed yet.
+    pub(super) history: Option<Vec<Bytes>>,
+    pub(super) phase: Phase,
+    /// The last turn commit about it. While that is not durable the slot stays: the store does not know it yet.
+    pub(super) last_commit: CommitNumber,
+    /// Whether it stands in the ready queue.
+    pub(super) is_ready: bool,
+    /// Its place in the order of use.
+    pub(super) used: u64,
+    /// Events recorded without a poll since it came into memory.
+    pub(super) unpolled_events: usize,
+    /// Whether the last turn took something, so that what is left may be taken by the next.
+    pub(super) progressed: bool,
+    /// A parked instance that is to be tried again.
+    pub(super) retry: bool,
+}
+
+/// Where a slot is in its life.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// No turn yet: its first commit inserts the head.
+    Fresh(Box<ExecutionStarted>),
+    /// As the store has it, or will have it.
+    Stored,
+    /// Its records were asked for.
+    Loading,
+    /// It cannot be read. Nothing more is recorded.
+    Unreadable,
+    /// It is gone from the store once its last commit is durable.
+    Purged,
+}
+
+/// Something an instance was given.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// The start that made it; answered with its first turn.
+    Created {
+        request: Option<RequestId>,
+        anchor: Option<InboxId>,
+        replaces: Option<crate::model::InstanceKey>,
+    },
+    /// The same start again.
+    Attach {
+        request: RequestId,
+    },
+    Event {
+        name: String,
+        payload: JsonText,
+        event_id: Option<String>,
+        from: EventSource,
+    },
+    TaskDone {
+        task: TaskId,
+        result: Result<JsonText, FailureDetails>,
+        anchor: TaskAnchor,
+    },
+    Timer(TimerRow),
+    ChildDone {
+        operation: OperationId,
+        execution: crate::model::Execution,
+        result: Result<JsonText, FailureDetails>,
+        anchor: InboxId,
+    },
+    Terminate {
+        reason: String,
+        recursive: bool,
+        request: Option<RequestId>,
+        anchor: Option<InboxId>,
+    },
+    Suspend {
+        reason: String,
+        request: RequestId,
+    },
+    Resume {
+        reason: String,
+        request: RequestId,
+    },
+    RetryParked {
+        request: Option<RequestId>,
+    },
+    /// It cannot go on although its code has not said so.
+    Park {
+        reason: String,
+    },
+}
+
+/// Who raised an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum EventSource {
+    Client(RequestId),
+    Message(InboxId),
+}
+
+/// The row that stands for a completion until it is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TaskAnchor {
+    /// The task row.
+    Task,
+    /// An inbox row: the task was refused when it was scheduled.
+    Inbox(InboxId),
+}
+
+impl Slot {
+    pub(super) fn new(head: Arc<InstanceHead>, records: u64, newest: Timestamp, phase: Phase) -> Self {
+        Self {
+            head,
+            records,
+            newest,
+            arrivals: VecDeque::new(),
+            live: None,
+            history: None,
+            phase,
+            last_commit: CommitNumber(0),
+            is_ready: false,
+            used: 0,
+            unpolled_events: 0,
+            progressed: false,
+            retry: false,
+        }
+    }
+
+    /// Whether this life is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.head.is_ended() || matches!(self.phase, Phase::Purged)
+    }
+
+    /// Whether memory holds nothing of it that the store does not have.
+    pub(super) fn is_idle(&self, durable: CommitNumber) -> bool {
+        self.arrivals.is_empty()
+            && self.last_commit <= durable
+            && matches!(self.phase, Phase::Stored | Phase::Purged | Phase::Unreadable)
+    }
+}
+
+impl Arrival {
+    /// Bytes of payload in it: what the limits count.
+    pub(super) fn payload_len(&self) -> usize {
+        match self {
+            Self::Event { payload, .. } => payload.len(),
+            Self::TaskDone { result: Ok(result), .. } | Self::ChildDone { result: Ok(result), .. } => result.len(),
+            _ => 64,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The first half of a turn: which arrivals it takes, and what each of them means in the order of acceptance.
+
+use super::Partition;
+use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
+use crate::engine::{ClientAnswer, Refusal, RequestId};
+use crate::model::{Input, InstanceKey, OperationId, RuntimeStatus, TaskId, Timestamp, TurnCommit};
+
+/// What a turn takes.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// To record.
+    pub(super) inputs: Vec<Input>,
+    /// The rows that go with it.
+    pub(super) commit: TurnCommit,
+    pub(super) replies: Vec<(RequestId, Result<ClientAnswer, Refusal>)>,
+    pub(super) suspended: bool,
+    pub(super) terminate: Option<Termination>,
+    pub(super) park: Option<String>,
+    pub(super) effects: Vec<crate::engine::Effect>,
+    pub(super) head_changed: bool,
+    /// How many arrivals it took.
+    pub(super) count: usize,
+    events: usize,
+}
+
+/// The caller's wish to end an instance.
+#[derive(Debug)]
+pub(super) struct Termination {
+    pub(super) reason: String,
+    pub(super) recursive: bool,
+}
+
+/// What a turn is going to need, seen before anything is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// Its code is polled.
+    Poll,
+    /// Inputs are recorded for a later poll. `replay` when an input cannot be judged without the history.
+    Record { replay: bool },
+    /// It ends without its code. `children` when its history is needed to find its sub-orchestrations.
+    End { children: bool },
+}
+
+impl Partition {
+    pub(super) fn plan(&self, now: Timestamp, slot: &Slot) -> Plan {
+        let mut suspended = slot.head.status == RuntimeStatus::Suspended;
+        let mut retry = slot.retry;
+        let mut parked = slot.head.parked.is_some();
+        let mut judged = false;
+        for arrival in slot.arrivals.iter().take(self.config.inputs_per_turn) {
+            match arrival {
+                Arrival::Suspend { .. } => suspended = true,
+                Arrival::Resume { .. } => suspended = false,
+                Arrival::Terminate { recursive, .. } => return Plan::End { children: *recursive },
+                Arrival::RetryParked { .. } => retry = true,
+                Arrival::Park { .. } => parked = true,
+                Arrival::Event { event_id: Some(_), .. } => judged = true,
+                _ => {}
+            }
+        }
+        let blocked = parked && (!retry || self.blocked.contains_key(&slot.head.key));
+        let due = slot.head.start_at.is_none_or(|at| at <= now);
+        if self.polls && due && !suspended && !blocked {
+            Plan::Poll
+        } else {
+            Plan::Record { replay: judged && !parked && !matches!(slot.phase, Phase::Fresh(_)) }
+        }
+    }
+
+    /// Takes arrivals up to the limits of a turn, or up to a termination.
+    pub(super) fn take(&mut self, slot: &mut Slot) -> Taken {
+        let mut taken = Taken { suspended: slot.head.status == RuntimeStatus::Suspended, ..Taken::default() };
+        let mut held = Vec::new();
+        let mut bytes = 0;
+        while let Some(arrival) = slot.arrivals.pop_front() {
+            bytes += arrival.payload_len();
+            let full = taken.inputs.len() >= self.config.inputs_per_turn
+                || (bytes > self.config.input_bytes_per_turn && !taken.inputs.is_empty());
+            if full {
+                slot.arrivals.push_front(arrival);
+                break;
+            }
+            if let Some(arrival) = self.take_one(slot, &mut taken, arrival) {
+                held.push(arrival);
+            } else {
+                taken.count += 1;
+            }
+            if taken.terminate.is_some() {
+                break;
+            }
+        }
+        // Held back for want of room, at the front and in order.
+        for arrival in held.into_iter().rev() {
+            slot.arrivals.push_front(arrival);
+        }
+        taken
+    }
+
+    /// Takes one arrival, or gives it back when it has to wait.
+    fn take_one(&mut self, slot: &mut Slot, taken: &mut Taken, arrival: Arrival) -> Option<Arrival> {
+        match arrival {
+            Arrival::Created { request, anchor, replaces } => self.take_created(slot, taken, request, anchor, replaces),
+            Arrival::Attach { request } => {
+                let (id, key) = (slot.head.id.clone(), slot.head.key);
+                taken.replies.push((request, Ok(ClientAnswer::Started { id, key, created: false })));
+            }
+            Arrival::Event { .. } => return self.take_event(slot, taken, arrival),
+            Arrival::TaskDone { task, result, anchor } => {
+                if self.tasks.remove(&task).is_some() {
+                    match anchor {
+                        TaskAnchor::Task => taken.commit.tasks_done.push(task),
+                        TaskAnchor::Inbox(inbox) => taken.commit.inbox_done.push(inbox),
+                    }
+                    let operation = task.operation;
+                    taken.inputs.push(match result {
+                        Ok(result) => Input::TaskCompleted { operation, result },
+                        Err(failure) => Input::TaskFailed { operation, failure },
+                    });
+                } else if let TaskAnchor::Inbox(inbox) = anchor {
+                    taken.commit.inbox_done.push(inbox);
+                }
+            }
+            Arrival::Timer(row) => {
+                let id = TaskId { key: row.key, execution: row.execution, operation: row.operation };
+                if self.timer_rows.remove(&id).is_some() {
+                    taken.commit.timers_done.push(row);
+                    if row.operation != OperationId::START {
+                        taken.inputs.push(Input::TimerFired { operation: row.operation });
+                    }
+                }
+            }
+            Arrival::ChildDone { operation, execution, result, anchor } => {
+                taken.commit.inbox_done.push(anchor);
+                if execution == slot.head.execution {
+                    taken.inputs.push(match result {
+                        Ok(result) => Input::SubOrchestrationCompleted { operation, result },
+                        Err(failure) => Input::SubOrchestrationFailed { operation, failure },
+                    });
+                }
+            }
+            Arrival::Terminate { reason, recursive, request, anchor } => {
+                taken.replies.extend(request.map(|request| (request, Ok(ClientAnswer::Done))));
+                taken.commit.inbox_done.extend(anchor);
+                taken.inputs.push(Input::Terminated { reason: reason.clone() });
+                taken.terminate = Some(Termination { reason, recursive });
+            }
+            Arrival::Suspend { reason, request } => {
+                let wrong = taken.suspended.then(|| invalid_state(slot, RuntimeStatus::Suspended, "suspended"));
+                self.take_switch(taken, request, wrong, Input::Suspended { reason }, true);
+            }
+            Arrival::Resume { reason, request } => {
+                let wrong = (!taken.suspended).then(|| invalid_state(slot, slot.head.status, "resumed"));
+                self.take_switch(taken, request, wrong, Input::Resumed { reason }, false);
+            }
+            Arrival::RetryParked { request } => {
+                let parked = slot.head.parked.is_some();
+                slot.retry |= parked;
+                let answer =
+                    if parked { Ok(ClientAnswer::Done) } else { Err(invalid_state(slot, slot.head.status, "retried")) };
+                taken.replies.extend(request.map(|request| (request, answer)));
+            }
+            Arrival::Park { reason } => taken.park = Some(reason),
+        }
+        None
+    }
+
+    fn take_created(
+        &mut self,
+        slot: &mut Slot,
+        taken: &mut Taken,
+        request: Option<RequestId>,
+        anchor: Option<crate::model::InboxId>,
+        replaces: Option<InstanceKey>,
+    ) {
+        if let Phase::Fresh(started) = &slot.phase {
+            taken.inputs.push(Input::ExecutionStarted(started.clone()));
+        }
+        taken.commit.inbox_done.extend(anchor);
+        taken.commit.purge = replaces;
+        let (id, key) = (slot.head.id.clone(), slot.head.key);
+        taken.replies.extend(request.map(|request| (request, Ok(ClientAnswer::Started { id, key, created: true }))));
+    }
+
+    fn take_switch(
+        &self,
+        taken: &mut Taken,
+        request: RequestId,
+        wrong: Option<Refusal>,
+        input: Input,
+        suspended: bool,
+    ) {
+        match wrong {
+            Some(refusal) => taken.replies.push((request, Err(refusal))),
+            None => {
+                taken.inputs.push(input);
+                taken.suspended = suspended;
+                taken.replies.push((request, Ok(ClientAnswer::Done)));
+            }
+        }
+    }
+
+    fn take_event(&self, slot: &Slot, taken: &mut Taken, arrival: Arrival) -> Option<Arrival> {
+        let Arrival::Event { name, payload, event_id, from } = arrival else { return Some(arrival) };
+        if let (Some(id), EventSource::Client(request)) = (&event_id, from) {
+            let in_turn =
+                |input: &Input| matches!(input, Input::EventRaised { event_id: Some(other), .. } if other == id);
+            if taken.inputs.iter().any(in_turn) || slot.live.as_ref().is_some_and(|live| live.has_event_id(id)) {
+                taken.replies.push((request, Ok(ClientAnswer::Done)));
+                return None;
+            }
+        }
+        let buffered = slot.live.as_ref().map_or(slot.unpolled_events, |live| live.buffered_events());
+        if buffered + taken.events >= self.config.buffered_events {
+            return match from {
+                EventSource::Client(request) => {
+                    let (id, limit) = (slot.head.id.clone(), self.config.buffered_events);
+                    taken.replies.push((request, Err(Refusal::TooManyEvents { id, limit })));
+                    None
+                }
+                // Its sender's commit is durable: it stays in the inbox until there is room.
+                EventSource::Message(_) => Some(Arrival::Event { name, payload, event_id, from }),
+            };
+        }
+        taken.events += 1;
+        taken.inputs.push(Input::EventRaised { name, payload, event_id });
+        match from {
+            EventSource::Client(request) => taken.replies.push((request, Ok(ClientAnswer::Done))),
+            EventSource::Message(inbox) => taken.commit.inbox_done.push(inbox),
+        }
+        None
+    }
+}
+
+impl Taken {
+    /// Events among the inputs.
+    pub(super) fn events(&self) -> usize {
+        self.events
+    }
+}
+
+fn invalid_state(slot: &Slot, status: RuntimeStatus, wanted: &'static str) -> Refusal {
+    Refusal::InvalidState { id: slot.head.id.clone(), status, wanted }
+}

@@ -1,0 +1,385 @@
+//! A turn: inputs in, at most one poll, one turn record and one commit out.
+//!
+//! Recording is separate from polling. An instance that may not run (suspended, parked, not started yet, shutdown)
+//! records its inputs without a poll; the next polled turn brings them first, in their order, then its own.
+
+use std::sync::Arc;
+
+use super::slot::{Arrival, Phase, Slot};
+use super::take::{Plan, Taken};
+use super::{Partition, TaskState};
+use crate::context::Awaits;
+use crate::engine::execution::{Identity, LiveExecution, TurnOutput};
+use crate::engine::history;
+use crate::engine::stuck::{CORRUPT, Stuck};
+use crate::model::{
+    FailureDetails, HeadChange, InstanceKey, OperationId, RecordRow, RuntimeStatus, TaskId, TimerRow, Timestamp,
+    TurnRecord, wire,
+};
+
+/// The failure type of an execution whose history has reached its limit.
+const HISTORY_LIMIT: &str = "persevere.HistoryLimit";
+
+/// Whether the code of an instance is in memory.
+enum Code {
+    Live,
+    /// Its records were asked for; the turn comes when they are here.
+    Awaited,
+    Stuck(Stuck),
+}
+
+impl Partition {
+    /// Runs one turn of an instance.
+    pub(super) fn turn(&mut self, now: Timestamp, key: InstanceKey) {
+        let Some(mut slot) = self.slots.remove(&key) else { return };
+        if !slot.is_over() && !matches!(slot.phase, Phase::Loading) {
+            self.turn_of(now, &mut slot);
+        }
+        self.live.note(key, &mut slot);
+        let again =
+            !slot.arrivals.is_empty() && !slot.is_ready && !matches!(slot.phase, Phase::Loading) && slot.progressed;
+        slot.progressed = false;
+        self.slots.insert(key, slot);
+        if again {
+            self.make_ready(key);
+        }
+        self.cool_now(key);
+    }
+
+    fn turn_of(&mut self, now: Timestamp, slot: &mut Slot) {
+        if matches!(slot.phase, Phase::Unreadable)
+            && slot.arrivals.iter().any(|arrival| matches!(arrival, Arrival::RetryParked { .. }))
+        {
+            slot.phase = Phase::Stored;
+        }
+        let plan = self.plan(now, slot);
+        let mut stuck = None;
+        let needs_code = matches!(plan, Plan::Poll | Plan::Record { replay: true });
+        if needs_code && slot.live.is_none() {
+            match self.make_live(slot) {
+                Code::Live => {}
+                Code::Awaited => return,
+                Code::Stuck(reason) => stuck = Some(reason),
+            }
+        }
+        if plan == (Plan::End { children: true }) && !self.children_are_known(slot) {
+            return;
+        }
+        let time = now.max(slot.newest);
+        let mut taken = self.take(slot);
+        slot.progressed = taken.count > 0;
+        if let Some(termination) = taken.terminate.take() {
+            return self.terminate(time, slot, taken, termination);
+        }
+        if self.is_too_long(slot) && !matches!(slot.phase, Phase::Fresh(_)) {
+            return self.fail_by_limit(time, slot, taken);
+        }
+        match (plan, stuck) {
+            (Plan::Poll, None) => self.poll(time, now, slot, taken),
+            (_, Some(stuck)) => self.park(time, slot, taken, stuck.to_string()),
+            (_, None) => match taken.park.take() {
+                Some(reason) => self.park(time, slot, taken, reason),
+                None => self.record(time, slot, taken),
+            },
+        }
+    }
+
+    /// Brings the code into memory: new, or by replay.
+    fn make_live(&mut self, slot: &mut Slot) -> Code {
+        let identity = self.identity(slot);
+        if let Phase::Fresh(started) = &slot.phase {
+            let started = Arc::new((**started).clone());
+            return match self.registry.orchestrator(&started.name, &started.version) {
+                Some(code) => {
+                    slot.live = Some(LiveExecution::new(identity, code.handler, started, Vec::new()));
+                    Code::Live
+                }
+                None => {
+                    Code::Stuck(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() })
+                }
+            };
+        }
+        let Some(rows) = slot.history.take() else {
+            self.load_history(slot);
+            return Code::Awaited;
+        };
+        match self.replay(slot, identity, &rows) {
+            Ok(mut live) => {
+                live.history_bytes = rows.iter().map(bytes::Bytes::len).sum();
+                slot.live = Some(live);
+                Code::Live
+            }
+            Err(stuck) => Code::Stuck(stuck),
+        }
+    }
+
+    fn replay(&mut self, slot: &Slot, identity: Identity, rows: &[bytes::Bytes]) -> Result<LiveExecution, Stuck> {
+        let records = history::decode(rows, slot.records)?;
+        let started = Arc::new(history::started(&records)?.clone());
+        let Some(code) = self.registry.orchestrator(&started.name, &started.version) else {
+            return Err(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() });
+        };
+        self.replayed_turns += records.iter().filter(|record| record.polled).count() as u64;
+        let live = LiveExecution::replay(identity, code.handler, started, records)?;
+        self.check_rows(slot, &live)?;
+        Ok(live)
+    }
+
+    /// What the history says is open must have its rows, and the other way round.
+    fn check_rows(&self, slot: &Slot, live: &LiveExecution) -> Result<(), Stuck> {
+        let id = |operation| TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+        let (first, last) = (id(OperationId(1)), id(OperationId(u32::MAX)));
+        let mut open = 0;
+        for (operation, awaits) in live.open_operations() {
+            let found = match awaits {
+                Awaits::Task => self.tasks.contains_key(&id(operation)),
+                Awaits::Timer(_) => self.timer_rows.contains_key(&id(operation)),
+                Awaits::Child | Awaits::Event => continue,
+            };
+            open += 1;
+            if !found && !live.will_settle(operation) {
+                return Err(Stuck::Corrupt(format!("operation {} is open in the history and has no row", operation.0)));
+            }
+            open -= usize::from(!found);
+        }
+        let rows = self.tasks.range(first..=last).count() + self.timer_rows.range(first..=last).count();
+        if rows != open {
+            return Err(Stuck::Corrupt(format!(
+                "{rows} task and timer rows, but the history has {open} open operations"
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn identity(&self, slot: &Slot) -> Identity {
+        Identity {
+            id: slot.head.id.clone(),
+            key: slot.head.key,
+            execution: slot.head.execution,
+            mint: Arc::clone(&self.mint),
+        }
+    }
+
+    fn is_too_long(&self, slot: &Slot) -> bool {
+        slot.records >= self.config.history_records
+            || slot.live.as_ref().is_some_and(|live| live.history_bytes >= self.config.history_bytes)
+    }
+
+    fn fail_by_limit(&mut self, time: Timestamp, slot: &mut Slot, taken: Taken) {
+        let text = format!(
+            "the history has reached its limit ({} turns or {} bytes): use continue-as-new in long loops",
+            self.config.history_records, self.config.history_bytes
+        );
+        let failure = FailureDetails::new(HISTORY_LIMIT, text).non_retriable();
+        self.fail(time, slot, taken, failure);
+    }
+
+    fn poll(&mut self, time: Timestamp, now: Timestamp, slot: &mut Slot, mut taken: Taken) {
+        let Some(live) = &mut slot.live else { return };
+        let was_parked = slot.head.parked.is_some();
+        if taken.inputs.is_empty() && !live.has_undelivered() {
+            // Nothing for the code to see: at the most the instance is parked no more.
+            slot.retry = false;
+            return if was_parked || taken.commit.row_operations() > 0 {
+                self.unpark(time, slot, taken)
+            } else {
+                self.answer(taken)
+            };
+        }
+        match live.turn(time, now, &taken.inputs, None) {
+            Ok(output) => {
+                slot.retry = false;
+                slot.unpolled_events = 0;
+                self.polled(time, slot, taken, output);
+            }
+            Err(stuck) => {
+                // The future has moved on in memory and cannot be used again.
+                slot.live = None;
+                if self.config.fail_on_mismatch && matches!(stuck, Stuck::Mismatch { .. }) {
+                    let failure = FailureDetails::new("persevere.Nondeterminism", stuck.to_string()).non_retriable();
+                    return self.fail(time, slot, taken, failure);
+                }
+                taken.park = None;
+                self.park(time, slot, taken, stuck.to_string());
+            }
+        }
+    }
+
+    fn polled(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, output: TurnOutput) {
+        let TurnOutput { actions, completion, custom_status } = output;
+        if let Some(status) = custom_status {
+            if slot.head.custom_status != status {
+                let head = Arc::make_mut(&mut slot.head);
+                head.custom_status = status;
+                head.custom_status_version += 1;
+                taken.head_changed = true;
+            }
+        }
+        if slot.head.status != RuntimeStatus::Running || slot.head.parked.is_some() {
+            let head = Arc::make_mut(&mut slot.head);
+            head.status = RuntimeStatus::Running;
+            head.parked = None;
+            taken.head_changed = true;
+        }
+        self.schedule(slot, &mut taken, &actions);
+        match completion {
+            None => {
+                let record = TurnRecord {
+                    turn_number: slot.records,
+                    time,
+                    polled: true,
+                    inputs: std::mem::take(&mut taken.inputs),
+                    actions,
+                };
+                self.write_record(slot, &mut taken, &record);
+                self.finish_turn(time, slot, taken);
+            }
+            Some(completion) => self.complete(time, slot, taken, actions, completion),
+        }
+    }
+
+    /// Records inputs without a poll.
+    fn record(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
+        slot.unpolled_events += taken.events();
+        let status = if taken.suspended {
+            RuntimeStatus::Suspended
+        } else if slot.head.status == RuntimeStatus::Suspended {
+            // Resumed, but something else keeps it from running.
+            if slot.head.start_at.is_some_and(|at| at > time) { RuntimeStatus::Pending } else { RuntimeStatus::Running }
+        } else {
+            slot.head.status
+        };
+        if status != slot.head.status {
+            Arc::make_mut(&mut slot.head).status = status;
+            taken.head_changed = true;
+        }
+        self.anchor_first_poll(time, slot, &mut taken);
+        self.write_unpolled(time, slot, &mut taken);
+        self.finish_turn(time, slot, taken);
+    }
+
+    /// Gives an instance that waits for its first poll, or for the next start of the runtime, the row that wakes it.
+    fn anchor_first_poll(&mut self, time: Timestamp, slot: &Slot, taken: &mut Taken) {
+        if taken.suspended || slot.head.parked.is_some() {
+            return;
+        }
+        let fire_at = match slot.head.start_at.filter(|at| *at > time) {
+            Some(at) => at,
+            None if !self.polls && !taken.inputs.is_empty() => time,
+            None => return,
+        };
+        let row =
+            TimerRow { fire_at, key: slot.head.key, execution: slot.head.execution, operation: OperationId::START };
+        let id = TaskId { key: row.key, execution: row.execution, operation: row.operation };
+        if !self.timer_rows.contains_key(&id) {
+            self.add_timer(row);
+            self.timers.insert(row);
+            taken.commit.timers_new.push(row);
+        }
+    }
+
+    /// Records inputs and says why the instance cannot go on.
+    fn park(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: String) {
+        slot.retry = false;
+        if reason.starts_with(CORRUPT) {
+            taken.inputs.clear();
+            return self.park_unreadable(time, slot, taken, reason);
+        }
+        if slot.head.parked.as_ref() != Some(&reason) {
+            tracing::warn!(instance = %slot.head.id, reason, "an instance is parked");
+            Arc::make_mut(&mut slot.head).parked = Some(reason);
+            taken.head_changed = true;
+        }
+        self.record(time, slot, taken);
+    }
+
+    /// Its history cannot be trusted, so nothing is added to it. Rows stay for the day when it is restored.
+    fn park_unreadable(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: String) {
+        slot.phase = Phase::Unreadable;
+        for (request, answer) in std::mem::take(&mut taken.replies) {
+            let refused = crate::engine::Refusal::Corrupt { id: slot.head.id.clone(), detail: reason.clone() };
+            self.reply(request, if answer.is_ok() { Err(refused) } else { answer });
+        }
+        // Nothing of it is recorded, so the rows stay.
+        let commit = std::mem::take(&mut taken.commit);
+        self.tasks.extend(commit.tasks_done.into_iter().map(|task| (task, TaskState::Done)));
+        commit.timers_done.into_iter().for_each(|row| self.add_timer(row));
+        if slot.head.parked.as_ref() != Some(&reason) {
+            tracing::error!(instance = %slot.head.id, reason, "an instance is parked");
+            Arc::make_mut(&mut slot.head).parked = Some(reason);
+            taken.head_changed = true;
+            self.finish_turn(time, slot, taken);
+        }
+    }
+
+    fn unpark(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
+        if slot.head.parked.is_some() {
+            Arc::make_mut(&mut slot.head).parked = None;
+            taken.head_changed = true;
+        }
+        self.finish_turn(time, slot, taken);
+    }
+
+    fn write_unpolled(&mut self, time: Timestamp, slot: &mut Slot, taken: &mut Taken) {
+        if taken.inputs.is_empty() {
+            return;
+        }
+        let inputs = std::mem::take(&mut taken.inputs);
+        let record = TurnRecord { turn_number: slot.records, time, polled: false, inputs, actions: Vec::new() };
+        self.write_record(slot, taken, &record);
+        if let Some(live) = &mut slot.live {
+            live.defer(record.inputs);
+        }
+    }
+
+    pub(super) fn write_record(&mut self, slot: &mut Slot, taken: &mut Taken, record: &TurnRecord) {
+        let bytes = wire::encode_record(record);
+        if let Some(live) = &mut slot.live {
+            live.history_bytes += bytes.len();
+        }
+        slot.records = record.turn_number + 1;
+        slot.newest = record.time;
+        taken.commit.record = Some(RecordRow {
+            key: slot.head.key,
+            execution: slot.head.execution,
+            turn_number: record.turn_number,
+            time: record.time,
+            bytes,
+        });
+    }
+
+    /// Sends the turn off: its commit, then what depends on it.
+    pub(super) fn finish_turn(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
+        let fresh = matches!(slot.phase, Phase::Fresh(_));
+        if taken.head_changed || fresh {
+            let head = Arc::make_mut(&mut slot.head);
+            head.updated_at = time;
+            head.revision += 1;
+            let head = Arc::clone(&slot.head);
+            taken.commit.head = if fresh { HeadChange::Insert(head) } else { HeadChange::Update(head) };
+        }
+        if fresh {
+            slot.phase = Phase::Stored;
+        }
+        let changed = taken.commit.head != HeadChange::None;
+        if changed || taken.commit.row_operations() > 0 || taken.commit.erase_history.is_some() {
+            let commit = std::mem::take(&mut taken.commit);
+            let number = self.commit(commit);
+            slot.last_commit = number;
+            self.cooling.push_back((number, slot.head.key));
+        }
+        if changed {
+            self.changed(&slot.head);
+        }
+        for effect in std::mem::take(&mut taken.effects) {
+            self.effect(effect);
+        }
+        self.answer(taken);
+    }
+
+    fn answer(&mut self, taken: Taken) {
+        for (request, result) in taken.replies {
+            self.reply(request, result);
+        }
+    }
+}

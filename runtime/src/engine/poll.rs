@@ -1,0 +1,103 @@
+//! One poll of user code: panics contained, their message and place kept.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+use std::task::{Context as Task, Poll, Waker};
+
+use crate::context::InTurn;
+use crate::contract::{BoxedOrchestration, kind};
+use crate::model::{FailureDetails, JsonText};
+
+/// What one poll of an orchestrator gave.
+#[derive(Debug)]
+pub(crate) enum Polled {
+    Pending,
+    Ready(Result<JsonText, FailureDetails>),
+    Panicked(FailureDetails),
+    /// Something was created that needs a Tokio runtime: a future that is not durable.
+    NeedsRuntime(String),
+}
+
+/// Polls once. The caller has opened the turn.
+pub(crate) fn poll_once(future: &mut BoxedOrchestration, waker: &Waker) -> Polled {
+    match contained(|| future.as_mut().poll(&mut Task::from_waker(waker))) {
+        Ok(Poll::Pending) => Polled::Pending,
+        Ok(Poll::Ready(result)) => Polled::Ready(result),
+        Err(panic) if panic.message.contains("no reactor running") => Polled::NeedsRuntime(panic.to_string()),
+        Err(panic) => Polled::Panicked(panic.into_failure()),
+    }
+}
+
+/// Drops user values; a panic in their `Drop` is logged and goes no further.
+pub(crate) fn drop_contained<T>(value: T) {
+    if let Err(panic) = contained(|| drop(value)) {
+        tracing::warn!(%panic, "a value of an orchestrator panicked while it was dropped");
+    }
+}
+
+/// A panic that was caught.
+#[derive(Debug)]
+pub(crate) struct Panic {
+    message: String,
+    place: Option<String>,
+}
+
+impl Panic {
+    pub(crate) fn into_failure(self) -> FailureDetails {
+        let place = self.place.clone();
+        let failure = FailureDetails::new(kind::PANIC, self.to_string()).non_retriable();
+        match place {
+            Some(place) => failure.with_stack_trace(place),
+            None => failure,
+        }
+    }
+}
+
+impl std::fmt::Display for Panic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "panicked at {place}: {}", self.message),
+            None => write!(f, "panicked: {}", self.message),
+        }
+    }
+}
+
+thread_local! {
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs user code on the engine thread.
+pub(crate) fn contained<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
+    install_hook();
+    let guard = InTurn::enter();
+    let result = panic::catch_unwind(AssertUnwindSafe(code));
+    drop(guard);
+    result.map_err(|payload| Panic { message: message(payload), place: PLACE.take() })
+}
+
+fn message(payload: Box<dyn Any + Send>) -> String {
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => {
+            payload.downcast::<&'static str>().map_or_else(|_| "(no message)".to_owned(), |text| (*text).to_owned())
+        }
+    }
+}
+
+/// The place of a panic is known to the panic hook only. Panics of orchestrators are recorded instead of printed; all
+/// others go to the hook that was there before.
+fn install_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if crate::context::in_turn() {
+                PLACE.set(info.location().map(ToString::to_string));
+            } else {
+                before(info);
+            }
+        }));
+    });
+}

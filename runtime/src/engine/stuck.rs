@@ -1,0 +1,95 @@
+//! Why an instance cannot go on: what it is parked with.
+
+use crate::context::Mismatch;
+use crate::model::ExecutionStarted;
+
+/// Why code and history do not go together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stuck {
+    /// Replay issued another action than is recorded.
+    Mismatch { orchestrator: String, turn: Option<u64>, mismatch: Box<Mismatch> },
+    /// Something was awaited that is not durable.
+    ForeignAwait { detail: Option<String> },
+    /// The code waits, and nothing is outstanding that could wake it.
+    NoProgress,
+    /// No code of that name and version is registered.
+    NotRegistered { name: String, version: String },
+    /// An open task's activity is not registered.
+    ActivityNotRegistered { name: String },
+    /// What is stored is not what was written.
+    Corrupt(String),
+}
+
+/// What every reason begins with that says that stored data is damaged.
+pub(crate) const CORRUPT: &str = "[D0105]";
+
+impl Stuck {
+    pub(crate) fn mismatch(started: &ExecutionStarted, mismatch: Mismatch) -> Self {
+        let version =
+            if started.version.is_empty() { String::new() } else { format!(" version {:?}", started.version) };
+        Self::Mismatch {
+            orchestrator: format!("{:?}{version}", started.name),
+            turn: None,
+            mismatch: Box::new(mismatch),
+        }
+    }
+
+    pub(crate) fn in_turn(self, number: u64) -> Self {
+        match self {
+            Self::Mismatch { orchestrator, mismatch, .. } => {
+                Self::Mismatch { orchestrator, turn: Some(number), mismatch }
+            }
+            other => other,
+        }
+    }
+}
+
+impl std::fmt::Display for Stuck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Mismatch { orchestrator, turn, mismatch } => {
+                write!(f, "[D0101] orchestrator {orchestrator} does not replay its history: ")?;
+                if let Some(turn) = turn {
+                    write!(f, "turn {turn} ")?;
+                }
+                match &mismatch.recorded {
+                    Some(action) => write!(f, "recorded {action}")?,
+                    None => f.write_str("recorded nothing more")?,
+                }
+                match &mismatch.issued {
+                    Some(action) => write!(f, ", but the code now asks for {action}")?,
+                    None => f.write_str(", but the code now asks for nothing more")?,
+                }
+                if let Some(action) = &mismatch.agreed {
+                    write!(f, ". The last step on which both agree: {action}")?;
+                }
+                f.write_str(
+                    ". If the code was changed, register the old version beside the new one or branch with `ctx.patched`; \
+                     otherwise look for a nondeterministic value before this place",
+                )
+            }
+            Self::ForeignAwait { detail } => {
+                f.write_str("[D0102] the orchestrator awaited something that is not a durable operation")?;
+                if let Some(detail) = detail {
+                    write!(f, " ({detail})")?;
+                }
+                f.write_str(": move I/O and other waiting into an activity, and wait for time with `ctx.create_timer`")
+            }
+            Self::NoProgress => f.write_str(
+                "[D0103] the orchestrator waits, and nothing is outstanding that could wake it: await an activity, a timer, \
+                 an event or a sub-orchestration",
+            ),
+            Self::NotRegistered { name, version } => {
+                write!(f, "[D0104] not registered: orchestrator {name:?}")?;
+                if !version.is_empty() {
+                    write!(f, " version {version:?}")?;
+                }
+                f.write_str("; register it and start the runtime again")
+            }
+            Self::ActivityNotRegistered { name } => {
+                write!(f, "[D0104] not registered: activity {name:?}; register it and start the runtime again")
+            }
+            Self::Corrupt(detail) => write!(f, "{CORRUPT} stored data is damaged: {detail}; restore a backup or terminate the instance"),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Which code is registered: (name, version) of an orchestrator, name of an activity, each to its handler.
+//!
+//! Built once, before anything runs; sorted by name, so that nothing depends on the order of hashes or of the linker.
+
+use std::collections::BTreeMap;
+
+use crate::contract::{ActivityRegistration, OrchestratorRegistration, Registration, SourceLocation};
+
+/// The orchestrators and activities that a runtime knows.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    /// By name, then by version.
+    orchestrators: BTreeMap<&'static str, BTreeMap<&'static str, OrchestratorRegistration>>,
+    activities: BTreeMap<&'static str, ActivityRegistration>,
+}
+
+/// Why a registry cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// Nothing is registered at all.
+    #[error(
+        "no orchestrator and no activity is registered: pass `registry![..]` to `register`, or call `auto_register()`, which finds what is linked into the program; a library of activities that nothing names is dropped by the linker, so write `use my_activities as _;`"
+    )]
+    Empty,
+    /// Two orchestrators have the same name and version. Rename one, or give it another version.
+    #[error(
+        "orchestrator `{name}` (version {version:?}) is there twice: at {first} and at {second}; rename one with `#[orchestrator(name = \"..\")]`, or give it another `version`"
+    )]
+    DuplicateOrchestrator {
+        /// The name of both.
+        name: &'static str,
+        /// The version of both.
+        version: &'static str,
+        /// Where the first stands.
+        first: SourceLocation,
+        /// Where the second stands.
+        second: SourceLocation,
+    },
+    /// Two activities have the same name. Rename one.
+    #[error(
+        "activity `{name}` is there twice: at {first} and at {second}; rename one with `#[activity(name = \"..\")]`"
+    )]
+    DuplicateActivity {
+        /// The name of both.
+        name: &'static str,
+        /// Where the first stands.
+        first: SourceLocation,
+        /// Where the second stands.
+        second: SourceLocation,
+    },
+    /// An orchestrator calls something that exists in the program but is not registered. Register it too.
+    #[error(
+        "orchestrator `{orchestrator}` calls `{called}` at {call}, which is not registered: it stands at {definition}; add it to `registry![..]`"
+    )]
+    NotRegistered {
+        /// The name of the orchestrator.
+        orchestrator: &'static str,
+        /// What it calls, as it is written there.
+        called: &'static str,
+        /// Where it calls it.
+        call: SourceLocation,
+        /// Where the called one stands.
+        definition: SourceLocation,
+    },
+}
+
+impl Registry {
+    /// A registry of everything that is linked into the program.
+    ///
+    /// # Errors
+    /// Two of the same name, or nothing at all.
+    pub fn auto() -> Result<Self, RegistryError> {
+        Self::new(linked())
+    }
+
+    /// A registry of what is listed: see [`registry!`](crate::registry).
+    ///
+    /// # Errors
+    /// Two of the same name, nothing at all, or a call of something that stands in the program but is not listed.
+    pub fn new(entries: impl IntoIterator<Item = Registration>) -> Result<Self, RegistryError> {
+        let mut registry = Self::default();
+        for entry in entries {
+            registry.insert(entry)?;
+        }
+        if registry.is_empty() {
+            return Err(RegistryError::Empty);
+        }
+        registry.check_calls(&linked())?;
+        Ok(registry)
+    }
+
+    /// The orchestrator of that name and version.
+    pub fn orchestrator(&self, name: &str, version: &str) -> Option<&OrchestratorRegistration> {
+        self.orchestrators.get(name)?.get(version)
+    }
+
+    /// The orchestrators of that name, by version.
+    pub fn versions<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a OrchestratorRegistration> + use<'a> {
+        self.orchestrators.get(name).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// The version that a start without a version takes: the last in the order of their texts.
+    pub fn default_version(&self, name: &str) -> Option<&'static str> {
+        self.orchestrators.get(name)?.keys().next_back().copied()
+    }
+
+    /// The activity of that name.
+    pub fn activity(&self, name: &str) -> Option<&ActivityRegistration> {
+        self.activities.get(name)
+    }
+
+    /// All orchestrators, by name and version.
+    pub fn orchestrators(&self) -> impl Iterator<Item = &OrchestratorRegistration> {
+        self.orchestrators.values().flat_map(BTreeMap::values)
+    }
+
+    /// All activities, by name.
+    pub fn activities(&self) -> impl Iterator<Item = &ActivityRegistration> {
+        self.activities.values()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.orchestrators.is_empty() && self.activities.is_empty()
+    }
+
+    fn insert(&mut self, entry: Registration) -> Result<(), RegistryError> {
+        match entry {
+            Registration::Orchestrator(new) => {
+                match self.orchestrators.entry(new.name).or_default().insert(new.version, new) {
+                    Some(old) => Err(RegistryError::DuplicateOrchestrator {
+                        name: new.name,
+                        version: new.version,
+                        first: earlier(old.location, new.location),
+                        second: later(old.location, new.location),
+                    }),
+                    None => Ok(()),
+                }
+            }
+            Registration::Activity(new) => match self.activities.insert(new.name, new) {
+                Some(old) => Err(RegistryError::DuplicateActivity {
+                    name: new.name,
+                    first: earlier(old.location, new.location),
+                    second: later(old.location, new.location),
+                }),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// A call is known by its last word only. It is an error when a linked item has that name and no registered one
+    /// does; a name that no linked item has may be an alias or run elsewhere, and is left alone.
+    fn check_calls(&self, linked: &[Registration]) -> Result<(), RegistryError> {
+        let registered = |marker: &str| {
+            self.orchestrators().any(|entry| entry.marker == marker)
+                || self.activities().any(|entry| entry.marker == marker)
+        };
+        for orchestrator in self.orchestrators() {
+            for call in orchestrator.calls.iter().filter(|call| !registered(call.marker)) {
+                let mut namesakes: Vec<_> = linked.iter().map(identity).filter(|item| item.0 == call.marker).collect();
+                namesakes.sort_by_key(|item| order(item.1));
+                if let Some((_, definition)) = namesakes.first() {
+                    let SourceLocation { file, .. } = orchestrator.location;
+                    return Err(RegistryError::NotRegistered {
+                        orchestrator: orchestrator.name,
+                        called: call.marker,
+                        call: SourceLocation { file, line: call.line, column: call.column },
+                        definition: *definition,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Everything that is linked into the program, in a fixed order.
+fn linked() -> Vec<Registration> {
+    let mut entries: Vec<_> = inventory::iter::<Registration>.into_iter().copied().collect();
+    entries.sort_by_key(|entry| order(identity(entry).1));
+    entries
+}
+
+fn identity(entry: &Registration) -> (&'static str, SourceLocation) {
+    match entry {
+        Registration::Orchestrator(entry) => (entry.marker, entry.location),
+        Registration::Activity(entry) => (entry.marker, entry.location),
+    }
+}
+
+fn order(location: SourceLocation) -> (&'static str, u32, u32) {
+    (location.file, location.line, location.column)
+}
+
+fn earlier(a: SourceLocation, b: SourceLocation) -> SourceLocation {
+    std::cmp::min_by_key(a, b, |location| order(*location))
+}
+
+fn later(a: SourceLocation, b: SourceLocation) -> SourceLocation {
+    std::cmp::max_by_key(a, b, |location| order(*location))
+}
+
+/// Lists orchestrators and activities by name: `registry![hello_cities, say_hello]`.
+#[macro_export]
+macro_rules! registry {
+    ($($marker:ty),* $(,)?) => {
+        [$(<$marker as $crate::Registered>::REGISTRATION),*]
+    };
+}

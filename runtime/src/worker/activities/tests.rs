@@ -1,0 +1,256 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::oneshot;
+
+use super::super::activity_run::BoxedActivity;
+use super::*;
+use crate::model::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId};
+
+/// Activities that end when the test says so; their input is their number.
+#[derive(Debug, Default)]
+struct Scripted {
+    running: Mutex<BTreeMap<u32, (ActivityContext, oneshot::Sender<ActivityResult>)>>,
+    runs: Mutex<Vec<u32>>,
+}
+
+impl ActivityCode for Scripted {
+    fn knows(&self, name: &str) -> bool {
+        name != "unknown"
+    }
+
+    fn call(&self, name: &str, context: ActivityContext, input: JsonText) -> Option<BoxedActivity> {
+        let number: u32 = input.decode().unwrap();
+        self.runs.lock().unwrap().push(number);
+        assert_ne!(name, "panics in the call", "panicked in the call");
+        let (end, ended) = oneshot::channel();
+        self.running.lock().unwrap().insert(number, (context, end));
+        let panics = name == "panics";
+        Some(Box::pin(async move {
+            assert!(!panics, "panicked in the future");
+            ended.await.unwrap()
+        }))
+    }
+}
+
+struct Bench {
+    code: Arc<Scripted>,
+    activities: Activities,
+    messages: UnboundedReceiver<Message>,
+}
+
+fn id(operation: u32) -> TaskId {
+    TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(operation) }
+}
+
+fn ok(text: &str) -> ActivityResult {
+    Ok(JsonText::encode(text).unwrap())
+}
+
+fn err(text: &str) -> ActivityResult {
+    Err(FailureDetails::new("E", text))
+}
+
+impl Bench {
+    fn new(slots: usize, kept_bytes: usize) -> Self {
+        let code = Arc::new(Scripted::default());
+        let (reports, messages) = mpsc::unbounded_channel();
+        let host = ActivityHost {
+            code: Arc::clone(&code) as Arc<dyn ActivityCode>,
+            state: Arc::default(),
+            tokio: Handle::current(),
+            reports,
+        };
+        Self { code, activities: Activities::new(host, ActivityBounds { slots, kept_bytes }), messages }
+    }
+
+    fn ask(&mut self, operation: u32, name: &str) -> Option<PartitionInput> {
+        let (input, instance) = (JsonText::encode(&operation).unwrap(), InstanceId::new("one").unwrap());
+        let task = ActivityTask { task: id(operation), instance, name: name.to_owned(), input };
+        self.activities.run(Box::new(task))
+    }
+
+    async fn start(&mut self, operations: impl IntoIterator<Item = u32>) {
+        for operation in operations {
+            assert!(self.ask(operation, "a").is_none());
+        }
+        self.dispatch().await;
+    }
+
+    /// Starts what may start, and lets it come to where it waits.
+    async fn dispatch(&mut self) {
+        self.activities.dispatch();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn end(&self, operation: u32, result: ActivityResult) {
+        self.code.running.lock().unwrap().remove(&operation).unwrap().1.send(result).unwrap();
+    }
+
+    fn reason(&self, operation: u32) -> Option<CancellationReason> {
+        self.code.running.lock().unwrap()[&operation].0.cancellation().reason()
+    }
+
+    async fn ended(&mut self) -> Option<(TaskId, ActivityResult)> {
+        let Some(Message::ActivityEnded(report)) = self.messages.recv().await else { panic!("no report") };
+        self.activities.ended(report).map(done)
+    }
+
+    fn runs(&self) -> Vec<u32> {
+        self.code.runs.lock().unwrap().clone()
+    }
+}
+
+fn done(input: PartitionInput) -> (TaskId, ActivityResult) {
+    let PartitionInput::TaskDone { task, result } = input else { panic!("{input:?}") };
+    (task, result)
+}
+
+#[tokio::test]
+async fn slots_are_kept_and_the_others_wait_in_their_order() {
+    let mut bench = Bench::new(2, usize::MAX);
+    bench.start([1, 2, 3, 4]).await;
+    assert_eq!((bench.runs(), bench.activities.running()), (vec![1, 2], 2));
+    bench.end(2, ok("b"));
+    assert_eq!(bench.ended().await, Some((id(2), ok("b"))));
+    bench.dispatch().await;
+    assert_eq!(bench.runs(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn b2_a_running_activity_is_not_started_again_and_a_finished_one_answers_again() {
+    let mut bench = Bench::new(8, usize::MAX);
+    bench.start([1]).await;
+    bench.start([1]).await;
+    assert_eq!(bench.runs(), [1]);
+    bench.end(1, ok("a"));
+    assert_eq!(bench.ended().await, Some((id(1), ok("a"))));
+    bench.activities.retain(&HashSet::from([id(1)]));
+    assert_eq!(bench.ask(1, "a").map(done), Some((id(1), ok("a"))));
+    // The commit that records it is durable: nobody asks again.
+    bench.activities.settle(id(1), CancellationReason::Cancelled);
+    assert_eq!((bench.activities.kept_bytes, bench.activities.entries.len()), (0, 0));
+    assert_eq!(bench.runs(), [1]);
+}
+
+#[tokio::test]
+async fn b2_what_a_recovered_store_does_not_know_is_cancelled_and_dropped() {
+    let mut bench = Bench::new(2, usize::MAX);
+    bench.start([1, 2, 3]).await;
+    bench.end(1, ok("a"));
+    bench.ended().await;
+    bench.activities.retain(&HashSet::new());
+    assert_eq!(bench.reason(2), Some(CancellationReason::Cancelled));
+    bench.end(2, ok("b"));
+    assert_eq!(bench.ended().await, None);
+    bench.dispatch().await;
+    assert_eq!((bench.runs(), bench.activities.running(), bench.activities.kept_bytes), (vec![1, 2], 0, 0));
+}
+
+#[tokio::test]
+async fn b7_a_cancelled_task_never_starts_while_it_waits_and_its_result_is_dropped_while_it_runs() {
+    let mut bench = Bench::new(1, usize::MAX);
+    bench.start([1, 2]).await;
+    bench.activities.settle(id(2), CancellationReason::Cancelled);
+    bench.activities.settle(id(1), CancellationReason::InstanceEnded);
+    assert_eq!(bench.reason(1), Some(CancellationReason::InstanceEnded));
+    bench.end(1, err("stopped"));
+    assert_eq!(bench.ended().await, None);
+    bench.dispatch().await;
+    assert_eq!((bench.runs(), bench.activities.running()), (vec![1], 0));
+}
+
+#[tokio::test]
+async fn b7_released_and_cancelled_together_never_starts() {
+    let mut bench = Bench::new(1, usize::MAX);
+    bench.ask(1, "a");
+    bench.activities.settle(id(1), CancellationReason::Cancelled);
+    bench.dispatch().await;
+    assert!(bench.runs().is_empty());
+}
+
+#[tokio::test]
+async fn b7_after_a_shutdown_only_ok_counts() {
+    let mut bench = Bench::new(8, usize::MAX);
+    bench.start([1, 2, 3]).await;
+    bench.end(3, err("before"));
+    assert_eq!(bench.ended().await, Some((id(3), err("before"))));
+    bench.activities.close();
+    bench.activities.cancel_all();
+    assert_eq!(bench.reason(1), Some(CancellationReason::Shutdown));
+    bench.end(1, err("cancelled"));
+    assert_eq!(bench.ended().await, None);
+    bench.end(2, ok("done all the same"));
+    assert_eq!(bench.ended().await, Some((id(2), ok("done all the same"))));
+    assert_eq!(bench.activities.running(), 0);
+}
+
+#[tokio::test]
+async fn b21_nothing_starts_after_the_close() {
+    let mut bench = Bench::new(1, usize::MAX);
+    bench.start([1, 2]).await;
+    bench.activities.close();
+    bench.end(1, ok("a"));
+    bench.ended().await;
+    bench.dispatch().await;
+    assert_eq!(bench.runs(), [1]);
+}
+
+#[tokio::test]
+async fn b13_results_that_are_not_recorded_hold_back_the_next_starts() {
+    let mut bench = Bench::new(1, 0);
+    bench.start([1, 2]).await;
+    bench.end(1, ok("a"));
+    bench.ended().await;
+    bench.dispatch().await;
+    assert_eq!(bench.runs(), [1]);
+    bench.activities.settle(id(1), CancellationReason::Cancelled);
+    bench.dispatch().await;
+    assert_eq!(bench.runs(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_panic_is_a_failure_with_its_message() {
+    let mut bench = Bench::new(8, usize::MAX);
+    for (operation, name, message) in
+        [(1, "panics", "panicked in the future"), (2, "panics in the call", "panicked in the call")]
+    {
+        bench.ask(operation, name);
+        bench.dispatch().await;
+        let (task, result) = bench.ended().await.unwrap();
+        assert_eq!(task, id(operation));
+        let failure = format!("{:?}", result.unwrap_err());
+        assert!(failure.contains(message) && failure.contains("persevere.Panic"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn b19_an_activity_without_code_is_not_run() {
+    let mut bench = Bench::new(8, usize::MAX);
+    assert!(bench.ask(1, "unknown").is_none());
+    bench.dispatch().await;
+    assert_eq!((bench.runs(), bench.activities.entries.len()), (vec![], 0));
+}
+
+#[test]
+fn a_tokio_runtime_that_goes_takes_runs_with_it_and_each_is_reported() {
+    let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut bench = tokio.block_on(async {
+        let mut bench = Bench::new(8, usize::MAX);
+        bench.start([1]).await;
+        // Spawned and never polled.
+        bench.ask(2, "a");
+        bench.ask(3, "a");
+        bench.activities.dispatch();
+        bench
+    });
+    drop(tokio);
+    for _ in 0..3 {
+        let Ok(Message::ActivityEnded(report)) = bench.messages.try_recv() else { panic!("no report") };
+        assert!(bench.activities.ended(report).is_none());
+    }
+    assert_eq!((bench.activities.running(), bench.activities.entries.len()), (0, 0));
+}

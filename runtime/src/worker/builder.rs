@@ -1,0 +1,192 @@
+//! The builder of a runtime.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::activities::{Activities, ActivityHost};
+use super::calls::Calls;
+use super::clock::{Clock, SystemClock};
+use super::ending::Ending;
+use super::engine_thread::EngineThread;
+use super::error::StartError;
+use super::limits::Limits;
+use super::port::RuntimePort;
+use super::recovery::{Opened, take_over};
+use super::registered::RegisteredActivities;
+use super::runtime::Runtime;
+use super::session::SessionParts;
+use super::world::World;
+use crate::client::{ChangeHub, Client};
+use crate::context::ActivityState;
+use crate::contract::Registration;
+use crate::registry::Registry;
+use crate::store::Store;
+
+/// Activities that run at a time when the builder does not say otherwise.
+const DEFAULT_CONCURRENT_ACTIVITIES: usize = 256;
+
+/// Instances kept live when the builder does not say otherwise.
+const DEFAULT_LIVE_INSTANCES: usize = 10_000;
+
+/// How long a shutdown lets activities finish when the builder does not say otherwise.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+/// Settings of a [`Runtime`]. A store and registered code are needed; everything else has a default.
+#[derive(Debug)]
+#[must_use = "a runtime is started by `start`"]
+pub struct RuntimeBuilder {
+    store: Option<Arc<dyn Store>>,
+    registrations: Vec<Registration>,
+    auto_register: bool,
+    state: ActivityState,
+    limits: Limits,
+    concurrent_activities: usize,
+    live_instances: usize,
+    grace: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl RuntimeBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            store: None,
+            registrations: Vec::new(),
+            auto_register: false,
+            state: ActivityState::default(),
+            limits: Limits::default(),
+            concurrent_activities: DEFAULT_CONCURRENT_ACTIVITIES,
+            live_instances: DEFAULT_LIVE_INSTANCES,
+            grace: DEFAULT_GRACE,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Where instances live. One runtime owns a store at a time.
+    pub fn store(self, store: impl Store) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// The same for a store that is shared, for example with a test that looks into it.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Registers every orchestrator and activity that is linked into the program.
+    ///
+    /// A library that nothing names is dropped by the linker: write `use my_activities as _;`.
+    pub fn auto_register(mut self) -> Self {
+        self.auto_register = true;
+        self
+    }
+
+    /// Registers what is listed: `.register(registry![hello_cities, say_hello])`. Adds to earlier calls.
+    pub fn register(mut self, registrations: impl IntoIterator<Item = Registration>) -> Self {
+        self.registrations.extend(registrations);
+        self
+    }
+
+    /// A value for activities: `cx.state::<T>()`. One of each type; a later one replaces an earlier one.
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.insert(value);
+        self
+    }
+
+    /// Other limits than the defaults.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many activities run at a time; the others wait in their order. 256 by default, at least 1.
+    pub fn max_concurrent_activities(mut self, activities: usize) -> Self {
+        self.concurrent_activities = activities;
+        self
+    }
+
+    /// How many instances are kept in memory between their turns. One that was put out is replayed when it is needed:
+    /// more cost memory, fewer cost time. 10,000 by default.
+    pub fn live_instances(mut self, instances: usize) -> Self {
+        self.live_instances = instances;
+        self
+    }
+
+    /// How long a shutdown lets running activities finish before it asks them to stop. 10 seconds by default.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Another clock, for tests.
+    #[doc(hidden)]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Takes the store over and begins to work on what it holds.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is missing or in the way. Nothing runs then.
+    pub async fn start(self) -> Result<Runtime, StartError> {
+        let tokio = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoTokioRuntime)?;
+        let store = self.store.clone().ok_or(StartError::NoStore)?;
+        let registry =
+            Arc::new(if self.auto_register { Registry::auto() } else { Registry::new(self.registrations.clone()) }?);
+        match take_over(Arc::clone(&store)).await {
+            Ok(opened) => self.spawn(store, registry, tokio, opened),
+            Err(error) => {
+                // The store may be claimed by now; it must not stay open for a runtime that is not there.
+                if let Err(error) = store.close().await {
+                    tracing::debug!(%error, "the store that could not be taken over could not be closed either");
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    fn spawn(
+        self,
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        tokio: tokio::runtime::Handle,
+        opened: Opened,
+    ) -> Result<Runtime, StartError> {
+        let (messages, internal) = mpsc::unbounded_channel();
+        let (calls, client) = mpsc::channel(self.limits.client_calls.max(1));
+        let (hub, ending) = (Arc::new(ChangeHub::new()), Arc::new(Ending::default()));
+        let host = ActivityHost {
+            code: Arc::new(RegisteredActivities(Arc::clone(&registry))),
+            state: Arc::new(self.state),
+            tokio,
+            reports: messages.clone(),
+        };
+        let engine = EngineThread {
+            world: World {
+                activities: Activities::new(host, self.limits.activities(self.concurrent_activities)),
+                calls: Calls::default(),
+                hub: Arc::clone(&hub),
+            },
+            parts: SessionParts {
+                store: Arc::clone(&store),
+                config: self.limits.partition(self.live_instances),
+                registry,
+                bounds: self.limits.session(),
+            },
+            clock: Arc::clone(&self.clock),
+            internal,
+            client,
+            calls_bound: self.limits.client_calls,
+            ending: Arc::clone(&ending),
+        };
+        let thread = thread::Builder::new()
+            .name("persevere-engine".to_owned())
+            .spawn(move || engine.run(opened))
+            .map_err(|error| StartError::Thread { detail: error.to_string() })?;
+        let port = RuntimePort { calls, store, hub, clock: self.clock, ending: Arc::clone(&ending) };
+        Ok(Runtime::new(Client::new(Arc::new(port)), messages, thread, ending, self.grace))
+    }
+}

@@ -1,0 +1,173 @@
+//! The commit lane: turn commits in, durability out.
+//!
+//! ```text
+//! push ──► waiting ──(previous batch durable)──► in flight ──► Durable(upto)
+//!                                                  │ nothing applied: the same batch again, after a pause
+//!                                                  └ anything else: Lost, the lane is dropped with everything in it
+//! ```
+//!
+//! Natural batching: at most one batch is under way, and the next is everything that piled up meanwhile. No timer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::backoff::Backoff;
+use super::session::Loss;
+use crate::engine::CommitNumber;
+use crate::model::{CommitBatch, Epoch, TurnCommit};
+use crate::store::{CommitError, Store, StoreFuture};
+
+/// What one batch may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchBounds {
+    pub(crate) turns: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Default for BatchBounds {
+    fn default() -> Self {
+        Self { turns: 2_048, bytes: 8 * 1024 * 1024 }
+    }
+}
+
+/// What happened to a batch.
+#[derive(Debug, PartialEq)]
+pub(crate) enum LaneEvent {
+    /// Every commit up to this one is durable.
+    Durable(CommitNumber),
+    /// Memory runs ahead of a store whose state is not known.
+    Lost(Loss),
+}
+
+pub(crate) struct CommitLane {
+    store: Arc<dyn Store>,
+    epoch: Epoch,
+    bounds: BatchBounds,
+    waiting: VecDeque<Waiting>,
+    flight: Option<Flight>,
+    /// Bytes of all turns that are not durable: waiting and in flight.
+    bytes: usize,
+    backoff: Backoff,
+    trouble: Option<String>,
+}
+
+struct Waiting {
+    number: CommitNumber,
+    turn: TurnCommit,
+    bytes: usize,
+}
+
+struct Flight {
+    batch: Arc<CommitBatch>,
+    upto: CommitNumber,
+    bytes: usize,
+    /// `None` between two attempts.
+    attempt: Option<StoreFuture<Result<(), CommitError>>>,
+}
+
+impl CommitLane {
+    pub(crate) fn new(store: Arc<dyn Store>, epoch: Epoch, bounds: BatchBounds) -> Self {
+        Self {
+            store,
+            epoch,
+            bounds,
+            waiting: VecDeque::new(),
+            flight: None,
+            bytes: 0,
+            backoff: Backoff::default(),
+            trouble: None,
+        }
+    }
+
+    pub(crate) fn push(&mut self, number: CommitNumber, turn: TurnCommit) {
+        let bytes = turn.size();
+        self.bytes += bytes;
+        self.waiting.push_back(Waiting { number, turn, bytes });
+    }
+
+    /// Starts the next batch when none is under way, and tells what became of the last. Call until it answers `None`.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<LaneEvent> {
+        loop {
+            if self.flight.is_none() {
+                self.flight = self.next_batch();
+            }
+            let flight = self.flight.as_mut()?;
+            let attempt = match &mut flight.attempt {
+                Some(attempt) => attempt,
+                None if self.backoff.wait_until(now).is_some() => return None,
+                none => none.insert(self.store.commit(Arc::clone(&flight.batch))),
+            };
+            let Poll::Ready(result) = attempt.as_mut().poll(cx) else { return None };
+            flight.attempt = None;
+            match result {
+                Ok(()) => return Some(self.durable()),
+                Err(error @ (CommitError::Transient(_) | CommitError::Full(_))) => self.try_again(&error, now),
+                Err(error @ CommitError::Fatal(_)) => return Some(LaneEvent::Lost(Loss::Fatal(error.to_string()))),
+                Err(error) => return Some(LaneEvent::Lost(Loss::Recover(error.to_string()))),
+            }
+        }
+    }
+
+    /// Bytes that are not durable yet.
+    pub(crate) fn undurable_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.flight.is_none() && self.waiting.is_empty()
+    }
+
+    /// Why the store refuses to write at the moment.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// When the batch is sent again.
+    pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
+        self.backoff.wait_until(now)
+    }
+
+    fn next_batch(&mut self) -> Option<Flight> {
+        let mut turns = Vec::new();
+        let (mut bytes, mut upto) = (0, self.waiting.front()?.number);
+        while let Some(next) = self.waiting.front() {
+            // A turn that is larger than a batch may be goes alone.
+            let full = turns.len() >= self.bounds.turns || bytes + next.bytes > self.bounds.bytes;
+            if full && !turns.is_empty() {
+                break;
+            }
+            let Some(next) = self.waiting.pop_front() else { break };
+            (bytes, upto) = (bytes + next.bytes, next.number);
+            turns.push(next.turn);
+        }
+        let batch = Arc::new(CommitBatch { epoch: self.epoch, turns });
+        Some(Flight { batch, upto, bytes, attempt: None })
+    }
+
+    fn durable(&mut self) -> LaneEvent {
+        self.backoff.succeeded();
+        if self.trouble.take().is_some() {
+            tracing::info!("the store can be written again");
+        }
+        let upto = self.flight.take().map_or(CommitNumber::default(), |flight| {
+            self.bytes -= flight.bytes;
+            flight.upto
+        });
+        LaneEvent::Durable(upto)
+    }
+
+    fn try_again(&mut self, error: &CommitError, now: Instant) {
+        self.backoff.failed(now);
+        let cause = error.to_string();
+        if self.trouble.as_ref() != Some(&cause) {
+            tracing::warn!(%error, "nothing was written, and the same is tried again; new work is refused meanwhile");
+        }
+        self.trouble = Some(cause);
+    }
+}
+
+#[cfg(test)]
+#[path = "commit_lane/tests.rs"]
+mod tests;

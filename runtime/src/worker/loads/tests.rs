@@ -1,0 +1,117 @@
+use std::collections::BTreeMap;
+use std::task::Waker;
+
+use super::super::scripted_store::ScriptedStore;
+use super::*;
+use crate::model::{Execution, InstanceHead, InstanceKey, JsonText, RuntimeStatus, Timestamp};
+use crate::store::StoredInstance;
+
+struct Bench {
+    store: Arc<ScriptedStore>,
+    loads: Loads,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(bound: usize) -> Self {
+        let store = Arc::new(ScriptedStore::default());
+        Self { loads: Loads::new(Arc::clone(&store) as Arc<dyn Store>, bound), store, now: Instant::now() }
+    }
+
+    fn push(&mut self, key: u64, with_history: bool) {
+        let target = InstanceRef::Key(InstanceKey(key));
+        self.loads.push(Load::Instance { ticket: Ticket(key), target, with_history });
+    }
+
+    fn poll(&mut self) -> Vec<(u64, LoadResult)> {
+        let mut finished = Vec::new();
+        self.loads.poll(&mut Context::from_waker(Waker::noop()), self.now, &mut finished);
+        finished
+            .into_iter()
+            .map(|(load, result)| match load {
+                Load::Instance { ticket, .. } => (ticket.0, result),
+                Load::Watched(id) => panic!("{id}"),
+            })
+            .collect()
+    }
+
+    fn reading(&self) -> Vec<InstanceKey> {
+        let key = |target| if let InstanceRef::Key(key) = target { key } else { panic!("{target:?}") };
+        self.store.reads().into_iter().map(key).collect()
+    }
+}
+
+fn stored(status: RuntimeStatus) -> StoredInstance {
+    let head = InstanceHead {
+        key: InstanceKey(1),
+        id: InstanceId::new("one").unwrap(),
+        name: "o".to_owned(),
+        version: String::new(),
+        status,
+        parked: None,
+        execution: Execution(2),
+        created_at: Timestamp(0),
+        updated_at: Timestamp(0),
+        ended_at: None,
+        start_at: None,
+        input: JsonText::null(),
+        output: None,
+        failure: None,
+        custom_status: None,
+        custom_status_version: 0,
+        revision: 1,
+        tags: BTreeMap::new(),
+        parent: None,
+        depth: 0,
+        start_hash: 0,
+    };
+    StoredInstance { head, record_count: 1, newest_record: None }
+}
+
+#[test]
+fn reads_are_bounded_and_in_order() {
+    let mut bench = Bench::new(2);
+    (1..=4).for_each(|key| bench.push(key, false));
+    assert!(bench.poll().is_empty());
+    assert_eq!(bench.reading(), [InstanceKey(1), InstanceKey(2)]);
+    bench.store.answer_read(Ok(None));
+    assert!(matches!(bench.poll()[..], [(1, Ok(None))]));
+    assert_eq!(bench.reading(), [InstanceKey(2), InstanceKey(3)]);
+    assert!(!bench.loads.is_idle());
+}
+
+#[test]
+fn the_history_is_read_when_it_is_wanted_and_the_instance_goes_on() {
+    for (with_history, status, expected) in [
+        (true, RuntimeStatus::Running, true),
+        (true, RuntimeStatus::Completed, false),
+        (false, RuntimeStatus::Running, false),
+    ] {
+        let mut bench = Bench::new(1);
+        bench.push(1, with_history);
+        bench.poll();
+        bench.store.answer_read(Ok(Some(stored(status))));
+        let finished = bench.poll();
+        let [(1, Ok(Some(loaded)))] = &finished[..] else { panic!("{finished:?}") };
+        assert_eq!(loaded.history.is_some(), expected, "{with_history} {status}");
+        assert_eq!(bench.store.histories(), if expected { vec![(InstanceKey(1), Execution(2))] } else { vec![] });
+        assert!(bench.loads.is_idle());
+    }
+}
+
+#[test]
+fn b5_transient_errors_are_tried_again_and_damage_is_never_absence() {
+    let mut bench = Bench::new(1);
+    bench.push(1, false);
+    bench.poll();
+    for _ in 0..3 {
+        bench.store.answer_read(Err(LoadError::Transient("busy".into())));
+        assert!(bench.poll().is_empty());
+        assert!(bench.reading().is_empty());
+        bench.now = bench.loads.wake_at(bench.now).unwrap();
+        assert!(bench.poll().is_empty());
+        assert_eq!(bench.reading().len(), 1);
+    }
+    bench.store.answer_read(Err(LoadError::Corrupt("checksum".into())));
+    assert!(matches!(bench.poll()[..], [(1, Err(LoadError::Corrupt(_)))]));
+}

@@ -1,0 +1,95 @@
+//! A store whose every answer is given by a test.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::model::{CommitBatch, Execution, InstanceKey};
+use crate::store::{
+    Backlog, Claim, CommitError, InstanceRef, LoadError, OpenError, Store, StoreFuture, StoredInstance,
+};
+
+type InstanceAnswer = Result<Option<StoredInstance>, LoadError>;
+
+#[derive(Debug, Default)]
+pub(super) struct ScriptedStore {
+    commits: Mutex<VecDeque<(Arc<CommitBatch>, oneshot::Sender<Result<(), CommitError>>)>>,
+    reads: Mutex<VecDeque<(InstanceRef, oneshot::Sender<InstanceAnswer>)>>,
+    claims: Mutex<VecDeque<oneshot::Sender<Result<Claim, OpenError>>>>,
+    histories: Mutex<Vec<(InstanceKey, Execution)>>,
+}
+
+impl ScriptedStore {
+    /// The commits that wait for an answer.
+    pub(super) fn commits(&self) -> Vec<Arc<CommitBatch>> {
+        lock(&self.commits).iter().map(|(batch, _)| Arc::clone(batch)).collect()
+    }
+
+    pub(super) fn answer_commit(&self, answer: Result<(), CommitError>) {
+        lock(&self.commits).pop_front().unwrap().1.send(answer).unwrap();
+    }
+
+    /// The reads that wait for an answer.
+    pub(super) fn reads(&self) -> Vec<InstanceRef> {
+        lock(&self.reads).iter().map(|(target, _)| target.clone()).collect()
+    }
+
+    pub(super) fn answer_read(&self, answer: InstanceAnswer) {
+        lock(&self.reads).pop_front().unwrap().1.send(answer).unwrap();
+    }
+
+    pub(super) fn claims(&self) -> usize {
+        lock(&self.claims).len()
+    }
+
+    pub(super) fn answer_claim(&self, answer: Result<Claim, OpenError>) {
+        lock(&self.claims).pop_front().unwrap().send(answer).unwrap();
+    }
+
+    /// The histories that were read.
+    pub(super) fn histories(&self) -> Vec<(InstanceKey, Execution)> {
+        lock(&self.histories).clone()
+    }
+}
+
+impl Store for ScriptedStore {
+    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
+        asked(&self.claims, |answer| answer)
+    }
+
+    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
+        Box::pin(async { Ok(Backlog::default()) })
+    }
+
+    fn instance(&self, target: InstanceRef) -> StoreFuture<InstanceAnswer> {
+        asked(&self.reads, |answer| (target, answer))
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+        lock(&self.histories).push((key, execution));
+        Box::pin(async { Ok(vec![Bytes::from_static(b"record")]) })
+    }
+
+    fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {
+        asked(&self.commits, |answer| (batch, answer))
+    }
+
+    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn asked<Q, T: Send + 'static>(
+    queue: &Mutex<VecDeque<Q>>,
+    question: impl FnOnce(oneshot::Sender<T>) -> Q,
+) -> StoreFuture<T> {
+    let (answer, answered) = oneshot::channel();
+    lock(queue).push_back(question(answer));
+    Box::pin(async move { answered.await.unwrap() })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}

@@ -1,0 +1,261 @@
+//! A session: everything that lives from one claim of the store to the next, and is dropped whole when a commit fails.
+//!
+//! ```text
+//! handle, run ──► Partition ──► outputs ┬─ Commit ──► lane ──► Durable ──┐
+//!                                       ├─ Effect ──► gate ◄─────────────┘──► World
+//!                                       └─ Load ────► loads ──► Loaded ──► handle
+//! ```
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Instant;
+
+use super::activity_run::panic_message;
+use super::commit_lane::{BatchBounds, CommitLane, LaneEvent};
+use super::gate::{Gate, Held};
+use super::loads::{Load, Loads};
+use super::world::World;
+use crate::engine::{CommitNumber, Effect, Partition, PartitionConfig, PartitionInput, PartitionOutput};
+use crate::model::Timestamp;
+use crate::registry::Registry;
+use crate::store::{Backlog, Claim, Store};
+
+/// Why memory cannot be gone on with.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Loss {
+    /// A recovery settles it.
+    Recover(String),
+    /// Nothing does.
+    Fatal(String),
+}
+
+/// How far memory may run ahead of the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionBounds {
+    pub(crate) batch: BatchBounds,
+    /// Bytes of commits that are not durable, over which no turn starts and no call is taken.
+    pub(crate) undurable_bytes: usize,
+    /// Reads at a time.
+    pub(crate) loads: usize,
+    /// Turns between two looks at the queues and at the store.
+    pub(crate) turns_per_round: usize,
+}
+
+impl Default for SessionBounds {
+    fn default() -> Self {
+        Self { batch: BatchBounds::default(), undurable_bytes: 32 * 1024 * 1024, loads: 32, turns_per_round: 64 }
+    }
+}
+
+/// What a session is made of, besides what the store gives.
+#[derive(Debug)]
+pub(crate) struct SessionParts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) config: PartitionConfig,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) bounds: SessionBounds,
+}
+
+pub(crate) struct Session {
+    partition: Option<Partition>,
+    lane: CommitLane,
+    gate: Gate,
+    loads: Loads,
+    bounds: SessionBounds,
+    /// Whether the partition said that more turns are ready.
+    more: bool,
+    /// The highest commit that the partition made; they come without gaps.
+    last_commit: CommitNumber,
+}
+
+impl Session {
+    /// Makes a partition of what the store holds.
+    pub(crate) fn begin(parts: &SessionParts, claim: &Claim, backlog: Backlog, now: Timestamp) -> Result<Self, Loss> {
+        let (config, registry) = (parts.config.clone(), Arc::clone(&parts.registry));
+        let partition = contained(|| Partition::recover(config, registry, claim, backlog, now))?;
+        Ok(Self {
+            partition: Some(partition),
+            lane: CommitLane::new(Arc::clone(&parts.store), claim.epoch, parts.bounds.batch),
+            gate: Gate::default(),
+            loads: Loads::new(Arc::clone(&parts.store), parts.bounds.loads),
+            bounds: parts.bounds,
+            more: true,
+            last_commit: CommitNumber::default(),
+        })
+    }
+
+    /// Gives the partition one input.
+    pub(crate) fn handle(&mut self, now: Timestamp, input: PartitionInput) -> Result<(), Loss> {
+        self.more = true;
+        self.with_partition(|partition| partition.handle(now, input))
+    }
+
+    /// Shutdown: inputs are recorded from now on, and nothing is polled or fired.
+    pub(crate) fn stop_polling(&mut self) -> Result<(), Loss> {
+        self.with_partition(Partition::stop_polling)
+    }
+
+    /// Reads, runs turns and writes, as far as that goes without waiting. Answers whether anything came of it.
+    pub(crate) fn advance(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Timestamp,
+        world: &mut World,
+    ) -> Result<Progress, Loss> {
+        let mut progress = Progress::default();
+        let instant = Instant::now();
+        progress.any |= self.take_loads(cx, instant, now, world)?;
+        if !self.is_blocked() {
+            let turns = self.bounds.turns_per_round;
+            self.more = self.with_partition(|partition| partition.run(now, turns))?;
+            progress.any |= self.more;
+        }
+        progress.any |= self.take_outputs()?;
+        while let Some(event) = self.lane.poll(cx, instant) {
+            match event {
+                LaneEvent::Durable(upto) => {
+                    (progress.any, progress.committed) = (true, true);
+                    self.gate.durable(upto);
+                    self.release(now, world)?;
+                    self.handle(now, PartitionInput::Committed { upto })?;
+                }
+                LaneEvent::Lost(loss) => return Err(loss),
+            }
+        }
+        self.release(now, world)?;
+        Ok(progress)
+    }
+
+    /// Whether memory may not run ahead any further: the store is slow, or does not write at all.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.lane.trouble().is_some() || self.lane.undurable_bytes() > self.bounds.undurable_bytes
+    }
+
+    /// Why the store refuses to write at the moment.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.lane.trouble()
+    }
+
+    /// Whether everything that was given is recorded, durable and released.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.more && self.lane.is_idle() && self.loads.is_idle() && self.gate.is_empty()
+    }
+
+    /// When the store is asked again.
+    pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
+        [self.lane.wake_at(now), self.loads.wake_at(now)].into_iter().flatten().min()
+    }
+
+    /// When the next timer is due, unless nothing can fire now anyway.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        if self.is_blocked() { None } else { self.partition.as_ref().and_then(Partition::next_deadline) }
+    }
+
+    /// Reads the heads of watched instances again: a commit whose outcome was unknown may have changed them.
+    pub(crate) fn read_watched(&mut self, world: &World) {
+        for id in world.hub.watched_ids() {
+            self.loads.push(Load::Watched(id));
+        }
+    }
+
+    fn take_loads(
+        &mut self,
+        cx: &mut Context<'_>,
+        instant: Instant,
+        now: Timestamp,
+        world: &World,
+    ) -> Result<bool, Loss> {
+        let mut finished = Vec::new();
+        self.loads.poll(cx, instant, &mut finished);
+        let any = !finished.is_empty();
+        for (load, result) in finished {
+            match (load, result) {
+                (Load::Instance { ticket, .. }, result) => {
+                    self.handle(now, PartitionInput::Loaded { ticket, result })?;
+                }
+                (Load::Watched(_), Ok(Some(loaded))) => world.hub.offer(Arc::new(loaded.stored.head)),
+                (Load::Watched(id), Ok(None)) => world.hub.offer_absent(&id),
+                (Load::Watched(id), Err(error)) => {
+                    tracing::warn!(instance = %id, %error, "a watched instance cannot be read after the recovery");
+                }
+            }
+        }
+        Ok(any)
+    }
+
+    fn take_outputs(&mut self) -> Result<bool, Loss> {
+        let outputs = self.with_partition(Partition::take_outputs)?;
+        let any = !outputs.is_empty();
+        for output in outputs {
+            match output {
+                PartitionOutput::Load { ticket, target, with_history } => {
+                    self.loads.push(Load::Instance { ticket, target, with_history });
+                }
+                PartitionOutput::Commit(number, turn) => {
+                    if number.0 != self.last_commit.0 + 1 {
+                        return Err(Loss::Recover(format!("{number:?} follows {:?}", self.last_commit)));
+                    }
+                    self.last_commit = number;
+                    self.gate.hold_settled(number, &turn);
+                    self.lane.push(number, turn);
+                }
+                PartitionOutput::Effect { after, effect } => self.gate.hold(after, effect),
+            }
+        }
+        Ok(any)
+    }
+
+    fn release(&mut self, now: Timestamp, world: &mut World) -> Result<(), Loss> {
+        while let Some(held) = self.gate.release() {
+            match held {
+                Held::Effect(Effect::RunActivity(task)) => {
+                    if let Some(known) = world.activities.run(task) {
+                        self.handle(now, known)?;
+                    }
+                }
+                Held::Effect(Effect::CancelActivity(task)) => {
+                    world.activities.settle(task, crate::context::CancellationReason::Cancelled);
+                }
+                Held::Effect(Effect::Reply { request, result }) => world.reply(request, result),
+                Held::Effect(Effect::InstanceChanged(head)) => world.hub.publish(head),
+                Held::TasksSettled { tasks, reason } => {
+                    tasks.into_iter().for_each(|task| world.activities.settle(task, reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A panic of the engine is a loss: what it did to the memory is not known.
+    fn with_partition<T>(&mut self, work: impl FnOnce(&mut Partition) -> T) -> Result<T, Loss> {
+        let Some(partition) = self.partition.as_mut() else {
+            return Err(Loss::Recover("the partition is gone".to_owned()));
+        };
+        contained(|| work(partition))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let partition = self.partition.take();
+        // User futures live in the partition, and their destructors are user code.
+        if let Err(loss) = contained(|| drop(partition)) {
+            tracing::error!(?loss, "dropping the partition panicked");
+        }
+    }
+}
+
+/// What came of an advance.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    /// Whether it is worth advancing again at once.
+    pub(crate) any: bool,
+    /// Whether a batch became durable.
+    pub(crate) committed: bool,
+}
+
+fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Loss> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|payload| Loss::Recover(format!("the engine panicked: {}", panic_message(&*payload))))
+}

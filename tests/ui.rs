@@ -1,0 +1,23 @@
+//! What the macros accept, and the exact text of what they refuse. One mistake a file; the texts belong to the pinned
+//! toolchain. `cargo test -p persevere-tests --test ui -- name` runs one folder.
+
+#[test]
+fn orchestrator() {
+    check("orchestrator");
+}
+
+#[test]
+fn activity() {
+    check("activity");
+}
+
+#[test]
+fn event() {
+    check("event");
+}
+
+fn check(folder: &str) {
+    let cases = trybuild::TestCases::new();
+    cases.pass(format!("ui/{folder}/pass/*.rs"));
+    cases.compile_fail(format!("ui/{folder}/fail/*.rs"));
+}

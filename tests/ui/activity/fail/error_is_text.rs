@@ -1,0 +1,8 @@
+use persevere::prelude::*;
+
+#[activity]
+async fn work() -> Result<(), String> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use persevere::prelude::*;
+
+#[activity]
+async fn work() -> String {
+    String::new()
+}
+
+fn main() {}

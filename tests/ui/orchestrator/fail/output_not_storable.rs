@@ -1,0 +1,10 @@
+use persevere::prelude::*;
+
+struct Order;
+
+#[orchestrator]
+async fn run(_ctx: OrchestrationContext) -> Result<Order, OrchestrationError> {
+    Ok(Order)
+}
+
+fn main() {}
