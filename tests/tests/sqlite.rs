@@ -311,7 +311,7 @@ async fn b05_a_store_whose_meta_table_is_damaged_is_refused() {
 #[tokio::test]
 async fn b05_a_damaged_head_is_corrupt_and_never_absent() {
     let damages =
-        ["status = 99", "tags = 'no JSON'", "failure = '[]'", "id = 'a/b'", "execution = -1", "parent_id = 'p'"];
+        ["status = 99", "tags = 'no JSON'", "failure = 'no JSON'", "id = 'a/b'", "execution = -1", "parent_id = 'p'"];
     for change in damages {
         let place = place();
         filled(&place.path).await;
