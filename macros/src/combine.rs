@@ -8,6 +8,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, Pat, Token};
 
+use crate::rewrite::respan;
+
 /// `join!(first, second)`: a tuple of the outputs.
 pub(crate) fn join(tokens: TokenStream) -> TokenStream {
     joined(tokens, "join", |rt, list, nested, flat| {
@@ -141,6 +143,7 @@ fn library(input: ParseStream<'_>) -> syn::Result<TokenStream> {
 
 /// A future in its place, checked for being durable where the user wrote it.
 fn pinned(rt: &TokenStream, future: &Expr) -> TokenStream {
-    let checked = quote_spanned!(future.span()=> #rt::durable(#future));
+    let here = respan(rt.clone(), future.span());
+    let checked = quote_spanned!(future.span()=> #here::durable(#future));
     quote!(#rt::pin!(#rt::Some(#checked)))
 }

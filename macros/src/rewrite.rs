@@ -241,7 +241,7 @@ fn regroup(group: &Group, stream: TokenStream) -> Group {
 }
 
 /// Generated tokens at a place of the user, so that an error points there.
-fn respan(tokens: TokenStream, span: Span) -> TokenStream {
+pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
     tokens
         .into_iter()
         .map(|mut token| {

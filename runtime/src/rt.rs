@@ -108,6 +108,11 @@ pub fn activity_result<A: Activity>(result: Result<A::Output, A::Error>) -> Resu
     recorded(result)
 }
 
+/// What is recorded of the end of an orchestrator.
+pub fn orchestration_result<O: Orchestrator>(result: Result<O::Output, O::Error>) -> Result<JsonText, FailureDetails> {
+    recorded(result)
+}
+
 fn recorded<T: Payload, E: Failure>(result: Result<T, E>) -> Result<JsonText, FailureDetails> {
     match result {
         Ok(output) => output.__encode().map_err(FailureDetails::from),
@@ -123,11 +128,11 @@ pub fn erase_activity(
 }
 
 /// Erases the types of an orchestrator's future. The only place that asks it to be `Send`.
-pub fn erase_orchestration<O: Orchestrator, F: Future + Send + 'static>(
+pub fn erase_orchestration<F: Future + Send + 'static>(
     future: F,
-    into_result: fn(F::Output) -> Result<O::Output, O::Error>,
+    record: fn(F::Output) -> Result<JsonText, FailureDetails>,
 ) -> BoxedOrchestration {
-    Box::pin(async move { recorded(into_result(future.await)) })
+    Box::pin(async move { record(future.await) })
 }
 
 /// The context in the type that the activity's first parameter names.

@@ -2,14 +2,15 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::Ident;
 use syn::spanned::Spanned;
+use syn::{Ident, Type};
 
 use crate::attr::{Kind, Options};
 use crate::check;
 use crate::errors::Errors;
 use crate::input::Function;
 use crate::model::Callable;
+use crate::rewrite::respan;
 
 mod activity;
 pub(crate) mod event;
@@ -96,6 +97,23 @@ fn input_type(callable: &Callable) -> TokenStream {
     }
 }
 
+/// What is returned, as associated types.
+fn outcome_types(rt: &TokenStream, output: &Type) -> TokenStream {
+    let rt = respan(rt.clone(), output.span());
+    quote_spanned! {output.span()=>
+        type Output = <#output as #rt::Outcome>::Ok;
+        type Error = <#output as #rt::Outcome>::Err;
+    }
+}
+
+/// The function that turns what is returned into what is recorded. What must be a `Result` fails at the return type.
+fn recorded(rt: &TokenStream, output: &Type, helper: &TokenStream) -> TokenStream {
+    let (rt, helper) = (respan(rt.clone(), output.span()), respan(helper.clone(), output.span()));
+    quote_spanned! {output.span()=>
+        |output| { #rt::#helper(<#output as #rt::Outcome>::__into_result(output)) }
+    }
+}
+
 /// The parameters of `call` and `start`, in the user's own words.
 fn parameters(callable: &Callable) -> TokenStream {
     let parameters = callable.inputs.iter().map(|input| {
@@ -110,6 +128,7 @@ fn encoded(callable: &Callable) -> TokenStream {
     let rt = &callable.rt;
     let encode = |input: &crate::model::Input| {
         let (ident, ty) = (&input.ident, &input.ty);
+        let rt = respan(rt.clone(), ty.span());
         quote_spanned!(ty.span()=> #rt::codec::<#ty>().encode(#ident))
     };
     match &callable.inputs[..] {
@@ -126,6 +145,7 @@ fn encoded(callable: &Callable) -> TokenStream {
 fn decoded<'a>(callable: &'a Callable, reader: &'a Ident) -> impl Iterator<Item = TokenStream> + 'a {
     callable.inputs.iter().map(move |input| {
         let (ty, name, rt) = (&input.ty, crate::attr::plain_name(&input.ident), &callable.rt);
+        let rt = respan(rt.clone(), ty.span());
         quote_spanned!(ty.span()=> #reader.next(#rt::codec::<#ty>(), #name)?)
     })
 }
