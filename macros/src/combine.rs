@@ -8,8 +8,6 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, Pat, Token};
 
-use crate::rewrite::respan;
-
 /// `join!(first, second)`: a tuple of the outputs.
 pub(crate) fn join(tokens: TokenStream) -> TokenStream {
     joined(tokens, "join", |rt, list, nested, flat| {
@@ -83,6 +81,15 @@ pub(crate) fn select(tokens: TokenStream) -> TokenStream {
     }
     let mut arms = quote!(__never => match __never {},);
     for Branch { pattern, expression, .. } in branches.iter().rev() {
+        let pattern = if matches!(pattern, Pat::Or(_)) { quote!((#pattern)) } else { quote!(#pattern) };
+        // A block's statements are taken out of it: braces within braces are a lint of the user's.
+        let expression = match expression {
+            Expr::Block(block) if block.attrs.is_empty() && block.label.is_none() => {
+                let statements = &block.block.stmts;
+                quote!(#(#statements)*)
+            }
+            expression => quote!(#expression),
+        };
         // The pattern stands in a `let`: a refutable one is then refused at its own place.
         arms = quote! {
             #rt::Either::This(__output) => {
@@ -143,7 +150,6 @@ fn library(input: ParseStream<'_>) -> syn::Result<TokenStream> {
 
 /// A future in its place, checked for being durable where the user wrote it.
 fn pinned(rt: &TokenStream, future: &Expr) -> TokenStream {
-    let here = respan(rt.clone(), future.span());
-    let checked = quote_spanned!(future.span()=> #here::durable(#future));
+    let checked = quote_spanned!(future.span()=> #rt::durable(#future));
     quote!(#rt::pin!(#rt::Some(#checked)))
 }

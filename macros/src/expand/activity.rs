@@ -51,7 +51,10 @@ fn registration(callable: &Callable) -> TokenStream {
     let Callable { function, marker, name, output, rt, .. } = callable;
     let ident = &function.sig.ident;
     let [cx, input, reader] = ["cx", "input", "reader"].map(|name| Ident::new(name, hidden_span()));
-    let context = callable.context.as_ref().map(|ty| quote_spanned!(ty.span()=> #rt::activity_context::<#ty>(&#cx),));
+    let context = callable.context.as_ref().map(|ty| {
+        let rt = respan(rt.clone(), ty.span());
+        quote_spanned!(ty.span()=> #rt::activity_context::<#ty>(&#cx),)
+    });
     let decoded = super::decoded(callable, &reader);
     let number = callable.inputs.len();
     // Each at its own place: what must be `Send` at the name, what must be a `Result` at the return type.
