@@ -125,7 +125,10 @@ fn activity_context(parameter: &PatType, errors: &mut Errors) -> Option<Type> {
         return None;
     }
     if let Some(lifetime) = &reference.lifetime {
-        errors.push(lifetime, "the context of an activity needs no lifetime: write `&ActivityContext`");
+        errors.push(
+            lifetime,
+            "a first parameter taken by reference is the activity's context, which needs no lifetime: write `ctx: &ActivityContext`; inputs own their data",
+        );
         return None;
     }
     storable_form(&reference.elem, errors).then(|| (*reference.elem).clone())
@@ -171,8 +174,7 @@ fn storable_form(ty: &Type, errors: &mut Errors) -> bool {
     for token in flat(ty.to_token_stream()) {
         match &token {
             TokenTree::Punct(punct) if punct.as_char() == '&' => {
-                let owned = owned_form(ty);
-                errors.push(ty, format!("inputs are stored and read again, so they own their data{owned}"));
+                errors.push(ty, format!("inputs are stored and read again, so they own their data{}", owned_form(ty)));
                 return false;
             }
             TokenTree::Ident(word) if word == "impl" => {
@@ -198,12 +200,13 @@ fn follows_quote(token: Option<&TokenTree>) -> bool {
 
 /// What to write instead of a reference.
 fn owned_form(ty: &Type) -> String {
-    let Type::Reference(reference) = ty else { return String::new() };
-    match &*reference.elem {
-        Type::Path(path) if path.path.is_ident("str") => ": write `String`".to_owned(),
-        Type::Slice(slice) => format!(": write `Vec<{}>`", text(&slice.elem)),
-        elem => format!(": write `{}`", text(elem)),
-    }
+    let Type::Reference(reference) = ty else { return ": use a type without references".to_owned() };
+    let owned = match &*reference.elem {
+        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
+        Type::Slice(slice) => format!("Vec<{}>", text(&slice.elem)),
+        elem => text(elem),
+    };
+    format!(": write `{owned}`; only the context of an activity is taken by reference, as the first parameter")
 }
 
 /// Tokens as a person would write them.

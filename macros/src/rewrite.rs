@@ -41,6 +41,13 @@ pub(crate) fn body(body: &Group, rt: &TokenStream, check_awaits: bool, errors: &
     Rewritten { body: regroup(body, stream), calls }
 }
 
+/// The inner attributes of a body, and what follows them.
+pub(crate) fn split_inner_attributes(body: &Group) -> (TokenStream, TokenStream) {
+    let tokens: Vec<_> = body.stream().into_iter().collect();
+    let (attributes, rest) = tokens.split_at(inner_attributes(&tokens));
+    (attributes.iter().cloned().collect(), rest.iter().cloned().collect())
+}
+
 /// How many tokens the inner attributes take.
 fn inner_attributes(tokens: &[TokenTree]) -> usize {
     let mut at = 0;

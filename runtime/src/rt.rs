@@ -12,8 +12,8 @@ pub use serde;
 pub use crate::client::{Client, StartOrchestration};
 pub use crate::context::{
     ActivityCall, ActivityContext, AwaitCheck, Block, Context, ContinueAsNew, Durable, Either, EventWait,
-    SubOrchestrationCall, assume_durable_future, block, block_of, join, join_branch, join_end, select, select_branch,
-    select_end, try_join,
+    SubOrchestrationCall, assume_durable_future, block, block_of, join, join_branch, join_end, output_of, select,
+    select_branch, select_end, try_join,
 };
 pub use crate::contract::{
     Activity, ActivityContextType, ActivityError, ActivityRegistration, BoxedActivity, BoxedOrchestration, CallSite,

@@ -24,7 +24,7 @@ fn contract(callable: &Callable) -> TokenStream {
     let types = super::outcome_types(rt, output);
     quote! {
         impl #rt::Activity for #marker {
-            type Input = #input;
+            #input
             #types
             const NAME: &'static #rt::core::primitive::str = #name;
         }

@@ -44,8 +44,8 @@ fn callable(kind: Kind, function: Function, options: &Options, errors: &mut Erro
         Ok(callable) => orchestrator::expand(&callable, errors),
         Err(sketch) => fallback::expand(&sketch, errors),
     };
-    let form = form.into_tokens();
-    quote!(#expanded #form)
+    errors.append(form);
+    expanded
 }
 
 fn first_token(item: &TokenStream) -> TokenStream {
@@ -64,11 +64,13 @@ pub(crate) fn print_if_asked(kind: Kind, expanded: TokenStream) -> TokenStream {
 /// The type that carries what the compiler checks: it has the name of the function and cannot be constructed.
 fn marker(function: &Function, marker: &Ident) -> TokenStream {
     let (vis, docs, cfgs) = (&function.vis, function.docs(), function.cfgs());
+    // Where the name is taken already, the error points at it.
+    let item = quote_spanned!(marker.span()=> enum #marker {});
     quote! {
         #(#cfgs)*
         #(#docs)*
         #[allow(non_camel_case_types, dead_code, missing_docs, missing_debug_implementations)]
-        #vis enum #marker {}
+        #vis #item
     }
 }
 
@@ -82,17 +84,19 @@ fn hidden(function: &Function, items: &TokenStream) -> TokenStream {
     }
 }
 
-/// The `Input` type: nothing, the type of the only parameter, or a tuple.
+/// The `Input` type: nothing, the type of the only parameter, or a tuple. What is wrong with it is wrong at the first.
 fn input_type(callable: &Callable) -> TokenStream {
     match &callable.inputs[..] {
-        [] => quote!(()),
+        [] => quote!(
+            type Input = ();
+        ),
         [only] => {
             let ty = &only.ty;
-            quote!(#ty)
+            quote_spanned!(ty.span()=> type Input = #ty;)
         }
-        inputs => {
-            let types = inputs.iter().map(|input| &input.ty);
-            quote!((#(#types),*))
+        [first, ..] => {
+            let types = callable.inputs.iter().map(|input| &input.ty);
+            quote_spanned!(first.ty.span()=> type Input = (#(#types),*);)
         }
     }
 }

@@ -31,7 +31,7 @@ fn contract(callable: &Callable) -> TokenStream {
     };
     quote! {
         impl #rt::Orchestrator for #marker {
-            type Input = #input;
+            #input
             #types
             #status
             const NAME: &'static #rt::core::primitive::str = #name;

@@ -102,6 +102,12 @@ pub fn block_of<T, F: Future<Output = T>>(future: F) -> Block<F> {
     block(future)
 }
 
+/// Names the output of a block from within, so that the block's `return` and `?` know it from the start. Always `None`.
+#[doc(hidden)]
+pub fn output_of<T>() -> Option<T> {
+    None
+}
+
 impl<F: Future> Future for Block<F> {
     type Output = F::Output;
 

@@ -6,7 +6,7 @@ mod join_all;
 mod select;
 mod stand_in;
 
-pub use durable::{AssumeDurable, AwaitCheck, Block, Durable, assume_durable_future, block, block_of};
+pub use durable::{AssumeDurable, AwaitCheck, Block, Durable, assume_durable_future, block, block_of, output_of};
 pub use join::{Join, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join};
 pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, try_join_all};
 pub use select::{Either, Never, Select, SelectBranches, select, select_branch, select_end};
