@@ -22,6 +22,8 @@ pub use contract::{
 };
 #[doc(hidden)]
 pub use contract::{DeclaresStatus, StatusType};
+pub use model::failure::FailureDetails;
+pub use model::json::{DecodeError, EncodeError, JsonText};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activity, external_event, orchestrator, orchestrator_fn};
 pub use registry::{Registry, RegistryError};

@@ -11,14 +11,15 @@ pub use serde;
 
 pub use crate::client::{Client, StartOrchestration};
 pub use crate::context::{
-    ActivityCall, ActivityContext, AwaitCheck, Block, Context, ContinueAsNew, Durable, Either, EventWait,
-    SubOrchestrationCall, assume_durable_future, block, block_of, join, join_branch, join_end, output_of, select,
-    select_branch, select_end, try_join,
+    ActivityCall, ActivityContext, AwaitCheck, Block, Context, ContinueAsNew, Durable, Either, EventWait, Join,
+    JoinBranch, JoinBranches, JoinEnd, Never, Select, SelectBranch, SelectBranches, SelectEnd, SubOrchestrationCall,
+    TryJoin, TryJoinBranches, assume_durable_future, block, join, join_all, join_all_limit, join_branch, join_end,
+    output_of, select, select_branch, select_end, try_join, try_join_all,
 };
 pub use crate::contract::{
-    Activity, ActivityContextType, ActivityError, ActivityRegistration, BoxedActivity, BoxedOrchestration, CallSite,
-    ContextType, ExternalEvent, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
-    Registered, Registration, SourceLocation,
+    Activity, ActivityContextType, ActivityError, ActivityHandler, ActivityRegistration, BoxedActivity,
+    BoxedOrchestration, CallSite, ContextType, ExternalEvent, NoStatus, OrchestrationError, Orchestrator,
+    OrchestratorHandler, OrchestratorRegistration, Outcome, Payload, Registered, Registration, SourceLocation,
 };
 pub use crate::model::failure::FailureDetails;
 pub use crate::model::json::{DecodeError, EncodeError, JsonText};
@@ -178,4 +179,50 @@ pub fn wait_event<E: ExternalEvent>(ctx: &Context) -> EventWait<E> {
 /// Says that a future in `join!` or `select!` is durable, at its own place in the source.
 pub fn durable<F: Durable>(future: F) -> F {
     future
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &str, parameters: usize) -> Result<InputReader, DecodeError> {
+        InputReader::open(&JsonText::from_string(input.to_owned()), parameters)
+    }
+
+    #[test]
+    fn one_input_is_its_value_several_are_an_array_none_is_null() {
+        assert_eq!(encode_none().unwrap().as_str(), "null");
+        assert_eq!(codec().encode(vec![1, 2]).unwrap().as_str(), "[1,2]");
+        let several = encode_many([codec().encode("a\"b".to_owned()), codec().encode(None::<u8>)]).unwrap();
+        assert_eq!(several.as_str(), r#"["a\"b",null]"#);
+        let mut reader = InputReader::open(&several, 2).unwrap();
+        assert_eq!(reader.next(codec::<String>(), "a"), Ok("a\"b".to_owned()));
+        assert_eq!(reader.next(codec::<Option<u8>>(), "b"), Ok(None));
+    }
+
+    #[test]
+    fn an_input_that_cannot_be_encoded_is_the_error_of_the_whole() {
+        let bad = codec().encode(std::collections::BTreeMap::from([((1, 2), 3)]));
+        assert!(bad.is_err());
+        assert!(encode_many([codec().encode(1), bad]).is_err());
+    }
+
+    #[test]
+    fn foreign_callers_may_leave_out_optional_inputs_at_the_end() {
+        let mut reader = read("[1]", 2).unwrap();
+        assert_eq!(reader.next(codec::<u8>(), "a"), Ok(1));
+        assert_eq!(reader.next(codec::<Option<u8>>(), "b"), Ok(None));
+        let mut reader = read("[1]", 2).unwrap();
+        let _ = reader.next(codec::<u8>(), "a");
+        let error = reader.next(codec::<u8>(), "b").unwrap_err();
+        assert!(error.0.starts_with("parameter `b`: "), "{error}");
+        assert_eq!(read("null", 1).unwrap().next(codec::<Option<u8>>(), "a"), Ok(None));
+        assert!(read("\"whatever\"", 0).is_ok());
+    }
+
+    #[test]
+    fn inputs_of_another_shape_are_refused() {
+        assert!(read("{\"a\":1}", 2).is_err());
+        assert_eq!(read("[1,2,3]", 2).unwrap_err().0, "the input has 3 values, and the code takes 2");
+    }
 }
