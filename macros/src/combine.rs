@@ -35,7 +35,8 @@ type Emit = fn(&TokenStream, TokenStream, TokenStream, TokenStream) -> TokenStre
 
 fn joined(tokens: TokenStream, name: &str, emit: Emit) -> TokenStream {
     let parser = |input: ParseStream<'_>| {
-        let rt = library(input)?;
+        let library = library(input)?;
+        let rt = quote!(#library::__rt);
         if input.is_empty() {
             return Err(input.error(format!("write `{name}!(first, second)`")));
         }
@@ -60,7 +61,8 @@ fn joined(tokens: TokenStream, name: &str, emit: Emit) -> TokenStream {
 /// `select! { pattern = future => expression, .. }`.
 pub(crate) fn select(tokens: TokenStream) -> TokenStream {
     let parser = |input: ParseStream<'_>| {
-        let rt = library(input)?;
+        let library = library(input)?;
+        let rt = quote!(#library::__rt);
         let mut branches = Vec::new();
         while !input.is_empty() {
             branches.push(input.parse::<Branch>()?);
@@ -141,11 +143,10 @@ impl Parse for Branch {
     }
 }
 
-/// The path of the helpers, from the group that comes first.
-fn library(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+/// The path of the library, from the group that comes first.
+pub(crate) fn library(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let group: Group = input.parse()?;
-    let path = group.stream();
-    Ok(quote!(#path::__rt))
+    Ok(group.stream())
 }
 
 /// A future in its place, checked for being durable where the user wrote it.

@@ -252,7 +252,10 @@ pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
     tokens
         .into_iter()
         .map(|mut token| {
-            token.set_span(span);
+            // What `$crate` means hangs on its place.
+            if word(Some(&token)).is_none_or(|word| word != "$crate") {
+                token.set_span(span);
+            }
             token
         })
         .collect()

@@ -30,7 +30,7 @@ use crate::model::ids::InstanceId;
 #[cfg(feature = "macros")]
 pub use crate::{join, select, try_join};
 #[cfg(feature = "macros")]
-pub use persevere_macros::{__join, __select, __try_join};
+pub use persevere_macros::{__declare_activity, __declare_orchestrator, __join, __select, __try_join};
 
 /// An encoded input, or why there is none. The operation that takes it reports the error.
 pub type Input = Result<JsonText, EncodeError>;
@@ -58,6 +58,7 @@ pub fn codec<T: Payload>() -> Codec<T> {
 
 impl<T> Codec<T> {
     /// The input of a function with one parameter: its JSON value.
+    #[allow(clippy::needless_pass_by_value, reason = "the parameter ends here, as it would in the function")]
     pub fn encode(self, value: T) -> Input {
         (self.encode)(&value)
     }
@@ -98,6 +99,7 @@ impl InputReader {
     }
 
     /// The value of the next parameter; `null` where it was left out.
+    #[allow(clippy::needless_pass_by_value, reason = "made for this one call")]
     pub fn next<T>(&mut self, codec: Codec<T>, parameter: &str) -> Result<T, DecodeError> {
         let text = self.values.next().unwrap_or_else(JsonText::null);
         (codec.decode)(&text).map_err(|error| DecodeError(format!("parameter `{parameter}`: {error}")))

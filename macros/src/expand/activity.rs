@@ -18,6 +18,16 @@ pub(crate) fn expand(callable: &Callable) -> TokenStream {
     quote!(#function #type_item #items)
 }
 
+/// The type alone, for code that runs elsewhere.
+pub(crate) fn declare(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, .. } = callable;
+    let type_item = super::marker(function, marker);
+    let contract = contract(callable);
+    let call = call(callable);
+    let items = super::hidden(function, &quote!(#contract #call));
+    quote!(#type_item #items)
+}
+
 fn contract(callable: &Callable) -> TokenStream {
     let Callable { marker, name, output, rt, .. } = callable;
     let input = super::input_type(callable);

@@ -13,6 +13,7 @@ use crate::model::Callable;
 use crate::rewrite::respan;
 
 mod activity;
+pub(crate) mod declare;
 pub(crate) mod event;
 mod fallback;
 mod helper;
@@ -79,7 +80,7 @@ fn hidden(function: &Function, items: &TokenStream) -> TokenStream {
     let cfgs = function.cfgs();
     quote! {
         #(#cfgs)*
-        #[allow(clippy::all, clippy::pedantic, dead_code, missing_docs)]
+        #[allow(clippy::all, clippy::pedantic, dead_code, deprecated, missing_docs)]
         const _: () = { #items };
     }
 }

@@ -21,6 +21,16 @@ pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     quote!(#rewritten_function #type_item #items)
 }
 
+/// The type alone, for code that runs elsewhere.
+pub(crate) fn declare(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, .. } = callable;
+    let type_item = super::marker(function, marker);
+    let contract = contract(callable);
+    let methods = methods(callable);
+    let items = super::hidden(function, &quote!(#contract #methods));
+    quote!(#type_item #items)
+}
+
 fn contract(callable: &Callable) -> TokenStream {
     let Callable { marker, name, version, context, output, rt, .. } = callable;
     let input = super::input_type(callable);

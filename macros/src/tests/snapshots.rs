@@ -46,7 +46,11 @@ fn check(name: &str, expansion: TokenStream) {
         std::fs::write(&path, &text).expect("the snapshot can be written");
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, expected, "the expansion differs from {name}.txt; UPDATE_SNAPSHOTS=1 writes the new one");
+    let lines = text.lines().zip(expected.lines()).find(|(new, old)| new != old);
+    assert!(
+        lines.is_none() && text.len() == expected.len(),
+        "the expansion differs from {name}.txt, first in these lines (UPDATE_SNAPSHOTS=1 writes the new one): {lines:#?}"
+    );
 }
 
 #[test]

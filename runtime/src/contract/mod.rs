@@ -2,6 +2,7 @@
 //! check at the user's own words.
 
 mod activity;
+mod declare;
 mod errors;
 mod event;
 mod failure;

@@ -43,8 +43,43 @@ pub async fn hello_cities(
     Ok(greetings)
 }
 
+durable::declare_activity! {
+    /// Sends a parcel.
+    #[activity(name = "Ship")]
+    pub fn ship(order: u64, city: String) -> Result<String, ActivityError>;
+
+    /// Nothing.
+    pub async fn nothing() -> Result<(), ActivityError>;
+}
+
+durable::declare_orchestrator! {
+    /// Settles an order.
+    #[orchestrator(version = "2")]
+    pub fn settle(ctx: OrchestrationContext<u8>, order: u64) -> Result<bool, OrchestrationError>;
+}
+
+/// Uses what runs elsewhere.
+///
+/// # Errors
+/// It failed there.
+#[orchestrator(crate = durable)]
+pub async fn elsewhere(ctx: OrchestrationContext) -> Result<String, OrchestrationError> {
+    nothing::call(&ctx).await?;
+    settle::call(&ctx, 1).await?;
+    Ok(ship::call(&ctx, 1, "Tokyo".to_owned()).await?)
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_declared_has_a_name_and_no_registration() {
+        use durable::{Activity, Orchestrator};
+        assert_eq!((super::ship::NAME, super::nothing::NAME), ("Ship", "nothing"));
+        assert_eq!((super::settle::NAME, super::settle::VERSION), ("settle", "2"));
+        let registry = durable::Registry::auto().unwrap();
+        assert!(registry.activity("Ship").is_none() && registry.orchestrator("settle", "2").is_none());
+    }
+
     #[test]
     fn everything_is_registered_under_its_own_name() {
         let registry = durable::Registry::auto().unwrap();
