@@ -50,7 +50,8 @@ pub(crate) struct Options {
     pub(crate) version: Option<LitStr>,
     pub(crate) marker: Option<Ident>,
     pub(crate) krate: Option<Path>,
-    /// The path of the library, where it is not the one that a dependency has by default.
+    /// The path of the library in a declaration of code that runs elsewhere, which knows it. Such an activity has no
+    /// context.
     pub(crate) library: Option<TokenStream>,
     pub(crate) allow_foreign_await: bool,
 }

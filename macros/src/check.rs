@@ -21,7 +21,7 @@ pub(crate) fn callable(
 ) -> Result<Callable, Box<Sketch>> {
     qualifiers(kind, &function, errors);
     let generic = generics(kind, &function, errors);
-    let (context, parameters) = context(kind, &function, errors);
+    let (context, parameters) = context(kind, &function, options.library.is_some(), errors);
     let inputs: Vec<_> = parameters.iter().map(|parameter| input(parameter, errors)).collect();
     number_of_inputs(&function, inputs.len(), errors);
     let output = output(kind, &function, errors);
@@ -82,7 +82,12 @@ fn generics(kind: Kind, function: &Function, errors: &mut Errors) -> bool {
 }
 
 /// The context parameter, and the parameters after it.
-fn context<'a>(kind: Kind, function: &'a Function, errors: &mut Errors) -> (Option<Type>, Vec<&'a PatType>) {
+fn context<'a>(
+    kind: Kind,
+    function: &'a Function,
+    declared: bool,
+    errors: &mut Errors,
+) -> (Option<Type>, Vec<&'a PatType>) {
     let mut parameters = Vec::new();
     for parameter in &function.sig.inputs {
         match parameter {
@@ -99,7 +104,7 @@ fn context<'a>(kind: Kind, function: &'a Function, errors: &mut Errors) -> (Opti
     let has_receiver = parameters.len() < function.sig.inputs.len();
     match kind {
         Kind::Activity => match parameters.split_first() {
-            Some((first, rest)) if matches!(&*first.ty, Type::Reference(_)) => {
+            Some((first, rest)) if !declared && matches!(&*first.ty, Type::Reference(_)) => {
                 (activity_context(first, errors), rest.to_vec())
             }
             _ => (None, parameters),

@@ -42,6 +42,11 @@ async fn factorial(ctx: &Context, mut number: u32) -> Result<u32, CallError<Acti
 }
 
 #[orchestrator_fn]
+async fn boxed(ctx: &Context, number: u32) -> Result<u32, CallError<ActivityError>> {
+    if number == 0 { Ok(0) } else { Box::pin(boxed(ctx, number - 1)).await.or(double::call(ctx, number).await) }
+}
+
+#[orchestrator_fn]
 async fn nothing(_ctx: &Context) {}
 
 #[orchestrator_fn]
@@ -70,6 +75,7 @@ async fn run(ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
     let mut shop = Shop { open: false };
     shop.sell(&ctx).await?;
     nothing(&ctx).await;
+    boxed(&ctx, 2).await?;
     let (a, b) = try_join!(plain(&ctx, 1), plain(&ctx, 2))?;
     Ok(factorial(&ctx, 3).await? + kept.len() as u32 + u32::from(list[0]) + a + b + shown().await.to_string().len() as u32)
 }
