@@ -114,5 +114,4 @@ async fn read(store: Arc<dyn Store>, load: Load) -> LoadResult {
 }
 
 #[cfg(test)]
-#[path = "loads/tests.rs"]
 mod tests;
