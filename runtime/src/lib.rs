@@ -1,19 +1,18 @@
 //! Durable orchestrations for Rust.
 
+#[doc(hidden)]
+#[path = "rt.rs"]
+pub mod __rt;
 mod client;
+mod context;
+mod contract;
 pub mod engine;
 pub mod model;
+mod registry;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod worker;
-
-#[doc(hidden)]
-#[path = "rt.rs"]
-pub mod __rt;
-mod context;
-mod contract;
-pub mod registry;
 
 pub use client::{
     ByName, Client, ClientError, InvalidStatusToken, OrchestrationHandle, OrchestrationMetadata, RaiseEvent,
@@ -22,8 +21,8 @@ pub use client::{
 };
 pub use context::{
     ActivityCall, ActivityContext, AssumeDurable, Block, CancellationReason, CancellationToken, Context, ContinueAsNew,
-    Durable, EventWait, JoinAll, JoinAllLimit, MissingState, OrchestrationContext, SubOrchestrationCall,
-    TestActivityContext, Timeout, TryJoinAll,
+    Durable, EventWait, JoinAll, JoinAllLimit, MissingState, OrchestrationContext, SendError, SubOrchestrationCall,
+    TestActivityContext, Timeout, Timer, TryJoinAll,
 };
 pub use contract::{
     Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
@@ -32,18 +31,23 @@ pub use contract::{
 };
 #[doc(hidden)]
 pub use contract::{DeclaresStatus, StatusType};
+pub use engine::IdReusePolicy;
+pub use model::{DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, RuntimeStatus};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activity, external_event, orchestrator, orchestrator_fn};
 pub use registry::{Registry, RegistryError};
-#[doc(hidden)]
-pub use worker::Clock;
-pub use worker::{Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
+pub use store::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
+pub use worker::{Clock, Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// What a program that uses the crate imports.
 pub mod prelude {
+    #[cfg(feature = "sqlite")]
+    pub use crate::SqliteStore;
     pub use crate::{
-        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError, NoStatus,
-        OrchestrationContext, OrchestrationError, Runtime, TimedOut,
+        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError,
+        MemoryStore, NoStatus, OrchestrationContext, OrchestrationError, Runtime, StatusValue, TimedOut,
     };
     pub use serde::{Deserialize, Serialize};
 
