@@ -84,7 +84,7 @@ impl EngineThread {
             let cause = format!("the driver panicked: {}", panic_message(&*payload));
             End::Fatal { cause }
         });
-        engine.end(end, &mut cx);
+        engine.end(&end, &mut cx);
     }
 }
 

@@ -189,7 +189,7 @@ fn b1_a_loss_answers_every_call_and_nothing_is_taken_before_the_claim() {
 #[test]
 fn b1_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_again() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
-    let mut lose = |bench: &mut Bench, epoch: u32| {
+    let lose = |bench: &mut Bench, epoch: u32| {
         let _ = bench.start();
         bench.settle().unwrap();
         bench.store.answer_commit(Err(CommitError::Fenced("row".to_owned())));
@@ -264,7 +264,7 @@ fn b21_the_end_answers_what_the_partition_had_and_what_was_in_the_queue() {
     let now = std::time::Duration::ZERO;
     bench.messages.send(Message::Stop(StopRequest { grace: now, after_cancel: now, done })).unwrap();
     bench.settle().unwrap();
-    bench.engine.end(End::Stopped, &mut Context::from_waker(Waker::noop()));
+    bench.engine.end(&End::Stopped, &mut Context::from_waker(Waker::noop()));
     assert!(matches!(had.try_recv(), Ok(Err(SubmitError::OutcomeUnknown { .. }))));
     assert_eq!(queued.try_recv(), Ok(Err(SubmitError::RuntimeStopped)));
     assert!(matches!(told.try_recv(), Ok(Err(_))), "not drained");
