@@ -1,5 +1,7 @@
-//! What tests are built on: stores that fail and wait when they are told to.
+//! What tests are built on: stores that fail and wait when they are told to, and a clock that stands still.
 
 mod faulty_store;
 
 pub use faulty_store::{Fault, Faults, FaultyStore, RowCounts};
+
+pub use crate::worker::ManualClock;
