@@ -1,7 +1,11 @@
-//! What tests are built on: stores that fail and wait when they are told to.
+//! What tests are built on: stores that fail and wait when they are told to, and a clock that stands still.
 
 mod faulty_store;
+mod records;
 mod row_counts;
 
 pub use faulty_store::{Fault, Faults, FaultyStore};
+pub use records::decode_record;
 pub use row_counts::RowCounts;
+
+pub use crate::worker::ManualClock;
