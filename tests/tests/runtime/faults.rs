@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use persevere::model::RuntimeStatus;
-use persevere::store::{CommitError, LoadError};
+use persevere::store::LoadError;
 use persevere::testing::Fault;
 use persevere::{CancellationReason, Client, ClientError, ShutdownError};
 use tokio::task::JoinSet;
 
 use super::program::{
-    Go, Greeted, Ledger, cities, do_job, faulty, greet_all, handle, in_time, job_or_go, program, run, wait_for_go,
+    Go, Greeted, Ledger, cities, do_job, faulty, greet_all, handle, in_time, job_or_go, program, run, show_go,
+    wait_for_go,
 };
 
 /// Starts until the outcome is known. The id makes that safe.
@@ -285,19 +286,19 @@ async fn b5_reads_that_fail_for_a_while_are_tried_again() {
 }
 
 #[tokio::test]
-async fn b10_a_wait_sees_what_a_commit_of_unknown_outcome_applied() {
+async fn b10_a_watch_sees_what_a_commit_of_unknown_outcome_applied() {
     in_time(async {
         let (store, faults) = faulty();
         let runtime = run(&store, &Ledger::new()).await;
-        let waiting = wait_for_go::start(runtime.client()).await.unwrap();
-        waiting.wait_for_start().await.unwrap();
-        let wait = tokio::spawn(waiting.result().into_future());
-        faults.observe(|_, result| assert!(!matches!(result, Err(CommitError::Transient(_)))));
+        let showing = show_go::start(runtime.client()).await.unwrap();
+        let mut watch = showing.watch_custom_status();
+        assert_eq!(watch.next().await, Some(Ok(Greeted(0))));
         faults.fail_next_commit(Fault::Applied);
-        // The end is applied, and nobody publishes it: the recovery does.
-        let error = waiting.raise_event(Go(9)).await.unwrap_err();
+        // The new value is applied, and nobody publishes it: the recovery does.
+        let error = showing.raise_event(Go(9)).await.unwrap_err();
         assert!(error.outcome_is_unknown(), "{error}");
-        assert_eq!(wait.await.unwrap().unwrap(), 9);
+        assert_eq!(watch.next().await, Some(Ok(Greeted(9))));
+        assert_eq!(watch.next().await, None);
         runtime.shutdown().await.unwrap();
     })
     .await;
