@@ -1,18 +1,18 @@
 //! Durable orchestrations for Rust.
 
+pub mod model;
+mod contract;
+mod context;
+mod registry;
+pub mod store;
+pub mod engine;
+mod client;
+mod worker;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[doc(hidden)]
 #[path = "rt.rs"]
 pub mod __rt;
-mod client;
-mod context;
-mod contract;
-pub mod engine;
-pub mod model;
-mod registry;
-pub mod store;
-#[cfg(feature = "testing")]
-pub mod testing;
-mod worker;
 
 pub use client::{
     ByName, Client, ClientError, InvalidStatusToken, OrchestrationHandle, OrchestrationMetadata, RaiseEvent,
