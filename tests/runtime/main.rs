@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod faults;
+mod panics;
 mod program;
 mod shutdown;
 mod start;

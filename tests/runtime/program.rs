@@ -150,6 +150,23 @@ pub(crate) async fn show_go(ctx: OrchestrationContext<Greeted>) -> Result<(), Or
     Ok(())
 }
 
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("dropped")
+    }
+}
+
+/// Waits with a value that panics when it is dropped.
+#[orchestrator]
+pub(crate) async fn wait_with_a_bad_value(ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
+    let value = PanicsWhenDropped;
+    let go = Go::wait(&ctx).await?;
+    std::mem::forget(value);
+    Ok(go.0)
+}
+
 /// Tells to go on.
 #[external_event]
 #[derive(Clone, Debug, PartialEq)]
