@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use persevere::model::RuntimeStatus;
-use persevere::store::LoadError;
-use persevere::testing::Fault;
+use persevere::store::{LoadError, SqliteStore};
+use persevere::testing::{Fault, FaultyStore};
 use persevere::{CancellationReason, Client, ClientError, ShutdownError};
 use tokio::task::JoinSet;
 
@@ -244,6 +244,26 @@ async fn b1_a_store_that_is_gone_for_good_stops_the_runtime_at_once() {
         let error = greet_all::start(runtime.client(), vec![]).await.unwrap_err();
         assert!(matches!(error, ClientError::Fatal { .. }), "{error}");
         assert!(matches!(runtime.shutdown().await, Err(ShutdownError::Fatal { .. })));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_runtime_that_gave_up_frees_the_file_though_clients_are_still_there() {
+    in_time(async {
+        let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
+        let path = folder.path().join("one.db");
+        let store = FaultyStore::new(SqliteStore::open(&path).unwrap());
+        store.faults().fail_next_commit(Fault::Fatal);
+        let first = program(&ledger).store(store).start().await.unwrap();
+        let client = first.client().clone();
+        let error = greet_all::start(&client, vec![]).await.unwrap_err();
+        assert!(matches!(error, ClientError::Fatal { .. }), "{error}");
+        assert!(first.shutdown().await.is_err());
+        let second = program(&ledger).store(SqliteStore::open(&path).unwrap()).start().await.unwrap();
+        greet_all::start(second.client(), vec![]).await.unwrap().result().await.unwrap();
+        assert!(matches!(client.get_instance("x").await, Err(ClientError::Fatal { .. })));
+        second.shutdown().await.unwrap();
     })
     .await;
 }

@@ -68,6 +68,7 @@ impl Bench {
                 calls: Calls::default(),
                 hub: Arc::new(ChangeHub::new()),
             },
+            access: Arc::new(StoreAccess::new(Arc::clone(&store_part))),
             parts: SessionParts { store: store_part, config: PartitionConfig::default(), registry, bounds },
             clock: Arc::new(ManualClock::new(Timestamp(1))),
             internal,
