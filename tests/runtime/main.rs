@@ -1,4 +1,5 @@
 //! Whole runtimes: client, engine thread, store and activities together.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod backpressure;
 mod faults;
