@@ -172,16 +172,8 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Steps,
-        Self::Fan,
-        Self::Timers,
-        Self::Collect,
-        Self::Race,
-        Self::Parent,
-        Self::Eternal,
-        Self::Doomed,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Steps, Self::Fan, Self::Timers, Self::Collect, Self::Race, Self::Parent, Self::Eternal, Self::Doomed];
 
     /// The orchestrator's name.
     pub fn name(self) -> &'static str {

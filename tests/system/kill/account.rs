@@ -89,8 +89,12 @@ fn outputs(lines: &[Line]) {
 
 /// Acknowledged items are there once, others once at most, all in the order in which they were raised.
 fn items(id: &str, output: &str, acknowledged: &BTreeSet<i64>, tried: &BTreeSet<i64>) {
-    let items: Vec<i64> =
-        output.trim_end_matches(';').split(',').filter(|item| !item.is_empty()).map(|item| item.parse().unwrap()).collect();
+    let items: Vec<i64> = output
+        .trim_end_matches(';')
+        .split(',')
+        .filter(|item| !item.is_empty())
+        .map(|item| item.parse().unwrap())
+        .collect();
     assert!(items.is_sorted_by(|a, b| a < b), "{id}: {items:?} are not in their order, or not once each");
     for item in acknowledged.iter().filter(|item| **item != LAST) {
         assert!(items.contains(item), "{id}: the acknowledged item {item} is lost; there are {items:?}");

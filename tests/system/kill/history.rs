@@ -162,8 +162,20 @@ impl Steps {
         let size = || self.head.input.parse::<u32>().unwrap();
         Some(match &*self.head.name {
             "steps" | "timers" | "doomed" => self.ended,
-            "fan" => if self.ended == size() { size() } else { 0 },
-            "parent" => if self.ended == size() + 1 { size() } else { self.ended },
+            "fan" => {
+                if self.ended == size() {
+                    size()
+                } else {
+                    0
+                }
+            }
+            "parent" => {
+                if self.ended == size() + 1 {
+                    size()
+                } else {
+                    self.ended
+                }
+            }
             "collect" => self.items,
             "eternal" => serde_json::from_str::<Vec<i64>>(&self.head.input).unwrap().len() as u32,
             _ => return None,

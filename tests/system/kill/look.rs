@@ -183,7 +183,11 @@ fn no_ghosts(store: &Connection, heads: &BTreeMap<i64, Head>) {
     for (parent, children) in children {
         let size: u32 = heads[&parent].input.parse().unwrap();
         let ended = heads[&parent].status.is_ended();
-        assert!(if ended { children == size + 2 } else { children <= size + 2 }, "{children} children: {:?}", heads[&parent]);
+        assert!(
+            if ended { children == size + 2 } else { children <= size + 2 },
+            "{children} children: {:?}",
+            heads[&parent]
+        );
     }
 }
 
