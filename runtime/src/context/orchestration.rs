@@ -267,6 +267,7 @@ impl fmt::Debug for Context {
         f.debug_struct("Context")
             .field("instance_id", &self.0.facts.id)
             .field("name", &self.0.facts.name)
+            .field("key", &self.0.facts.key)
             .field("execution", &self.0.facts.execution)
             .finish_non_exhaustive()
     }
@@ -367,5 +368,24 @@ impl<S> Deref for OrchestrationContext<S> {
 impl<S> fmt::Debug for OrchestrationContext<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_a_custom_status_counts_utf16_and_is_strict() {
+        let limit = 16 * 1024;
+        let check = |text: &str| check_custom_status(&JsonText::from_string(format!("\"{text}\"")), limit);
+        let too_large = |size| Err(CustomStatusError::TooLarge { size, limit });
+        // Two quotation marks; one UTF-16 unit for each é, which has two bytes in UTF-8, and two for each face.
+        assert_eq!(check(&"é".repeat(8 * 1024 - 2)), Ok(()));
+        assert_eq!(check(&"é".repeat(8 * 1024 - 1)), too_large(16 * 1024 + 2));
+        assert_eq!(check(&"x".repeat(8 * 1024 - 2)), Ok(()));
+        assert_eq!(check(&"x".repeat(8 * 1024 - 1)), too_large(16 * 1024 + 2));
+        assert_eq!(check(&"😀".repeat(4 * 1024 - 1)), Ok(()));
+        assert_eq!(check(&"😀".repeat(4 * 1024)), too_large(16 * 1024 + 4));
     }
 }
