@@ -226,12 +226,20 @@ impl Context {
         self.turn().patched(id, location)
     }
 
-    /// Waits for all of them, in source order; see [`join_all`](super::join_all).
+    /// Waits for all of them: the outputs in the order of the futures.
+    ///
+    /// All are issued at once. For many calls prefer [`Context::join_all_limit`]: one turn may ask for 10,000 things.
+    ///
+    /// # Determinism
+    /// Polled in the order given; the operations are numbered in that order.
     pub fn join_all<I: IntoIterator<Item: super::Durable>>(&self, futures: I) -> super::JoinAll<I::Item> {
         super::join_all(futures)
     }
 
-    /// Waits for all of them, or for the first error.
+    /// Waits for all of them, or for the first error; the others are dropped then, which cancels them.
+    ///
+    /// # Determinism
+    /// As for [`Context::join_all`].
     pub fn try_join_all<T, E, I>(&self, futures: I) -> super::TryJoinAll<I::Item>
     where
         I: IntoIterator<Item: super::Durable + Future<Output = Result<T, E>>>,
@@ -240,6 +248,9 @@ impl Context {
     }
 
     /// Waits for all of them, at most `limit` at a time: the next is issued when one is done.
+    ///
+    /// # Determinism
+    /// As for [`Context::join_all`].
     pub fn join_all_limit<I: IntoIterator<Item: super::Durable>>(
         &self,
         limit: usize,
