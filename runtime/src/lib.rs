@@ -4,10 +4,12 @@ pub mod model;
 mod contract;
 mod context;
 mod registry;
-pub mod engine;
 pub mod store;
-mod worker;
+pub mod engine;
 mod client;
+mod worker;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[doc(hidden)]
 #[path = "rt.rs"]
 pub mod __rt;
@@ -46,8 +48,8 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteStore;
     pub use crate::{
-        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError, MemoryStore,
-        NoStatus, OrchestrationContext, OrchestrationError, Runtime, StatusValue, TimedOut,
+        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError,
+        MemoryStore, NoStatus, OrchestrationContext, OrchestrationError, Runtime, StatusValue, TimedOut,
     };
     pub use serde::{Deserialize, Serialize};
 

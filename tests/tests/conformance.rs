@@ -1,5 +1,7 @@
 //! Every store of the library passes the suite of the store contract.
 
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
+
 use std::sync::Arc;
 
 use persevere::store::{MemoryStore, SqliteStore, Store};

@@ -31,7 +31,7 @@ pub(crate) struct ChangeHub {
 
 #[derive(Debug, Default)]
 struct State {
-    closed: Option<CloseReason>,
+    closed: Option<Lost>,
     slots: HashMap<InstanceId, Slot>,
 }
 
@@ -102,7 +102,7 @@ impl Entry {
         Self { id, seen: watch::Sender::new(Seen::default()), absent_upto: tokio::sync::Mutex::new(0) }
     }
 
-    fn accept(&self, head: &Arc<InstanceHead>) -> Accepted {
+    fn accept(&self, head: Arc<InstanceHead>) -> Accepted {
         let mut accepted = Accepted::SameLife;
         self.seen.send_if_modified(|seen| match &seen.head {
             Some(known) if known.key < head.key => {
@@ -111,7 +111,7 @@ impl Entry {
             }
             Some(known) if (known.key, known.revision) >= (head.key, head.revision) => false,
             _ => {
-                seen.head = Some(Arc::clone(head));
+                seen.head = Some(head);
                 true
             }
         });
@@ -134,9 +134,10 @@ impl ChangeHub {
     pub(crate) fn publish(&self, head: Arc<InstanceHead>) {
         let entry = self.lock().slots.get(&head.id).map(|slot| Arc::clone(&slot.entry));
         let Some(entry) = entry else { return };
-        match entry.accept(&head) {
+        let ended = head.is_ended();
+        match entry.accept(head) {
             // An ended head is the final value of its life. What comes under this id later is another life.
-            Accepted::SameLife if head.is_ended() => self.detach(&entry),
+            Accepted::SameLife if ended => self.detach(&entry),
             Accepted::SameLife => {}
             // The end of the known life was never seen: its commit was settled by a recovery, and its row is gone.
             Accepted::LaterLife => {
@@ -169,25 +170,26 @@ impl ChangeHub {
 
     /// Answers everybody who waits, now and later: nothing will change any more.
     pub(crate) fn close(&self, reason: CloseReason) {
+        let lost = Lost::Closed(reason);
         let slots = {
             let mut state = self.lock();
             if state.closed.is_some() {
                 return;
             }
-            state.closed = Some(reason.clone());
+            state.closed = Some(lost.clone());
             std::mem::take(&mut state.slots)
         };
         for slot in slots.into_values() {
-            slot.entry.lose(Lost::Closed(reason.clone()));
+            slot.entry.lose(lost.clone());
         }
     }
 
     /// Takes part in what becomes known of an instance from now on.
     pub(crate) fn register(self: &Arc<Self>, id: &InstanceId) -> Registration {
         let mut state = self.lock();
-        if let Some(reason) = state.closed.clone() {
+        if let Some(lost) = state.closed.clone() {
             let entry = Arc::new(Entry::new(id.clone()));
-            entry.lose(Lost::Closed(reason));
+            entry.lose(lost);
             return Registration::new(Arc::clone(self), entry, 0);
         }
         let slot = state.slots.entry(id.clone()).or_insert_with(|| Slot {
@@ -304,10 +306,10 @@ impl Registration {
             *absent_upto = registered;
             return Ok(false);
         };
-        let head = Arc::new(stored.head);
+        let ended = stored.head.is_ended();
         // Of two lives the earlier stays: its end is published yet, and the reader must see it.
-        if let Accepted::SameLife = self.entry.accept(&head)
-            && head.is_ended()
+        if let Accepted::SameLife = self.entry.accept(Arc::new(stored.head))
+            && ended
         {
             self.hub.detach(&self.entry);
         }

@@ -5,11 +5,12 @@ use std::future::Future;
 use std::marker::PhantomData;
 
 use super::Client;
-use super::error::{ClientError, ResultError};
+use super::error::ClientError;
 use super::metadata::{OrchestrationMetadata, StatusValue};
 use super::submission::{RaiseEvent, Terminate};
 use super::target::Target;
 use super::wait::{self, Wait};
+use super::wait_error::ResultError;
 use super::watch::{StatusToken, StatusWatch};
 use crate::contract::{CustomStatus, ExternalEvent, Orchestrator};
 use crate::engine::ClientOperation;
@@ -23,6 +24,45 @@ use crate::model::{InstanceId, InstanceKey};
 ///
 /// Everything that reads checks that the instance runs `O`, and answers [`ClientError::WrongOrchestrator`] if it does
 /// not. Every future can be spawned.
+///
+/// # Panics
+/// Every method that reads, waits or asks for something panics inside an orchestrator: what a client answers is not
+/// recorded. Use it in an activity.
+///
+/// # Examples
+/// ```no_run
+/// use persevere::prelude::*;
+/// # use persevere::{OrchestrationHandle, StatusValue};
+/// # use std::time::Duration;
+///
+/// #[derive(Serialize, Deserialize, Debug)]
+/// pub struct Progress { done: usize }
+///
+/// #[orchestrator]
+/// async fn ship(ctx: OrchestrationContext<Progress>, order: String) -> Result<String, OrchestrationError> {
+///     # let _ = ctx;
+///     // ...
+///     Ok(order)
+/// }
+///
+/// async fn follow(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+///     let order = ship::start(client, "books".to_owned()).instance_id("order-1").await?;
+///     order.wait_for_custom_status(|progress| progress.done > 0).timeout(Duration::from_secs(5)).await?;
+///
+///     let mut progress = order.watch_custom_status();
+///     while let Some(progress) = progress.next().await {
+///         println!("{} done", progress?.done);
+///     }
+///     println!("{}", order.result().await?);
+///
+///     // Later, from the id alone:
+///     let order = client.handle::<ship>("order-1")?;
+///     if let StatusValue::Typed(progress) = order.custom_status().await? {
+///         println!("{progress:?}");
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct OrchestrationHandle<O> {
     client: Client,
     id: InstanceId,
@@ -80,6 +120,7 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
 
     /// Gives the instance an event. See [`RaiseEvent`] for when it is done, and for event ids.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "an event is given away: `raise_event(BookingConfirmed(true))`")]
     pub fn raise_event<E: ExternalEvent>(&self, event: E) -> RaiseEvent {
         self.client.raise(Ok(self.id.clone()), E::NAME.to_owned(), event.__encode())
     }

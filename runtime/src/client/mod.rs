@@ -24,6 +24,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod wait_error;
 mod watch;
 
 use std::future::Future;
@@ -38,13 +39,14 @@ use submission::Submission;
 use target::Target;
 
 pub(crate) use change_hub::{ChangeHub, CloseReason};
-pub use error::{ClientError, ResultError, WaitError, WatchError};
+pub use error::ClientError;
 pub use handle::OrchestrationHandle;
 pub use metadata::{OrchestrationMetadata, StatusValue};
 pub(crate) use port::{BoxFuture, ClientPort, SubmitError};
 pub use start::{ByName, StartOrchestration, StartedInstance};
 pub use submission::{RaiseEvent, Terminate};
 pub use wait::Wait;
+pub use wait_error::{ResultError, WaitError, WatchError};
 pub use watch::{InvalidStatusToken, StatusToken, StatusWatch};
 
 /// The way to the orchestrations of a runtime. Cheap to clone; it may outlive the runtime, and answers

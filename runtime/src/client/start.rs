@@ -33,6 +33,15 @@ use crate::model::{EncodeError, ExecutionLimits, InstanceId, InstanceKey, JsonTe
 /// [`ClientError::Encode`] (the input or the status has no JSON form), [`ClientError::CustomStatusTooLarge`],
 /// [`ClientError::PayloadTooLarge`], [`ClientError::OutcomeUnknown`], [`ClientError::StoreUnavailable`],
 /// [`ClientError::RuntimeStopped`], [`ClientError::Fatal`]. The first thing that is wrong is the one that is answered.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: persevere::Client) -> Result<(), persevere::ClientError> {
+/// let started = client.start_by_name("ship", &"books").instance_id("order-1").tag("tier", "gold").await?;
+/// println!("{} {}", started.id(), if started.was_created() { "begins" } else { "is there already" });
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "an orchestration is started by awaiting this"]
 pub struct StartOrchestration<O> {
     client: Client,

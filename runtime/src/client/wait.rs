@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::error::{ClientError, ResultError, WaitError};
+use super::error::ClientError;
 use super::metadata::OrchestrationMetadata;
 use super::port::BoxFuture;
 use super::target::{Subscription, Target};
+use super::wait_error::{ResultError, WaitError};
 use crate::contract::{CustomStatus, Orchestrator, Payload};
 use crate::model::{InstanceHead, JsonText, RuntimeStatus};
 

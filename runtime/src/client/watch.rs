@@ -9,10 +9,11 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use super::error::{ClientError, WatchError};
+use super::error::ClientError;
 use super::metadata::loose;
 use super::port::BoxFuture;
 use super::target::{Subscription, Target};
+use super::wait_error::WatchError;
 use crate::contract::CustomStatus;
 use crate::model::{InstanceHead, InstanceId, InstanceKey};
 

@@ -207,7 +207,9 @@ impl Context {
         });
         let issued = self.turn().issue(None, |operation| Action::SideEffect { operation, value, location });
         match issued {
-            Ok((_, Action::SideEffect { value, .. })) => value.decode().unwrap_or_else(|error| side_effect_failed(&error)),
+            Ok((_, Action::SideEffect { value, .. })) => {
+                value.decode().unwrap_or_else(|error| side_effect_failed(&error))
+            }
             // The turn ends here anyway: history and code disagree.
             _ => std::panic::resume_unwind(Box::new("the turn was given up")),
         }

@@ -8,9 +8,7 @@ use super::{Partition, TaskState};
 use crate::context::payload_too_large;
 use crate::engine::stuck::CORRUPT;
 use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket};
-use crate::model::{
-    FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp,
-};
+use crate::model::{FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp};
 use crate::store::{InstanceRef, LoadError};
 
 /// Something for an instance that may not be in memory.
@@ -51,7 +49,12 @@ impl Addressed {
     fn needs_history(&self) -> bool {
         match self {
             Self::Client(_, operation) => {
-                matches!(operation, ClientOperation::RaiseEvent { .. } | ClientOperation::Resume { .. } | ClientOperation::RetryParked { .. })
+                matches!(
+                    operation,
+                    ClientOperation::RaiseEvent { .. }
+                        | ClientOperation::Resume { .. }
+                        | ClientOperation::RetryParked { .. }
+                )
             }
             Self::Message(_, message) => matches!(message, Message::Event { .. } | Message::ChildDone { .. }),
             Self::Task { .. } | Self::Timer(_) | Self::RetryParked => true,
@@ -131,9 +134,8 @@ impl Partition {
         }
         self.tasks.insert(task, TaskState::Done);
         let limit = self.config.execution.payload_bytes as usize;
-        let result = result.and_then(|value| {
-            if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) }
-        });
+        let result = result
+            .and_then(|value| if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) });
         self.by_key(now, task.key, Addressed::Task { task, result, anchor: TaskAnchor::Task });
     }
 
@@ -190,9 +192,10 @@ impl Partition {
             // An id may have got a life by what stood before this in the queue.
             let current = match &what {
                 Addressed::Client(_, operation) => operation.target().and_then(|id| self.ids.get(id)).copied(),
-                Addressed::Message(_, Message::Start { target, .. } | Message::Event { target, .. } | Message::Terminate { target, .. }) => {
-                    self.ids.get(target).copied()
-                }
+                Addressed::Message(
+                    _,
+                    Message::Start { target, .. } | Message::Event { target, .. } | Message::Terminate { target, .. },
+                ) => self.ids.get(target).copied(),
                 _ => key,
             };
             match current {
@@ -245,7 +248,9 @@ impl Partition {
                         self.reply(request, Err(Refusal::Corrupt { id: id.clone(), detail: error.to_string() }));
                     }
                 }
-                other => tracing::error!(%error, ?other, "an instance cannot be read; what is for it stays where it is"),
+                other => {
+                    tracing::error!(%error, ?other, "an instance cannot be read; what is for it stays where it is")
+                }
             }
         }
     }

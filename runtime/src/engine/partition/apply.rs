@@ -36,7 +36,9 @@ impl Partition {
             // Its rows went with its end.
             return;
         }
-        if matches!(slot.phase, Phase::Unreadable) && !matches!(arrival, Arrival::Terminate { .. } | Arrival::RetryParked { .. }) {
+        if matches!(slot.phase, Phase::Unreadable)
+            && !matches!(arrival, Arrival::Terminate { .. } | Arrival::RetryParked { .. })
+        {
             tracing::error!(instance = %slot.head.id, ?arrival, "the instance cannot be read; what is for it stays where it is");
             return;
         }
@@ -55,7 +57,9 @@ impl Partition {
         if let ClientOperation::Start(start) = operation {
             return self.start_existing(now, key, request, *start);
         }
-        if matches!(slot.phase, Phase::Unreadable) && !matches!(operation, ClientOperation::Terminate { .. } | ClientOperation::RetryParked { .. }) {
+        if matches!(slot.phase, Phase::Unreadable)
+            && !matches!(operation, ClientOperation::Terminate { .. } | ClientOperation::RetryParked { .. })
+        {
             let detail = head.parked.clone().unwrap_or_default();
             return self.reply(request, Err(Refusal::Corrupt { id: head.id.clone(), detail }));
         }
@@ -112,7 +116,9 @@ impl Partition {
         let (over, head) = (slot.is_over(), Arc::clone(&slot.head));
         match message {
             Message::Start { target, parent, .. } => self.refuse_start(inbox, &target, parent, &head),
-            Message::Event { .. } | Message::Terminate { .. } | Message::ChildDone { .. } if over => self.discard(inbox),
+            Message::Event { .. } | Message::Terminate { .. } | Message::ChildDone { .. } if over => {
+                self.discard(inbox)
+            }
             Message::Event { name, payload, .. } => {
                 self.push(key, Arrival::Event { name, payload, event_id: None, from: EventSource::Message(inbox) });
             }

@@ -10,10 +10,11 @@ use super::take::{Plan, Taken};
 use super::{Partition, TaskState};
 use crate::context::Awaits;
 use crate::engine::execution::{Identity, LiveExecution, TurnOutput};
-use crate::engine::stuck::{CORRUPT, Stuck};
 use crate::engine::history;
+use crate::engine::stuck::{CORRUPT, Stuck};
 use crate::model::{
-    FailureDetails, HeadChange, InstanceKey, OperationId, RecordRow, RuntimeStatus, TaskId, TimerRow, Timestamp, TurnRecord, wire,
+    FailureDetails, HeadChange, InstanceKey, OperationId, RecordRow, RuntimeStatus, TaskId, TimerRow, Timestamp,
+    TurnRecord, wire,
 };
 
 /// The failure type of an execution whose history has reached its limit.
@@ -35,7 +36,8 @@ impl Partition {
             self.turn_of(now, &mut slot);
         }
         self.live.note(key, &mut slot);
-        let again = !slot.arrivals.is_empty() && !slot.is_ready && !matches!(slot.phase, Phase::Loading) && slot.progressed;
+        let again =
+            !slot.arrivals.is_empty() && !slot.is_ready && !matches!(slot.phase, Phase::Loading) && slot.progressed;
         slot.progressed = false;
         self.slots.insert(key, slot);
         if again {
@@ -45,7 +47,9 @@ impl Partition {
     }
 
     fn turn_of(&mut self, now: Timestamp, slot: &mut Slot) {
-        if matches!(slot.phase, Phase::Unreadable) && slot.arrivals.iter().any(|arrival| matches!(arrival, Arrival::RetryParked { .. })) {
+        if matches!(slot.phase, Phase::Unreadable)
+            && slot.arrivals.iter().any(|arrival| matches!(arrival, Arrival::RetryParked { .. }))
+        {
             slot.phase = Phase::Stored;
         }
         let plan = self.plan(now, slot);
@@ -90,7 +94,9 @@ impl Partition {
                     slot.live = Some(LiveExecution::new(identity, code.handler, started, Vec::new()));
                     Code::Live
                 }
-                None => Code::Stuck(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() }),
+                None => {
+                    Code::Stuck(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() })
+                }
             };
         }
         let Some(rows) = slot.history.take() else {
@@ -138,7 +144,9 @@ impl Partition {
         }
         let rows = self.tasks.range(first..=last).count() + self.timer_rows.range(first..=last).count();
         if rows != open {
-            return Err(Stuck::Corrupt(format!("{rows} task and timer rows, but the history has {open} open operations")));
+            return Err(Stuck::Corrupt(format!(
+                "{rows} task and timer rows, but the history has {open} open operations"
+            )));
         }
         Ok(())
     }
@@ -216,7 +224,13 @@ impl Partition {
         self.schedule(slot, &mut taken, &actions);
         match completion {
             None => {
-                let record = TurnRecord { turn_number: slot.records, time, polled: true, inputs: std::mem::take(&mut taken.inputs), actions };
+                let record = TurnRecord {
+                    turn_number: slot.records,
+                    time,
+                    polled: true,
+                    inputs: std::mem::take(&mut taken.inputs),
+                    actions,
+                };
                 self.write_record(slot, &mut taken, &record);
                 self.finish_turn(time, slot, taken);
             }
@@ -254,7 +268,8 @@ impl Partition {
             None if !self.polls && !taken.inputs.is_empty() => time,
             None => return,
         };
-        let row = TimerRow { fire_at, key: slot.head.key, execution: slot.head.execution, operation: OperationId::START };
+        let row =
+            TimerRow { fire_at, key: slot.head.key, execution: slot.head.execution, operation: OperationId::START };
         let id = TaskId { key: row.key, execution: row.execution, operation: row.operation };
         if !self.timer_rows.contains_key(&id) {
             self.add_timer(row);

@@ -5,7 +5,7 @@ use super::subject::{State, Subject, done};
 use crate::model::Epoch;
 use crate::store::CommitError;
 
-fn assert_refused(result: Result<(), CommitError>) {
+fn assert_refused(result: &Result<(), CommitError>) {
     assert!(matches!(result, Err(CommitError::Fenced(_))), "{result:?}");
 }
 
@@ -30,9 +30,9 @@ pub(super) async fn a_batch_of_another_epoch_is_refused(mut store: Subject) {
     let before = store.state().await;
     let new = store.epoch;
     for epoch in [old, Epoch(0), Epoch(new.0 + 1), Epoch(u32::MAX)] {
-        assert_refused(store.send_as(epoch, [first_turn(2)]).await);
-        assert_refused(store.send_as(epoch, [purge(1)]).await);
-        assert_refused(store.send_as(epoch, []).await);
+        assert_refused(&store.send_as(epoch, [first_turn(2)]).await);
+        assert_refused(&store.send_as(epoch, [purge(1)]).await);
+        assert_refused(&store.send_as(epoch, []).await);
     }
     store.commit([first_turn(3)]).await;
     assert_eq!(store.instance(2).await, None);
@@ -40,12 +40,12 @@ pub(super) async fn a_batch_of_another_epoch_is_refused(mut store: Subject) {
 }
 
 pub(super) async fn a_store_that_is_not_claimed_refuses_batches(mut store: Subject) {
-    assert_refused(store.send([first_turn(1)]).await);
+    assert_refused(&store.send([first_turn(1)]).await);
     let epoch = store.claim().await.epoch;
     assert_eq!(store.instance(1).await, None);
     store.reopen();
     store.claim().await;
-    assert_refused(store.send_as(epoch, [first_turn(1)]).await);
+    assert_refused(&store.send_as(epoch, [first_turn(1)]).await);
     assert_eq!(store.instance(1).await, None);
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn a_closed_store_can_be_claimed_again(mut store: Subject) {
     let before = fill(&mut store).await;
     let old = store.epoch;
     done(store.store().close().await);
-    assert_refused(store.send_as(old, [first_turn(5)]).await);
+    assert_refused(&store.send_as(old, [first_turn(5)]).await);
     let claim = store.claim().await;
     assert!(claim.clean && claim.epoch > old, "{claim:?}");
     assert_eq!(store.instance(5).await, None);

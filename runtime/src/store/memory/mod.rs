@@ -143,3 +143,38 @@ async fn pending_once() {
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{InboxId, InboxRow, TurnCommit};
+
+    fn batch(epoch: Epoch) -> Arc<CommitBatch> {
+        let row = InboxRow { id: InboxId(1), bytes: Bytes::new() };
+        Arc::new(CommitBatch { epoch, turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }] })
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_pending_before_readers_see_it() {
+        let store = MemoryStore::new();
+        let mut commit = store.commit(batch(store.claim().await.unwrap().epoch));
+        let first = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await;
+        assert!(first.is_pending());
+        assert!(store.load().await.unwrap().inbox.is_empty());
+        commit.await.unwrap();
+        assert_eq!(store.load().await.unwrap().inbox.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_handle_that_lost_the_rows_cannot_change_or_close_them() {
+        let old = MemoryStore::new();
+        let epoch = old.claim().await.unwrap().epoch;
+        let new = old.clone();
+        let claim = new.claim().await.unwrap();
+        assert!(!claim.clean && claim.epoch > epoch);
+        assert!(matches!(old.commit(batch(epoch)).await, Err(CommitError::Fenced(_))));
+        assert!(matches!(old.close().await, Err(CommitError::Fenced(_))));
+        new.commit(batch(claim.epoch)).await.unwrap();
+        assert!(!new.claim().await.unwrap().clean);
+    }
+}

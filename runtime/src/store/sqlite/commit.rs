@@ -206,3 +206,74 @@ fn inserted(result: rusqlite::Result<usize>) -> rusqlite::Result<usize> {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::super::schema;
+    use super::*;
+    use crate::model::TurnCommit;
+
+    fn store() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, "s").unwrap();
+        connection
+    }
+
+    fn message(epoch: Epoch, id: u64) -> Arc<CommitBatch> {
+        let row = InboxRow { id: InboxId(id), bytes: vec![0; 3].into() };
+        Arc::new(CommitBatch { epoch, turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }] })
+    }
+
+    fn messages(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM inbox", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn b01_an_error_of_commit_itself_leaves_the_outcome_open() {
+        let mut connection = store();
+        let fails = Arc::new(AtomicBool::new(false));
+        let hook = Arc::clone(&fails);
+        connection.commit_hook(Some(move || hook.load(Ordering::Relaxed))).unwrap();
+        let mut statements = Statements::prepare(&connection).unwrap();
+        let epoch = statements.claim().unwrap().epoch;
+        fails.store(true, Ordering::Relaxed);
+        let result = statements.write(epoch, &[message(epoch, 1)]);
+        assert!(matches!(result, Err(CommitError::Ambiguous(_))), "{result:?}");
+        assert!(matches!(statements.claim(), Err(CommitError::Ambiguous(_))));
+        assert!(connection.is_autocommit());
+    }
+
+    #[test]
+    fn b04_what_fails_before_commit_is_taken_back() {
+        let connection = store();
+        let mut statements = Statements::prepare(&connection).unwrap();
+        let epoch = statements.claim().unwrap().epoch;
+        let result = statements.write(epoch, &[message(epoch, 1), message(epoch, 1)]);
+        assert!(matches!(result, Err(CommitError::Fenced(_))), "{result:?}");
+        assert!(connection.is_autocommit());
+        assert_eq!(messages(&connection), 0);
+        statements.write(epoch, &[message(epoch, 1), message(epoch, 2)]).unwrap();
+        assert_eq!(messages(&connection), 2);
+    }
+
+    #[test]
+    fn b09_the_stored_epoch_is_checked_in_every_transaction() {
+        let connection = store();
+        let mut statements = Statements::prepare(&connection).unwrap();
+        let epoch = statements.claim().unwrap().epoch;
+        connection.execute_batch("UPDATE meta SET epoch = epoch + 1").unwrap();
+        assert!(matches!(statements.write(epoch, &[message(epoch, 1)]), Err(CommitError::Fenced(_))));
+        assert!(matches!(statements.mark_clean(epoch), Err(CommitError::Fenced(_))));
+        assert_eq!(messages(&connection), 0);
+    }
+
+    #[test]
+    fn a_claim_beyond_the_last_epoch_is_refused() {
+        let connection = store();
+        connection.execute_batch("UPDATE meta SET epoch = 16777215").unwrap();
+        let claim = Statements::prepare(&connection).unwrap().claim();
+        assert!(matches!(claim, Err(CommitError::Fenced(_))), "{claim:?}");
+    }
+}

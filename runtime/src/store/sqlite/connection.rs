@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::errors::open_error;
@@ -58,10 +59,16 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
          PRAGMA trusted_schema = OFF;
          PRAGMA cache_size = -65536;"
     ))?;
+    keep_plans(connection)?;
     if let Some(pages) = options.max_pages {
         connection.pragma_update(None, "max_page_count", pages)?;
     }
     Ok(())
+}
+
+/// Plans do not depend on bound values. Otherwise a build with `STAT4` prepares some statements again at each use.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 /// Opens a connection that only reads.
@@ -69,6 +76,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    keep_plans(&connection)?;
     connection.execute_batch(
         "PRAGMA query_only = ON;
          PRAGMA mmap_size = 0;
@@ -78,4 +86,27 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA cache_size = -8192;",
     )?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(connection: &Connection, name: &str) -> i64 {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_commit_is_synced_unless_relaxed() {
+        for (durability, synchronous) in [(Durability::Full, 2), (Durability::Relaxed, 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("store.db");
+            let options = Options { path, durability, lock_wait: Duration::ZERO, max_pages: None };
+            let connection = open_writer(&options).unwrap();
+            assert_eq!(setting(&connection, "synchronous"), synchronous);
+            for name in ["mmap_size", "foreign_keys", "wal_autocheckpoint"] {
+                assert_eq!(setting(&connection, name), 0, "{name}");
+            }
+        }
+    }
 }

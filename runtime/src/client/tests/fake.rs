@@ -1,0 +1,295 @@
+//! A runtime of which the test is the engine: it applies commits, and answers operations as it is told to.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::client::port::BoxFuture;
+use crate::client::{ChangeHub, Client, ClientPort, OrchestrationHandle, StatusWatch, SubmitError, WatchError};
+use crate::contract::{CustomStatus, Orchestrator};
+use crate::engine::{ClientAnswer, ClientOperation};
+use crate::model::{Execution, InstanceHead, InstanceId, InstanceKey, JsonText, RuntimeStatus, Timestamp};
+use crate::store::{InstanceRef, StoredInstance};
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Fake(Arc<Inner>);
+
+struct Inner {
+    hub: Arc<ChangeHub>,
+    rows: Mutex<BTreeMap<InstanceId, StoredInstance>>,
+    reads: AtomicUsize,
+    read_error: Mutex<Option<SubmitError>>,
+    hold_reads: Mutex<Option<tokio::sync::watch::Receiver<bool>>>,
+    before_read: Hook,
+    after_read: Hook,
+    answers: Mutex<VecDeque<Result<ClientAnswer, SubmitError>>>,
+    submitted: Mutex<Vec<ClientOperation>>,
+}
+
+type Hook = Mutex<Option<Box<dyn FnOnce(&Fake) + Send>>>;
+
+pub(super) fn id(text: &str) -> InstanceId {
+    InstanceId::new(text).unwrap()
+}
+
+pub(super) fn json(text: &str) -> JsonText {
+    JsonText::from_string(text.to_owned())
+}
+
+/// A `greeter` of this id and life as its creation leaves it.
+pub(super) fn head(name: &str, key: u64) -> InstanceHead {
+    InstanceHead {
+        key: InstanceKey(key),
+        id: id(name),
+        name: "greeter".to_owned(),
+        version: "2".to_owned(),
+        status: RuntimeStatus::Pending,
+        parked: None,
+        execution: Execution(0),
+        created_at: Timestamp(1_700_000_000_000_000),
+        updated_at: Timestamp(1_700_000_000_000_000),
+        ended_at: None,
+        start_at: None,
+        input: json(r#"["Tokyo"]"#),
+        output: None,
+        failure: None,
+        custom_status: None,
+        custom_status_version: 0,
+        revision: 0,
+        tags: BTreeMap::new(),
+        parent: None,
+        depth: 0,
+        start_hash: 0,
+    }
+}
+
+pub(super) fn set_status(head: &mut InstanceHead, text: &str) {
+    head.custom_status = Some(json(text));
+    head.custom_status_version += 1;
+}
+
+pub(super) fn clear_status(head: &mut InstanceHead) {
+    head.custom_status = None;
+    head.custom_status_version += 1;
+}
+
+pub(super) fn complete(head: &mut InstanceHead, output: &str) {
+    head.status = RuntimeStatus::Completed;
+    head.output = Some(json(output));
+}
+
+impl Fake {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Inner {
+            hub: Arc::new(ChangeHub::new()),
+            rows: Mutex::default(),
+            reads: AtomicUsize::new(0),
+            read_error: Mutex::default(),
+            hold_reads: Mutex::default(),
+            before_read: Mutex::default(),
+            after_read: Mutex::default(),
+            answers: Mutex::default(),
+            submitted: Mutex::default(),
+        }))
+    }
+
+    /// A fake with one `greeter`, "g", that is running and says nothing, in life 1.
+    pub(super) fn running() -> Self {
+        let fake = Self::new();
+        fake.create(head("g", 1));
+        fake.commit("g", |head| head.status = RuntimeStatus::Running);
+        fake
+    }
+
+    pub(super) fn client(&self) -> Client {
+        Client::new(Arc::new(self.clone()))
+    }
+
+    pub(super) fn handle<O: Orchestrator>(&self, id: &str) -> OrchestrationHandle<O> {
+        self.client().handle(id).unwrap()
+    }
+
+    /// The handle that the start of a life gives.
+    pub(super) fn started<O: Orchestrator>(&self, name: &str, key: u64) -> OrchestrationHandle<O> {
+        OrchestrationHandle::new(self.client(), id(name), Some(InstanceKey(key)), true)
+    }
+
+    pub(super) fn hub(&self) -> &Arc<ChangeHub> {
+        &self.0.hub
+    }
+
+    pub(super) fn reads(&self) -> usize {
+        self.0.reads.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn fail_reads(&self, error: Option<SubmitError>) {
+        *self.0.read_error.lock().unwrap() = error;
+    }
+
+    /// Reads take their row, then wait until the sender is dropped or says `true`.
+    pub(super) fn hold_reads(&self) -> tokio::sync::watch::Sender<bool> {
+        let (sender, receiver) = tokio::sync::watch::channel(false);
+        *self.0.hold_reads.lock().unwrap() = Some(receiver);
+        sender
+    }
+
+    /// Runs when the next read begins, before it takes its row.
+    pub(super) fn before_read(&self, hook: impl FnOnce(&Fake) + Send + 'static) {
+        *self.0.before_read.lock().unwrap() = Some(Box::new(hook));
+    }
+
+    /// Runs when the next read has taken its row, before it answers.
+    pub(super) fn after_read(&self, hook: impl FnOnce(&Fake) + Send + 'static) {
+        *self.0.after_read.lock().unwrap() = Some(Box::new(hook));
+    }
+
+    pub(super) fn answer(&self, answer: Result<ClientAnswer, SubmitError>) {
+        self.0.answers.lock().unwrap().push_back(answer);
+    }
+
+    pub(super) fn submitted(&self) -> Vec<ClientOperation> {
+        self.0.submitted.lock().unwrap().clone()
+    }
+
+    /// Makes a new life durable; takes the place of another of the same id.
+    pub(super) fn create(&self, head: InstanceHead) {
+        self.store(head.clone());
+        self.0.hub.publish(Arc::new(head));
+    }
+
+    /// Makes a change of a head row durable, and tells it.
+    pub(super) fn commit(&self, name: &str, change: impl FnOnce(&mut InstanceHead)) {
+        let head = self.commit_silently(name, change);
+        self.0.hub.publish(Arc::new(head));
+    }
+
+    /// Makes a change of a head row durable of which nobody is told yet.
+    pub(super) fn commit_silently(&self, name: &str, change: impl FnOnce(&mut InstanceHead)) -> InstanceHead {
+        let mut rows = self.0.rows.lock().unwrap();
+        let row = rows.get_mut(name).unwrap();
+        change(&mut row.head);
+        row.head.revision += 1;
+        row.head.clone()
+    }
+
+    /// Makes a row durable of which nobody is told.
+    pub(super) fn store(&self, head: InstanceHead) {
+        let stored = StoredInstance { head, record_count: 1, newest_record: None };
+        self.0.rows.lock().unwrap().insert(stored.head.id.clone(), stored);
+    }
+
+    pub(super) fn record(&self, name: &str, time: Timestamp) {
+        self.0.rows.lock().unwrap().get_mut(name).unwrap().newest_record = Some(time);
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        self.0.rows.lock().unwrap().remove(name);
+    }
+
+    fn run(&self, hook: &Hook) {
+        let hook = hook.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook(self);
+        }
+    }
+}
+
+impl fmt::Debug for Fake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fake")
+    }
+}
+
+impl ClientPort for Fake {
+    fn submit(&self, operation: ClientOperation) -> BoxFuture<Result<ClientAnswer, SubmitError>> {
+        let fake = self.clone();
+        Box::pin(async move {
+            fake.0.submitted.lock().unwrap().push(operation);
+            let answer = fake.0.answers.lock().unwrap().pop_front();
+            match answer {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    fn instance(&self, target: InstanceRef) -> BoxFuture<Result<Option<StoredInstance>, SubmitError>> {
+        let InstanceRef::Id(id) = target else { panic!("a client names instances by their id") };
+        let fake = self.clone();
+        Box::pin(async move {
+            fake.0.reads.fetch_add(1, Ordering::SeqCst);
+            fake.run(&fake.0.before_read);
+            let row = fake.0.rows.lock().unwrap().get(&id).cloned();
+            fake.run(&fake.0.after_read);
+            let held = fake.0.hold_reads.lock().unwrap().clone();
+            if let Some(mut held) = held {
+                // An error means that the test let go of the sender.
+                let _ = held.wait_for(|go| *go).await;
+            }
+            let error = fake.0.read_error.lock().unwrap().clone();
+            error.map_or(Ok(row), Err)
+        })
+    }
+
+    fn history(&self, _: InstanceKey, _: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>> {
+        panic!("nothing that a client reads needs the history")
+    }
+
+    fn changes(&self) -> &Arc<ChangeHub> {
+        &self.0.hub
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(1_000_000)
+    }
+}
+
+/// Polls by hand and counts how often it was woken.
+#[derive(Default)]
+pub(super) struct Probe(Arc<Wakes>);
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Probe {
+    pub(super) fn wakes(&self) -> usize {
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn poll<F: Future + Unpin>(&self, future: &mut F) -> Poll<F::Output> {
+        let waker = Waker::from(Arc::clone(&self.0));
+        Pin::new(future).poll(&mut Context::from_waker(&waker))
+    }
+
+    pub(super) fn next<S: CustomStatus>(&self, watch: &mut StatusWatch<S>) -> Poll<Option<Result<S, WatchError>>> {
+        let waker = Waker::from(Arc::clone(&self.0));
+        Pin::new(watch).poll_next(&mut Context::from_waker(&waker))
+    }
+}
+
+/// The output of a future that has all it needs.
+pub(super) fn ready<F: Future>(future: F) -> F::Output {
+    let mut future = Box::pin(future);
+    match Probe::default().poll(&mut future) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits for something"),
+    }
+}
+
+pub(super) fn is_send_and_static<F: Future + Send + 'static>(future: F) -> F {
+    future
+}

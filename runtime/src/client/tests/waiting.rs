@@ -1,0 +1,223 @@
+//! Waits: what answers them, what a time-out carries, and that nothing but commits wakes them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use super::fake::{Fake, Probe, clear_status, complete, head, id, ready, set_status};
+use super::{Greeter, NoSuchCity, Progress, Silent};
+use crate::client::{ClientError, ResultError, WaitError};
+use crate::contract::Failure;
+use crate::model::{FailureDetails, InstanceHead, RuntimeStatus};
+
+#[test]
+fn a_wait_for_the_start_is_woken_by_the_first_turn_and_sees_its_status() {
+    let fake = Fake::new();
+    fake.create(head("g", 1));
+    let probe = Probe::default();
+    let mut typed = fake.handle::<Greeter>("g").wait_for_start();
+    let mut untyped = fake.client().wait_for_start("g");
+    assert!(probe.poll(&mut typed).is_pending() && probe.poll(&mut untyped).is_pending());
+    let woken = probe.wakes();
+    assert!(probe.poll(&mut typed).is_pending() && probe.poll(&mut untyped).is_pending());
+    assert_eq!(probe.wakes(), woken, "nothing but a commit wakes it");
+    fake.commit("g", |head| {
+        head.status = RuntimeStatus::Running;
+        set_status(head, r#"{"done":0}"#);
+    });
+    assert!(probe.wakes() >= woken + 2);
+    for wait in [&mut typed, &mut untyped] {
+        let Poll::Ready(Ok(started)) = probe.poll(wait) else { panic!("it has started") };
+        assert_eq!(started.read_custom_status_as(), Ok(Some(Progress { done: 0 })));
+    }
+    assert_eq!(fake.reads(), 1);
+}
+
+#[test]
+fn a_wait_for_completion_gives_the_instance_as_it_ended_however() {
+    for status in [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Terminated] {
+        let fake = Fake::running();
+        let probe = Probe::default();
+        let mut wait = fake.client().wait_for_completion("g");
+        assert!(probe.poll(&mut wait).is_pending());
+        fake.commit("g", |head| head.status = status);
+        let Poll::Ready(Ok(ended)) = probe.poll(&mut wait) else { panic!("it has ended") };
+        assert_eq!(ended.runtime_status(), status);
+        assert_eq!(ready(fake.client().wait_for_completion("g")).unwrap(), ended, "ended already");
+    }
+}
+
+#[test]
+fn a_wait_for_what_is_not_there_answers_at_once() {
+    let fake = Fake::new();
+    let error = WaitError::from(ClientError::NotFound { id: id("g") });
+    assert_eq!(ready(fake.client().wait_for_start("g")), Err(error.clone()));
+    assert_eq!(ready(fake.client().wait_for_completion("g")), Err(error));
+    let error = ready(fake.client().wait_for_start("a#b")).unwrap_err();
+    assert!(matches!(error, WaitError::Client(ClientError::InvalidInstanceId(_))), "{error}");
+}
+
+#[test]
+fn a_wait_for_a_status_passes_over_what_is_cleared_or_of_another_type() {
+    let fake = Fake::running();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let probe = Probe::default();
+    let mut wait = fake.handle::<Greeter>("g").wait_for_custom_status(move |progress| {
+        count.fetch_add(1, Ordering::SeqCst);
+        progress.done >= 3
+    });
+    let changes: [fn(&mut InstanceHead); 5] = [
+        |_| {},
+        |head| set_status(head, r#"{"done":1}"#),
+        |head| head.status = RuntimeStatus::Suspended,
+        |head| set_status(head, r#""old""#),
+        clear_status,
+    ];
+    for change in changes {
+        fake.commit("g", change);
+        assert!(probe.poll(&mut wait).is_pending());
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "each value is asked about once");
+    fake.commit("g", |head| set_status(head, r#"{"done":3}"#));
+    assert_eq!(probe.poll(&mut wait), Poll::Ready(Ok(Progress { done: 3 })));
+    assert_eq!(ready(fake.handle::<Greeter>("g").wait_for_custom_status(|p| p.done == 3)), Ok(Progress { done: 3 }));
+}
+
+#[test]
+fn a_commit_between_register_and_read_answers_a_wait() {
+    let fake = Fake::running();
+    fake.after_read(|fake| fake.commit("g", |head| complete(head, "[]")));
+    assert_eq!(ready(fake.handle::<Greeter>("g").result()), Ok(Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_ends_answers_a_wait_for_a_status_and_is_no_timeout() {
+    let fake = Fake::running();
+    let probe = Probe::default();
+    let handle = fake.handle::<Greeter>("g");
+    let mut never = handle.wait_for_custom_status(|p| p.done == 9).timeout(Duration::from_secs(60));
+    let mut last = handle.wait_for_custom_status(|p| p.done == 2).timeout(Duration::from_secs(60));
+    assert!(probe.poll(&mut never).is_pending() && probe.poll(&mut last).is_pending());
+    fake.commit("g", |head| {
+        set_status(head, r#"{"done":2}"#);
+        complete(head, "[]");
+    });
+    assert_eq!(last.await, Ok(Progress { done: 2 }), "the final value counts");
+    let error = never.await.unwrap_err();
+    assert!(matches!(error, WaitError::Ended { .. }), "{error}");
+    assert_eq!(error.last().unwrap().read_custom_status_as(), Ok(Some(Progress { done: 2 })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_carries_what_was_seen_last() {
+    let fake = Fake::running();
+    let handle = fake.handle::<Greeter>("g");
+    let probe = Probe::default();
+    let after = Duration::from_secs(5);
+    let mut wait = handle.wait_for_custom_status(|p| p.done == 9).timeout(after);
+    assert!(probe.poll(&mut wait).is_pending());
+    fake.commit("g", |head| set_status(head, r#"{"done":2}"#));
+    let error = wait.await.unwrap_err();
+    assert!(error.is_timed_out());
+    assert_eq!(error.last().unwrap().read_custom_status_as(), Ok(Some(Progress { done: 2 })));
+    assert!(error.to_string().contains(r#"`g` is Running, custom status {"done":2}"#), "{error}");
+
+    let error = handle.result().timeout(after).await.unwrap_err();
+    assert!(error.is_timed_out());
+    let ResultError::TimedOut { last: Some(last), after: waited } = error else { panic!("{error}") };
+    assert_eq!((last.runtime_status(), waited), (RuntimeStatus::Running, after));
+    assert!(handle.wait_for_start().timeout(Duration::ZERO).await.is_ok(), "what is so already needs no time");
+    assert!(fake.hub().watched_ids().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_during_the_first_read_has_seen_nothing() {
+    let fake = Fake::running();
+    let held = fake.hold_reads();
+    let error = fake.client().wait_for_completion("g").timeout(Duration::from_secs(1)).await.unwrap_err();
+    assert!(matches!(error, WaitError::TimedOut { last: None, .. }), "{error}");
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_answered_in_time_does_not_time_out() {
+    let fake = Fake::running();
+    let wait = tokio::spawn(fake.handle::<Greeter>("g").result().timeout(Duration::MAX));
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    fake.commit("g", |head| complete(head, "[]"));
+    assert_eq!(wait.await.unwrap(), Ok(Vec::new()));
+}
+
+#[test]
+fn a17_a_parked_instance_answers_every_wait_with_its_reason() {
+    let fake = Fake::new();
+    fake.create(head("g", 1));
+    let handle = fake.handle::<Greeter>("g");
+    let probe = Probe::default();
+    let mut result = handle.result();
+    assert!(probe.poll(&mut result).is_pending());
+    fake.commit("g", |head| head.parked = Some("operation 3 differs".to_owned()));
+    let reason = "operation 3 differs".to_owned();
+    assert_eq!(probe.poll(&mut result), Poll::Ready(Err(ResultError::Parked { reason })));
+    for error in [
+        ready(handle.wait_for_start()).unwrap_err(),
+        ready(fake.client().wait_for_completion("g")).unwrap_err(),
+        ready(handle.wait_for_custom_status(|_| true)).unwrap_err(),
+    ] {
+        assert!(matches!(&error, WaitError::Parked { reason, .. } if reason == "operation 3 differs"), "{error}");
+        assert_eq!(error.last().unwrap().parked_reason(), Some("operation 3 differs"));
+    }
+}
+
+#[test]
+fn what_was_waited_for_counts_though_the_instance_is_parked() {
+    let fake = Fake::running();
+    fake.commit("g", |head| {
+        set_status(head, r#"{"done":1}"#);
+        head.parked = Some("no code".to_owned());
+    });
+    let handle = fake.handle::<Greeter>("g");
+    assert_eq!(ready(handle.wait_for_custom_status(|p| p.done == 1)), Ok(Progress { done: 1 }));
+    assert_eq!(ready(handle.wait_for_start()).unwrap().parked_reason(), Some("no code"));
+}
+
+#[test]
+fn a_result_is_typed_in_every_way_that_an_orchestration_may_end() {
+    let app = NoSuchCity { city: "Atlantis".to_owned() };
+    let details = app.__to_details();
+    let other = FailureDetails::new("Other", "broke");
+    let result = |change: &dyn Fn(&mut InstanceHead)| {
+        let fake = Fake::running();
+        fake.commit("g", |head| change(head));
+        ready(fake.handle::<Greeter>("g").result())
+    };
+    assert_eq!(result(&|head| complete(head, r#"["Hello"]"#)), Ok(vec!["Hello".to_owned()]));
+
+    let failed = |failure: FailureDetails| {
+        result(&move |head| {
+            head.status = RuntimeStatus::Failed;
+            head.failure = Some(failure.clone());
+        })
+    };
+    let error = failed(details.clone()).unwrap_err();
+    assert_eq!((error.app(), error.details()), (Some(&app), Some(&details)));
+    assert_eq!(failed(other.clone()), Err(ResultError::Failed(other)));
+
+    let terminated = result(&|head| {
+        complete(head, r#""too slow""#);
+        head.status = RuntimeStatus::Terminated;
+    });
+    assert_eq!(terminated, Err(ResultError::Terminated { reason: "too slow".to_owned() }));
+
+    let error = result(&|head| complete(head, "7")).unwrap_err();
+    assert!(matches!(&error, ResultError::Client(ClientError::Decode { what: "output", .. })), "{error}");
+}
+
+#[test]
+fn the_result_of_nothing_is_unit() {
+    let fake = Fake::new();
+    fake.create(InstanceHead { name: "silent".to_owned(), status: RuntimeStatus::Completed, ..head("s", 1) });
+    assert_eq!(ready(fake.handle::<Silent>("s").result()), Ok(()));
+}

@@ -1,0 +1,442 @@
+//! A store that does what a test tells it: fail with and without effect, hold commits, count and show them.
+//!
+//! ```text
+//! commit ──► count it ──► plan: which fault? ──► hold it, while told to ──► the inner store, if the fault lets it
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{oneshot, watch};
+
+use crate::model::{CommitBatch, Execution, HeadChange, InstanceKey, TurnCommit};
+use crate::store::{
+    Backlog, Claim, CommitError, InstanceRef, LoadError, OpenError, Store, StoreFuture, StoredInstance,
+};
+
+/// How a commit fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is applied: [`CommitError::Transient`].
+    Transient,
+    /// Nothing is applied: [`CommitError::Full`].
+    Full,
+    /// Nothing is applied, but the caller cannot know: [`CommitError::Ambiguous`].
+    Lost,
+    /// It is applied, but the caller cannot know: [`CommitError::Ambiguous`].
+    Applied,
+    /// Nothing is applied: [`CommitError::Fenced`].
+    Fenced,
+    /// Nothing is applied: [`CommitError::Fatal`].
+    Fatal,
+}
+
+/// Row operations of the commits that were applied, by table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Lives begun.
+    pub heads_inserted: usize,
+    /// Head rows changed.
+    pub heads_updated: usize,
+    /// Lives purged.
+    pub purged: usize,
+    /// Executions whose history was erased.
+    pub histories_erased: usize,
+    /// Records added.
+    pub records: usize,
+    /// Tasks added.
+    pub tasks_new: usize,
+    /// Tasks removed.
+    pub tasks_done: usize,
+    /// Timers added.
+    pub timers_new: usize,
+    /// Timers removed.
+    pub timers_done: usize,
+    /// Messages added.
+    pub inbox_new: usize,
+    /// Messages removed.
+    pub inbox_done: usize,
+}
+
+/// A store around another one, steered by its [`Faults`].
+///
+/// ```
+/// # use persevere::{store::MemoryStore, testing::{Fault, FaultyStore}};
+/// let store = FaultyStore::new(MemoryStore::new());
+/// let faults = store.faults();
+/// faults.fail_every(3, Fault::Applied);
+/// // … start a runtime on `store`, run some work …
+/// assert_eq!(faults.rows().records, 0);
+/// ```
+#[derive(Debug)]
+pub struct FaultyStore<S> {
+    inner: Arc<S>,
+    faults: Faults,
+}
+
+/// Tells a [`FaultyStore`] what to do, from any thread and at any time. Clones steer the same store.
+#[derive(Clone)]
+pub struct Faults {
+    plan: Arc<Mutex<Plan>>,
+    /// Says that something was counted, held or released.
+    changed: Arc<watch::Sender<()>>,
+}
+
+#[derive(Default)]
+struct Plan {
+    /// By the number of the commit that fails, counted from 1.
+    at: BTreeMap<u64, Fault>,
+    every: Option<(u64, Fault)>,
+    claims: u32,
+    loads: VecDeque<LoadError>,
+    reads: VecDeque<LoadError>,
+    holding: bool,
+    held: VecDeque<Held>,
+    observer: Option<Observer>,
+    counts: Counts,
+}
+
+struct Held {
+    batch: Arc<CommitBatch>,
+    /// `None` lets it through.
+    release: oneshot::Sender<Option<Fault>>,
+}
+
+type Observer = Box<dyn FnMut(&CommitBatch, &Result<(), CommitError>) + Send>;
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    sent: u64,
+    answered: u64,
+    applied: u64,
+    claims: u64,
+    rows: RowCounts,
+}
+
+impl<S: Store> FaultyStore<S> {
+    /// Wraps a store. Nothing fails until its [`Faults`] say so.
+    pub fn new(inner: S) -> Self {
+        let faults = Faults { plan: Arc::default(), changed: Arc::new(watch::Sender::new(())) };
+        Self { inner: Arc::new(inner), faults }
+    }
+
+    /// What steers this store.
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+}
+
+impl Faults {
+    /// The `n`-th commit from now on fails; 1 is the next one.
+    pub fn fail_commit(&self, n: u64, fault: Fault) {
+        self.change(|plan| {
+            let number = plan.counts.sent + n;
+            plan.at.insert(number, fault);
+        });
+    }
+
+    /// The next commit fails.
+    pub fn fail_next_commit(&self, fault: Fault) {
+        self.fail_commit(1, fault);
+    }
+
+    /// Every `n`-th commit fails, counted from the first one that the store was ever sent.
+    pub fn fail_every(&self, n: u64, fault: Fault) {
+        self.change(|plan| plan.every = Some((n.max(1), fault)));
+    }
+
+    /// No commit fails any more, nor any claim or read.
+    pub fn heal(&self) {
+        self.change(|plan| {
+            plan.at.clear();
+            plan.every = None;
+            plan.claims = 0;
+            plan.loads.clear();
+            plan.reads.clear();
+        });
+    }
+
+    /// The next `n` claims fail; nothing is claimed.
+    pub fn fail_claims(&self, n: u32) {
+        self.change(|plan| plan.claims = n);
+    }
+
+    /// The next `n` loads of a backlog fail in this way.
+    pub fn fail_loads(&self, n: usize, error: &LoadError) {
+        self.change(|plan| plan.loads.extend(std::iter::repeat_n(error.clone(), n)));
+    }
+
+    /// The next `n` reads of an instance or a history fail in this way.
+    pub fn fail_reads(&self, n: usize, error: &LoadError) {
+        self.change(|plan| plan.reads.extend(std::iter::repeat_n(error.clone(), n)));
+    }
+
+    /// From now on commits wait, not applied, until they are released.
+    pub fn hold(&self) {
+        self.change(|plan| plan.holding = true);
+    }
+
+    /// Waits until a commit is being held and answers its batch, the oldest if there are several.
+    pub async fn held(&self) -> Arc<CommitBatch> {
+        self.wait(|plan| plan.held.front().map(|held| Arc::clone(&held.batch))).await
+    }
+
+    /// How many commits are being held.
+    pub fn held_count(&self) -> usize {
+        self.plan().held.len()
+    }
+
+    /// Lets the oldest held commit go on; later ones are still held. Answers whether there was one.
+    pub fn release_one(&self) -> bool {
+        self.release(None)
+    }
+
+    /// Fails the oldest held commit; later ones are still held. Answers whether there was one.
+    pub fn fail_held(&self, fault: Fault) -> bool {
+        self.release(Some(fault))
+    }
+
+    /// Lets all held commits go on and holds no more.
+    pub fn release_all(&self) {
+        self.change(|plan| plan.holding = false);
+        while self.release(None) {}
+    }
+
+    /// Shows every batch and its answer, when it is answered.
+    pub fn observe(&self, observer: impl FnMut(&CommitBatch, &Result<(), CommitError>) + Send + 'static) {
+        self.change(|plan| plan.observer = Some(Box::new(observer)));
+    }
+
+    /// How many commits were sent.
+    pub fn commits_sent(&self) -> u64 {
+        self.plan().counts.sent
+    }
+
+    /// How many commits were applied, those included whose caller was told otherwise.
+    pub fn commits_applied(&self) -> u64 {
+        self.plan().counts.applied
+    }
+
+    /// How often the store was claimed.
+    pub fn claims(&self) -> u64 {
+        self.plan().counts.claims
+    }
+
+    /// The row operations that were applied.
+    pub fn rows(&self) -> RowCounts {
+        self.plan().counts.rows
+    }
+
+    /// Counts row operations from zero again.
+    pub fn reset_rows(&self) {
+        self.change(|plan| plan.counts.rows = RowCounts::default());
+    }
+
+    /// Waits until this many commits were answered since the store was made.
+    pub async fn answered(&self, commits: u64) {
+        self.wait(|plan| (plan.counts.answered >= commits).then_some(())).await;
+    }
+
+    /// Waits until this many claims succeeded since the store was made.
+    pub async fn claimed(&self, claims: u64) {
+        self.wait(|plan| (plan.counts.claims >= claims).then_some(())).await;
+    }
+
+    async fn wait<T>(&self, mut look: impl FnMut(&Plan) -> Option<T>) -> T {
+        let mut changes = self.changed.subscribe();
+        loop {
+            if let Some(found) = look(&self.plan()) {
+                return found;
+            }
+            // It ends only with its sender, which `self` holds.
+            let _ = changes.changed().await;
+        }
+    }
+
+    fn release(&self, fault: Option<Fault>) -> bool {
+        let held = self.plan().held.pop_front();
+        let Some(held) = held else { return false };
+        // Whoever dropped the commit does not want to know.
+        let _ = held.release.send(fault);
+        self.changed.send_replace(());
+        true
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Plan) -> T) -> T {
+        let result = change(&mut self.plan());
+        self.changed.send_replace(());
+        result
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a commit; answers its fault, and the release it has to wait for.
+    fn sent(&self, batch: &Arc<CommitBatch>) -> (Option<Fault>, Option<oneshot::Receiver<Option<Fault>>>) {
+        self.change(|plan| {
+            plan.counts.sent += 1;
+            let sent = plan.counts.sent;
+            let every = plan.every.and_then(|(n, fault)| sent.is_multiple_of(n).then_some(fault));
+            let fault = plan.at.remove(&sent).or(every);
+            let held = plan.holding.then(|| {
+                let (release, released) = oneshot::channel();
+                plan.held.push_back(Held { batch: Arc::clone(batch), release });
+                released
+            });
+            (fault, held)
+        })
+    }
+
+    fn answered_with(&self, batch: &CommitBatch, applied: bool, result: &Result<(), CommitError>) {
+        self.change(|plan| {
+            plan.counts.answered += 1;
+            if applied {
+                plan.counts.applied += 1;
+                batch.turns.iter().for_each(|turn| plan.counts.rows.add(turn));
+            }
+            if let Some(observer) = &mut plan.observer {
+                observer(batch, result);
+            }
+        });
+    }
+}
+
+impl Fault {
+    fn error(self) -> CommitError {
+        let cause = "a test said so".to_owned();
+        match self {
+            Self::Transient => CommitError::Transient(cause),
+            Self::Full => CommitError::Full(cause),
+            Self::Lost | Self::Applied => CommitError::Ambiguous(cause),
+            Self::Fenced => CommitError::Fenced(cause),
+            Self::Fatal => CommitError::Fatal(cause),
+        }
+    }
+}
+
+impl RowCounts {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        let Self {
+            heads_inserted,
+            heads_updated,
+            purged,
+            histories_erased,
+            records,
+            tasks_new,
+            tasks_done,
+            timers_new,
+            timers_done,
+            inbox_new,
+            inbox_done,
+        } = self;
+        let heads = heads_inserted + heads_updated + purged + histories_erased;
+        heads + records + tasks_new + tasks_done + timers_new + timers_done + inbox_new + inbox_done
+    }
+
+    fn add(&mut self, turn: &TurnCommit) {
+        match &turn.head {
+            HeadChange::None => {}
+            HeadChange::Insert(_) => self.heads_inserted += 1,
+            HeadChange::Update(_) => self.heads_updated += 1,
+        }
+        self.purged += usize::from(turn.purge.is_some());
+        self.histories_erased += usize::from(turn.erase_history.is_some());
+        self.records += usize::from(turn.record.is_some());
+        self.tasks_new += turn.tasks_new.len();
+        self.tasks_done += turn.tasks_done.len();
+        self.timers_new += turn.timers_new.len();
+        self.timers_done += turn.timers_done.len();
+        self.inbox_new += turn.inbox_new.len();
+        self.inbox_done += turn.inbox_done.len();
+    }
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
+        let fails = self.faults.change(|plan| {
+            let fails = plan.claims > 0;
+            plan.claims = plan.claims.saturating_sub(1);
+            fails
+        });
+        if fails {
+            let (store, detail) = ("the faulty store".to_owned(), "a test said so".to_owned());
+            return Box::pin(async { Err(OpenError::Failed { store, detail }) });
+        }
+        let (inner, faults) = (Arc::clone(&self.inner), self.faults());
+        Box::pin(async move {
+            let claim = inner.claim().await;
+            faults.change(|plan| plan.counts.claims += u64::from(claim.is_ok()));
+            claim
+        })
+    }
+
+    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
+        let fault = self.faults.change(|plan| plan.loads.pop_front());
+        unless(fault, || self.inner.load())
+    }
+
+    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+        let fault = self.faults.change(|plan| plan.reads.pop_front());
+        unless(fault, || self.inner.instance(target))
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+        let fault = self.faults.change(|plan| plan.reads.pop_front());
+        unless(fault, || self.inner.history(key, execution))
+    }
+
+    fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {
+        let (inner, faults) = (Arc::clone(&self.inner), self.faults());
+        let (planned, held) = faults.sent(&batch);
+        Box::pin(async move {
+            let fault = match held {
+                // Dropped without a word when nobody steers the store any more.
+                Some(released) => released.await.unwrap_or_default().or(planned),
+                None => planned,
+            };
+            let stored = match fault {
+                None | Some(Fault::Applied) => inner.commit(Arc::clone(&batch)).await,
+                Some(fault) => Err(fault.error()),
+            };
+            let applied = stored.is_ok();
+            let result = stored.and_then(|()| fault.map_or(Ok(()), |fault| Err(fault.error())));
+            faults.answered_with(&batch, applied, &result);
+            result
+        })
+    }
+
+    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
+        self.inner.close()
+    }
+}
+
+fn unless<T: Send + 'static>(
+    fault: Option<LoadError>,
+    read: impl FnOnce() -> StoreFuture<Result<T, LoadError>>,
+) -> StoreFuture<Result<T, LoadError>> {
+    match fault {
+        Some(error) => Box::pin(std::future::ready(Err(error))),
+        None => read(),
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plan = self.plan();
+        f.debug_struct("Faults")
+            .field("at", &plan.at)
+            .field("every", &plan.every)
+            .field("holding", &plan.holding)
+            .field("held", &plan.held.len())
+            .field("sent", &plan.counts.sent)
+            .field("rows", &plan.counts.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

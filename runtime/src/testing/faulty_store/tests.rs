@@ -1,0 +1,107 @@
+use std::sync::mpsc;
+
+use super::*;
+use crate::model::{Epoch, InboxId, InboxRow, TurnCommit};
+use crate::store::MemoryStore;
+
+/// A batch that inserts one inbox row.
+fn batch(epoch: Epoch, id: u64) -> Arc<CommitBatch> {
+    let row = InboxRow { id: InboxId(id), bytes: Bytes::new() };
+    Arc::new(CommitBatch { epoch, turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }] })
+}
+
+async fn claimed() -> (FaultyStore<MemoryStore>, Faults, Epoch) {
+    let store = FaultyStore::new(MemoryStore::new());
+    let (faults, claim) = (store.faults(), store.claim().await.unwrap());
+    (store, faults, claim.epoch)
+}
+
+async fn inbox(store: &FaultyStore<MemoryStore>) -> Vec<u64> {
+    store.load().await.unwrap().inbox.into_iter().map(|row| row.id.0).collect()
+}
+
+#[tokio::test]
+async fn each_fault_has_its_effect_and_its_answer() {
+    let (store, faults, epoch) = claimed().await;
+    let planned =
+        [Fault::Transient, Fault::Full, Fault::Lost, Fault::Fenced, Fault::Fatal, Fault::Applied].into_iter().zip(1..);
+    for (fault, id) in planned {
+        faults.fail_next_commit(fault);
+        let error = store.commit(batch(epoch, id)).await.unwrap_err();
+        let same = std::mem::discriminant(&error) == std::mem::discriminant(&fault.error());
+        assert!(same, "{fault:?}: {error:?}");
+    }
+    assert_eq!(inbox(&store).await, [6], "only the one with effect is there");
+    assert_eq!((faults.commits_sent(), faults.commits_applied(), faults.rows().inbox_new), (6, 1, 1));
+    store.commit(batch(epoch, 7)).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_nth_commit_fails_until_healed() {
+    let (store, faults, epoch) = claimed().await;
+    faults.fail_every(3, Fault::Lost);
+    let mut failed = Vec::new();
+    for id in 1..=9 {
+        if store.commit(batch(epoch, id)).await.is_err() {
+            failed.push(id);
+        }
+    }
+    faults.heal();
+    for id in 10..=12 {
+        store.commit(batch(epoch, id)).await.unwrap();
+    }
+    assert_eq!(failed, [3, 6, 9]);
+    assert_eq!(inbox(&store).await, [1, 2, 4, 5, 7, 8, 10, 11, 12]);
+}
+
+#[tokio::test]
+async fn held_commits_are_not_applied_before_they_are_released() {
+    let (store, faults, epoch) = claimed().await;
+    faults.hold();
+    let commits: Vec<_> = (1..=4).map(|id| tokio::spawn(store.commit(batch(epoch, id)))).collect();
+    assert_eq!(faults.held().await.turns[0].inbox_new[0].id, InboxId(1));
+    assert_eq!((faults.held_count(), inbox(&store).await), (4, vec![]));
+    assert!(faults.release_one());
+    faults.answered(1).await;
+    assert_eq!(inbox(&store).await, [1]);
+    assert!(faults.fail_held(Fault::Full));
+    faults.answered(2).await;
+    assert_eq!((faults.held_count(), inbox(&store).await), (2, vec![1]));
+    faults.release_all();
+    let mut results = Vec::new();
+    for commit in commits {
+        results.push(commit.await.unwrap().is_ok());
+    }
+    assert_eq!(results, [true, false, true, true]);
+    store.commit(batch(epoch, 5)).await.unwrap();
+    assert!(!faults.release_one());
+}
+
+#[tokio::test]
+async fn claims_and_reads_fail_as_often_as_told() {
+    let (store, faults, _) = claimed().await;
+    faults.fail_claims(2);
+    faults.fail_loads(1, &LoadError::Transient("t".to_owned()));
+    faults.fail_reads(1, &LoadError::Corrupt("c".to_owned()));
+    faults.fail_reads(1, &LoadError::Transient("t".to_owned()));
+    assert!(store.claim().await.is_err() && store.claim().await.is_err() && store.claim().await.is_ok());
+    assert!(matches!(store.load().await, Err(LoadError::Transient(_))));
+    assert!(store.load().await.is_ok());
+    let key = InstanceKey(1);
+    assert!(matches!(store.history(key, Execution(0)).await, Err(LoadError::Corrupt(_))));
+    assert!(matches!(store.instance(InstanceRef::Key(key)).await, Err(LoadError::Transient(_))));
+    assert!(matches!(store.instance(InstanceRef::Key(key)).await, Ok(None)));
+    assert_eq!(faults.claims(), 2);
+}
+
+#[tokio::test]
+async fn the_observer_sees_each_batch_with_its_answer() {
+    let (store, faults, epoch) = claimed().await;
+    let (seen, sees) = mpsc::channel();
+    faults.observe(move |batch, result| seen.send((batch.turns.len(), result.is_ok())).unwrap());
+    faults.fail_commit(2, Fault::Applied);
+    for id in 1..=2 {
+        let _ = store.commit(batch(epoch, id)).await;
+    }
+    assert_eq!(sees.try_iter().collect::<Vec<_>>(), [(1, true), (1, false)]);
+}
