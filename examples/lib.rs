@@ -104,3 +104,7 @@ pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
         }
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,1 +1,3 @@
 //! Whole-system tests of persevere: what they share.
+
+pub mod crash;

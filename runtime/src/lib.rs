@@ -39,8 +39,6 @@ pub use registry::{Registry, RegistryError};
 pub use store::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
-#[cfg(feature = "testing")]
-pub use worker::ManualClock;
 pub use worker::{Clock, Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// What a program that uses the crate imports.

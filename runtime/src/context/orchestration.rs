@@ -240,7 +240,7 @@ impl Context {
     }
 
     /// Waits for all of them, at most `limit` at a time: the next is issued when one is done.
-    pub fn join_all_limit<I: IntoIterator<Item: Future>>(
+    pub fn join_all_limit<I: IntoIterator<Item: super::Durable>>(
         &self,
         limit: usize,
         futures: I,

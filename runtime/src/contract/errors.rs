@@ -11,19 +11,20 @@ use crate::model::failure::FailureDetails;
 use crate::model::json::{DecodeError, EncodeError};
 
 /// The error types of failures that the engine makes itself. They are recorded, so they never change.
-pub mod kind {
+#[allow(dead_code, reason = "for whoever makes or reads records")]
+pub(crate) mod kind {
     /// The activity ran out of its time.
-    pub const TIMED_OUT: &str = "persevere.TimedOut";
+    pub(crate) const TIMED_OUT: &str = "persevere.TimedOut";
     /// The call was cancelled.
-    pub const CANCELLED: &str = "persevere.Cancelled";
+    pub(crate) const CANCELLED: &str = "persevere.Cancelled";
     /// No code of that name is registered.
-    pub const NOT_REGISTERED: &str = "persevere.NotRegistered";
+    pub(crate) const NOT_REGISTERED: &str = "persevere.NotRegistered";
     /// A value could not be written as JSON.
-    pub const ENCODE: &str = "persevere.Encode";
+    pub(crate) const ENCODE: &str = "persevere.Encode";
     /// A stored text is not the value that the code expects.
-    pub const DECODE: &str = "persevere.Decode";
+    pub(crate) const DECODE: &str = "persevere.Decode";
     /// The code panicked.
-    pub const PANIC: &str = "persevere.Panic";
+    pub(crate) const PANIC: &str = "persevere.Panic";
 }
 
 /// Why the call of an activity or a sub-orchestration gave no output.
@@ -79,6 +80,7 @@ impl<E> CallError<E> {
 
 impl<E: Failure> CallError<E> {
     /// The error that a recorded failure stands for.
+    #[allow(dead_code, reason = "for whoever makes or reads records")]
     pub(crate) fn from_details(details: FailureDetails) -> Self {
         match details.error_type() {
             kind::TIMED_OUT => Self::TimedOut(details),

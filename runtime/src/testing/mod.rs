@@ -1,5 +1,9 @@
-//! What tests are built on: stores that fail and wait when they are told to.
+//! What tests are built on: stores that fail and wait when they are told to, and a clock that stands still.
 
 mod faulty_store;
+mod records;
 
 pub use faulty_store::{Fault, Faults, FaultyStore, RowCounts};
+pub use records::decode_record;
+
+pub use crate::worker::ManualClock;

@@ -13,19 +13,11 @@ use tracing::Span;
 
 use super::engine_thread::Message;
 use crate::context::ActivityContext;
+use crate::contract::{BoxedActivity, kind};
 use crate::model::{FailureDetails, JsonText, TaskId};
 
 /// What an activity returns, without its types.
 pub(crate) type ActivityResult = Result<JsonText, FailureDetails>;
-
-/// The future of an activity.
-pub(crate) type BoxedActivity = Pin<Box<dyn Future<Output = ActivityResult> + Send + 'static>>;
-
-/// The error type that is recorded of a panic.
-const PANIC: &str = "persevere.Panic";
-
-/// The error type that is recorded when there is no code.
-const NOT_REGISTERED: &str = "persevere.NotRegistered";
 
 /// The code of activities, by name.
 pub(crate) trait ActivityCode: Debug + Send + Sync + 'static {
@@ -107,7 +99,7 @@ impl Contained {
         match &mut self.activity {
             Some(activity) => activity.as_mut().poll(cx),
             // The table starts only what the code knows.
-            None => Poll::Ready(Err(FailureDetails::new(NOT_REGISTERED, "there is no code of this name"))),
+            None => Poll::Ready(Err(FailureDetails::new(kind::NOT_REGISTERED, "there is no code of this name"))),
         }
     }
 }
@@ -139,7 +131,7 @@ impl Drop for Contained {
 
 /// The failure that a panic is.
 pub(crate) fn panic_failure(payload: &(dyn Any + Send)) -> FailureDetails {
-    FailureDetails::new(PANIC, panic_message(payload))
+    FailureDetails::new(kind::PANIC, panic_message(payload))
 }
 
 /// The text of a panic.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::activity_run::{ActivityCode, BoxedActivity};
+use super::activity_run::ActivityCode;
 use crate::context::ActivityContext;
+use crate::contract::BoxedActivity;
 use crate::model::JsonText;
 use crate::registry::Registry;
 

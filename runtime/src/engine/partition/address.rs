@@ -1,13 +1,13 @@
 //! Finds the slot that something is for: in memory, or by one lookup behind which everything for the same instance waits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::slot::{Phase, Slot, TaskAnchor};
 use super::{Partition, TaskState};
 use crate::context::payload_too_large;
 use crate::engine::stuck::CORRUPT;
-use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket};
+use crate::engine::{ClientOperation, CommitNumber, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket};
 use crate::model::{FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp};
 use crate::store::{InstanceRef, LoadError};
 
@@ -23,11 +23,23 @@ pub(super) enum Addressed {
 }
 
 /// The lookups under way.
+///
+/// An answer counts only while its instance has not been in memory since it was asked for: what comes into memory takes
+/// along everything that waits for it, and the tickets with it.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
-    by_id: HashMap<InstanceId, Vec<Addressed>>,
-    by_key: HashMap<InstanceKey, Vec<Addressed>>,
+    by_id: HashMap<InstanceId, Waiting>,
+    by_key: HashMap<InstanceKey, Waiting>,
     tickets: BTreeMap<Ticket, Target>,
+    /// Slots whose records are wanted once this commit of theirs is durable.
+    deferred: VecDeque<(CommitNumber, InstanceKey)>,
+}
+
+/// What waits for one lookup.
+#[derive(Debug)]
+struct Waiting {
+    ticket: Ticket,
+    what: Vec<Addressed>,
 }
 
 #[derive(Debug)]
@@ -40,7 +52,23 @@ enum Target {
 impl Lookups {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.tickets.is_empty()
+        self.tickets.is_empty() && self.deferred.is_empty()
+    }
+
+    pub(super) fn take_by_id(&mut self, id: &InstanceId) -> Vec<Addressed> {
+        let waiting = self.by_id.remove(id);
+        self.take(waiting)
+    }
+
+    fn take_by_key(&mut self, key: InstanceKey) -> Vec<Addressed> {
+        let waiting = self.by_key.remove(&key);
+        self.take(waiting)
+    }
+
+    fn take(&mut self, waiting: Option<Waiting>) -> Vec<Addressed> {
+        let Some(Waiting { ticket, what }) = waiting else { return Vec::new() };
+        self.tickets.remove(&ticket);
+        what
     }
 }
 
@@ -144,11 +172,11 @@ impl Partition {
             return self.apply(now, *key, what);
         }
         if let Some(waiting) = self.lookups.by_id.get_mut(&id) {
-            return waiting.push(what);
+            return waiting.what.push(what);
         }
         let with_history = what.needs_history();
-        self.lookups.by_id.insert(id.clone(), vec![what]);
-        self.look_up(Target::Id(id.clone()), InstanceRef::Id(id), with_history);
+        let ticket = self.look_up(Target::Id(id.clone()), InstanceRef::Id(id.clone()), with_history);
+        self.lookups.by_id.insert(id, Waiting { ticket, what: vec![what] });
     }
 
     pub(super) fn by_key(&mut self, now: Timestamp, key: InstanceKey, what: Addressed) {
@@ -156,39 +184,67 @@ impl Partition {
             return self.apply(now, key, what);
         }
         if let Some(waiting) = self.lookups.by_key.get_mut(&key) {
-            return waiting.push(what);
+            return waiting.what.push(what);
         }
         let with_history = what.needs_history();
-        self.lookups.by_key.insert(key, vec![what]);
-        self.look_up(Target::Key(key), InstanceRef::Key(key), with_history);
+        let ticket = self.look_up(Target::Key(key), InstanceRef::Key(key), with_history);
+        self.lookups.by_key.insert(key, Waiting { ticket, what: vec![what] });
     }
 
-    /// Asks for the records of a slot.
+    /// Asks for the records of a slot, as soon as the store has all of them.
     pub(super) fn load_history(&mut self, slot: &mut Slot) {
         let key = slot.head.key;
         slot.phase = Phase::Loading;
-        self.look_up(Target::History(key), InstanceRef::Key(key), true);
+        if slot.last_commit > self.durable {
+            self.lookups.deferred.push_back((slot.last_commit, key));
+        } else {
+            self.look_up(Target::History(key), InstanceRef::Key(key), true);
+        }
     }
 
-    fn look_up(&mut self, target: Target, instance: InstanceRef, with_history: bool) {
+    /// Asks for what had to wait for a commit.
+    pub(super) fn load_deferred(&mut self) {
+        let durable = self.durable;
+        let mut due = Vec::new();
+        self.lookups.deferred.retain(|(number, key)| {
+            let wait = *number > durable;
+            if !wait {
+                due.push(*key);
+            }
+            wait
+        });
+        for key in due {
+            self.look_up(Target::History(key), InstanceRef::Key(key), true);
+        }
+    }
+
+    fn look_up(&mut self, target: Target, instance: InstanceRef, with_history: bool) -> Ticket {
         let ticket = self.ticket();
         self.lookups.tickets.insert(ticket, target);
         self.outputs.push(PartitionOutput::Load { ticket, target: instance, with_history });
+        ticket
     }
 
     pub(super) fn loaded(&mut self, now: Timestamp, ticket: Ticket, result: Result<Option<LoadedInstance>, LoadError>) {
-        let waiting = match self.lookups.tickets.remove(&ticket) {
+        let mut waiting = match self.lookups.tickets.remove(&ticket) {
+            // It has come into memory another way, or asks again.
             None => return,
             Some(Target::History(key)) => return self.history_loaded(key, result),
-            Some(Target::Id(id)) => self.lookups.by_id.remove(&id),
-            Some(Target::Key(key)) => self.lookups.by_key.remove(&key),
+            Some(Target::Id(id)) => self.lookups.take_by_id(&id),
+            Some(Target::Key(key)) => self.lookups.take_by_key(key),
         };
         let key = match result {
-            Ok(Some(loaded)) => Some(self.admit(loaded)),
+            Ok(Some(loaded)) => {
+                let id = loaded.stored.head.id.clone();
+                let key = self.admit(loaded);
+                waiting.extend(self.lookups.take_by_id(&id));
+                waiting.extend(self.lookups.take_by_key(key));
+                Some(key)
+            }
             Ok(None) => None,
-            Err(error) => return self.unreadable(waiting.unwrap_or_default(), &error),
+            Err(error) => return self.unreadable(waiting, &error),
         };
-        for what in waiting.unwrap_or_default() {
+        for what in waiting {
             // An id may have got a life by what stood before this in the queue.
             let current = match &what {
                 Addressed::Client(_, operation) => operation.target().and_then(|id| self.ids.get(id)).copied(),

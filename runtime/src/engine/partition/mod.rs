@@ -154,6 +154,7 @@ impl Partition {
 
     fn became_durable(&mut self, upto: CommitNumber) {
         self.durable = self.durable.max(upto);
+        self.load_deferred();
         self.cool();
         self.evict();
     }

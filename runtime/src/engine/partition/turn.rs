@@ -337,6 +337,9 @@ impl Partition {
         if let Some(live) = &mut slot.live {
             live.history_bytes += bytes.len();
         }
+        if let Some(history) = &mut slot.history {
+            history.push(bytes.clone());
+        }
         slot.records = record.turn_number + 1;
         slot.newest = record.time;
         taken.commit.record = Some(RecordRow {

@@ -1,11 +1,13 @@
+//! The table of activities, with activities that end when the test says so.
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::oneshot;
 
-use super::super::activity_run::BoxedActivity;
 use super::*;
+use crate::contract::BoxedActivity;
 use crate::model::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId};
 
 /// Activities that end when the test says so; their input is their number.

@@ -43,6 +43,11 @@ fn hello_cities_goes_on_after_a_crash_and_repeats_nothing_that_was_recorded() {
         ]
     );
     assert_eq!(greeted(&folder, "hello_cities.log"), ["Tokyo", "Seattle", "London"]);
+
+    let readme = std::fs::read_to_string(program::root().join("README.md")).unwrap();
+    for line in crashed.lines.iter().chain(&resumed).filter(|line| !line.contains("Graz")) {
+        assert!(readme.contains(line.as_str()), "the README shows another output than {line:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,232 @@
+//! The orchestrators of the victim. Each shows how many steps are done, right after each step.
+//!
+//! An instance is named `kind-number`; what it does and what comes out of it follow from its name alone.
+
+use std::time::Duration;
+
+use persevere::prelude::*;
+
+use super::ledger::{Ledger, Line};
+
+/// How many steps are done.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps whose end the code has seen.
+    pub done: u32,
+}
+
+/// An item for an instance that collects; [`LAST`] is the last.
+#[external_event]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item(pub i64);
+
+/// The number of the item that ends a collection.
+pub const LAST: i64 = -1;
+
+/// One step: `done` steps are done before it.
+#[activity]
+pub async fn work(cx: &ActivityContext, done: u32, micros: u64) -> Result<u64, ActivityError> {
+    let ledger = cx.state::<Ledger>();
+    ledger.write(&Line::Begin(cx.idempotency_key(), cx.instance_id().to_string(), done));
+    if micros > 0 {
+        tokio::time::sleep(Duration::from_micros(micros)).await;
+    }
+    ledger.write(&Line::End(cx.idempotency_key()));
+    Ok(result_of(done))
+}
+
+/// What a step returns.
+pub fn result_of(done: u32) -> u64 {
+    u64::from(done) * 7 + 1
+}
+
+/// Activities one after the other.
+#[orchestrator]
+pub async fn steps(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u64, OrchestrationError> {
+    let mut sum = 0;
+    ctx.set_custom_status(&Progress { done: 0 })?;
+    for done in 0..count {
+        sum += work::call(&ctx, done, u64::from(done % 3) * 700).await?;
+        ctx.set_custom_status(&Progress { done: done + 1 })?;
+    }
+    Ok(sum)
+}
+
+/// Activities side by side.
+#[orchestrator]
+pub async fn fan(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u64, OrchestrationError> {
+    ctx.set_custom_status(&Progress { done: 0 })?;
+    let calls = (0..count).map(|place| work::call(&ctx, place, u64::from(place % 4) * 400));
+    let sum = ctx.try_join_all(calls).await?.into_iter().sum();
+    ctx.set_custom_status(&Progress { done: count })?;
+    Ok(sum)
+}
+
+/// Timers and activities in turn.
+#[orchestrator]
+pub async fn timers(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u64, OrchestrationError> {
+    let mut sum = 0;
+    ctx.set_custom_status(&Progress { done: 0 })?;
+    for done in (0..count).map(|round| round * 2) {
+        ctx.create_timer(Duration::from_millis(3)).await;
+        ctx.set_custom_status(&Progress { done: done + 1 })?;
+        sum += work::call(&ctx, done + 1, 0).await?;
+        ctx.set_custom_status(&Progress { done: done + 2 })?;
+    }
+    Ok(sum)
+}
+
+/// Collects items until the last.
+#[orchestrator]
+pub async fn collect(ctx: OrchestrationContext<Progress>) -> Result<Vec<i64>, OrchestrationError> {
+    let mut items = Vec::new();
+    ctx.set_custom_status(&Progress { done: 0 })?;
+    loop {
+        match Item::wait(&ctx).await? {
+            Item(LAST) => return Ok(items),
+            Item(number) => items.push(number),
+        }
+        ctx.set_custom_status(&Progress { done: items.len() as u32 })?;
+    }
+}
+
+/// Collects items until the last, with a timer beside each wait.
+#[orchestrator]
+pub async fn race(ctx: OrchestrationContext<Progress>) -> Result<Vec<i64>, OrchestrationError> {
+    let mut items = Vec::new();
+    ctx.set_custom_status(&Progress { done: 0 })?;
+    loop {
+        match Item::wait(&ctx).timeout(&ctx, Duration::from_millis(20)).await {
+            Ok(item) => match item? {
+                Item(LAST) => return Ok(items),
+                Item(number) => items.push(number),
+            },
+            Err(_) => {
+                // A call beside a timer that is due at once: one of them is cancelled.
+                select! {
+                    _ = work::call(&ctx, items.len() as u32, 500) => {},
+                    _ = ctx.create_timer(Duration::from_micros(300)) => {},
+                }
+            }
+        }
+        ctx.set_custom_status(&Progress { done: items.len() as u32 })?;
+    }
+}
+
+/// Sub-orchestrations one after the other, and two side by side.
+#[orchestrator]
+pub async fn parent(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u64, OrchestrationError> {
+    let mut sum = 0;
+    ctx.set_custom_status(&Progress { done: 0 })?;
+    for done in 0..count {
+        sum += steps::call(&ctx, 2).await?;
+        ctx.set_custom_status(&Progress { done: done + 1 })?;
+    }
+    let (left, right) = try_join!(fan::call(&ctx, 2), steps::call(&ctx, 1))?;
+    ctx.set_custom_status(&Progress { done: count + 2 })?;
+    Ok(sum + left + right)
+}
+
+/// One item, one activity, and then anew: what was collected is the input of the next execution.
+#[orchestrator]
+pub async fn eternal(ctx: OrchestrationContext<Progress>, items: Vec<i64>) -> Result<Vec<i64>, OrchestrationError> {
+    let mut items = items;
+    if items.is_empty() {
+        ctx.set_custom_status(&Progress { done: 0 })?;
+    }
+    match Item::wait(&ctx).await? {
+        Item(LAST) => return Ok(items),
+        Item(number) => items.push(number),
+    }
+    let done = items.len() as u32;
+    work::call(&ctx, done - 1, 0).await?;
+    ctx.set_custom_status(&Progress { done })?;
+    eternal::continue_as_new(&ctx, items).await
+}
+
+/// Steps that never end; somebody terminates it.
+#[orchestrator]
+pub async fn doomed(ctx: OrchestrationContext<Progress>) -> Result<(), OrchestrationError> {
+    ctx.set_custom_status(&Progress { done: 0 })?;
+    let mut done = 0;
+    loop {
+        let _ = work::call(&ctx, done, 200).timeout(&ctx, Duration::from_secs(3600)).await?;
+        done += 1;
+        ctx.set_custom_status(&Progress { done })?;
+    }
+}
+
+/// What instances do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "named as their orchestrators")]
+pub enum Kind {
+    Steps,
+    Fan,
+    Timers,
+    Collect,
+    Race,
+    Parent,
+    Eternal,
+    Doomed,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Steps, Self::Fan, Self::Timers, Self::Collect, Self::Race, Self::Parent, Self::Eternal, Self::Doomed];
+
+    /// The orchestrator's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Steps => "steps",
+            Self::Fan => "fan",
+            Self::Timers => "timers",
+            Self::Collect => "collect",
+            Self::Race => "race",
+            Self::Parent => "parent",
+            Self::Eternal => "eternal",
+            Self::Doomed => "doomed",
+        }
+    }
+
+    /// Whether it is given items.
+    pub fn takes_items(self) -> bool {
+        matches!(self, Self::Collect | Self::Race | Self::Eternal)
+    }
+
+    /// Whether its items carry ids, so that one may be raised again.
+    ///
+    /// An id counts within one execution, so what goes on as new gets each item once and never again.
+    pub fn items_have_ids(self) -> bool {
+        matches!(self, Self::Collect | Self::Race)
+    }
+}
+
+/// The instance of this number.
+pub fn instance(number: u32) -> String {
+    format!("{}-{number}", Kind::ALL[number as usize % Kind::ALL.len()].name())
+}
+
+/// What an instance does, and its number. `None`: a sub-orchestration, whose id says nothing.
+pub fn what_is(id: &str) -> Option<(Kind, u32)> {
+    let (name, number) = id.split_once('-')?;
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name)?;
+    Some((kind, number.parse().ok()?))
+}
+
+/// How much of it an instance does: its steps, or its items.
+pub fn size_of(number: u32) -> u32 {
+    3 + number / 8 % 3
+}
+
+/// What an instance that takes no items and ends by itself returns.
+pub fn output_of(kind: Kind, number: u32) -> u64 {
+    let steps = |count: u32| (0..count).map(result_of).sum::<u64>();
+    let size = size_of(number);
+    match kind {
+        Kind::Steps | Kind::Fan => steps(size),
+        Kind::Timers => (0..size).map(|round| result_of(round * 2 + 1)).sum(),
+        Kind::Parent => u64::from(size) * steps(2) + steps(2) + steps(1),
+        Kind::Collect | Kind::Race | Kind::Eternal | Kind::Doomed => 0,
+    }
+}

@@ -1,0 +1,78 @@
+//! What a start is refused for.
+
+use persevere::store::{LoadError, MemoryStore, OpenError, SqliteStore};
+use persevere::testing::FaultyStore;
+use persevere::{Runtime, StartError, registry};
+
+use super::program::{Ledger, do_job, greet, greet_all, handle, in_time, job, program};
+
+#[tokio::test]
+async fn a_start_without_a_store_says_so() {
+    let error = program(&Ledger::new()).start().await.unwrap_err();
+    assert!(matches!(error, StartError::NoStore), "{error}");
+    assert!(error.to_string().contains(".store("), "{error}");
+}
+
+#[test]
+fn a_start_outside_tokio_says_so() {
+    let start = std::pin::pin!(program(&Ledger::new()).store(MemoryStore::new()).start());
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(Err(error)) = start.poll(&mut cx) else { panic!("not refused at once") };
+    assert!(matches!(error, StartError::NoTokioRuntime), "{error}");
+}
+
+#[tokio::test]
+async fn a_start_without_code_says_so_and_leaves_the_store_alone() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let faults = store.faults();
+    let error = Runtime::builder().store(store).start().await.unwrap_err();
+    assert!(matches!(error, StartError::Registry(_)), "{error}");
+    assert_eq!(faults.claims(), 0);
+}
+
+#[tokio::test]
+async fn explicit_registration_runs_what_is_listed() {
+    in_time(async {
+        let listed = registry![greet_all, greet];
+        let builder = Runtime::builder().register(listed).register(registry![do_job, job]).state(Ledger::new());
+        let runtime = builder.store(MemoryStore::new()).start().await.unwrap();
+        let greeting = greet_all::start(runtime.client(), vec!["Rome".to_owned()]).await.unwrap();
+        assert_eq!(greeting.result().await.unwrap(), ["Hello Rome!"]);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b9_a_second_runtime_on_the_same_file_is_refused_until_the_first_is_gone() {
+    in_time(async {
+        let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
+        let path = folder.path().join("one.db");
+        let first = program(&ledger).store(SqliteStore::open(&path).unwrap()).start().await.unwrap();
+        let greeting = greet_all::start(first.client(), vec!["Bern".to_owned()]).instance_id("a").await.unwrap();
+        greeting.result().await.unwrap();
+        let refused = match SqliteStore::open(&path) {
+            Ok(second) => program(&ledger).store(second).start().await.unwrap_err(),
+            Err(error) => error.into(),
+        };
+        assert!(matches!(refused, StartError::Open(OpenError::InUse { .. })), "{refused}");
+        first.shutdown().await.unwrap();
+        let third = program(&ledger).store(SqliteStore::open(&path).unwrap()).start().await.unwrap();
+        assert_eq!(handle::<greet_all>(&third, "a").result().await.unwrap(), ["Hello Bern!"]);
+        third.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_closed_again_and_the_next_start_works() {
+    in_time(async {
+        let (store, faults) = super::program::faulty();
+        let ledger = Ledger::new();
+        faults.fail_loads(1, &LoadError::Corrupt("checksum".to_owned()));
+        let error = program(&ledger).shared_store(store.clone()).start().await.unwrap_err();
+        assert!(matches!(error, StartError::Load(LoadError::Corrupt(_))), "{error}");
+        super::program::run(&store, &ledger).await.shutdown().await.unwrap();
+    })
+    .await;
+}
