@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use persevere::model::RuntimeStatus;
-use persevere::store::{CommitError, LoadError};
-use persevere::testing::Fault;
+use persevere::store::{LoadError, SqliteStore};
+use persevere::testing::{Fault, FaultyStore};
 use persevere::{CancellationReason, Client, ClientError, ShutdownError};
 use tokio::task::JoinSet;
 
 use super::program::{
-    Go, Greeted, Ledger, cities, do_job, faulty, greet_all, handle, in_time, job_or_go, program, run, wait_for_go,
+    Go, Greeted, Ledger, cities, do_job, faulty, greet_all, handle, in_time, job_or_go, program, run, show_go,
+    wait_for_go,
 };
 
 /// Starts until the outcome is known. The id makes that safe.
@@ -86,13 +87,8 @@ async fn b4_a_full_store_refuses_new_work_with_the_cause_and_goes_on_when_there_
         let sent = faults.commits_sent();
         ledger.let_end("a");
         faults.answered(sent + 1).await;
-        // The failed commit has been answered; the engine reads the answer before the next call.
-        let refused = loop {
-            match greet_all::start(runtime.client(), vec![]).instance_id("refused").await {
-                Err(error) => break error,
-                Ok(_) => panic!("taken by a store that is full"),
-            }
-        };
+        // The engine thread knows of the failure before it reads the next call: it is the one that was answered.
+        let refused = greet_all::start(runtime.client(), vec![]).instance_id("refused").await.unwrap_err();
         let ClientError::StoreUnavailable { cause } = &refused else { panic!("{refused:?}") };
         assert!(cause.contains("full"), "{cause}");
         faults.heal();
@@ -248,6 +244,26 @@ async fn b1_a_store_that_is_gone_for_good_stops_the_runtime_at_once() {
 }
 
 #[tokio::test]
+async fn a_runtime_that_gave_up_frees_the_file_though_clients_are_still_there() {
+    in_time(async {
+        let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
+        let path = folder.path().join("one.db");
+        let store = FaultyStore::new(SqliteStore::open(&path).unwrap());
+        store.faults().fail_next_commit(Fault::Fatal);
+        let first = program(&ledger).store(store).start().await.unwrap();
+        let client = first.client().clone();
+        let error = greet_all::start(&client, vec![]).await.unwrap_err();
+        assert!(matches!(error, ClientError::Fatal { .. }), "{error}");
+        assert!(first.shutdown().await.is_err());
+        let second = program(&ledger).store(SqliteStore::open(&path).unwrap()).start().await.unwrap();
+        greet_all::start(second.client(), vec![]).await.unwrap().result().await.unwrap();
+        assert!(matches!(client.get_instance("x").await, Err(ClientError::Fatal { .. })));
+        second.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn b1_a_recovery_that_cannot_claim_or_load_is_tried_again() {
     in_time(async {
         let (store, faults) = faulty();
@@ -285,19 +301,19 @@ async fn b5_reads_that_fail_for_a_while_are_tried_again() {
 }
 
 #[tokio::test]
-async fn b10_a_wait_sees_what_a_commit_of_unknown_outcome_applied() {
+async fn b10_a_watch_sees_what_a_commit_of_unknown_outcome_applied() {
     in_time(async {
         let (store, faults) = faulty();
         let runtime = run(&store, &Ledger::new()).await;
-        let waiting = wait_for_go::start(runtime.client()).await.unwrap();
-        waiting.wait_for_start().await.unwrap();
-        let wait = tokio::spawn(waiting.result().into_future());
-        faults.observe(|_, result| assert!(!matches!(result, Err(CommitError::Transient(_)))));
+        let showing = show_go::start(runtime.client()).await.unwrap();
+        let mut watch = showing.watch_custom_status();
+        assert_eq!(watch.next().await, Some(Ok(Greeted(0))));
         faults.fail_next_commit(Fault::Applied);
-        // The end is applied, and nobody publishes it: the recovery does.
-        let error = waiting.raise_event(Go(9)).await.unwrap_err();
+        // The new value is applied, and nobody publishes it: the recovery does.
+        let error = showing.raise_event(Go(9)).await.unwrap_err();
         assert!(error.outcome_is_unknown(), "{error}");
-        assert_eq!(wait.await.unwrap().unwrap(), 9);
+        assert_eq!(watch.next().await, Some(Ok(Greeted(9))));
+        assert_eq!(watch.next().await, None);
         runtime.shutdown().await.unwrap();
     })
     .await;

@@ -134,6 +134,39 @@ pub(crate) async fn greet_for_ever(ctx: OrchestrationContext<Greeted>, round: us
     greet_for_ever::continue_as_new(&ctx, round + 1).await
 }
 
+/// Never ends, and needs nothing from outside to go on.
+#[orchestrator]
+pub(crate) async fn count_for_ever(ctx: OrchestrationContext<Greeted>, round: usize) -> Result<(), OrchestrationError> {
+    ctx.set_custom_status(&Greeted(round))?;
+    count_for_ever::continue_as_new(&ctx, round + 1).await
+}
+
+/// Shows when it waits to be told to go, and when it was.
+#[orchestrator]
+pub(crate) async fn show_go(ctx: OrchestrationContext<Greeted>) -> Result<(), OrchestrationError> {
+    ctx.set_custom_status(&Greeted(0))?;
+    let go = Go::wait(&ctx).await?;
+    ctx.set_custom_status(&Greeted(go.0 as usize))?;
+    Ok(())
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("dropped")
+    }
+}
+
+/// Waits with a value that panics when it is dropped.
+#[orchestrator]
+pub(crate) async fn wait_with_a_bad_value(ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
+    let value = PanicsWhenDropped;
+    let go = Go::wait(&ctx).await?;
+    std::mem::forget(value);
+    Ok(go.0)
+}
+
 /// Tells to go on.
 #[external_event]
 #[derive(Clone, Debug, PartialEq)]

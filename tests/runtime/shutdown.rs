@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use persevere::store::{MemoryStore, SqliteStore, Store};
+use persevere::store::{InstanceRef, MemoryStore, SqliteStore, Store};
 use persevere::testing::Fault;
-use persevere::{CancellationReason, ClientError, ShutdownError};
+use persevere::{CancellationReason, ClientError, RuntimeStatus, ShutdownError};
 
 use super::program::{
-    Ledger, cities, do_job, faulty, greet_all, greet_for_ever, handle, in_time, program, run, wait_for_go,
+    Ledger, cities, count_for_ever, do_job, faulty, greet_all, greet_for_ever, handle, in_time, program, run,
+    wait_for_go,
 };
 
 #[tokio::test]
@@ -29,6 +30,9 @@ async fn b21_an_activity_may_finish_and_is_recorded_without_another_poll() {
         stopping.await.unwrap().unwrap();
         let told = running.result().await.unwrap_err();
         assert!(told.to_string().contains("stopped"), "{told}");
+        let target = InstanceRef::Id("a".parse().unwrap());
+        let stored = store.instance(target).await.unwrap().unwrap();
+        assert_eq!(stored.head.status, RuntimeStatus::Running, "polled while stopping");
 
         let second = run(&store, &ledger).await;
         assert_eq!(handle::<do_job>(&second, "a").result().await.unwrap(), "a is done");
@@ -65,13 +69,14 @@ async fn b7_an_activity_that_fails_because_of_the_shutdown_runs_again() {
 async fn b21_an_eternal_orchestration_does_not_prevent_it_and_goes_on_where_it_was() {
     in_time(async {
         let (ledger, store): (_, Arc<dyn Store>) = (Ledger::new(), Arc::new(MemoryStore::new()));
-        let mut seen = 0;
+        let mut seen = (0, 0);
         for life in 0..3 {
             let runtime = run(&store, &ledger).await;
-            greet_for_ever::start(runtime.client(), 1).instance_id("e").await.unwrap();
-            let eternal = handle::<greet_for_ever>(&runtime, "e");
-            let now = eternal.wait_for_custom_status(move |status| status.0 > seen + 20).await.unwrap();
-            seen = now.0;
+            let greeting = greet_for_ever::start(runtime.client(), 1).instance_id("g").await.unwrap();
+            let counting = count_for_ever::start(runtime.client(), 1).instance_id("c").await.unwrap();
+            let (greeted, counted) = seen;
+            seen.0 = greeting.wait_for_custom_status(move |status| status.0 > greeted + 20).await.unwrap().0;
+            seen.1 = counting.wait_for_custom_status(move |status| status.0 > counted + 20).await.unwrap().0;
             runtime.shutdown().await.unwrap();
             assert!(ledger.runs().iter().all(|runs| *runs == 1), "life {life}: {:?}", ledger.runs());
         }

@@ -30,7 +30,9 @@ pub use continue_as_new::ContinueAsNew;
 pub use durable::{AssumeDurable, AwaitCheck, Block, Durable, assume_durable_future, block, output_of};
 pub use event::EventWait;
 pub(crate) use in_turn::{InTurn, in_turn};
-pub use join::{Join, JoinBranch, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join};
+pub use join::{
+    Join, JoinBranch, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join,
+};
 pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, try_join_all};
 pub(crate) use journal::{Awaits, Journal, Mismatch, payload_too_large};
 pub use orchestration::{Context, OrchestrationContext};

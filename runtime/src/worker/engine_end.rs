@@ -28,7 +28,8 @@ impl Engine {
             Ok(()) => tracing::info!("the runtime has stopped"),
             Err(error) => tracing::error!(%error, "the runtime has stopped"),
         }
-        // Whoever is told may open the store again.
+        // Whoever is told may open the store again, though clients are still there.
+        thread.access.release();
         drop(thread);
         if let Some(stop) = stop {
             stop.finish(&result);

@@ -27,6 +27,7 @@ use super::phase::Phase;
 use super::recovery::{Opened, Recovery};
 use super::session::{Loss, Session, SessionParts};
 use super::shutdown::{Stop, StopRequest, StopStep};
+use super::store_access::StoreAccess;
 use super::world::World;
 use crate::client::SubmitError;
 use crate::engine::PartitionInput;
@@ -58,6 +59,8 @@ pub(crate) struct EngineThread {
     /// Calls that the partition has at a time.
     pub(crate) calls_bound: usize,
     pub(crate) ending: Arc<Ending>,
+    /// How clients reach the store.
+    pub(crate) access: Arc<StoreAccess>,
 }
 
 /// The engine thread at work.

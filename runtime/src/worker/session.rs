@@ -218,7 +218,7 @@ impl Session {
                     world.activities.settle(task, crate::context::CancellationReason::Cancelled);
                 }
                 Held::Effect(Effect::Reply { request, result }) => world.reply(request, result),
-                Held::Effect(Effect::InstanceChanged(head)) => world.hub.publish(head),
+                Held::Effect(Effect::InstanceChanged(head)) => world.show(head),
                 Held::TasksSettled { tasks, reason } => {
                     tasks.into_iter().for_each(|task| world.activities.settle(task, reason));
                 }

@@ -7,7 +7,9 @@ use super::slot::{Phase, Slot, TaskAnchor};
 use super::{Partition, TaskState};
 use crate::context::payload_too_large;
 use crate::engine::stuck::CORRUPT;
-use crate::engine::{ClientOperation, CommitNumber, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket};
+use crate::engine::{
+    ClientOperation, CommitNumber, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
+};
 use crate::model::{FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp};
 use crate::store::{InstanceRef, LoadError};
 

@@ -68,6 +68,7 @@ impl Bench {
                 calls: Calls::default(),
                 hub: Arc::new(ChangeHub::new()),
             },
+            access: Arc::new(StoreAccess::new(Arc::clone(&store_part))),
             parts: SessionParts { store: store_part, config: PartitionConfig::default(), registry, bounds },
             clock: Arc::new(ManualClock::new(Timestamp(1))),
             internal,
@@ -190,7 +191,7 @@ fn b1_a_loss_answers_every_call_and_nothing_is_taken_before_the_claim() {
 fn b1_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_again() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     let lose = |bench: &mut Bench, epoch: u32| {
-        let _ = bench.start();
+        drop(bench.start());
         bench.settle().unwrap();
         bench.store.answer_commit(Err(CommitError::Fenced("row".to_owned())));
         bench.lose()?;
@@ -200,7 +201,7 @@ fn b1_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_ag
         Ok(())
     };
     assert_eq!((lose(&mut bench, 2), lose(&mut bench, 3)), (Ok(()), Ok(())));
-    let _ = bench.start();
+    drop(bench.start());
     bench.settle().unwrap();
     while bench.turns_in_flight() > 0 {
         bench.store.answer_commit(Ok(()));
