@@ -184,7 +184,8 @@ macro_rules! catch_all_error {
         $(#[$doc])*
         ///
         /// It does not implement `std::error::Error`: that is what lets `?` turn every error into it.
-        #[derive(Clone, PartialEq)]
+        #[derive(Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(transparent)]
         pub struct $name(FailureDetails);
 
         impl $name {
@@ -338,10 +339,14 @@ mod tests {
             Pay(#[from] CallError<PayError>),
             #[error(transparent)]
             Late(#[from] TimedOut),
+            #[error(transparent)]
+            Ship(#[from] CallError<ActivityError>),
         }
         let details = PayError::Declined("x".to_owned()).__to_details();
+        let no_truck = ActivityError::new("no truck").into_details();
         for error in [
-            OrderError::from(CallError::from_details(details)),
+            OrderError::from(CallError::<PayError>::from_details(details)),
+            OrderError::from(CallError::<ActivityError>::from_details(no_truck)),
             OrderError::from(TimedOut::new(Duration::from_millis(1))),
         ] {
             let recorded = error.__to_details();
