@@ -16,6 +16,11 @@ fn event() {
     check("event");
 }
 
+#[test]
+fn orchestrator_fn() {
+    check("orchestrator_fn");
+}
+
 fn check(folder: &str) {
     let cases = trybuild::TestCases::new();
     cases.pass(format!("ui/{folder}/pass/*.rs"));

@@ -50,6 +50,9 @@ pub(crate) struct Options {
     pub(crate) version: Option<LitStr>,
     pub(crate) marker: Option<Ident>,
     pub(crate) krate: Option<Path>,
+    /// The path of the library in a declaration of code that runs elsewhere, which knows it. Such an activity has no
+    /// context.
+    pub(crate) library: Option<TokenStream>,
     pub(crate) allow_foreign_await: bool,
 }
 
@@ -77,9 +80,10 @@ impl Options {
 
     /// The path to the generated code's helpers.
     pub(crate) fn rt(&self) -> TokenStream {
-        match &self.krate {
-            Some(path) => quote::quote!(#path::__rt),
-            None => quote::quote!(::persevere::__rt),
+        match (&self.krate, &self.library) {
+            (Some(path), _) => quote::quote!(#path::__rt),
+            (None, Some(path)) => quote::quote!(#path::__rt),
+            (None, None) => quote::quote!(::persevere::__rt),
         }
     }
 

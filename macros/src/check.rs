@@ -21,7 +21,7 @@ pub(crate) fn callable(
 ) -> Result<Callable, Box<Sketch>> {
     qualifiers(kind, &function, errors);
     let generic = generics(kind, &function, errors);
-    let (context, parameters) = context(kind, &function, errors);
+    let (context, parameters) = context(kind, &function, options.library.is_some(), errors);
     let inputs: Vec<_> = parameters.iter().map(|parameter| input(parameter, errors)).collect();
     number_of_inputs(&function, inputs.len(), errors);
     let output = output(kind, &function, errors);
@@ -82,7 +82,12 @@ fn generics(kind: Kind, function: &Function, errors: &mut Errors) -> bool {
 }
 
 /// The context parameter, and the parameters after it.
-fn context<'a>(kind: Kind, function: &'a Function, errors: &mut Errors) -> (Option<Type>, Vec<&'a PatType>) {
+fn context<'a>(
+    kind: Kind,
+    function: &'a Function,
+    declared: bool,
+    errors: &mut Errors,
+) -> (Option<Type>, Vec<&'a PatType>) {
     let mut parameters = Vec::new();
     for parameter in &function.sig.inputs {
         match parameter {
@@ -99,7 +104,7 @@ fn context<'a>(kind: Kind, function: &'a Function, errors: &mut Errors) -> (Opti
     let has_receiver = parameters.len() < function.sig.inputs.len();
     match kind {
         Kind::Activity => match parameters.split_first() {
-            Some((first, rest)) if matches!(&*first.ty, Type::Reference(_)) => {
+            Some((first, rest)) if !declared && matches!(&*first.ty, Type::Reference(_)) => {
                 (activity_context(first, errors), rest.to_vec())
             }
             _ => (None, parameters),
@@ -125,7 +130,10 @@ fn activity_context(parameter: &PatType, errors: &mut Errors) -> Option<Type> {
         return None;
     }
     if let Some(lifetime) = &reference.lifetime {
-        errors.push(lifetime, "the context of an activity needs no lifetime: write `&ActivityContext`");
+        errors.push(
+            lifetime,
+            "a first parameter taken by reference is the activity's context, which needs no lifetime: write `ctx: &ActivityContext`; inputs own their data",
+        );
         return None;
     }
     storable_form(&reference.elem, errors).then(|| (*reference.elem).clone())
@@ -171,8 +179,7 @@ fn storable_form(ty: &Type, errors: &mut Errors) -> bool {
     for token in flat(ty.to_token_stream()) {
         match &token {
             TokenTree::Punct(punct) if punct.as_char() == '&' => {
-                let owned = owned_form(ty);
-                errors.push(ty, format!("inputs are stored and read again, so they own their data{owned}"));
+                errors.push(ty, format!("inputs are stored and read again, so they own their data{}", owned_form(ty)));
                 return false;
             }
             TokenTree::Ident(word) if word == "impl" => {
@@ -198,12 +205,13 @@ fn follows_quote(token: Option<&TokenTree>) -> bool {
 
 /// What to write instead of a reference.
 fn owned_form(ty: &Type) -> String {
-    let Type::Reference(reference) = ty else { return String::new() };
-    match &*reference.elem {
-        Type::Path(path) if path.path.is_ident("str") => ": write `String`".to_owned(),
-        Type::Slice(slice) => format!(": write `Vec<{}>`", text(&slice.elem)),
-        elem => format!(": write `{}`", text(elem)),
-    }
+    let Type::Reference(reference) = ty else { return ": use a type without references".to_owned() };
+    let owned = match &*reference.elem {
+        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
+        Type::Slice(slice) => format!("Vec<{}>", text(&slice.elem)),
+        elem => text(elem),
+    };
+    format!(": write `{owned}`; only the context of an activity is taken by reference, as the first parameter")
 }
 
 /// Tokens as a person would write them.

@@ -35,7 +35,8 @@ type Emit = fn(&TokenStream, TokenStream, TokenStream, TokenStream) -> TokenStre
 
 fn joined(tokens: TokenStream, name: &str, emit: Emit) -> TokenStream {
     let parser = |input: ParseStream<'_>| {
-        let rt = library(input)?;
+        let library = library(input)?;
+        let rt = quote!(#library::__rt);
         if input.is_empty() {
             return Err(input.error(format!("write `{name}!(first, second)`")));
         }
@@ -60,7 +61,8 @@ fn joined(tokens: TokenStream, name: &str, emit: Emit) -> TokenStream {
 /// `select! { pattern = future => expression, .. }`.
 pub(crate) fn select(tokens: TokenStream) -> TokenStream {
     let parser = |input: ParseStream<'_>| {
-        let rt = library(input)?;
+        let library = library(input)?;
+        let rt = quote!(#library::__rt);
         let mut branches = Vec::new();
         while !input.is_empty() {
             branches.push(input.parse::<Branch>()?);
@@ -81,6 +83,15 @@ pub(crate) fn select(tokens: TokenStream) -> TokenStream {
     }
     let mut arms = quote!(__never => match __never {},);
     for Branch { pattern, expression, .. } in branches.iter().rev() {
+        let pattern = if matches!(pattern, Pat::Or(_)) { quote!((#pattern)) } else { quote!(#pattern) };
+        // A block's statements are taken out of it: braces within braces are a lint of the user's.
+        let expression = match expression {
+            Expr::Block(block) if block.attrs.is_empty() && block.label.is_none() => {
+                let statements = &block.block.stmts;
+                quote!(#(#statements)*)
+            }
+            expression => quote!(#expression),
+        };
         // The pattern stands in a `let`: a refutable one is then refused at its own place.
         arms = quote! {
             #rt::Either::This(__output) => {
@@ -132,11 +143,10 @@ impl Parse for Branch {
     }
 }
 
-/// The path of the helpers, from the group that comes first.
-fn library(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+/// The path of the library, from the group that comes first.
+pub(crate) fn library(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let group: Group = input.parse()?;
-    let path = group.stream();
-    Ok(quote!(#path::__rt))
+    Ok(group.stream())
 }
 
 /// A future in its place, checked for being durable where the user wrote it.

@@ -31,6 +31,12 @@ impl Errors {
         self.found.push(error);
     }
 
+    /// Adds the mistakes of a later stage.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        later.looked_at = true;
+        self.found.append(&mut later.found);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

@@ -34,11 +34,12 @@ impl Function {
         quote!(#(#attrs)* #vis #sig #body)
     }
 
-    /// The attributes that generated items take over: documentation, and conditions of compilation.
+    /// The attributes that generated items take over: documentation, and whether it is deprecated.
     pub(crate) fn docs(&self) -> impl Iterator<Item = &Attribute> {
-        self.attrs.iter().filter(|attr| attr.path().is_ident("doc"))
+        self.attrs.iter().filter(|attr| attr.path().is_ident("doc") || attr.path().is_ident("deprecated"))
     }
 
+    /// The conditions of compilation, which all generated items share.
     pub(crate) fn cfgs(&self) -> impl Iterator<Item = &Attribute> {
         self.attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
     }

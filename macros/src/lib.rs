@@ -21,7 +21,7 @@ mod tests;
 
 /// Makes an async function an activity: work that an orchestrator calls, that may do I/O, and whose result is recorded.
 ///
-/// ```ignore
+/// ```text
 /// #[activity]
 /// pub async fn say_hello(city: String) -> Result<String, ActivityError> { Ok(format!("Hello {city}!")) }
 /// ```
@@ -39,7 +39,7 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an async function an orchestrator: deterministic code that calls activities and survives crashes by replay.
 ///
-/// ```ignore
+/// ```text
 /// #[orchestrator]
 /// pub async fn hello_cities(ctx: OrchestrationContext<Progress>, cities: Vec<String>) -> Result<Vec<String>, OrchestrationError> { .. }
 /// ```
@@ -63,7 +63,7 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an async function a helper of orchestrators: it may be awaited there, and its own awaits are checked.
 ///
-/// ```ignore
+/// ```text
 /// #[orchestrator_fn]
 /// async fn greet(ctx: &Context, city: &str) -> Result<String, CallError<ActivityError>> { .. }
 /// ```
@@ -76,7 +76,7 @@ pub fn orchestrator_fn(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a type an external event: clients raise it, orchestrators wait for it.
 ///
-/// ```ignore
+/// ```text
 /// #[external_event]
 /// pub struct BookingConfirmed(pub bool);
 /// ```
@@ -88,6 +88,18 @@ pub fn orchestrator_fn(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn external_event(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::event::external_event(options.into(), item.into()).into()
+}
+
+#[doc(hidden)]
+#[proc_macro]
+pub fn __declare_activity(declarations: TokenStream) -> TokenStream {
+    expand::declare::declare(attr::Kind::Activity, declarations.into()).into()
+}
+
+#[doc(hidden)]
+#[proc_macro]
+pub fn __declare_orchestrator(declarations: TokenStream) -> TokenStream {
+    expand::declare::declare(attr::Kind::Orchestrator, declarations.into()).into()
 }
 
 #[doc(hidden)]

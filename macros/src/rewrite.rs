@@ -41,6 +41,13 @@ pub(crate) fn body(body: &Group, rt: &TokenStream, check_awaits: bool, errors: &
     Rewritten { body: regroup(body, stream), calls }
 }
 
+/// The inner attributes of a body, and what follows them.
+pub(crate) fn split_inner_attributes(body: &Group) -> (TokenStream, TokenStream) {
+    let tokens: Vec<_> = body.stream().into_iter().collect();
+    let (attributes, rest) = tokens.split_at(inner_attributes(&tokens));
+    (attributes.iter().cloned().collect(), rest.iter().cloned().collect())
+}
+
 /// How many tokens the inner attributes take.
 fn inner_attributes(tokens: &[TokenTree]) -> usize {
     let mut at = 0;
@@ -241,11 +248,14 @@ fn regroup(group: &Group, stream: TokenStream) -> Group {
 }
 
 /// Generated tokens at a place of the user, so that an error points there.
-fn respan(tokens: TokenStream, span: Span) -> TokenStream {
+pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
     tokens
         .into_iter()
         .map(|mut token| {
-            token.set_span(span);
+            // What `$crate` means hangs on its place.
+            if word(Some(&token)).is_none_or(|word| word != "$crate") {
+                token.set_span(span);
+            }
             token
         })
         .collect()

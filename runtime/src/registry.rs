@@ -207,3 +207,84 @@ macro_rules! registry {
         [$(<$marker as $crate::Registered>::REGISTRATION),*]
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::CallSite;
+
+    fn at(line: u32) -> SourceLocation {
+        SourceLocation { file: "shop.rs", line, column: 1 }
+    }
+
+    fn orchestrator(name: &'static str, version: &'static str, calls: &'static [CallSite], line: u32) -> Registration {
+        Registration::Orchestrator(OrchestratorRegistration {
+            name,
+            version,
+            marker: name,
+            location: at(line),
+            handler: |_, _| Err(crate::FailureDetails::new("Test", "never run")),
+            calls,
+        })
+    }
+
+    fn activity(name: &'static str, line: u32) -> Registration {
+        let handler = |_, _| Box::pin(std::future::pending()) as crate::contract::BoxedActivity;
+        Registration::Activity(ActivityRegistration { name, marker: name, location: at(line), handler })
+    }
+
+    #[test]
+    fn names_and_versions_are_found() {
+        let entries = [
+            orchestrator("a", "2", &[], 1),
+            orchestrator("a", "1", &[], 2),
+            orchestrator("b", "", &[], 3),
+            activity("a", 4),
+        ];
+        let registry = Registry::new(entries).unwrap();
+        assert_eq!(registry.orchestrator("a", "1").unwrap().location, at(2));
+        assert!(registry.orchestrator("a", "").is_none());
+        assert_eq!(registry.versions("a").map(|entry| entry.version).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(registry.versions("c").count(), 0);
+        assert_eq!(registry.activity("a").unwrap().location, at(4));
+        assert!(registry.activity("b").is_none());
+        assert_eq!((registry.orchestrators().count(), registry.activities().count()), (3, 1));
+    }
+
+    #[test]
+    fn duplicates_name_both_places_in_the_order_of_the_source() {
+        for lines in [[7, 3], [3, 7]] {
+            let error = Registry::new(lines.map(|line| activity("pay", line))).unwrap_err();
+            assert_eq!(error, RegistryError::DuplicateActivity { name: "pay", first: at(3), second: at(7) });
+            assert!(error.to_string().contains("shop.rs:3:1 and at shop.rs:7:1"), "{error}");
+            let error = Registry::new(lines.map(|line| orchestrator("pay", "1", &[], line))).unwrap_err();
+            assert!(
+                matches!(error, RegistryError::DuplicateOrchestrator { first, second, .. } if (first, second) == (at(3), at(7)))
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_registered_is_an_error_of_its_own() {
+        assert_eq!(Registry::new([]).unwrap_err(), RegistryError::Empty);
+    }
+
+    #[test]
+    fn a_call_of_what_stands_in_the_program_but_is_not_listed_is_an_error() {
+        static CALLS: &[CallSite] =
+            &[CallSite { marker: "pay", line: 5, column: 9 }, CallSite { marker: "unknown_alias", line: 6, column: 9 }];
+        let mut registry = Registry::default();
+        registry.insert(orchestrator("order", "", CALLS, 1)).unwrap();
+        // Nothing in the program has that name: it may be an alias, or run elsewhere.
+        assert_eq!(registry.check_calls(&[activity("ship", 2)]), Ok(()));
+        let error = registry.check_calls(&[activity("ship", 2), activity("pay", 9), activity("pay", 3)]).unwrap_err();
+        let call = SourceLocation { file: "shop.rs", line: 5, column: 9 };
+        assert_eq!(
+            error,
+            RegistryError::NotRegistered { orchestrator: "order", called: "pay", call, definition: at(3) }
+        );
+        // A namesake that is listed is enough.
+        registry.insert(activity("pay", 9)).unwrap();
+        assert_eq!(registry.check_calls(&[activity("pay", 9), activity("pay", 3)]), Ok(()));
+    }
+}

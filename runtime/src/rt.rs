@@ -11,14 +11,15 @@ pub use serde;
 
 pub use crate::client::{Client, StartOrchestration};
 pub use crate::context::{
-    ActivityCall, ActivityContext, AwaitCheck, Block, Context, ContinueAsNew, Durable, Either, EventWait,
-    SubOrchestrationCall, assume_durable_future, block, block_of, join, join_branch, join_end, select, select_branch,
-    select_end, try_join,
+    ActivityCall, ActivityContext, AwaitCheck, Block, Context, ContinueAsNew, Durable, Either, EventWait, Join,
+    JoinBranch, JoinBranches, JoinEnd, Never, Select, SelectBranch, SelectBranches, SelectEnd, SubOrchestrationCall,
+    TryJoin, TryJoinBranches, assume_durable_future, block, join, join_all, join_all_limit, join_branch, join_end,
+    output_of, select, select_branch, select_end, try_join, try_join_all,
 };
 pub use crate::contract::{
-    Activity, ActivityContextType, ActivityError, ActivityRegistration, BoxedActivity, BoxedOrchestration, CallSite,
-    ContextType, ExternalEvent, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
-    Registered, Registration, SourceLocation,
+    Activity, ActivityContextType, ActivityError, ActivityHandler, ActivityRegistration, BoxedActivity,
+    BoxedOrchestration, CallSite, ContextType, ExternalEvent, NoStatus, OrchestrationError, Orchestrator,
+    OrchestratorHandler, OrchestratorRegistration, Outcome, Payload, Registered, Registration, SourceLocation,
 };
 pub use crate::model::failure::FailureDetails;
 pub use crate::model::json::{DecodeError, EncodeError, JsonText};
@@ -29,7 +30,7 @@ use crate::model::ids::InstanceId;
 #[cfg(feature = "macros")]
 pub use crate::{join, select, try_join};
 #[cfg(feature = "macros")]
-pub use persevere_macros::{__join, __select, __try_join};
+pub use persevere_macros::{__declare_activity, __declare_orchestrator, __join, __select, __try_join};
 
 /// An encoded input, or why there is none. The operation that takes it reports the error.
 pub type Input = Result<JsonText, EncodeError>;
@@ -57,6 +58,7 @@ pub fn codec<T: Payload>() -> Codec<T> {
 
 impl<T> Codec<T> {
     /// The input of a function with one parameter: its JSON value.
+    #[allow(clippy::needless_pass_by_value, reason = "the parameter ends here, as it would in the function")]
     pub fn encode(self, value: T) -> Input {
         (self.encode)(&value)
     }
@@ -97,6 +99,7 @@ impl InputReader {
     }
 
     /// The value of the next parameter; `null` where it was left out.
+    #[allow(clippy::needless_pass_by_value, reason = "made for this one call")]
     pub fn next<T>(&mut self, codec: Codec<T>, parameter: &str) -> Result<T, DecodeError> {
         let text = self.values.next().unwrap_or_else(JsonText::null);
         (codec.decode)(&text).map_err(|error| DecodeError(format!("parameter `{parameter}`: {error}")))
@@ -105,6 +108,11 @@ impl InputReader {
 
 /// What is recorded of the end of an activity.
 pub fn activity_result<A: Activity>(result: Result<A::Output, A::Error>) -> Result<JsonText, FailureDetails> {
+    recorded(result)
+}
+
+/// What is recorded of the end of an orchestrator.
+pub fn orchestration_result<O: Orchestrator>(result: Result<O::Output, O::Error>) -> Result<JsonText, FailureDetails> {
     recorded(result)
 }
 
@@ -123,11 +131,11 @@ pub fn erase_activity(
 }
 
 /// Erases the types of an orchestrator's future. The only place that asks it to be `Send`.
-pub fn erase_orchestration<O: Orchestrator, F: Future + Send + 'static>(
+pub fn erase_orchestration<F: Future + Send + 'static>(
     future: F,
-    into_result: fn(F::Output) -> Result<O::Output, O::Error>,
+    record: fn(F::Output) -> Result<JsonText, FailureDetails>,
 ) -> BoxedOrchestration {
-    Box::pin(async move { recorded(into_result(future.await)) })
+    Box::pin(async move { record(future.await) })
 }
 
 /// The context in the type that the activity's first parameter names.
@@ -173,4 +181,50 @@ pub fn wait_event<E: ExternalEvent>(ctx: &Context) -> EventWait<E> {
 /// Says that a future in `join!` or `select!` is durable, at its own place in the source.
 pub fn durable<F: Durable>(future: F) -> F {
     future
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &str, parameters: usize) -> Result<InputReader, DecodeError> {
+        InputReader::open(&JsonText::from_string(input.to_owned()), parameters)
+    }
+
+    #[test]
+    fn one_input_is_its_value_several_are_an_array_none_is_null() {
+        assert_eq!(encode_none().unwrap().as_str(), "null");
+        assert_eq!(codec().encode(vec![1, 2]).unwrap().as_str(), "[1,2]");
+        let several = encode_many([codec().encode("a\"b".to_owned()), codec().encode(None::<u8>)]).unwrap();
+        assert_eq!(several.as_str(), r#"["a\"b",null]"#);
+        let mut reader = InputReader::open(&several, 2).unwrap();
+        assert_eq!(reader.next(codec::<String>(), "a"), Ok("a\"b".to_owned()));
+        assert_eq!(reader.next(codec::<Option<u8>>(), "b"), Ok(None));
+    }
+
+    #[test]
+    fn an_input_that_cannot_be_encoded_is_the_error_of_the_whole() {
+        let bad = codec().encode(std::collections::BTreeMap::from([((1, 2), 3)]));
+        assert!(bad.is_err());
+        assert!(encode_many([codec().encode(1), bad]).is_err());
+    }
+
+    #[test]
+    fn foreign_callers_may_leave_out_optional_inputs_at_the_end() {
+        let mut reader = read("[1]", 2).unwrap();
+        assert_eq!(reader.next(codec::<u8>(), "a"), Ok(1));
+        assert_eq!(reader.next(codec::<Option<u8>>(), "b"), Ok(None));
+        let mut reader = read("[1]", 2).unwrap();
+        let _ = reader.next(codec::<u8>(), "a");
+        let error = reader.next(codec::<u8>(), "b").unwrap_err();
+        assert!(error.0.starts_with("parameter `b`: "), "{error}");
+        assert_eq!(read("null", 1).unwrap().next(codec::<Option<u8>>(), "a"), Ok(None));
+        assert!(read("\"whatever\"", 0).is_ok());
+    }
+
+    #[test]
+    fn inputs_of_another_shape_are_refused() {
+        assert!(read("{\"a\":1}", 2).is_err());
+        assert_eq!(read("[1,2,3]", 2).unwrap_err().0, "the input has 3 values, and the code takes 2");
+    }
 }

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 
 use crate::attr::hidden as hidden_span;
 use crate::model::Callable;
+use crate::rewrite::respan;
 
 pub(crate) fn expand(callable: &Callable) -> TokenStream {
     let Callable { function, marker, .. } = callable;
@@ -17,16 +18,23 @@ pub(crate) fn expand(callable: &Callable) -> TokenStream {
     quote!(#function #type_item #items)
 }
 
+/// The type alone, for code that runs elsewhere.
+pub(crate) fn declare(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, .. } = callable;
+    let type_item = super::marker(function, marker);
+    let contract = contract(callable);
+    let call = call(callable);
+    let items = super::hidden(function, &quote!(#contract #call));
+    quote!(#type_item #items)
+}
+
 fn contract(callable: &Callable) -> TokenStream {
     let Callable { marker, name, output, rt, .. } = callable;
     let input = super::input_type(callable);
-    let types = quote_spanned! {output.span()=>
-        type Output = <#output as #rt::Outcome>::Ok;
-        type Error = <#output as #rt::Outcome>::Err;
-    };
+    let types = super::outcome_types(rt, output);
     quote! {
         impl #rt::Activity for #marker {
-            type Input = #input;
+            #input
             #types
             const NAME: &'static #rt::core::primitive::str = #name;
         }
@@ -50,13 +58,23 @@ fn call(callable: &Callable) -> TokenStream {
 }
 
 fn registration(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, name, output: returned, rt, .. } = callable;
+    let Callable { function, marker, name, output, rt, .. } = callable;
     let ident = &function.sig.ident;
-    let [cx, input, reader, output] = ["cx", "input", "reader", "output"].map(|name| Ident::new(name, hidden_span()));
-    let context = callable.context.as_ref().map(|ty| quote_spanned!(ty.span()=> #rt::activity_context::<#ty>(&#cx),));
+    let [cx, input, reader] = ["cx", "input", "reader"].map(|name| Ident::new(name, hidden_span()));
+    let context = callable.context.as_ref().map(|ty| {
+        let rt = respan(rt.clone(), ty.span());
+        quote_spanned!(ty.span()=> #rt::activity_context::<#ty>(&#cx),)
+    });
     let decoded = super::decoded(callable, &reader);
     let number = callable.inputs.len();
-    let erase = quote_spanned!(ident.span()=> #rt::erase_activity);
+    // Each at its own place: what must be `Send` at the name, what must be a `Result` at the return type.
+    let record = super::recorded(rt, output, &quote!(activity_result::<#marker>));
+    let future = quote! {{
+        let mut #reader = #rt::InputReader::open(&#input, #number)?;
+        (#record)(#ident(#context #(#decoded),*).await)
+    }};
+    let rt_here = respan(rt.clone(), ident.span());
+    let erased = quote_spanned!(ident.span()=> #rt_here::erase_activity(async move #future));
     let marker_name = crate::attr::plain_name(marker);
     let location = super::location(rt);
     let entry = quote! {
@@ -71,11 +89,7 @@ fn registration(callable: &Callable) -> TokenStream {
     quote! {
         #[allow(unused_variables, unused_mut)]
         fn __run(#cx: #rt::ActivityContext, #input: #rt::JsonText) -> #rt::BoxedActivity {
-            #erase(async move {
-                let mut #reader = #rt::InputReader::open(&#input, #number)?;
-                let #output = #ident(#context #(#decoded),*).await;
-                #rt::activity_result::<#marker>(<#returned as #rt::Outcome>::__into_result(#output))
-            })
+            #erased
         }
         #registration
     }

@@ -22,9 +22,15 @@ pub(crate) fn expand(sketch: &Sketch, errors: &mut Errors) -> TokenStream {
     if function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_))) {
         return quote!(#[allow(dead_code, unused_variables)] #function);
     }
-    let type_item = super::marker(&function, &sketch.marker);
-    let items = super::hidden(&function, &stub(sketch));
-    quote!(#[allow(dead_code, unused_variables)] #function #type_item #items)
+    let stub = declare(sketch);
+    quote!(#[allow(dead_code, unused_variables)] #function #stub)
+}
+
+/// The stub alone.
+pub(crate) fn declare(sketch: &Sketch) -> TokenStream {
+    let type_item = super::marker(&sketch.function, &sketch.marker);
+    let items = super::hidden(&sketch.function, &stub(sketch));
+    quote!(#type_item #items)
 }
 
 fn stub(sketch: &Sketch) -> TokenStream {

@@ -1,14 +1,14 @@
 //! `#[orchestrator_fn]`: an async helper whose future is durable, because its own awaits are checked.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ReturnType;
 
 use crate::attr::Options;
 use crate::check;
 use crate::errors::Errors;
 use crate::input::Function;
-use crate::rewrite;
+use crate::rewrite::{self, respan};
 
 pub(crate) fn expand(function: &Function, options: &Options, errors: &mut Errors) -> TokenStream {
     let mut form = Errors::new();
@@ -24,21 +24,27 @@ pub(crate) fn expand(function: &Function, options: &Options, errors: &mut Errors
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
     // `impl Trait` cannot be named twice; then the block's own type has to be found without help.
-    let named = if names_impl(&output) { quote!(_) } else { output.clone() };
+    let declared = (!names_impl(&output)).then(|| output.clone());
     let Function { attrs, vis, sig, .. } = &function;
     let (ident, generics, inputs) = (&sig.ident, &sig.generics, &sig.inputs);
     let (constness, safety, abi) = (&sig.constness, &sig.safety, &sig.abi);
     let where_clause = &generics.where_clause;
-    let form = form.into_tokens();
+    let span = ident.span();
+    let here = respan(rt.clone(), span);
+    let declared = declared.map(
+        |output| quote_spanned!(span=> if let #here::Some(output) = #here::output_of::<#output>() { return output; }),
+    );
+    let (inner_attributes, body) = rewrite::split_inner_attributes(&body);
+    let block = quote_spanned!(span=> #here::block(async move { #inner_attributes #declared #body }));
+    errors.append(form);
     quote! {
         #(#attrs)*
         #vis #constness #safety #abi fn #ident #generics (#inputs)
             -> #rt::Block<impl #rt::core::future::Future<Output = #output> + #rt::core::marker::Send>
         #where_clause
         {
-            #rt::block_of::<#named, _>(async move #body)
+            #block
         }
-        #form
     }
 }
 

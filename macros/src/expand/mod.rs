@@ -2,16 +2,18 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::Ident;
 use syn::spanned::Spanned;
+use syn::{Ident, Type};
 
 use crate::attr::{Kind, Options};
 use crate::check;
 use crate::errors::Errors;
 use crate::input::Function;
 use crate::model::Callable;
+use crate::rewrite::respan;
 
 mod activity;
+pub(crate) mod declare;
 pub(crate) mod event;
 mod fallback;
 mod helper;
@@ -43,8 +45,8 @@ fn callable(kind: Kind, function: Function, options: &Options, errors: &mut Erro
         Ok(callable) => orchestrator::expand(&callable, errors),
         Err(sketch) => fallback::expand(&sketch, errors),
     };
-    let form = form.into_tokens();
-    quote!(#expanded #form)
+    errors.append(form);
+    expanded
 }
 
 fn first_token(item: &TokenStream) -> TokenStream {
@@ -63,11 +65,13 @@ pub(crate) fn print_if_asked(kind: Kind, expanded: TokenStream) -> TokenStream {
 /// The type that carries what the compiler checks: it has the name of the function and cannot be constructed.
 fn marker(function: &Function, marker: &Ident) -> TokenStream {
     let (vis, docs, cfgs) = (&function.vis, function.docs(), function.cfgs());
+    // Where the name is taken already, the error points at it.
+    let item = quote_spanned!(marker.span()=> enum #marker {});
     quote! {
         #(#cfgs)*
         #(#docs)*
         #[allow(non_camel_case_types, dead_code, missing_docs, missing_debug_implementations)]
-        #vis enum #marker {}
+        #vis #item
     }
 }
 
@@ -76,23 +80,42 @@ fn hidden(function: &Function, items: &TokenStream) -> TokenStream {
     let cfgs = function.cfgs();
     quote! {
         #(#cfgs)*
-        #[allow(clippy::all, clippy::pedantic, dead_code, missing_docs)]
+        #[allow(clippy::all, clippy::pedantic, dead_code, deprecated, missing_docs)]
         const _: () = { #items };
     }
 }
 
-/// The `Input` type: nothing, the type of the only parameter, or a tuple.
+/// The `Input` type: nothing, the type of the only parameter, or a tuple. What is wrong with it is wrong at the first.
 fn input_type(callable: &Callable) -> TokenStream {
     match &callable.inputs[..] {
-        [] => quote!(()),
+        [] => quote!(
+            type Input = ();
+        ),
         [only] => {
             let ty = &only.ty;
-            quote!(#ty)
+            quote_spanned!(ty.span()=> type Input = #ty;)
         }
-        inputs => {
-            let types = inputs.iter().map(|input| &input.ty);
-            quote!((#(#types),*))
+        [first, ..] => {
+            let types = callable.inputs.iter().map(|input| &input.ty);
+            quote_spanned!(first.ty.span()=> type Input = (#(#types),*);)
         }
+    }
+}
+
+/// What is returned, as associated types.
+fn outcome_types(rt: &TokenStream, output: &Type) -> TokenStream {
+    let rt = respan(rt.clone(), output.span());
+    quote_spanned! {output.span()=>
+        type Output = <#output as #rt::Outcome>::Ok;
+        type Error = <#output as #rt::Outcome>::Err;
+    }
+}
+
+/// The function that turns what is returned into what is recorded. What must be a `Result` fails at the return type.
+fn recorded(rt: &TokenStream, output: &Type, helper: &TokenStream) -> TokenStream {
+    let (rt, helper) = (respan(rt.clone(), output.span()), respan(helper.clone(), output.span()));
+    quote_spanned! {output.span()=>
+        |output| { #rt::#helper(<#output as #rt::Outcome>::__into_result(output)) }
     }
 }
 
@@ -110,6 +133,7 @@ fn encoded(callable: &Callable) -> TokenStream {
     let rt = &callable.rt;
     let encode = |input: &crate::model::Input| {
         let (ident, ty) = (&input.ident, &input.ty);
+        let rt = respan(rt.clone(), ty.span());
         quote_spanned!(ty.span()=> #rt::codec::<#ty>().encode(#ident))
     };
     match &callable.inputs[..] {
@@ -126,6 +150,7 @@ fn encoded(callable: &Callable) -> TokenStream {
 fn decoded<'a>(callable: &'a Callable, reader: &'a Ident) -> impl Iterator<Item = TokenStream> + 'a {
     callable.inputs.iter().map(move |input| {
         let (ty, name, rt) = (&input.ty, crate::attr::plain_name(&input.ident), &callable.rt);
+        let rt = respan(rt.clone(), ty.span());
         quote_spanned!(ty.span()=> #reader.next(#rt::codec::<#ty>(), #name)?)
     })
 }

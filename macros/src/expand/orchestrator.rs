@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use crate::attr::hidden as hidden_span;
 use crate::errors::Errors;
 use crate::model::Callable;
-use crate::rewrite::{self, Call};
+use crate::rewrite::{self, Call, respan};
 
 pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     let Callable { function, marker, .. } = callable;
@@ -21,19 +21,27 @@ pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     quote!(#rewritten_function #type_item #items)
 }
 
+/// The type alone, for code that runs elsewhere.
+pub(crate) fn declare(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, .. } = callable;
+    let type_item = super::marker(function, marker);
+    let contract = contract(callable);
+    let methods = methods(callable);
+    let items = super::hidden(function, &quote!(#contract #methods));
+    quote!(#type_item #items)
+}
+
 fn contract(callable: &Callable) -> TokenStream {
     let Callable { marker, name, version, context, output, rt, .. } = callable;
     let input = super::input_type(callable);
-    let types = quote_spanned! {output.span()=>
-        type Output = <#output as #rt::Outcome>::Ok;
-        type Error = <#output as #rt::Outcome>::Err;
-    };
+    let types = super::outcome_types(rt, output);
+    let rt_here = respan(rt.clone(), context.span());
     let status = quote_spanned! {context.span()=>
-        type Status = <#context as #rt::ContextType>::Status;
+        type Status = <#context as #rt_here::ContextType>::Status;
     };
     quote! {
         impl #rt::Orchestrator for #marker {
-            type Input = #input;
+            #input
             #types
             #status
             const NAME: &'static #rt::core::primitive::str = #name;
@@ -76,10 +84,14 @@ fn registration(callable: &Callable, calls: &[Call]) -> TokenStream {
     let Callable { function, marker, name, version, context, output, rt, .. } = callable;
     let ident = &function.sig.ident;
     let [ctx, input, reader] = ["ctx", "input", "reader"].map(|name| Ident::new(name, hidden_span()));
-    let context = quote_spanned!(context.span()=> <#context as #rt::ContextType>::__from_context(#ctx));
+    let rt_here = respan(rt.clone(), context.span());
+    let context = quote_spanned!(context.span()=> <#context as #rt_here::ContextType>::__from_context(#ctx));
     let decoded = super::decoded(callable, &reader);
     let number = callable.inputs.len();
-    let erase = quote_spanned!(ident.span()=> #rt::erase_orchestration::<#marker, _>);
+    // Each at its own place: what must be `Send` at the name, what must be a `Result` at the return type.
+    let rt_here = respan(rt.clone(), ident.span());
+    let record = super::recorded(rt, output, &quote!(orchestration_result::<#marker>));
+    let erased = quote_spanned!(ident.span()=> #rt_here::erase_orchestration(#ident(#context, #(#decoded),*), #record));
     let marker_name = crate::attr::plain_name(marker);
     let location = super::location(rt);
     let entry = quote! {
@@ -100,7 +112,7 @@ fn registration(callable: &Callable, calls: &[Call]) -> TokenStream {
             #input: &#rt::JsonText,
         ) -> #rt::core::result::Result<#rt::BoxedOrchestration, #rt::FailureDetails> {
             let mut #reader = #rt::InputReader::open(#input, #number)?;
-            #rt::Ok(#erase(#ident(#context, #(#decoded),*), <#output as #rt::Outcome>::__into_result))
+            #rt::Ok(#erased)
         }
         #registration
     }

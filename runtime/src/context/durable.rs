@@ -96,10 +96,10 @@ pub fn block<F: Future>(future: F) -> Block<F> {
     Block { future: Box::pin(future) }
 }
 
-/// The same with the output named, so that `?` in the block knows its error type.
+/// Names the output of a block from within, so that the block's `return` and `?` know it from the start. Always `None`.
 #[doc(hidden)]
-pub fn block_of<T, F: Future<Output = T>>(future: F) -> Block<F> {
-    block(future)
+pub fn output_of<T>() -> Option<T> {
+    None
 }
 
 impl<F: Future> Future for Block<F> {

@@ -47,7 +47,7 @@ pub struct JoinBranch<'a, F: Future, Rest> {
 pub struct JoinEnd;
 
 #[doc(hidden)]
-pub fn join_branch<F: Durable, Rest>(future: Pin<&mut Option<F>>, rest: Rest) -> JoinBranch<'_, F, Rest> {
+pub fn join_branch<F: Future, Rest>(future: Pin<&mut Option<F>>, rest: Rest) -> JoinBranch<'_, F, Rest> {
     JoinBranch { future, output: None, rest }
 }
 

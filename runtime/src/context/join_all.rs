@@ -94,7 +94,7 @@ pub struct JoinAllLimit<I: Iterator<Item: Future>> {
 /// Waits for all of a list, at most `limit` of them at a time (0 counts as 1); the outputs come in the order of the list.
 ///
 /// The list is read as there is room, so that it may make its futures one by one.
-pub fn join_all_limit<I: IntoIterator<Item: Future>>(limit: usize, futures: I) -> JoinAllLimit<I::IntoIter> {
+pub fn join_all_limit<I: IntoIterator<Item: Durable>>(limit: usize, futures: I) -> JoinAllLimit<I::IntoIter> {
     JoinAllLimit { running: Running::new(), queue: futures.into_iter().fuse(), limit: limit.max(1) }
 }
 

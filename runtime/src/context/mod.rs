@@ -4,6 +4,8 @@ mod activity;
 mod activity_state;
 mod call;
 mod cancellation;
+#[cfg(test)]
+mod combinators_tests;
 mod continue_as_new;
 mod durable;
 mod event;
@@ -25,13 +27,15 @@ pub(crate) use call::start_detached;
 pub use call::{ActivityCall, SendError, SubOrchestrationCall};
 pub use cancellation::{CancellationReason, CancellationToken};
 pub use continue_as_new::ContinueAsNew;
-pub use durable::{AssumeDurable, AwaitCheck, Block, Durable, assume_durable_future, block, block_of};
+pub use durable::{AssumeDurable, AwaitCheck, Block, Durable, assume_durable_future, block, output_of};
 pub use event::EventWait;
 pub(crate) use in_turn::{InTurn, in_turn};
-pub use join::{Join, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join};
+pub use join::{
+    Join, JoinBranch, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join,
+};
 pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, try_join_all};
 pub(crate) use journal::{Awaits, Journal, Mismatch, payload_too_large};
 pub use orchestration::{Context, OrchestrationContext};
 pub(crate) use orchestration::{Facts, check_custom_status};
-pub use select::{Either, Never, Select, SelectBranches, select, select_branch, select_end};
+pub use select::{Either, Never, Select, SelectBranch, SelectBranches, SelectEnd, select, select_branch, select_end};
 pub use timer::{Timeout, Timer};

@@ -45,9 +45,8 @@ pub struct SelectBranch<'a, F, Rest> {
 #[derive(Debug)]
 pub struct SelectEnd;
 
-/// The bound stands here, so that its error points at the branch.
 #[doc(hidden)]
-pub fn select_branch<F: Durable, Rest: SelectBranches>(
+pub fn select_branch<F: Future, Rest: SelectBranches>(
     future: Pin<&mut Option<F>>,
     rest: Rest,
 ) -> SelectBranch<'_, F, Rest> {

@@ -11,21 +11,21 @@ use crate::model::failure::FailureDetails;
 use crate::model::json::{DecodeError, EncodeError};
 
 /// The error types of failures that the engine makes itself. They are recorded, so they never change.
-pub mod kind {
+pub(crate) mod kind {
     /// What they all begin with; names of Rust types never do.
-    pub const PREFIX: &str = "persevere.";
+    pub(crate) const PREFIX: &str = "persevere.";
     /// The activity ran out of its time.
-    pub const TIMED_OUT: &str = "persevere.TimedOut";
+    pub(crate) const TIMED_OUT: &str = "persevere.TimedOut";
     /// The call was cancelled.
-    pub const CANCELLED: &str = "persevere.Cancelled";
+    pub(crate) const CANCELLED: &str = "persevere.Cancelled";
     /// No code of that name is registered.
-    pub const NOT_REGISTERED: &str = "persevere.NotRegistered";
+    pub(crate) const NOT_REGISTERED: &str = "persevere.NotRegistered";
     /// A value could not be written as JSON.
-    pub const ENCODE: &str = "persevere.Encode";
+    pub(crate) const ENCODE: &str = "persevere.Encode";
     /// A stored text is not the value that the code expects.
-    pub const DECODE: &str = "persevere.Decode";
+    pub(crate) const DECODE: &str = "persevere.Decode";
     /// The code panicked.
-    pub const PANIC: &str = "persevere.Panic";
+    pub(crate) const PANIC: &str = "persevere.Panic";
 }
 
 /// Why the call of an activity or a sub-orchestration gave no output.
@@ -81,7 +81,7 @@ impl<E> CallError<E> {
 
 impl<E: Failure> CallError<E> {
     /// The error that a recorded failure stands for.
-    pub(crate) fn from_details(details: FailureDetails) -> Self {
+        pub(crate) fn from_details(details: FailureDetails) -> Self {
         match details.error_type() {
             kind::TIMED_OUT => Self::TimedOut(details),
             kind::CANCELLED => Self::Cancelled(details),
@@ -185,7 +185,8 @@ macro_rules! catch_all_error {
         $(#[$doc])*
         ///
         /// It does not implement `std::error::Error`: that is what lets `?` turn every error into it.
-        #[derive(Clone, PartialEq)]
+        #[derive(Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(transparent)]
         pub struct $name(FailureDetails);
 
         impl $name {
@@ -339,10 +340,14 @@ mod tests {
             Pay(#[from] CallError<PayError>),
             #[error(transparent)]
             Late(#[from] TimedOut),
+            #[error(transparent)]
+            Ship(#[from] CallError<ActivityError>),
         }
         let details = PayError::Declined("x".to_owned()).__to_details();
+        let no_truck = ActivityError::new("no truck").into_details();
         for error in [
-            OrderError::from(CallError::from_details(details)),
+            OrderError::from(CallError::<PayError>::from_details(details)),
+            OrderError::from(CallError::<ActivityError>::from_details(no_truck)),
             OrderError::from(TimedOut::new(Duration::from_millis(1))),
         ] {
             let recorded = error.__to_details();

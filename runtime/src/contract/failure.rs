@@ -14,13 +14,16 @@ use crate::model::json::JsonText;
 /// An application's own error type is one when it is an `Error` and `Serialize + Deserialize`: it is stored and comes
 /// back as the value that it was. Where no caller tells errors apart, [`ActivityError`] and [`OrchestrationError`] take
 /// whatever `?` brings.
+///
+/// `Send` and `Sync` are asked for where they are needed (by `?`, and by what is kept across an await): an error is
+/// recorded at once. So `Box<dyn Error>` gives one message and not three.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the declared error of an orchestrator or an activity",
-    label = "must be `std::error::Error + Serialize + Deserialize + Send + Sync`",
+    label = "must be `std::error::Error + Serialize + Deserialize`",
     note = "for an error that only has a message, declare `ActivityError` (in an activity) or `OrchestrationError` (in an orchestrator): `?` turns every error into them",
     note = "for an error that callers tell apart, derive `Debug, Serialize, Deserialize` on your own type and implement `std::error::Error`"
 )]
-pub trait Failure: Sized + Send + Sync + 'static {
+pub trait Failure: Sized + 'static {
     #[doc(hidden)]
     fn __to_details(&self) -> FailureDetails;
     #[doc(hidden)]
@@ -28,7 +31,7 @@ pub trait Failure: Sized + Send + Sync + 'static {
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Error + Serialize + DeserializeOwned + Send + Sync + 'static> Failure for E {
+impl<E: Error + Serialize + DeserializeOwned + 'static> Failure for E {
     fn __to_details(&self) -> FailureDetails {
         let details = FailureDetails::from_error(std::any::type_name::<E>(), self);
         match JsonText::encode(self) {

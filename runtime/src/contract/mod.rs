@@ -2,6 +2,7 @@
 //! check at the user's own words.
 
 mod activity;
+mod declare;
 mod errors;
 mod event;
 mod failure;
@@ -12,7 +13,9 @@ mod registration;
 mod status;
 
 pub use activity::{Activity, ActivityContextType};
-pub use errors::{ActivityError, CallError, CustomStatusError, EventError, OrchestrationError, TimedOut, kind};
+#[allow(unused_imports, reason = "for whoever makes or reads records")]
+pub(crate) use errors::kind;
+pub use errors::{ActivityError, CallError, CustomStatusError, EventError, OrchestrationError, TimedOut};
 pub use event::ExternalEvent;
 pub use failure::Failure;
 pub use orchestrator::{ContextType, Orchestrator};

@@ -35,6 +35,7 @@ impl JsonText {
     }
 
     /// Takes bytes as they were stored.
+    #[allow(dead_code, reason = "for whoever reads records")]
     pub(crate) fn from_bytes(bytes: Bytes) -> Result<Self, Utf8Error> {
         std::str::from_utf8(&bytes)?;
         Ok(Self(bytes))

@@ -2,8 +2,10 @@
 
 mod faulty_store;
 mod records;
+mod row_counts;
 
-pub use faulty_store::{Fault, Faults, FaultyStore, RowCounts};
+pub use faulty_store::{Fault, Faults, FaultyStore};
 pub use records::decode_record;
+pub use row_counts::RowCounts;
 
 pub use crate::worker::ManualClock;

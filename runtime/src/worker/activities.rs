@@ -186,5 +186,4 @@ fn size_of(result: &ActivityResult) -> usize {
 }
 
 #[cfg(test)]
-#[path = "activities/tests.rs"]
 mod tests;

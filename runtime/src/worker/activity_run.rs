@@ -114,7 +114,11 @@ impl Future for Contained {
         match catch_unwind(AssertUnwindSafe(|| this.poll_activity(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(result)) => Poll::Ready(result),
-            Err(payload) => Poll::Ready(Err(panic_failure(&*payload))),
+            Err(payload) => {
+                let failure = FailureDetails::new(kind::PANIC, panic_message(&*payload));
+                tracing::warn!(%failure, "the activity panicked");
+                Poll::Ready(Err(failure))
+            }
         }
     }
 }
@@ -127,11 +131,6 @@ impl Drop for Contained {
             tracing::error!(parent: &self.span, panic = panic_message(&*payload), "dropping an activity panicked");
         }
     }
-}
-
-/// The failure that a panic is.
-pub(crate) fn panic_failure(payload: &(dyn Any + Send)) -> FailureDetails {
-    FailureDetails::new(kind::PANIC, panic_message(payload))
 }
 
 /// The text of a panic.

@@ -18,6 +18,7 @@ use super::recovery::{Opened, take_over};
 use super::registered::RegisteredActivities;
 use super::runtime::Runtime;
 use super::session::SessionParts;
+use super::store_access::StoreAccess;
 use super::world::World;
 use crate::client::{ChangeHub, Client};
 use crate::context::ActivityState;
@@ -158,6 +159,7 @@ impl RuntimeBuilder {
         let (messages, internal) = mpsc::unbounded_channel();
         let (calls, client) = mpsc::channel(self.limits.client_calls.max(1));
         let (hub, ending) = (Arc::new(ChangeHub::new()), Arc::new(Ending::default()));
+        let access = Arc::new(StoreAccess::new(Arc::clone(&store)));
         let host = ActivityHost {
             code: Arc::new(RegisteredActivities(Arc::clone(&registry))),
             state: Arc::new(self.state),
@@ -171,7 +173,7 @@ impl RuntimeBuilder {
                 hub: Arc::clone(&hub),
             },
             parts: SessionParts {
-                store: Arc::clone(&store),
+                store,
                 config: self.limits.partition(self.live_instances),
                 registry,
                 bounds: self.limits.session(),
@@ -181,12 +183,13 @@ impl RuntimeBuilder {
             client,
             calls_bound: self.limits.client_calls,
             ending: Arc::clone(&ending),
+            access: Arc::clone(&access),
         };
         let thread = thread::Builder::new()
             .name("persevere-engine".to_owned())
             .spawn(move || engine.run(opened))
             .map_err(|error| StartError::Thread { detail: error.to_string() })?;
-        let port = RuntimePort { calls, store, hub, clock: self.clock, ending: Arc::clone(&ending) };
+        let port = RuntimePort { calls, store: access, hub, clock: self.clock, ending: Arc::clone(&ending) };
         Ok(Runtime::new(Client::new(Arc::new(port)), messages, thread, ending, self.grace))
     }
 }

@@ -169,5 +169,4 @@ impl CommitLane {
 }
 
 #[cfg(test)]
-#[path = "commit_lane/tests.rs"]
 mod tests;

@@ -10,9 +10,9 @@ use crate::client::SubmitError;
 use crate::store::StoreFuture;
 
 impl Engine {
-    pub(super) fn end(mut self, end: End, cx: &mut Context<'_>) {
-        let result = self.outcome(&end);
-        self.answer_everybody(&end);
+    pub(super) fn end(mut self, end: &End, cx: &mut Context<'_>) {
+        let result = self.outcome(end);
+        self.answer_everybody(end);
         let Self { thread, phase, stop, .. } = self;
         // The partition goes before the store does: its futures are user code.
         drop(phase);
@@ -28,7 +28,8 @@ impl Engine {
             Ok(()) => tracing::info!("the runtime has stopped"),
             Err(error) => tracing::error!(%error, "the runtime has stopped"),
         }
-        // Whoever is told may open the store again.
+        // Whoever is told may open the store again, though clients are still there.
+        thread.access.release();
         drop(thread);
         if let Some(stop) = stop {
             stop.finish(&result);

@@ -27,6 +27,7 @@ use super::phase::Phase;
 use super::recovery::{Opened, Recovery};
 use super::session::{Loss, Session, SessionParts};
 use super::shutdown::{Stop, StopRequest, StopStep};
+use super::store_access::StoreAccess;
 use super::world::World;
 use crate::client::SubmitError;
 use crate::engine::PartitionInput;
@@ -58,6 +59,8 @@ pub(crate) struct EngineThread {
     /// Calls that the partition has at a time.
     pub(crate) calls_bound: usize,
     pub(crate) ending: Arc<Ending>,
+    /// How clients reach the store.
+    pub(crate) access: Arc<StoreAccess>,
 }
 
 /// The engine thread at work.
@@ -73,22 +76,27 @@ impl EngineThread {
     pub(crate) fn run(self, opened: Opened) {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         self.clock.wakes(waker.clone());
-        let phase = Phase::Recovering(Recovery::new(Arc::clone(&self.parts.store)));
-        let mut engine = Engine { thread: self, phase, losses: 0, stop: None };
         let mut cx = Context::from_waker(&waker);
+        let mut engine = Engine::new(self);
         // A panic of the driver itself must leave nobody without an answer.
         let end = catch_unwind(AssertUnwindSafe(|| match engine.begin(opened) {
             Ok(()) => engine.work(&mut cx),
             Err(end) => end,
         }));
-        let end = end.unwrap_or_else(|payload| End::Fatal {
-            cause: format!("the driver panicked: {}", panic_message(&*payload)),
+        let end = end.unwrap_or_else(|payload| {
+            let cause = format!("the driver panicked: {}", panic_message(&*payload));
+            End::Fatal { cause }
         });
-        engine.end(end, &mut cx);
+        engine.end(&end, &mut cx);
     }
 }
 
 impl Engine {
+    fn new(thread: EngineThread) -> Self {
+        let phase = Phase::Recovering(Recovery::new(Arc::clone(&thread.parts.store)));
+        Self { thread, phase, losses: 0, stop: None }
+    }
+
     /// Rounds until the end.
     fn work(&mut self, cx: &mut Context<'_>) -> End {
         loop {
@@ -299,3 +307,6 @@ impl Wake for Unpark {
         self.0.unpark();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,6 @@
 //! errors tried again.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -11,7 +9,7 @@ use std::time::Instant;
 use super::backoff::Backoff;
 use crate::engine::{LoadedInstance, Ticket};
 use crate::model::InstanceId;
-use crate::store::{InstanceRef, LoadError, Store};
+use crate::store::{InstanceRef, LoadError, Store, StoreFuture};
 
 /// What is to be read.
 #[derive(Clone, Debug)]
@@ -35,7 +33,7 @@ struct Reading {
     load: Load,
     backoff: Backoff,
     /// `None` between two attempts.
-    attempt: Option<Pin<Box<dyn Future<Output = LoadResult> + Send>>>,
+    attempt: Option<StoreFuture<LoadResult>>,
 }
 
 impl Loads {
@@ -114,5 +112,4 @@ async fn read(store: Arc<dyn Store>, load: Load) -> LoadResult {
 }
 
 #[cfg(test)]
-#[path = "loads/tests.rs"]
 mod tests;

@@ -38,6 +38,7 @@ mod runtime;
 mod scripted_store;
 mod session;
 mod shutdown;
+mod store_access;
 mod world;
 
 pub use builder::RuntimeBuilder;

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::calls::ClientCall;
 use super::clock::Clock;
 use super::ending::Ending;
+use super::store_access::StoreAccess;
 use crate::client::{BoxFuture, ChangeHub, ClientPort, SubmitError};
 use crate::engine::{ClientAnswer, ClientOperation};
 use crate::model::{Execution, InstanceKey, Timestamp};
@@ -17,7 +18,7 @@ use crate::store::{InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
 /// The port of one runtime. Outlives it: then it answers that the runtime has stopped.
 pub(crate) struct RuntimePort {
     pub(crate) calls: mpsc::Sender<ClientCall>,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<StoreAccess>,
     pub(crate) hub: Arc<ChangeHub>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ending: Arc<Ending>,
@@ -58,10 +59,9 @@ impl RuntimePort {
         &self,
         read: impl FnOnce(&dyn Store) -> StoreFuture<Result<T, LoadError>>,
     ) -> BoxFuture<Result<T, SubmitError>> {
-        if let Some(error) = self.ending.error() {
-            return Box::pin(std::future::ready(Err(error)));
-        }
-        let (reading, ending) = (read(&*self.store), Arc::clone(&self.ending));
+        let store = self.store.get().filter(|_| self.ending.get().is_none());
+        let Some(store) = store else { return Box::pin(std::future::ready(Err(stopped(&self.ending)))) };
+        let (reading, ending) = (read(&*store), Arc::clone(&self.ending));
         Box::pin(async move {
             reading.await.map_err(|error| match error {
                 LoadError::Corrupt(detail) => SubmitError::Corrupt(detail),
@@ -72,7 +72,7 @@ impl RuntimePort {
     }
 }
 
-/// What a call is told that finds the queue closed.
+/// What a call is told that finds the queue closed or the store gone.
 fn stopped(ending: &Ending) -> SubmitError {
     ending.error().unwrap_or(SubmitError::RuntimeStopped)
 }

@@ -1,15 +1,13 @@
 //! Recovery: one procedure at the start and after a failed commit. Claim the store, which settles the fate of every
 //! earlier commit; only then read what it holds.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::backoff::Backoff;
 use super::session::Loss;
-use crate::store::{Backlog, Claim, LoadError, OpenError, Store};
+use crate::store::{Backlog, Claim, LoadError, OpenError, Store, StoreFuture};
 
 /// What a session begins with.
 pub(crate) type Opened = (Claim, Backlog);
@@ -56,7 +54,7 @@ pub(crate) struct Recovery {
     backoff: Backoff,
     trouble: Option<String>,
     /// `None` between two attempts.
-    attempt: Option<Pin<Box<dyn Future<Output = Result<Opened, TakeOverError>> + Send>>>,
+    attempt: Option<StoreFuture<Result<Opened, TakeOverError>>>,
 }
 
 impl Recovery {

@@ -11,12 +11,15 @@ use crate::store::{
     Backlog, Claim, CommitError, InstanceRef, LoadError, OpenError, Store, StoreFuture, StoredInstance,
 };
 
+/// Questions that wait for an answer, oldest first.
+type Asked<Q, A> = Mutex<VecDeque<(Q, oneshot::Sender<A>)>>;
+
 type InstanceAnswer = Result<Option<StoredInstance>, LoadError>;
 
 #[derive(Debug, Default)]
 pub(super) struct ScriptedStore {
-    commits: Mutex<VecDeque<(Arc<CommitBatch>, oneshot::Sender<Result<(), CommitError>>)>>,
-    reads: Mutex<VecDeque<(InstanceRef, oneshot::Sender<InstanceAnswer>)>>,
+    commits: Asked<Arc<CommitBatch>, Result<(), CommitError>>,
+    reads: Asked<InstanceRef, InstanceAnswer>,
     claims: Mutex<VecDeque<oneshot::Sender<Result<Claim, OpenError>>>>,
     histories: Mutex<Vec<(InstanceKey, Execution)>>,
 }

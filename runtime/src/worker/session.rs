@@ -218,7 +218,7 @@ impl Session {
                     world.activities.settle(task, crate::context::CancellationReason::Cancelled);
                 }
                 Held::Effect(Effect::Reply { request, result }) => world.reply(request, result),
-                Held::Effect(Effect::InstanceChanged(head)) => world.hub.publish(head),
+                Held::Effect(Effect::InstanceChanged(head)) => world.show(head),
                 Held::TasksSettled { tasks, reason } => {
                     tasks.into_iter().for_each(|task| world.activities.settle(task, reason));
                 }
@@ -228,7 +228,7 @@ impl Session {
     }
 
     /// A panic of the engine is a loss: what it did to the memory is not known.
-    fn with_partition<T>(&mut self, work: impl FnOnce(&mut Partition) -> T) -> Result<T, Loss> {
+    pub(super) fn with_partition<T>(&mut self, work: impl FnOnce(&mut Partition) -> T) -> Result<T, Loss> {
         let Some(partition) = self.partition.as_mut() else {
             return Err(Loss::Recover("the partition is gone".to_owned()));
         };

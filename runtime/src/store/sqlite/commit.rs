@@ -209,6 +209,8 @@ fn inserted(result: rusqlite::Result<usize>) -> rusqlite::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::super::schema;
     use super::*;
     use crate::model::TurnCommit;
@@ -230,10 +232,13 @@ mod tests {
 
     #[test]
     fn b01_an_error_of_commit_itself_leaves_the_outcome_open() {
-        let connection = store();
+        let mut connection = store();
+        let fails = Arc::new(AtomicBool::new(false));
+        let hook = Arc::clone(&fails);
+        connection.commit_hook(Some(move || hook.load(Ordering::Relaxed))).unwrap();
         let mut statements = Statements::prepare(&connection).unwrap();
         let epoch = statements.claim().unwrap().epoch;
-        connection.commit_hook(Some(|| true)).unwrap();
+        fails.store(true, Ordering::Relaxed);
         let result = statements.write(epoch, &[message(epoch, 1)]);
         assert!(matches!(result, Err(CommitError::Ambiguous(_))), "{result:?}");
         assert!(matches!(statements.claim(), Err(CommitError::Ambiguous(_))));

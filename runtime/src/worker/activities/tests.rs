@@ -1,3 +1,5 @@
+//! The table of activities, with activities that end when the test says so.
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 

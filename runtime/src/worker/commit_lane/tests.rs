@@ -1,3 +1,5 @@
+//! The commit lane, on a store that answers when the test says so.
+
 use std::task::Waker;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Reads, on a store that answers when the test says so.
+
 use std::collections::BTreeMap;
 use std::task::Waker;
 

@@ -1,1 +1,0 @@
-//! Expansions, stage by stage.

@@ -1,0 +1,246 @@
+//! Which mistakes are found: every one, each with a text that says what to write.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::attr::{Kind, Options};
+use crate::check;
+use crate::errors::Errors;
+use crate::input::Function;
+
+fn messages(kind: Kind, options: TokenStream, item: TokenStream) -> Vec<String> {
+    let mut errors = Errors::new();
+    let options = Options::parse(kind, options, &mut errors);
+    let function: Function = syn::parse2(item).expect("a function");
+    let _ = check::callable(kind, function, &options, &mut errors);
+    errors.into_messages()
+}
+
+/// The messages hold these words, one for one.
+fn check(kind: Kind, options: TokenStream, item: TokenStream, words: &[&str]) {
+    let messages = messages(kind, options, item);
+    assert_eq!(messages.len(), words.len(), "{messages:#?}");
+    for (message, words) in messages.iter().zip(words) {
+        assert!(message.contains(words), "{message:?} says nothing of {words:?}");
+    }
+}
+
+fn activity(item: TokenStream, words: &[&str]) {
+    check(Kind::Activity, quote!(), item, words);
+}
+
+fn orchestrator(item: TokenStream, words: &[&str]) {
+    check(Kind::Orchestrator, quote!(), item, words);
+}
+
+fn option(kind: Kind, options: TokenStream, words: &[&str]) {
+    let item = if kind == Kind::Orchestrator {
+        quote!(
+            async fn f(c: C) -> R {}
+        )
+    } else {
+        quote!(
+            async fn f() -> R {}
+        )
+    };
+    check(kind, options, item, words);
+}
+
+#[test]
+fn valid_forms_have_no_mistakes() {
+    activity(
+        quote!(
+            async fn f() -> R {}
+        ),
+        &[],
+    );
+    activity(
+        quote!(
+            pub(crate) async fn f(_: &Cx, mut a: Vec<A>, r#type: [u8; 3], f: fn(u8) -> u8) -> R {}
+        ),
+        &[],
+    );
+    activity(
+        quote!(
+            async fn f(a: A<'static>) -> R {}
+        ),
+        &[],
+    );
+    orchestrator(
+        quote!(
+            async fn f(mut ctx: Cx, a: (A, B)) -> a::b::R<C> {}
+        ),
+        &[],
+    );
+    orchestrator(
+        quote!(
+            async fn f(_: Cx) -> R {}
+        ),
+        &[],
+    );
+}
+
+#[test]
+fn every_mistake_is_found() {
+    activity(
+        quote!(
+            const unsafe fn f<T>(a: u8, b: &str, (c, d): (u8, u8), e: impl X) {}
+        ),
+        &[
+            "write `async fn`",
+            "remove `const`",
+            "remove `unsafe`",
+            "without generics",
+            "write `String`",
+            "plain parameter",
+            "`impl Trait`",
+            "-> Result<(), ActivityError>",
+        ]
+        .as_slice(),
+    );
+}
+
+#[test]
+fn owned_forms_are_suggested() {
+    for (ty, owned) in [
+        (quote!(&str), "write `String`"),
+        (quote!(&[u8]), "write `Vec<u8>`"),
+        (quote!(&'static a::B<C>), "write `a::B<C>`"),
+        (quote!(Option<&str>), "use a type without references"),
+        (quote!(Cow<'a, str>), "use a type without lifetimes"),
+        (quote!(Cow<'_, str>), "use a type without lifetimes"),
+    ] {
+        activity(quote!(async fn f(a: u8, b: #ty) -> R {}), &[owned]);
+        orchestrator(quote!(async fn f(ctx: Cx, b: #ty) -> R {}), &[owned]);
+    }
+}
+
+#[test]
+fn contexts_have_their_form() {
+    activity(
+        quote!(
+            async fn f(a: &mut Cx) -> R {}
+        ),
+        &["write `&ActivityContext`"],
+    );
+    activity(
+        quote!(
+            async fn f(a: &'a Cx) -> R {}
+        ),
+        &["needs no lifetime"],
+    );
+    orchestrator(
+        quote!(
+            async fn f() -> R {}
+        ),
+        &["takes its context first"],
+    );
+    orchestrator(
+        quote!(
+            async fn f(ctx: &Cx) -> R {}
+        ),
+        &["without the `&`"],
+    );
+    orchestrator(
+        quote!(
+            async fn f(Cx(a): Cx) -> R {}
+        ),
+        &["plain parameter"],
+    );
+    orchestrator(
+        quote!(
+            async fn f(&self, ctx: Cx) -> R {}
+        ),
+        &["not on a method"],
+    );
+    orchestrator(
+        quote!(
+            async fn f(self) -> R {}
+        ),
+        &["not on a method"],
+    );
+}
+
+#[test]
+fn outputs_have_their_form() {
+    activity(
+        quote!(
+            async fn f() {}
+        ),
+        &["ActivityError"],
+    );
+    orchestrator(
+        quote!(
+            async fn f(c: Cx) {}
+        ),
+        &["OrchestrationError"],
+    );
+    activity(
+        quote!(
+            async fn f() -> Result<impl X, E> {}
+        ),
+        &["`impl Trait`"],
+    );
+    activity(
+        quote!(
+            async fn f() -> Result<&'static str, E> {}
+        ),
+        &["return no reference"],
+    );
+}
+
+#[test]
+fn there_is_a_limit_to_inputs() {
+    let inputs = |n: usize| (0..n).map(|i| quote::format_ident!("a{i}")).map(|a| quote!(#a: u8));
+    let (at, over) = (inputs(16), inputs(17));
+    activity(quote!(async fn f(cx: &Cx, #(#at),*) -> R {}), &[]);
+    activity(quote!(async fn f(cx: &Cx, #(#over),*) -> R {}), &["17 inputs"]);
+}
+
+#[test]
+fn options_are_known_once_and_well_formed() {
+    option(
+        Kind::Orchestrator,
+        quote!(name = "a b", version = "2", marker = M, crate = a::b, allow(foreign_await),),
+        &[],
+    );
+    option(Kind::Activity, quote!(version = "2"), &["no option `version`"]);
+    option(Kind::Activity, quote!(name = "a", nme = 1, name = "b"), &["no option `nme`", "given twice"]);
+    option(Kind::Activity, quote!(name, marker, crate), &["name = \"", "marker = ", "crate = "]);
+    option(Kind::Activity, quote!(name =, marker = "M", crate = 1), &["name = \"", "marker = ", "crate = "]);
+    option(Kind::Activity, quote!("a" 1, = 2), &["expected an option", "expected an option"]);
+    option(Kind::Orchestrator, quote!(allow), &["allow(foreign_await)"]);
+    option(Kind::Orchestrator, quote!(allow()), &["allow(foreign_await)"]);
+    option(Kind::Orchestrator, quote!(allow(a, foreign_await, b)), &["`a`", "`b`"]);
+}
+
+#[test]
+fn names_have_limits() {
+    let (longest, too_long) = ("é".repeat(256), "é".repeat(257));
+    option(Kind::Activity, quote!(name = #longest), &[]);
+    option(Kind::Activity, quote!(name = #too_long), &["has 257"]);
+    option(Kind::Orchestrator, quote!(version = #too_long), &["has 257"]);
+    for (name, words) in [
+        ("", "empty"),
+        (" \t", "empty"),
+        ("@a", "`@`"),
+        ("a ", "white space"),
+        ("a/b", "'/'"),
+        ("a\\b", "'\\\\'"),
+        ("a#b", "'#'"),
+        ("a?b", "'?'"),
+        ("a\nb", "'\\n'"),
+    ] {
+        option(Kind::Activity, quote!(name = #name), &[words]);
+    }
+    for (version, words) in [("", "empty"), (" 1", "white space"), ("1\u{7f}", "control")] {
+        option(Kind::Orchestrator, quote!(version = #version), &[words]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "never reported")]
+fn mistakes_that_nobody_looks_at_are_noticed() {
+    let mut errors = Errors::new();
+    errors.push_at(proc_macro2::Span::call_site(), "lost");
+}

@@ -1,0 +1,197 @@
+//! What the rewriting of a body changes, and what it leaves alone.
+
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::quote;
+
+use crate::errors::Errors;
+use crate::rewrite::{self, Call};
+
+/// Rewrites the inside of a body, without the import, and gives the messages.
+fn rewritten(body: TokenStream, check_awaits: bool) -> (String, Vec<Call>, Vec<String>) {
+    let Ok(TokenTree::Group(body)) = syn::parse2(quote!({ #body })) else { panic!("a body is a group") };
+    let body: Group = body;
+    let mut errors = Errors::new();
+    let rewritten = rewrite::body(&body, &quote!(::p::__rt), check_awaits, &mut errors);
+    let import = quote!(
+        #[allow(unused_imports)]
+        use ::p::__rt::AwaitCheck as _;
+    )
+    .to_string();
+    let text = rewritten.body.stream().to_string();
+    let text = text.replacen(&import, "", 1).trim().to_owned();
+    (text, rewritten.calls, errors.into_messages())
+}
+
+fn check(body: TokenStream, expected: TokenStream) {
+    let (text, _, messages) = rewritten(body, true);
+    assert_eq!(text, expected.to_string());
+    assert_eq!(messages, Vec::<String>::new());
+}
+
+fn check_same(body: TokenStream) {
+    check(body.clone(), body);
+}
+
+#[test]
+fn every_await_is_checked_wherever_it_stands() {
+    check(quote!(x.await), quote!(x.__durable().await));
+    check(quote!(x.await?.y.await), quote!(x.__durable().await?.y.__durable().await));
+    check(quote!(println!("{}", x.await)), quote!(println!("{}", x.__durable().await)));
+    check(quote!(vec![(|| { [x.await] })]), quote!(vec![(|| { [x.__durable().await] })]));
+    check(
+        quote!(match x.await {
+            1 if y.await => z.await,
+        }),
+        quote!(match x.__durable().await {
+            1 if y.__durable().await => z.__durable().await,
+        }),
+    );
+    check(quote!((&mut x).await), quote!((&mut x).__durable().await));
+}
+
+#[test]
+fn a_body_that_does_not_parse_is_rewritten_all_the_same() {
+    check(quote!(let x = = y.await; foo(;) z.), quote!(let x = = y.__durable().await; foo(;) z.));
+}
+
+#[test]
+fn blocks_become_durable() {
+    check(quote!(async { 1 }), quote!(::p::__rt::block(async { 1 })));
+    check(
+        quote!(async move { x.await }.await),
+        quote!(::p::__rt::block(async move { x.__durable().await }).__durable().await),
+    );
+    check(quote!(async { async {} }), quote!(::p::__rt::block(async { ::p::__rt::block(async {}) })));
+    check(quote!(|x| async move { x }), quote!(|x| ::p::__rt::block(async move { x })));
+}
+
+#[test]
+fn nested_functions_are_left_alone() {
+    check_same(quote!(
+        async fn inner() -> u32 {
+            async { x.await }.await
+        }
+    ));
+    check_same(quote!(
+        fn inner<const N: usize>() -> Foo<{ N + 1 }>
+        where
+            [u8; { N }]: Sized,
+        {
+            x.await
+        }
+    ));
+    check_same(quote!(impl Foo { async fn a(&self) -> u32 { self.0.await } }));
+    check_same(quote!(
+        trait Foo {
+            fn a();
+            fn b() {
+                x.await
+            }
+        }
+    ));
+    check(quote!(let f: fn(u32) -> u32 = g; x.await), quote!(let f: fn(u32) -> u32 = g; x.__durable().await));
+    check(
+        quote!(
+            fn inner() {
+                x.await
+            },
+            y.await
+        ),
+        quote!(
+            fn inner() {
+                x.await
+            },
+            y.__durable().await
+        ),
+    );
+    check(
+        quote!(
+            #[cfg(test)]
+            fn r#fn() {},
+            y.await
+        ),
+        quote!(
+            #[cfg(test)]
+            fn r#fn() {},
+            y.__durable().await
+        ),
+    );
+}
+
+#[test]
+fn bare_combinators_are_ours() {
+    check(quote!(select! { x = y => z }), quote!(::p::__rt::select! { x = y => z }));
+    check(quote!(join!(a.await, try_join!(b))), quote!(::p::__rt::join!(a.__durable().await, ::p::__rt::try_join!(b))));
+    check_same(quote!(p::select! { x = y => z }));
+    check_same(quote!(::p::select! { x = y => z }));
+    check_same(quote!(let select = join; select(join) != try_join));
+    check_same(quote!(
+        macro_rules! select {
+            () => {};
+        }
+    ));
+    check_same(quote!(names.join(", ")));
+}
+
+#[test]
+fn the_combinators_of_others_are_refused() {
+    for body in [
+        quote!(tokio::select! {}),
+        quote!(::futures::join!(a)),
+        quote!(futures::future::try_join!(a)),
+        quote!(p::other::join!()),
+    ] {
+        let (text, _, messages) = rewritten(body.clone(), true);
+        assert_eq!(text, body.to_string());
+        assert_eq!(messages.len(), 1, "{body}");
+        assert!(
+            messages[0].starts_with(&format!("`{}!`", text.split('!').next().unwrap().replace(' ', ""))),
+            "{messages:?}"
+        );
+    }
+}
+
+#[test]
+fn async_closures_are_refused() {
+    for body in [quote!(async |x| x), quote!(async move || x)] {
+        assert_eq!(rewritten(body, true).2.len(), 1);
+    }
+}
+
+#[test]
+fn calls_are_noted_by_their_last_word() {
+    let (_, calls, _) = rewritten(
+        quote!(a::call(&ctx); b::c::r#type::call(x, y::call()); call(); x.call(); d::call; e::call::<u8>(); fn f() { g::call() }),
+        true,
+    );
+    assert_eq!(calls.iter().map(|call| call.marker.as_str()).collect::<Vec<_>>(), ["a", "type", "y"]);
+}
+
+#[test]
+fn without_checks_only_combinators_change() {
+    let (text, ..) = rewritten(quote!(async { x.await }; join!(y)), false);
+    assert_eq!(text, quote!(async { x.await }; ::p::__rt::join!(y)).to_string());
+}
+
+#[test]
+fn the_import_follows_inner_attributes_and_is_left_out_where_nothing_needs_it() {
+    let rewrite = |body: TokenStream| {
+        let Ok(TokenTree::Group(body)) = syn::parse2::<TokenTree>(body) else { panic!("a body is a group") };
+        let mut errors = Errors::new();
+        let text = rewrite::body(&body, &quote!(::p::__rt), true, &mut errors).body.stream().to_string();
+        assert!(errors.into_messages().is_empty());
+        text
+    };
+    assert_eq!(
+        rewrite(quote!(
+            {
+                #![allow(a)]
+                #![allow(b)]
+                x.await
+            }
+        )),
+        quote!(#![allow(a)] #![allow(b)] #[allow(unused_imports)] use ::p::__rt::AwaitCheck as _; x.__durable().await)
+            .to_string()
+    );
+    assert_eq!(rewrite(quote!({ async { 1 } })), quote!(::p::__rt::block(async { 1 })).to_string());
+}

@@ -1,0 +1,320 @@
+//! Stores that fail: nothing is lost, nothing is done twice, everybody is answered.
+
+use std::sync::Arc;
+
+use persevere::model::RuntimeStatus;
+use persevere::store::{LoadError, SqliteStore};
+use persevere::testing::{Fault, FaultyStore};
+use persevere::{CancellationReason, Client, ClientError, ShutdownError};
+use tokio::task::JoinSet;
+
+use super::program::{
+    Go, Greeted, Ledger, cities, do_job, faulty, greet_all, handle, in_time, job_or_go, program, run, show_go,
+    wait_for_go,
+};
+
+/// Starts until the outcome is known. The id makes that safe.
+async fn start_greeting(client: &Client, id: String) {
+    loop {
+        match greet_all::start(client, cities(&["Tokyo", "Seattle", "London"])).instance_id(&id).await {
+            Ok(_) => return,
+            Err(error) if error.outcome_is_unknown() || error.is_temporary() => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Runs many orchestrations on a store that fails, and answers how often it was claimed.
+async fn survives(fault: Fault, every: u64) -> u64 {
+    let (store, faults) = faulty();
+    let ledger = Ledger::new();
+    let runtime = run(&store, &ledger).await;
+    faults.fail_every(every, fault);
+    let mut clients = JoinSet::new();
+    for number in 0..100 {
+        let client = runtime.client().clone();
+        clients.spawn(async move {
+            let id = format!("g{number}");
+            start_greeting(&client, id.clone()).await;
+            let greeting = client.handle::<greet_all>(&id).unwrap();
+            let greetings = greeting.result().await.unwrap();
+            assert_eq!(greetings, ["Hello Tokyo!", "Hello Seattle!", "Hello London!"]);
+            assert_eq!(greeting.custom_status().await.unwrap().typed(), Some(Greeted(3)));
+        });
+    }
+    clients.join_all().await;
+    assert_eq!(ledger.runs(), [1; 300], "each activity ran once");
+    faults.heal();
+    runtime.shutdown().await.unwrap();
+    let rows = faults.rows();
+    assert_eq!((rows.heads_inserted, rows.tasks_new, rows.tasks_done), (100, 300, 300));
+    faults.claims()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b2_commits_that_were_applied_and_seem_not_to_be_are_survived() {
+    let claims = in_time(survives(Fault::Applied, 3)).await;
+    assert!(claims > 2, "{claims} claims");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b2_commits_that_were_lost_are_survived() {
+    let claims = in_time(survives(Fault::Lost, 3)).await;
+    assert!(claims > 2, "{claims} claims");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b4_a_fenced_commit_is_survived() {
+    assert!(in_time(survives(Fault::Fenced, 4)).await > 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b4_commits_that_were_not_applied_are_sent_again_without_a_recovery() {
+    for fault in [Fault::Transient, Fault::Full] {
+        assert_eq!(in_time(survives(fault, 3)).await, 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn b4_a_full_store_refuses_new_work_with_the_cause_and_goes_on_when_there_is_room() {
+    in_time(async {
+        let (store, faults) = faulty();
+        let ledger = Ledger::new();
+        let runtime = run(&store, &ledger).await;
+        let running = do_job::start(runtime.client(), "a".to_owned()).await.unwrap();
+        ledger.begun("a", 1).await;
+        faults.fail_every(1, Fault::Full);
+        let sent = faults.commits_sent();
+        ledger.let_end("a");
+        faults.answered(sent + 1).await;
+        // The engine thread knows of the failure before it reads the next call: it is the one that was answered.
+        let refused = greet_all::start(runtime.client(), vec![]).instance_id("refused").await.unwrap_err();
+        let ClientError::StoreUnavailable { cause } = &refused else { panic!("{refused:?}") };
+        assert!(cause.contains("full"), "{cause}");
+        faults.heal();
+        assert_eq!(running.result().await.unwrap(), "a is done");
+        assert!(runtime.client().get_instance("refused").await.unwrap().is_none());
+        assert_eq!((ledger.runs(), faults.claims()), (vec![1], 1));
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a13_a_refusal_from_memory_is_not_given_before_its_commit_and_never_when_that_fails() {
+    in_time(async {
+        let (store, faults) = faulty();
+        let ledger = Ledger::new();
+        let runtime = run(&store, &ledger).await;
+        let client = runtime.client().clone();
+        let waiting = wait_for_go::start(&client).instance_id("w").await.unwrap();
+        waiting.wait_for_start().await.unwrap();
+        faults.hold();
+        let terminate = tokio::spawn(waiting.terminate("enough").into_future());
+        faults.held().await;
+        let raise = tokio::spawn(waiting.raise_event(Go(7)).into_future());
+        // Nothing of the end is visible: a read answers, and the calls are still without an answer.
+        assert_eq!(waiting.metadata().await.unwrap().runtime_status(), RuntimeStatus::Running);
+        assert!(!terminate.is_finished() && !raise.is_finished());
+        faults.fail_held(Fault::Lost);
+        faults.release_all();
+        assert!(terminate.await.unwrap().unwrap_err().outcome_is_unknown());
+        // Taken before or after the loss, but never refused because of an end that did not happen.
+        match raise.await.unwrap() {
+            Ok(()) => {}
+            Err(error) if error.outcome_is_unknown() => waiting.raise_event(Go(7)).await.unwrap(),
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(handle::<wait_for_go>(&runtime, "w").result().await.unwrap(), 7);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b2_an_activity_that_runs_through_a_recovery_runs_once() {
+    in_time(async {
+        let (store, faults) = faulty();
+        let ledger = Ledger::new();
+        let runtime = run(&store, &ledger).await;
+        let running = do_job::start(runtime.client(), "a".to_owned()).await.unwrap();
+        ledger.begun("a", 1).await;
+        // Once while it runs, once with its result in the commit that fails.
+        for fault in [Fault::Lost, Fault::Applied] {
+            faults.fail_next_commit(fault);
+            let claims = faults.claims();
+            if fault == Fault::Applied {
+                ledger.let_end("a");
+            } else {
+                let error = greet_all::start(runtime.client(), vec![]).await.unwrap_err();
+                assert!(error.outcome_is_unknown(), "{error}");
+            }
+            faults.claimed(claims + 1).await;
+        }
+        assert_eq!(running.result().await.unwrap(), "a is done");
+        assert_eq!((ledger.runs(), ledger.cancellations()), (vec![1], vec![]));
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b7_a_cancellation_reaches_the_activity_only_when_it_is_durable() {
+    in_time(async {
+        let (store, faults) = faulty();
+        let ledger = Ledger::new();
+        let runtime = run(&store, &ledger).await;
+        let choosing = job_or_go::start(runtime.client(), "a".to_owned()).await.unwrap();
+        ledger.begun("a", 1).await;
+        faults.hold();
+        let raise = tokio::spawn(choosing.raise_event(Go(1)).into_future());
+        faults.held().await;
+        assert_eq!(ledger.cancellations(), []);
+        faults.release_all();
+        raise.await.unwrap().unwrap();
+        ledger.cancelled().await;
+        assert_eq!(ledger.cancellations(), [CancellationReason::Cancelled]);
+        choosing.raise_event(Go(2)).await.unwrap();
+        assert_eq!(choosing.result().await.unwrap(), "gone");
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_activity_whose_instance_ends_is_told_so() {
+    in_time(async {
+        let (store, _) = faulty();
+        let ledger = Ledger::new();
+        let runtime = run(&store, &ledger).await;
+        let running = do_job::start(runtime.client(), "a".to_owned()).await.unwrap();
+        ledger.begun("a", 1).await;
+        running.terminate("enough").await.unwrap();
+        ledger.cancelled().await;
+        assert_eq!(ledger.cancellations(), [CancellationReason::InstanceEnded]);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b1_three_failures_in_a_row_stop_the_runtime_and_everybody_is_told() {
+    in_time(async {
+        let (store, faults) = faulty();
+        let ledger = Ledger::new();
+        let runtime = run(&store, &ledger).await;
+        let client = runtime.client().clone();
+        let waiting = wait_for_go::start(&client).instance_id("w").await.unwrap();
+        let wait = tokio::spawn(waiting.result().into_future());
+        faults.fail_every(1, Fault::Fenced);
+        // The first two are recovered from; the third is the end.
+        let mut errors = Vec::new();
+        while !matches!(errors.last(), Some(ClientError::Fatal { .. })) {
+            errors.push(greet_all::start(&client, vec![]).await.unwrap_err());
+        }
+        let unknown = errors.iter().filter(|error| error.outcome_is_unknown()).count();
+        assert_eq!((unknown, errors.len(), faults.claims()), (2, 3, 3), "{errors:?}");
+        assert!(wait.await.unwrap().is_err());
+        for error in [client.get_instance("w").await.unwrap_err(), client.terminate("w", "x").await.unwrap_err()] {
+            assert!(matches!(error, ClientError::Fatal { .. }), "{error}");
+        }
+        let error = runtime.shutdown().await.unwrap_err();
+        assert!(matches!(error, ShutdownError::Fatal { .. }), "{error}");
+        faults.heal();
+        // What was acknowledged is there.
+        let second = run(&store, &ledger).await;
+        handle::<wait_for_go>(&second, "w").raise_event(Go(3)).await.unwrap();
+        assert_eq!(handle::<wait_for_go>(&second, "w").result().await.unwrap(), 3);
+        second.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b1_a_store_that_is_gone_for_good_stops_the_runtime_at_once() {
+    in_time(async {
+        let (store, faults) = faulty();
+        let runtime = run(&store, &Ledger::new()).await;
+        faults.fail_next_commit(Fault::Fatal);
+        let error = greet_all::start(runtime.client(), vec![]).await.unwrap_err();
+        assert!(matches!(error, ClientError::Fatal { .. }), "{error}");
+        assert!(matches!(runtime.shutdown().await, Err(ShutdownError::Fatal { .. })));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_runtime_that_gave_up_frees_the_file_though_clients_are_still_there() {
+    in_time(async {
+        let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
+        let path = folder.path().join("one.db");
+        let store = FaultyStore::new(SqliteStore::open(&path).unwrap());
+        store.faults().fail_next_commit(Fault::Fatal);
+        let first = program(&ledger).store(store).start().await.unwrap();
+        let client = first.client().clone();
+        let error = greet_all::start(&client, vec![]).await.unwrap_err();
+        assert!(matches!(error, ClientError::Fatal { .. }), "{error}");
+        assert!(first.shutdown().await.is_err());
+        let second = program(&ledger).store(SqliteStore::open(&path).unwrap()).start().await.unwrap();
+        greet_all::start(second.client(), vec![]).await.unwrap().result().await.unwrap();
+        assert!(matches!(client.get_instance("x").await, Err(ClientError::Fatal { .. })));
+        second.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b1_a_recovery_that_cannot_claim_or_load_is_tried_again() {
+    in_time(async {
+        let (store, faults) = faulty();
+        let ledger = Ledger::new();
+        let runtime = run(&store, &ledger).await;
+        let waiting = wait_for_go::start(runtime.client()).await.unwrap();
+        faults.fail_claims(2);
+        faults.fail_loads(2, &LoadError::Transient("busy".to_owned()));
+        faults.fail_next_commit(Fault::Lost);
+        let error = greet_all::start(runtime.client(), vec![]).await.unwrap_err();
+        assert!(error.outcome_is_unknown(), "{error}");
+        faults.claimed(4).await;
+        while waiting.raise_event(Go(5)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(waiting.result().await.unwrap(), 5);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b5_reads_that_fail_for_a_while_are_tried_again() {
+    in_time(async {
+        let (store, faults) = faulty();
+        let runtime = program(&Ledger::new()).live_instances(0).shared_store(Arc::clone(&store)).start().await.unwrap();
+        let waiting = wait_for_go::start(runtime.client()).await.unwrap();
+        waiting.wait_for_start().await.unwrap();
+        faults.fail_reads(3, &LoadError::Transient("busy".to_owned()));
+        waiting.raise_event(Go(5)).await.unwrap();
+        assert_eq!(waiting.result().await.unwrap(), 5);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b10_a_watch_sees_what_a_commit_of_unknown_outcome_applied() {
+    in_time(async {
+        let (store, faults) = faulty();
+        let runtime = run(&store, &Ledger::new()).await;
+        let showing = show_go::start(runtime.client()).await.unwrap();
+        let mut watch = showing.watch_custom_status();
+        assert_eq!(watch.next().await, Some(Ok(Greeted(0))));
+        faults.fail_next_commit(Fault::Applied);
+        // The new value is applied, and nobody publishes it: the recovery does.
+        let error = showing.raise_event(Go(9)).await.unwrap_err();
+        assert!(error.outcome_is_unknown(), "{error}");
+        assert_eq!(watch.next().await, Some(Ok(Greeted(9))));
+        assert_eq!(watch.next().await, None);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}

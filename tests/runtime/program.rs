@@ -1,0 +1,217 @@
+//! The program that the tests run, and a ledger of what its activities did.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use persevere::prelude::*;
+use persevere::store::{MemoryStore, Store};
+use persevere::testing::{Faults, FaultyStore};
+use persevere::{CancellationReason, OrchestrationHandle, RuntimeBuilder};
+use tokio::sync::watch;
+
+/// What activities did, and which jobs may end. Outlives runtimes.
+#[derive(Clone)]
+pub(crate) struct Ledger(Arc<Book>);
+
+struct Book {
+    /// Runs by idempotency key.
+    runs: Mutex<BTreeMap<String, u32>>,
+    /// Jobs that have begun, in their order.
+    begun: watch::Sender<Vec<String>>,
+    /// Jobs that may end.
+    open: watch::Sender<Vec<String>>,
+    cancelled: watch::Sender<Vec<CancellationReason>>,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Book {
+            runs: Mutex::default(),
+            begun: watch::Sender::default(),
+            open: watch::Sender::default(),
+            cancelled: watch::Sender::default(),
+        }))
+    }
+
+    fn run(&self, cx: &ActivityContext) {
+        *self.0.runs.lock().unwrap().entry(cx.idempotency_key()).or_default() += 1;
+    }
+
+    /// How often each call ran.
+    pub(crate) fn runs(&self) -> Vec<u32> {
+        self.0.runs.lock().unwrap().values().copied().collect()
+    }
+
+    pub(crate) fn let_end(&self, job: &str) {
+        self.0.open.send_modify(|open| open.push(job.to_owned()));
+    }
+
+    /// Waits until the job has begun this many times.
+    pub(crate) async fn begun(&self, job: &str, times: usize) {
+        let reached = |begun: &Vec<String>| begun.iter().filter(|begun| *begun == job).count() >= times;
+        self.0.begun.subscribe().wait_for(reached).await.unwrap();
+    }
+
+    pub(crate) fn cancellations(&self) -> Vec<CancellationReason> {
+        self.0.cancelled.borrow().clone()
+    }
+
+    pub(crate) async fn cancelled(&self) {
+        self.0.cancelled.subscribe().wait_for(|reasons| !reasons.is_empty()).await.unwrap();
+    }
+}
+
+/// Greets one city.
+#[activity]
+pub(crate) async fn greet(cx: &ActivityContext, city: String) -> Result<String, ActivityError> {
+    cx.state::<Ledger>().run(cx);
+    Ok(format!("Hello {city}!"))
+}
+
+/// Ends when the test lets it. Fails politely when it is told to stop.
+#[activity]
+pub(crate) async fn job(cx: &ActivityContext, name: String) -> Result<String, ActivityError> {
+    let ledger = cx.state::<Ledger>();
+    ledger.run(cx);
+    ledger.0.begun.send_modify(|begun| begun.push(name.clone()));
+    let mut open = ledger.0.open.subscribe();
+    tokio::select! {
+        opened = open.wait_for(|open| open.contains(&name)) => {
+            opened?;
+            Ok(format!("{name} is done"))
+        }
+        reason = cx.cancellation().cancelled() => {
+            ledger.0.cancelled.send_modify(|reasons| reasons.push(reason));
+            Err(ActivityError::new("stopped"))
+        }
+    }
+}
+
+/// How many cities are greeted.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub(crate) struct Greeted(pub(crate) usize);
+
+/// Greets cities one after the other.
+#[orchestrator]
+pub(crate) async fn greet_all(
+    ctx: OrchestrationContext<Greeted>,
+    cities: Vec<String>,
+) -> Result<Vec<String>, OrchestrationError> {
+    let mut greetings = Vec::new();
+    for city in cities {
+        greetings.push(greet::call(&ctx, city).await?);
+        ctx.set_custom_status(&Greeted(greetings.len()))?;
+    }
+    Ok(greetings)
+}
+
+/// Does one job.
+#[orchestrator]
+pub(crate) async fn do_job(ctx: OrchestrationContext, name: String) -> Result<String, OrchestrationError> {
+    Ok(job::call(&ctx, name).await?)
+}
+
+/// Does a job until it is told to go.
+#[orchestrator]
+pub(crate) async fn job_or_go(ctx: OrchestrationContext, name: String) -> Result<String, OrchestrationError> {
+    select! {
+        done = job::call(&ctx, name) => Ok(done?),
+        _ = Go::wait(&ctx) => {
+            // Goes on, so that the cancellation is one of the call and not of an end.
+            Go::wait(&ctx).await?;
+            Ok("gone".to_owned())
+        },
+    }
+}
+
+/// Never ends: greets, and begins anew.
+#[orchestrator]
+pub(crate) async fn greet_for_ever(ctx: OrchestrationContext<Greeted>, round: usize) -> Result<(), OrchestrationError> {
+    greet::call(&ctx, format!("round {round}")).await?;
+    ctx.set_custom_status(&Greeted(round))?;
+    greet_for_ever::continue_as_new(&ctx, round + 1).await
+}
+
+/// Never ends, and needs nothing from outside to go on.
+#[orchestrator]
+pub(crate) async fn count_for_ever(ctx: OrchestrationContext<Greeted>, round: usize) -> Result<(), OrchestrationError> {
+    ctx.set_custom_status(&Greeted(round))?;
+    count_for_ever::continue_as_new(&ctx, round + 1).await
+}
+
+/// Shows when it waits to be told to go, and when it was.
+#[orchestrator]
+pub(crate) async fn show_go(ctx: OrchestrationContext<Greeted>) -> Result<(), OrchestrationError> {
+    ctx.set_custom_status(&Greeted(0))?;
+    let go = Go::wait(&ctx).await?;
+    ctx.set_custom_status(&Greeted(go.0 as usize))?;
+    Ok(())
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("dropped")
+    }
+}
+
+/// Waits with a value that panics when it is dropped.
+#[orchestrator]
+pub(crate) async fn wait_with_a_bad_value(ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
+    let value = PanicsWhenDropped;
+    let go = Go::wait(&ctx).await?;
+    std::mem::forget(value);
+    Ok(go.0)
+}
+
+/// Tells to go on.
+#[external_event]
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Go(pub(crate) u32);
+
+/// Waits until it is told to go.
+#[orchestrator]
+pub(crate) async fn wait_for_go(ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
+    Ok(Go::wait(&ctx).await?.0)
+}
+
+/// Sleeps for some seconds, and says whether a Tokio runtime was in sight.
+#[orchestrator]
+pub(crate) async fn sleep(ctx: OrchestrationContext, seconds: u64) -> Result<bool, OrchestrationError> {
+    ctx.create_timer(Duration::from_secs(seconds)).await;
+    Ok(tokio::runtime::Handle::try_current().is_ok())
+}
+
+/// A builder with the program and the ledger.
+pub(crate) fn program(ledger: &Ledger) -> RuntimeBuilder {
+    Runtime::builder().auto_register().state(ledger.clone())
+}
+
+/// A store that survives runtimes, and what steers it.
+pub(crate) fn faulty() -> (Arc<dyn Store>, Faults) {
+    let store = FaultyStore::new(MemoryStore::new());
+    let faults = store.faults();
+    (Arc::new(store), faults)
+}
+
+/// A runtime of the program on a store.
+pub(crate) async fn run(store: &Arc<dyn Store>, ledger: &Ledger) -> Runtime {
+    program(ledger).shared_store(Arc::clone(store)).start().await.unwrap()
+}
+
+/// The handle of an instance of the program.
+pub(crate) fn handle<O: persevere::Orchestrator>(runtime: &Runtime, id: &str) -> OrchestrationHandle<O> {
+    runtime.client().handle::<O>(id).unwrap()
+}
+
+pub(crate) fn cities(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Fails a test that hangs. No test depends on how long it is.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), work).await.expect("the test hangs")
+}

@@ -1,0 +1,378 @@
+//! What only the SQLite store has: a file that others can hold, damage, fill, or delete the lock of.
+
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use persevere::model::{
+    CommitBatch, Epoch, Execution, HeadChange, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText,
+    OperationId, RecordRow, RuntimeStatus, TimerRow, Timestamp, TurnCommit,
+};
+use persevere::store::{CommitError, Durability, InstanceRef, LoadError, OpenError, SqliteStore, Store};
+use tempfile::TempDir;
+
+const KEY: InstanceKey = InstanceKey(1);
+
+struct Place {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    Place { _folder: folder, path }
+}
+
+/// Opens without waiting for another owner.
+fn open_at_once(path: &Path) -> Result<SqliteStore, OpenError> {
+    SqliteStore::builder(path).lock_wait(Duration::ZERO).open()
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+fn batch(epoch: Epoch, turn: TurnCommit) -> Arc<CommitBatch> {
+    Arc::new(CommitBatch { epoch, turns: vec![turn] })
+}
+
+fn message(id: u64, size: usize) -> TurnCommit {
+    let row = InboxRow { id: InboxId(id), bytes: vec![7; size].into() };
+    TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }
+}
+
+fn instance() -> TurnCommit {
+    let head = InstanceHead {
+        key: KEY,
+        id: InstanceId::new("i").unwrap(),
+        name: "hello".to_owned(),
+        version: String::new(),
+        status: RuntimeStatus::Running,
+        parked: None,
+        execution: Execution(0),
+        created_at: Timestamp(0),
+        updated_at: Timestamp(0),
+        ended_at: None,
+        start_at: None,
+        input: JsonText::null(),
+        output: None,
+        failure: None,
+        custom_status: None,
+        custom_status_version: 0,
+        revision: 0,
+        tags: Default::default(),
+        parent: None,
+        depth: 0,
+        start_hash: 0,
+    };
+    let record = RecordRow {
+        key: KEY,
+        execution: Execution(0),
+        turn_number: 0,
+        time: Timestamp(0),
+        bytes: vec![1, 2, 3].into(),
+    };
+    TurnCommit { head: HeadChange::Insert(Arc::new(head)), record: Some(record), ..TurnCommit::default() }
+}
+
+fn timer() -> TurnCommit {
+    let row = TimerRow { fire_at: Timestamp(1), key: KEY, execution: Execution(0), operation: OperationId(1) };
+    TurnCommit { timers_new: vec![row], ..TurnCommit::default() }
+}
+
+/// Runs SQL on a file as somebody outside would.
+fn meddle(path: &Path, sql: &str) {
+    rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+#[tokio::test]
+async fn b09_a_second_runtime_in_one_process_is_refused() {
+    let place = place();
+    let store = SqliteStore::open(&place.path).unwrap();
+    let refused = open_at_once(&place.path).unwrap_err();
+    assert!(matches!(&refused, OpenError::InUse { store } if store.ends_with("store.db")), "{refused:?}");
+    let epoch = store.claim().await.unwrap().epoch;
+    store.commit(batch(epoch, message(1, 1))).await.unwrap();
+    drop(store);
+    SqliteStore::open(&place.path).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn b09_another_name_of_the_file_is_no_way_around_the_lock() {
+    let place = place();
+    let _store = SqliteStore::open(&place.path).unwrap();
+    let other_name = beside(&place.path, ".link");
+    std::os::unix::fs::symlink(&place.path, &other_name).unwrap();
+    assert!(matches!(open_at_once(&other_name), Err(OpenError::InUse { .. })));
+}
+
+const OWNED: &str = "PERSEVERE_TEST_OWNED_DATABASE";
+
+/// The second process of the next test; without the variable there is nothing to own.
+#[test]
+fn owner_in_another_process() {
+    let Some(path) = std::env::var_os(OWNED) else { return };
+    let _store = SqliteStore::open(path).unwrap();
+    writeln!(std::io::stdout(), "\nopened").unwrap();
+    // Until it is killed.
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+#[test]
+fn b09_a_second_process_is_refused_until_the_first_is_killed() {
+    let place = place();
+    let mut owner = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "owner_in_another_process", "--nocapture"])
+        .env(OWNED, &place.path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "opened"), "the second process did not open the store");
+    assert!(matches!(open_at_once(&place.path), Err(OpenError::InUse { .. })));
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    open_at_once(&place.path).unwrap();
+}
+
+#[tokio::test]
+async fn b09_the_epoch_keeps_the_fence_when_the_lock_file_is_deleted() {
+    let place = place();
+    let first = SqliteStore::builder(&place.path).lock_wait(Duration::ZERO).open().unwrap();
+    let old = first.claim().await.unwrap().epoch;
+    first.commit(batch(old, message(1, 1))).await.unwrap();
+    fs::remove_file(beside(&place.path, ".lock")).unwrap();
+
+    let second = open_at_once(&place.path).unwrap();
+    let new = second.claim().await.unwrap().epoch;
+    second.commit(batch(new, message(2, 1))).await.unwrap();
+    let fenced = first.commit(batch(old, message(3, 1))).await;
+    assert!(matches!(fenced, Err(CommitError::Fenced(_))), "{fenced:?}");
+    // The first may not take it back while the second owns it, nor close it in its place.
+    let refused = first.claim().await;
+    assert!(matches!(refused, Err(OpenError::InUse { .. })), "{refused:?}");
+    assert!(matches!(first.close().await, Err(CommitError::Fenced(_))));
+    second.commit(batch(new, message(4, 1))).await.unwrap();
+    second.close().await.unwrap();
+
+    let claim = first.claim().await.unwrap();
+    assert!(claim.clean && claim.epoch > new, "{claim:?}");
+    let ids: Vec<_> = first.load().await.unwrap().inbox.into_iter().map(|row| row.id.0).collect();
+    assert_eq!(ids, [1, 2, 4]);
+}
+
+#[test]
+fn a_newer_schema_is_refused_by_its_number_and_left_alone() {
+    let place = place();
+    drop(SqliteStore::open(&place.path).unwrap());
+    meddle(&place.path, "UPDATE meta SET schema_version = 99");
+    let refused = SqliteStore::open(&place.path).unwrap_err();
+    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 1, .. }), "{refused:?}");
+    meddle(&place.path, "UPDATE meta SET schema_version = 1");
+    SqliteStore::open(&place.path).unwrap();
+}
+
+#[test]
+fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
+    let place = place();
+    let foreign = beside(&place.path, ".foreign");
+    meddle(&foreign, "CREATE TABLE notes (text)");
+    let text = beside(&place.path, ".txt");
+    fs::write(&text, "this is a letter to a friend, not a database ".repeat(200)).unwrap();
+    for path in [foreign, text] {
+        let before = fs::read(&path).unwrap();
+        let refused = SqliteStore::open(&path).unwrap_err();
+        assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused:?}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_becomes_a_store() {
+    let place = place();
+    fs::write(&place.path, "").unwrap();
+    assert!(SqliteStore::open(&place.path).unwrap().claim().await.unwrap().clean);
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_named_in_the_error() {
+    let place = place();
+    let nowhere = place.path.join("missing").join("store.db");
+    let refused = SqliteStore::open(&nowhere).unwrap_err();
+    assert!(matches!(&refused, OpenError::Failed { store, .. } if Path::new(store) == nowhere), "{refused:?}");
+    let folder = place.path.parent().unwrap();
+    assert!(matches!(SqliteStore::open(folder), Err(OpenError::Failed { .. })));
+    assert!(matches!(SqliteStore::open("/"), Err(OpenError::Failed { .. } | OpenError::ReadOnly { .. })));
+}
+
+/// Permission bits do not stop the superuser, but nobody can make files in this file system.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_is_read_only() {
+    let refused = SqliteStore::open("/sys/persevere.db").unwrap_err();
+    assert!(matches!(refused, OpenError::ReadOnly { .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn b04_a_full_disk_applies_nothing_and_the_same_batch_goes_through_later() {
+    let place = place();
+    let store = SqliteStore::builder(&place.path).max_pages(60).open().unwrap();
+    let epoch = store.claim().await.unwrap().epoch;
+    let mut stored = 0;
+    let refused = loop {
+        let next = batch(epoch, message(stored + 1, 20_000));
+        match store.commit(Arc::clone(&next)).await {
+            Ok(()) => stored += 1,
+            Err(error) => break (next, error),
+        }
+    };
+    assert!(stored > 1 && matches!(refused.1, CommitError::Full(_)), "{stored}: {:?}", refused.1);
+    assert_eq!(store.load().await.unwrap().inbox.len() as u64, stored);
+    // The store goes on as it is, under the same epoch, and the batch is accepted when there is room.
+    assert!(matches!(store.commit(Arc::clone(&refused.0)).await, Err(CommitError::Full(_))));
+    let done = TurnCommit { inbox_done: vec![InboxId(1), InboxId(2)], ..TurnCommit::default() };
+    store.commit(batch(epoch, done)).await.unwrap();
+    store.commit(refused.0).await.unwrap();
+    assert_eq!(store.load().await.unwrap().inbox.len() as u64, stored - 1);
+}
+
+#[tokio::test]
+async fn b04_a_lock_held_by_somebody_outside_is_transient() {
+    let place = place();
+    let store = SqliteStore::open(&place.path).unwrap();
+    let epoch = store.claim().await.unwrap().epoch;
+    let outside = rusqlite::Connection::open(&place.path).unwrap();
+    outside.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let next = batch(epoch, message(1, 1));
+    let refused = store.commit(Arc::clone(&next)).await;
+    assert!(matches!(refused, Err(CommitError::Transient(_))), "{refused:?}");
+    outside.execute_batch("ROLLBACK").unwrap();
+    store.commit(next).await.unwrap();
+}
+
+/// Overwrites the root page of a table, as a disk that lost it would.
+fn damage(path: &Path, table: &str) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let root: u32 = connection.query_row(sql, [table], |row| row.get(0)).unwrap();
+    let size: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
+    drop(connection);
+    let mut bytes = fs::read(path).unwrap();
+    let start = usize::try_from((root - 1) * size).unwrap();
+    bytes[start..start + usize::try_from(size).unwrap()].fill(0xa5);
+    fs::write(path, bytes).unwrap();
+}
+
+async fn filled(path: &Path) {
+    let store = SqliteStore::open(path).unwrap();
+    let epoch = store.claim().await.unwrap().epoch;
+    store.commit(batch(epoch, instance())).await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn b05_a_damaged_page_is_corrupt_and_never_absent() {
+    let place = place();
+    filled(&place.path).await;
+    damage(&place.path, "timer");
+    damage(&place.path, "history");
+    let store = SqliteStore::open(&place.path).unwrap();
+    let epoch = store.claim().await.unwrap().epoch;
+    let history = store.history(KEY, Execution(0)).await;
+    assert!(matches!(history, Err(LoadError::Corrupt(_))), "{history:?}");
+    let backlog = store.load().await;
+    assert!(matches!(backlog, Err(LoadError::Corrupt(_))), "{backlog:?}");
+    let refused = store.commit(batch(epoch, timer())).await;
+    assert!(matches!(refused, Err(CommitError::Corrupt(_))), "{refused:?}");
+    // Nothing more under this epoch; a claim opens the file anew, and what is whole works.
+    assert!(matches!(store.commit(batch(epoch, message(1, 1))).await, Err(CommitError::Fenced(_))));
+    let epoch = store.claim().await.unwrap().epoch;
+    store.commit(batch(epoch, message(1, 1))).await.unwrap();
+}
+
+#[tokio::test]
+async fn b05_a_store_whose_meta_table_is_damaged_is_refused() {
+    let place = place();
+    filled(&place.path).await;
+    damage(&place.path, "meta");
+    let refused = SqliteStore::open(&place.path).unwrap_err();
+    assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn b05_a_damaged_head_is_corrupt_and_never_absent() {
+    let damages =
+        ["status = 99", "tags = 'no JSON'", "failure = 'no JSON'", "id = 'a/b'", "execution = -1", "parent_id = 'p'"];
+    for change in damages {
+        let place = place();
+        filled(&place.path).await;
+        meddle(&place.path, &format!("UPDATE instance SET {change}"));
+        let store = SqliteStore::open(&place.path).unwrap();
+        let read = store.instance(InstanceRef::Key(KEY)).await;
+        assert!(matches!(read, Err(LoadError::Corrupt(_))), "{change}: {read:?}");
+    }
+}
+
+#[tokio::test]
+async fn b05_a_record_is_given_as_it_is_stored() {
+    let place = place();
+    filled(&place.path).await;
+    meddle(&place.path, "UPDATE history SET record = x'010203ff'");
+    let store = SqliteStore::open(&place.path).unwrap();
+    // Its checksum is for its reader to judge: a store never looks inside.
+    assert_eq!(store.history(KEY, Execution(0)).await.unwrap(), [vec![1, 2, 3, 255]]);
+}
+
+#[tokio::test]
+async fn b05_tasks_without_their_instance_are_corrupt() {
+    let place = place();
+    filled(&place.path).await;
+    meddle(&place.path, "INSERT INTO task VALUES (55, 0, 1, 0, 'say_hello')");
+    let store = SqliteStore::open(&place.path).unwrap();
+    store.claim().await.unwrap();
+    assert!(matches!(store.load().await, Err(LoadError::Corrupt(_))));
+}
+
+#[tokio::test]
+async fn b23_the_log_stays_short_under_load() {
+    const MIB: u64 = 1 << 20;
+    let place = place();
+    let store = SqliteStore::builder(&place.path).durability(Durability::Relaxed).open().unwrap();
+    let epoch = store.claim().await.unwrap().epoch;
+    for id in 0..200 {
+        store.commit(batch(epoch, message(id, 250_000))).await.unwrap();
+    }
+    let log = fs::metadata(beside(&place.path, "-wal")).unwrap().len();
+    assert!(log < 8 * MIB, "the log has {log} bytes after 50 MB of commits");
+    assert!(fs::metadata(&place.path).unwrap().len() > 40 * MIB);
+}
+
+#[tokio::test]
+async fn closing_leaves_one_file_and_the_lock() {
+    let place = place();
+    filled(&place.path).await;
+    let mut names: Vec<_> =
+        fs::read_dir(place.path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["store.db", "store.db.lock"]);
+}
+
+#[tokio::test]
+async fn reads_of_a_closed_store_fail_and_do_not_wait() {
+    let place = place();
+    let store = SqliteStore::open(&place.path).unwrap();
+    store.close().await.unwrap();
+    assert!(matches!(store.instance(InstanceRef::Key(KEY)).await, Err(LoadError::Transient(_))));
+    assert!(matches!(store.load().await, Err(LoadError::Transient(_))));
+    store.claim().await.unwrap();
+    assert_eq!(store.instance(InstanceRef::Key(KEY)).await.unwrap(), None);
+}

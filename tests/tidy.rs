@@ -1,0 +1,149 @@
+//! What compilers do not check: the size of files, the direction of imports, what the engine must not touch, what lies
+//! at the root.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines that a file may have, tests included in files of their own.
+const FILE_LIMIT: usize = 600;
+
+/// The layers, lowest first. A module uses those of its own number and below.
+const LAYERS: [(&str, u8); 10] = [
+    ("model", 0),
+    ("contract", 1),
+    ("context", 1),
+    ("registry", 2),
+    ("store", 3),
+    ("engine", 4),
+    ("client", 5),
+    ("worker", 6),
+    ("testing", 7),
+    ("__rt", 8),
+];
+
+/// What code below the driver must not touch: clocks, threads, Tokio, randomness, I/O.
+const IMPURE: [&str; 12] = [
+    "Instant::now",
+    "SystemTime::now",
+    "Utc::now",
+    "thread::spawn",
+    "thread::sleep",
+    "tokio::spawn",
+    "tokio::time",
+    "tokio::task",
+    "tokio::runtime",
+    "std::fs",
+    "std::env",
+    "new_v4",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace").to_owned()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with(".git") {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn is_test(path: &Path) -> bool {
+    path.components()
+        .any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "sim" | "conformance")))
+}
+
+/// The code of a file: without comments, and without what stands behind `#[cfg(test)] mod tests {`.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("a source file");
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn files_are_short() {
+    let root = root();
+    let too_long: Vec<_> = ["macros/src", "runtime/src", "examples", "benches", "tests"]
+        .iter()
+        .flat_map(|folder| sources(&root.join(folder)))
+        .map(|path| (fs::read_to_string(&path).expect("a source file").lines().count(), path))
+        .filter(|(lines, _)| *lines > FILE_LIMIT)
+        .collect();
+    assert!(too_long.is_empty(), "over {FILE_LIMIT} lines: {too_long:#?}");
+}
+
+#[test]
+fn imports_go_down_only() {
+    let layers = BTreeMap::from(LAYERS);
+    let source = root().join("runtime/src");
+    let mut wrong = Vec::new();
+    for path in sources(&source).into_iter().filter(|path| !is_test(path)) {
+        let inside = path.strip_prefix(&source).expect("below the source folder").to_string_lossy().into_owned();
+        let module = inside.split(['/', '.']).next().unwrap_or_default();
+        let Some(own) = layers.get(module) else { continue };
+        for part in code(&path).replace("$crate::", "").split("crate::").skip(1) {
+            let used: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if layers.get(used.as_str()).is_some_and(|layer| layer > own) {
+                wrong.push(format!("{inside} uses crate::{used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports that go up: {wrong:#?}");
+}
+
+#[test]
+fn the_engine_and_what_lies_below_it_are_pure() {
+    let source = root().join("runtime/src");
+    let mut wrong = Vec::new();
+    for folder in ["model", "contract", "context", "engine"] {
+        for path in sources(&source.join(folder)).into_iter().filter(|path| !is_test(path)) {
+            let code = code(&path);
+            let found = IMPURE.iter().filter(|name| code.contains(**name));
+            wrong.extend(found.map(|name| format!("{} uses {name}", path.display())));
+        }
+    }
+    // An activity runs outside the engine: its deadline is a time of the process.
+    wrong.retain(|text| !text.contains("context/activity"));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_root_is_a_table_of_contents() {
+    let expected = [
+        ".ci",
+        ".git",
+        ".gitignore",
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "README.md",
+        "benches",
+        "clippy.toml",
+        "deny.toml",
+        "docs",
+        "examples",
+        "macros",
+        "runtime",
+        "rust-toolchain.toml",
+        "rustfmt.toml",
+        "target",
+        "tests",
+    ];
+    let stray: Vec<_> = fs::read_dir(root())
+        .expect("the root")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        // What the examples leave behind when they are run from here.
+        .filter(|name| !expected.contains(&name.as_str()) && !name.starts_with("hello_cities."))
+        .filter(|name| !name.contains(".db"))
+        .collect();
+    assert!(stray.is_empty(), "not at home at the root: {stray:?}");
+}

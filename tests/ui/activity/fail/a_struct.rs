@@ -1,0 +1,6 @@
+use persevere::prelude::*;
+
+#[activity]
+struct Work;
+
+fn main() {}

@@ -1,0 +1,12 @@
+use persevere::prelude::*;
+
+#[derive(Debug, thiserror::Error)]
+#[error("declined")]
+struct PayError;
+
+#[activity]
+async fn pay() -> Result<(), PayError> {
+    Err(PayError)
+}
+
+fn main() {}

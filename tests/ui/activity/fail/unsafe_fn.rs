@@ -1,0 +1,8 @@
+use persevere::prelude::*;
+
+#[activity]
+async unsafe fn work() -> Result<(), ActivityError> {
+    Ok(())
+}
+
+fn main() {}

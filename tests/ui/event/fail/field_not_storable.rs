@@ -1,0 +1,8 @@
+use persevere::prelude::*;
+
+struct Order;
+
+#[external_event]
+struct Ordered(Order);
+
+fn main() {}

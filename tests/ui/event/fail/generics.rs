@@ -1,0 +1,6 @@
+use persevere::prelude::*;
+
+#[external_event]
+struct Chosen<T>(T);
+
+fn main() {}

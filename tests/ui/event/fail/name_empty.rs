@@ -1,0 +1,6 @@
+use persevere::prelude::*;
+
+#[external_event(name = "  ")]
+struct Stop;
+
+fn main() {}

@@ -1,0 +1,6 @@
+use persevere::prelude::*;
+
+#[orchestrator]
+async fn run(_ctx: OrchestrationContext) {}
+
+fn main() {}

@@ -1,0 +1,5 @@
+struct Work;
+
+fn main() {
+    let _ = persevere::registry![Work];
+}
