@@ -5,10 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use persevere::prelude::{
-    Deserialize, MemoryStore, OrchestrationContext, OrchestrationError, Serialize, external_event, orchestrator,
-};
+use persevere::prelude::{MemoryStore, OrchestrationContext, OrchestrationError};
 use persevere::testing::FaultyStore;
+use persevere::{external_event, orchestrator};
 
 use crate::reads::ReadsStore;
 use crate::stage::{Stage, handle, in_time, job};
