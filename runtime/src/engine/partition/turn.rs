@@ -75,7 +75,8 @@ impl Partition {
             return self.fail_by_limit(time, slot, taken);
         }
         match (plan, stuck) {
-            (Plan::Poll, None) => self.poll(time, now, slot, taken),
+            // The plan saw all that waits; what the turn took may end before a resumption.
+            (Plan::Poll, None) if !taken.suspended => self.poll(time, now, slot, taken),
             (_, Some(stuck)) => self.park(time, slot, taken, stuck.to_string()),
             (_, None) => match taken.park.take() {
                 Some(reason) => self.park(time, slot, taken, reason),
