@@ -11,8 +11,9 @@ use crate::model::failure::FailureDetails;
 use crate::model::json::{DecodeError, EncodeError};
 
 /// The error types of failures that the engine makes itself. They are recorded, so they never change.
-#[allow(dead_code, reason = "for whoever makes or reads records")]
 pub(crate) mod kind {
+    /// What they all begin with; names of Rust types never do.
+    pub(crate) const PREFIX: &str = "persevere.";
     /// The activity ran out of its time.
     pub(crate) const TIMED_OUT: &str = "persevere.TimedOut";
     /// The call was cancelled.
@@ -80,15 +81,15 @@ impl<E> CallError<E> {
 
 impl<E: Failure> CallError<E> {
     /// The error that a recorded failure stands for.
-    #[allow(dead_code, reason = "for whoever makes or reads records")]
-    pub(crate) fn from_details(details: FailureDetails) -> Self {
+        pub(crate) fn from_details(details: FailureDetails) -> Self {
         match details.error_type() {
             kind::TIMED_OUT => Self::TimedOut(details),
             kind::CANCELLED => Self::Cancelled(details),
             kind::NOT_REGISTERED => Self::NotRegistered(details),
             kind::ENCODE => Self::Encode(details),
             kind::DECODE => Self::Decode(details),
-            kind::PANIC => Self::Failed(details),
+            // What the engine makes itself is no error of the application, even where that takes every error.
+            engine if engine.starts_with(kind::PREFIX) => Self::Failed(details),
             _ => match E::__from_details(&details) {
                 Some(error) => Self::App { error, details },
                 None => Self::Failed(details),

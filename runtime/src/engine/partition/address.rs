@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::slot::{Phase, Slot, TaskAnchor};
 use super::{Partition, TaskState};
-use crate::context::payload_too_large;
+use crate::context::{check_custom_status, payload_too_large};
+use crate::contract::CustomStatusError;
 use crate::engine::stuck::CORRUPT;
 use crate::engine::{
     ClientOperation, CommitNumber, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
@@ -123,6 +124,12 @@ impl Partition {
             ClientOperation::Start(start) => {
                 if let Some(refusal) = self.refuse_unregistered(start) {
                     return Some(refusal);
+                }
+                let status_limit = self.config.execution.custom_status_bytes as usize;
+                let status =
+                    start.custom_status.as_ref().map_or(Ok(()), |text| check_custom_status(text, status_limit));
+                if let Err(CustomStatusError::TooLarge { size, limit }) = status {
+                    return Some(Refusal::CustomStatusTooLarge { size, limit });
                 }
                 &start.input
             }
