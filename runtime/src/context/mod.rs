@@ -31,6 +31,8 @@ pub(crate) use in_turn::{InTurn, in_turn};
 pub use join::{Join, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join};
 pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, try_join_all};
 pub(crate) use journal::{Awaits, Journal, Mismatch, payload_too_large};
+#[cfg(test)]
+pub(crate) use random::next as next_random;
 pub(crate) use orchestration::{Facts, check_custom_status};
 pub use orchestration::{Context, OrchestrationContext};
 pub use select::{Either, Never, Select, SelectBranches, select, select_branch, select_end};
