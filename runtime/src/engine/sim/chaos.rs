@@ -157,7 +157,7 @@ impl Chaos {
     }
 
     fn raise(&mut self, name: &str) {
-        let token = format!("token {}", self.raises.len());
+        let token = format!("token {}", self.sim.answers.len());
         let event = EVENTS[self.rng.below(3)].to_owned();
         let event_id = self.rng.one_in(3).then(|| format!("id {}", self.rng.below(4)));
         let identified = event_id.is_some();
