@@ -87,6 +87,8 @@ impl Partition {
             PartitionInput::Committed { upto } => self.became_durable(upto),
             PartitionInput::Tick => {}
         }
+        // What an instance sent was accepted before whatever comes in next.
+        self.deliver_messages(now);
     }
 
     /// Fires due timers and runs turns, at most `max_turns`. Returns whether more are ready.
@@ -139,7 +141,7 @@ impl Partition {
     fn fire_timers(&mut self, now: Timestamp) {
         while self.polls && self.timers.first().is_some_and(|row| row.fire_at <= now) {
             if let Some(row) = self.timers.pop_first() {
-                self.by_key(now, row.key, Addressed::Timer(row));
+                self.address(now, Addressed::Timer(row));
             }
         }
     }

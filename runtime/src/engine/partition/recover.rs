@@ -66,8 +66,10 @@ impl Partition {
             }
         }
         for key in backlog.parked {
-            partition.by_key(now, key, Addressed::RetryParked);
+            partition.address(now, Addressed::RetryParked(key));
         }
+        // Before any new input: what was accepted first comes first.
+        partition.deliver_messages(now);
         partition
     }
 
@@ -91,7 +93,7 @@ impl Partition {
             };
             let reason = blocked.to_string();
             self.blocked.insert(group.key, reason.clone());
-            self.by_key(now, group.key, Addressed::Park(reason));
+            self.address(now, Addressed::Park(group.key, reason));
         }
     }
 }

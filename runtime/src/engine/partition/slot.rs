@@ -25,6 +25,8 @@ pub(super) struct Slot {
     pub(super) live: Option<LiveExecution>,
     /// Its records, read and not replayed yet.
     pub(super) history: Option<Vec<Bytes>>,
+    /// Why its records could not be read.
+    pub(super) damage: Option<String>,
     pub(super) phase: Phase,
     /// The last turn commit about it. While that is not durable the slot stays: the store does not know it yet.
     pub(super) last_commit: CommitNumber,
@@ -47,6 +49,8 @@ pub(super) enum Phase {
     Fresh(Box<ExecutionStarted>),
     /// As the store has it, or will have it.
     Stored,
+    /// Its records are wanted, and its last commit is not durable.
+    Awaiting,
     /// Its records were asked for.
     Loading,
     /// It cannot be read. Nothing more is recorded.
@@ -60,8 +64,6 @@ pub(super) enum Phase {
 pub(super) enum Arrival {
     /// The start that made it; answered with its first turn.
     Created { request: Option<RequestId>, anchor: Option<InboxId>, replaces: Option<crate::model::InstanceKey> },
-    /// The same start again.
-    Attach { request: RequestId },
     Event { name: String, payload: JsonText, event_id: Option<String>, from: EventSource },
     TaskDone { task: TaskId, result: Result<JsonText, FailureDetails>, anchor: TaskAnchor },
     Timer(TimerRow),
@@ -99,6 +101,7 @@ impl Slot {
             arrivals: VecDeque::new(),
             live: None,
             history: None,
+            damage: None,
             phase,
             last_commit: CommitNumber(0),
             is_ready: false,
@@ -107,6 +110,11 @@ impl Slot {
             progressed: false,
             retry: false,
         }
+    }
+
+    /// Whether no turn runs before its records are here.
+    pub(super) fn waits_for_records(&self) -> bool {
+        matches!(self.phase, Phase::Awaiting | Phase::Loading)
     }
 
     /// Whether this life is over.
