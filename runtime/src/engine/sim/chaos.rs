@@ -206,6 +206,7 @@ impl Chaos {
     /// What must hold in the end.
     pub(crate) fn check(&self) {
         let sim = &self.sim;
+        super::check::rows(&sim.store);
         sim.assert_clean();
         assert!(sim.partition.is_quiet());
         assert!(sim.answers.values().all(Option::is_some), "a call was never answered");

@@ -2,50 +2,59 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use super::Sim;
 use super::store::ModelStore;
 use crate::model::{
-    Action, InstanceHead, Input, Message, OperationId, RuntimeStatus, TaskId, TurnRecord, wire,
+    Action, Execution, Input, InstanceHead, InstanceKey, Message, OperationId, RuntimeStatus, TaskId, TurnRecord, wire,
 };
 
-/// Rows and records agree.
+/// Rows and records of all instances agree, and no row belongs to nobody.
 pub(crate) fn rows(store: &ModelStore) {
+    for key in store.heads.keys() {
+        rows_of(store, *key);
+    }
+    assert!(store.tasks.keys().all(|id| store.heads.contains_key(&id.key)), "a task of nobody");
+    assert!(store.timers.iter().all(|row| store.heads.contains_key(&row.key)), "a timer of nobody");
+    let current = |(key, execution, _): &(InstanceKey, Execution, u64)| {
+        store.heads.get(key).is_some_and(|head| head.execution == *execution)
+    };
+    assert!(store.records.keys().all(current), "records of the past");
+}
+
+/// Rows and records of one instance agree.
+pub(crate) fn rows_of(store: &ModelStore, key: InstanceKey) {
+    let Some(head) = store.heads.get(&key) else { return };
+    if is_corrupt(head) {
+        return;
+    }
+    let turns = store.turns(key);
+    shape(head, &turns);
     let mut open = Open::default();
-    for head in store.heads.values() {
-        let turns = store.turns(head.key);
-        shape(head, &turns);
-        if !head.is_ended() && !is_corrupt(head) {
-            open.fold(head, &turns);
+    if !head.is_ended() {
+        open.fold(head, &turns);
+    }
+    let id = |operation| TaskId { key, execution: head.execution, operation };
+    let refused: BTreeSet<_> = store.inbox.values().filter_map(refused).collect();
+    let expected: BTreeSet<_> = open.tasks.difference(&refused).copied().collect();
+    let all = id(OperationId(0))..=id(OperationId(u32::MAX));
+    assert_eq!(store.tasks.range(all).map(|(id, _)| *id).collect::<BTreeSet<_>>(), expected, "task rows");
+    let mut timers = BTreeMap::new();
+    for row in store.timers.iter().filter(|row| row.key == key) {
+        assert!(!head.is_ended() && head.execution == row.execution, "a timer row of the past: {row:?}");
+        if row.operation != OperationId::START {
+            timers.insert(id(row.operation), row.fire_at);
         }
     }
-    let refused: BTreeSet<_> = store.inbox.values().filter_map(|bytes| refused(bytes)).collect();
-    let tasks: BTreeSet<_> = store.tasks.keys().copied().collect();
-    let expected: BTreeSet<_> = open.tasks.difference(&refused).copied().collect();
-    let of_corrupt = |id: &TaskId| store.heads.get(&id.key).is_some_and(|head| is_corrupt(head));
-    assert_eq!(tasks.iter().filter(|id| !of_corrupt(id)).copied().collect::<BTreeSet<_>>(), expected, "task rows");
-    let timers: BTreeMap<_, _> = store
-        .timers
-        .iter()
-        .filter(|row| row.operation != OperationId::START)
-        .map(|row| (TaskId { key: row.key, execution: row.execution, operation: row.operation }, row.fire_at))
-        .filter(|(id, _)| !of_corrupt(id))
-        .collect();
     assert_eq!(timers, open.timers, "timer rows");
-    for row in &store.timers {
-        let head = store.heads.get(&row.key).expect("a timer row has an instance");
-        assert!(!head.is_ended() && head.execution == row.execution, "a timer row of the past: {row:?}");
-    }
-    let live: BTreeSet<_> = store.heads.keys().collect();
-    assert!(store.records.keys().all(|(key, execution, _)| {
-        live.contains(key) && store.heads[key].execution == *execution
-    }), "records of the past");
 }
 
 fn is_corrupt(head: &InstanceHead) -> bool {
     head.parked.as_ref().is_some_and(|reason| reason.starts_with(crate::engine::stuck::CORRUPT))
 }
 
-fn refused(bytes: &bytes::Bytes) -> Option<TaskId> {
+fn refused(bytes: &Bytes) -> Option<TaskId> {
     match wire::decode_message(bytes).unwrap() {
         Message::TaskRefused { parent, .. } => {
             Some(TaskId { key: parent.key, execution: parent.execution, operation: parent.operation })
@@ -55,9 +64,6 @@ fn refused(bytes: &bytes::Bytes) -> Option<TaskId> {
 }
 
 fn shape(head: &InstanceHead, turns: &[TurnRecord]) {
-    if is_corrupt(head) {
-        return;
-    }
     let name = &head.id;
     assert!(!turns.is_empty(), "{name} has no record");
     assert!(matches!(turns[0].inputs.first(), Some(Input::ExecutionStarted(_))), "{name} begins with its start");

@@ -171,11 +171,11 @@ impl Sim {
     fn note_durable(&mut self, turns: Vec<TurnCommit>) {
         for turn in &turns {
             if let Some(row) = &turn.record {
+                check::rows_of(&self.store, row.key);
                 self.recorded.push((row.key, row.execution, wire::decode_record(&row.bytes).unwrap()));
             }
         }
         self.durable_commits.extend(turns);
-        check::rows(&self.store);
     }
 
     /// Reads for the load at this place.
@@ -226,6 +226,7 @@ impl Sim {
     }
 
     fn reopen(&mut self) {
+        check::rows(&self.store);
         self.commits.clear();
         self.loads.clear();
         self.gate.clear();
