@@ -53,7 +53,11 @@ impl Partition {
         for arrival in &slot.arrivals {
             match arrival {
                 Arrival::Suspend { .. } => suspended = true,
-                Arrival::Resume { .. } => suspended = false,
+                Arrival::Resume { .. } => {
+                    // What was parked meanwhile could not be tried again while it was suspended.
+                    retry |= suspended;
+                    suspended = false;
+                }
                 Arrival::Terminate { recursive, .. } => return Plan::End { children: *recursive },
                 Arrival::RetryParked { .. } => retry = true,
                 Arrival::Park { .. } => parked = true,

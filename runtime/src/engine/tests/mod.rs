@@ -3,6 +3,7 @@
 mod chaos;
 
 mod replay;
+mod table;
 
 use proptest::test_runner::Config;
 
