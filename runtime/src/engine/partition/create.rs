@@ -32,13 +32,7 @@ struct Birth {
 
 impl Partition {
     /// Begins an instance for a client. The edge has checked that its code is registered.
-    pub(super) fn create(
-        &mut self,
-        now: Timestamp,
-        request: RequestId,
-        start: StartOperation,
-        replaces: Option<InstanceKey>,
-    ) {
+    pub(super) fn create(&mut self, now: Timestamp, request: RequestId, start: StartOperation, replaces: Option<InstanceKey>) {
         let start_hash = self.start_hash(&start);
         let version = self.resolve_version(&start);
         let id = start.id.unwrap_or_else(|| InstanceId::minted(self.mint.instance_key()));
@@ -71,10 +65,7 @@ impl Partition {
         depth: u32,
     ) {
         if depth > self.config.depth {
-            let text = format!(
-                "sub-orchestrations may nest {} deep: use continue-as-new or a detached start",
-                self.config.depth
-            );
+            let text = format!("sub-orchestrations may nest {} deep: use continue-as-new or a detached start", self.config.depth);
             let mut commit = TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() };
             match parent {
                 Some(parent) => {
@@ -88,8 +79,7 @@ impl Partition {
         }
         let start_hash = hash_start(&name, &version, &input);
         let (tags, start_at, custom_status) = (BTreeMap::new(), None, None);
-        let birth =
-            Birth { id: target, name, version, input, tags, start_at, custom_status, parent, depth, start_hash };
+        let birth = Birth { id: target, name, version, input, tags, start_at, custom_status, parent, depth, start_hash };
         self.begin(now, birth, Arrival::Created { request: None, anchor: Some(inbox), replaces: None });
     }
 
@@ -131,22 +121,13 @@ impl Partition {
         };
         let mut slot = Slot::new(Arc::new(head), 0, now, Phase::Fresh(Box::new(started)));
         slot.arrivals.push_back(created);
-        // Whoever asked for this id in the meantime meets the new instance, not what the store held before.
-        let waiting = self.lookups.take_by_id(&birth.id);
         self.ids.insert(birth.id, key);
         self.slots.insert(key, slot);
         self.make_ready(key);
-        for what in waiting {
-            self.apply(now, key, what);
-        }
     }
 
     fn resolve_version(&self, start: &StartOperation) -> String {
-        start
-            .version
-            .clone()
-            .or_else(|| self.registry.default_version(&start.name).map(ToOwned::to_owned))
-            .unwrap_or_default()
+        start.version.clone().or_else(|| self.registry.default_version(&start.name).map(ToOwned::to_owned)).unwrap_or_default()
     }
 
     /// What makes two starts the same: name, version and the text of the input.

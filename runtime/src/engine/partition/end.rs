@@ -42,9 +42,7 @@ impl Partition {
             Completion::Completed(output) => {
                 Ending { status: RuntimeStatus::Completed, output: Some(output), failure: None }
             }
-            Completion::Failed(failure) => {
-                Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) }
-            }
+            Completion::Failed(failure) => Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) },
         };
         self.end(time, slot, taken, Some(actions), ending);
     }
@@ -69,23 +67,10 @@ impl Partition {
 
     /// The engine ended the instance.
     pub(super) fn fail(&mut self, time: Timestamp, slot: &mut Slot, taken: Taken, failure: FailureDetails) {
-        self.end(
-            time,
-            slot,
-            taken,
-            None,
-            Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) },
-        );
+        self.end(time, slot, taken, None, Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) });
     }
 
-    fn end(
-        &mut self,
-        time: Timestamp,
-        slot: &mut Slot,
-        mut taken: Taken,
-        actions: Option<Vec<Action>>,
-        ending: Ending,
-    ) {
+    fn end(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, actions: Option<Vec<Action>>, ending: Ending) {
         let record = TurnRecord {
             turn_number: slot.records,
             time,
@@ -98,6 +83,7 @@ impl Partition {
         }
         slot.live = None;
         slot.history = None;
+        self.blocked.remove(&slot.head.key);
         self.remove_rows(slot, &mut taken);
         self.refuse_rest(slot, &mut taken, ending.status);
         if let Some(parent) = slot.head.parent.clone() {
@@ -106,8 +92,7 @@ impl Partition {
                 (_, Some(failure), _) => Err(failure.clone()),
                 (output, None, _) => {
                     let reason = output.as_ref().map_or("", JsonText::as_str);
-                    Err(FailureDetails::new(TERMINATED, format!("the sub-orchestration was terminated: {reason}"))
-                        .non_retriable())
+                    Err(FailureDetails::new(TERMINATED, format!("the sub-orchestration was terminated: {reason}")).non_retriable())
                 }
             };
             self.send(&mut taken.commit, Message::ChildDone { parent, result });
@@ -155,14 +140,7 @@ impl Partition {
                 Arrival::TaskDone { anchor: TaskAnchor::Inbox(inbox), .. } => (None, Some(inbox)),
                 Arrival::Terminate { request, anchor, .. } => (request, anchor),
                 Arrival::RetryParked { request } => (request, None),
-                Arrival::Attach { request } => {
-                    let (id, key) = (slot.head.id.clone(), slot.head.key);
-                    taken.replies.push((request, Ok(crate::engine::ClientAnswer::Started { id, key, created: false })));
-                    continue;
-                }
-                Arrival::TaskDone { .. } | Arrival::Timer(_) | Arrival::Park { .. } | Arrival::Created { .. } => {
-                    continue;
-                }
+                Arrival::TaskDone { .. } | Arrival::Timer(_) | Arrival::Park { .. } | Arrival::Created { .. } => continue,
             };
             taken.commit.inbox_done.extend(anchor);
             let refusal = Refusal::InstanceEnded { id: slot.head.id.clone(), status };
@@ -172,8 +150,7 @@ impl Partition {
 
     /// Whether the open sub-orchestrations can be told now; asks for the history when they cannot.
     pub(super) fn children_are_known(&mut self, slot: &mut Slot) -> bool {
-        let known =
-            slot.live.is_some() || slot.history.is_some() || matches!(slot.phase, Phase::Fresh(_) | Phase::Unreadable);
+        let known = slot.live.is_some() || slot.history.is_some() || slot.damage.is_some() || matches!(slot.phase, Phase::Fresh(_) | Phase::Unreadable);
         if !known {
             self.load_history(slot);
         }
@@ -224,8 +201,7 @@ impl Partition {
         taken.head_changed = true;
 
         let carried = events.into_iter().map(|(name, payload)| Input::EventRaised { name, payload, event_id: None });
-        let inputs: Vec<_> =
-            std::iter::once(Input::ExecutionStarted(Box::new(started.clone()))).chain(carried).collect();
+        let inputs: Vec<_> = std::iter::once(Input::ExecutionStarted(Box::new(started.clone()))).chain(carried).collect();
         let record = TurnRecord { turn_number: 0, time, polled: false, inputs, actions: Vec::new() };
         slot.live = None;
         slot.history = None;
@@ -241,6 +217,8 @@ impl Partition {
             let mut live = LiveExecution::new(self.identity(slot), code.handler, Arc::new(started), record.inputs);
             live.history_bytes = taken.commit.record.as_ref().map_or(0, |record| record.bytes.len());
             slot.live = Some(live);
+        } else {
+            slot.history = taken.commit.record.as_ref().map(|record| vec![record.bytes.clone()]);
         }
         self.finish_turn(time, slot, taken);
     }

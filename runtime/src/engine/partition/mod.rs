@@ -32,9 +32,7 @@ use self::evict::LiveSet;
 use self::slot::Slot;
 use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
 use crate::engine::{ClientAnswer, Refusal};
-use crate::model::{
-    InboxId, InstanceHead, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit,
-};
+use crate::model::{InboxId, InstanceHead, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit};
 use crate::registry::Registry;
 
 /// Owns a set of instances and runs their turns one at a time. Values in, values out.
@@ -89,6 +87,8 @@ impl Partition {
             PartitionInput::Committed { upto } => self.became_durable(upto),
             PartitionInput::Tick => {}
         }
+        // What an instance sent was accepted before whatever comes in next.
+        self.deliver_messages(now);
     }
 
     /// Fires due timers and runs turns, at most `max_turns`. Returns whether more are ready.
@@ -141,7 +141,7 @@ impl Partition {
     fn fire_timers(&mut self, now: Timestamp) {
         while self.polls && self.timers.first().is_some_and(|row| row.fire_at <= now) {
             if let Some(row) = self.timers.pop_first() {
-                self.by_key(now, row.key, Addressed::Timer(row));
+                self.address(now, Addressed::Timer(row));
             }
         }
     }
@@ -154,7 +154,6 @@ impl Partition {
 
     fn became_durable(&mut self, upto: CommitNumber) {
         self.durable = self.durable.max(upto);
-        self.load_deferred();
         self.cool();
         self.evict();
     }

@@ -62,14 +62,14 @@ impl Partition {
                     }
                     partition.messages.push_back((row.id, message));
                 }
-                Err(error) => {
-                    tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox")
-                }
+                Err(error) => tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox"),
             }
         }
         for key in backlog.parked {
-            partition.by_key(now, key, Addressed::RetryParked);
+            partition.address(now, Addressed::RetryParked(key));
         }
+        // Before any new input: what was accepted first comes first.
+        partition.deliver_messages(now);
         partition
     }
 
@@ -89,14 +89,11 @@ impl Partition {
                     self.effect(Effect::RunActivity(Box::new(ActivityTask { task, instance, name, input })));
                     continue;
                 }
-                None => Stuck::Corrupt(format!(
-                    "the record of turn {} does not hold task {}",
-                    group.turn_number, operation.0
-                )),
+                None => Stuck::Corrupt(format!("the record of turn {} does not hold task {}", group.turn_number, operation.0)),
             };
             let reason = blocked.to_string();
             self.blocked.insert(group.key, reason.clone());
-            self.by_key(now, group.key, Addressed::Park(reason));
+            self.address(now, Addressed::Park(group.key, reason));
         }
     }
 }

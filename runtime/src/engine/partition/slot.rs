@@ -25,6 +25,8 @@ pub(super) struct Slot {
     pub(super) live: Option<LiveExecution>,
     /// Its records, read and not replayed yet.
     pub(super) history: Option<Vec<Bytes>>,
+    /// Why its records could not be read.
+    pub(super) damage: Option<String>,
     pub(super) phase: Phase,
     /// The last turn commit about it. While that is not durable the slot stays: the store does not know it yet.
     pub(super) last_commit: CommitNumber,
@@ -47,6 +49,8 @@ pub(super) enum Phase {
     Fresh(Box<ExecutionStarted>),
     /// As the store has it, or will have it.
     Stored,
+    /// Its records are wanted, and its last commit is not durable.
+    Awaiting,
     /// Its records were asked for.
     Loading,
     /// It cannot be read. Nothing more is recorded.
@@ -59,54 +63,17 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) enum Arrival {
     /// The start that made it; answered with its first turn.
-    Created {
-        request: Option<RequestId>,
-        anchor: Option<InboxId>,
-        replaces: Option<crate::model::InstanceKey>,
-    },
-    /// The same start again.
-    Attach {
-        request: RequestId,
-    },
-    Event {
-        name: String,
-        payload: JsonText,
-        event_id: Option<String>,
-        from: EventSource,
-    },
-    TaskDone {
-        task: TaskId,
-        result: Result<JsonText, FailureDetails>,
-        anchor: TaskAnchor,
-    },
+    Created { request: Option<RequestId>, anchor: Option<InboxId>, replaces: Option<crate::model::InstanceKey> },
+    Event { name: String, payload: JsonText, event_id: Option<String>, from: EventSource },
+    TaskDone { task: TaskId, result: Result<JsonText, FailureDetails>, anchor: TaskAnchor },
     Timer(TimerRow),
-    ChildDone {
-        operation: OperationId,
-        execution: crate::model::Execution,
-        result: Result<JsonText, FailureDetails>,
-        anchor: InboxId,
-    },
-    Terminate {
-        reason: String,
-        recursive: bool,
-        request: Option<RequestId>,
-        anchor: Option<InboxId>,
-    },
-    Suspend {
-        reason: String,
-        request: RequestId,
-    },
-    Resume {
-        reason: String,
-        request: RequestId,
-    },
-    RetryParked {
-        request: Option<RequestId>,
-    },
+    ChildDone { operation: OperationId, execution: crate::model::Execution, result: Result<JsonText, FailureDetails>, anchor: InboxId },
+    Terminate { reason: String, recursive: bool, request: Option<RequestId>, anchor: Option<InboxId> },
+    Suspend { reason: String, request: RequestId },
+    Resume { reason: String, request: RequestId },
+    RetryParked { request: Option<RequestId> },
     /// It cannot go on although its code has not said so.
-    Park {
-        reason: String,
-    },
+    Park { reason: String },
 }
 
 /// Who raised an event.
@@ -134,6 +101,7 @@ impl Slot {
             arrivals: VecDeque::new(),
             live: None,
             history: None,
+            damage: None,
             phase,
             last_commit: CommitNumber(0),
             is_ready: false,
@@ -144,6 +112,11 @@ impl Slot {
         }
     }
 
+    /// Whether no turn runs before its records are here.
+    pub(super) fn waits_for_records(&self) -> bool {
+        matches!(self.phase, Phase::Awaiting | Phase::Loading)
+    }
+
     /// Whether this life is over.
     pub(super) fn is_over(&self) -> bool {
         self.head.is_ended() || matches!(self.phase, Phase::Purged)
@@ -151,9 +124,7 @@ impl Slot {
 
     /// Whether memory holds nothing of it that the store does not have.
     pub(super) fn is_idle(&self, durable: CommitNumber) -> bool {
-        self.arrivals.is_empty()
-            && self.last_commit <= durable
-            && matches!(self.phase, Phase::Stored | Phase::Purged | Phase::Unreadable)
+        self.arrivals.is_empty() && self.last_commit <= durable && matches!(self.phase, Phase::Stored | Phase::Purged | Phase::Unreadable)
     }
 }
 
