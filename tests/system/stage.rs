@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use persevere::model::{TurnRecord, Timestamp};
+use persevere::model::{Timestamp, TurnRecord};
 use persevere::prelude::*;
 use persevere::store::{InstanceRef, Store};
 use persevere::testing::{ManualClock, decode_record};

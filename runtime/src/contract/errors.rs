@@ -81,7 +81,7 @@ impl<E> CallError<E> {
 
 impl<E: Failure> CallError<E> {
     /// The error that a recorded failure stands for.
-        pub(crate) fn from_details(details: FailureDetails) -> Self {
+    pub(crate) fn from_details(details: FailureDetails) -> Self {
         match details.error_type() {
             kind::TIMED_OUT => Self::TimedOut(details),
             kind::CANCELLED => Self::Cancelled(details),

@@ -219,6 +219,7 @@ impl Session {
                 }
                 Held::Effect(Effect::Reply { request, result }) => world.reply(request, result),
                 Held::Effect(Effect::InstanceChanged(head)) => world.show(head),
+                Held::Effect(Effect::BacklogJudged) => world.backlog_is_judged(),
                 Held::TasksSettled { tasks, reason } => {
                     tasks.into_iter().for_each(|task| world.activities.settle(task, reason));
                 }

@@ -82,11 +82,17 @@ async fn a_limit_runs_so_many_at_a_time(stage: Stage) {
     for (place, name) in names.iter().enumerate() {
         stage.book.begun(name).await;
         // Begun means scheduled: no record may hold more than two open calls.
-        let open: i64 = stage.history(limited.id()).await.iter().map(|record| {
-            let scheduled = record.actions.iter().filter(|action| matches!(action, Action::ScheduleTask { .. })).count();
-            let ended = record.inputs.iter().filter(|input| input.operation().is_some()).count();
-            scheduled as i64 - ended as i64
-        }).sum();
+        let open: i64 = stage
+            .history(limited.id())
+            .await
+            .iter()
+            .map(|record| {
+                let scheduled =
+                    record.actions.iter().filter(|action| matches!(action, Action::ScheduleTask { .. })).count();
+                let ended = record.inputs.iter().filter(|input| input.operation().is_some()).count();
+                scheduled as i64 - ended as i64
+            })
+            .sum();
         assert!((1..=2).contains(&open), "{open} calls are open after {place} have ended");
         stage.book.let_end(name);
     }
@@ -240,7 +246,11 @@ async fn time_stands_still_in_a_turn_and_identifiers_are_replayed(stage: Stage) 
     let values = values::start(runtime.client()).await.unwrap().result().await.unwrap();
     for turn in 0..3 {
         let (before, said) = values.split_at(turn * 3 + 2);
-        assert_eq!(said[0], format!("{turn}: {}", before.join(" ")), "the activity was given what a replay did not see");
+        assert_eq!(
+            said[0],
+            format!("{turn}: {}", before.join(" ")),
+            "the activity was given what a replay did not see"
+        );
     }
     runtime.shutdown().await.unwrap();
 }

@@ -222,7 +222,10 @@ async fn a_failure_a_panic_and_a_termination_keep_it(stage: Stage) {
         assert!(raised < 10, "the limit is never reached");
     }
     let error = instance.result().await.unwrap_err();
-    assert!(matches!(&error, ResultError::Failed(details) if details.error_type().contains("HistoryLimit")), "{error:?}");
+    assert!(
+        matches!(&error, ResultError::Failed(details) if details.error_type().contains("HistoryLimit")),
+        "{error:?}"
+    );
     assert_eq!(instance.custom_status().await.unwrap().typed(), Some(json!("kept")));
     limited.shutdown().await.unwrap();
 }

@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::slot::{Phase, Slot};
-use super::{Partition, TaskState};
+use super::{BacklogToken, Partition, TaskState};
 use crate::context::{check_custom_status, payload_too_large};
 use crate::contract::CustomStatusError;
 use crate::engine::stuck::CORRUPT;
 use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket};
-use crate::model::{
-    FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp,
-};
+use crate::model::{FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp};
 use crate::store::{InstanceRef, LoadError};
 
 /// Something for an instance that may not be in memory.
@@ -21,8 +19,8 @@ pub(super) enum Addressed {
     Message(InboxId, Message),
     Task { task: TaskId, result: Result<JsonText, FailureDetails> },
     Timer(TimerRow),
-    RetryParked(InstanceKey),
-    Park(InstanceKey, String),
+    RetryParked(InstanceKey, BacklogToken),
+    Park(InstanceKey, String, BacklogToken),
 }
 
 /// By what an instance is found.
@@ -94,7 +92,7 @@ impl Addressed {
             }
             Self::Task { task, .. } => Target::Key(task.key),
             Self::Timer(row) => Target::Key(row.key),
-            Self::RetryParked(key) | Self::Park(key, _) => Target::Key(*key),
+            Self::RetryParked(key, _) | Self::Park(key, ..) => Target::Key(*key),
         })
     }
 
@@ -103,10 +101,12 @@ impl Addressed {
         match self {
             Self::Client(_, operation) => matches!(
                 operation,
-                ClientOperation::RaiseEvent { .. } | ClientOperation::Resume { .. } | ClientOperation::RetryParked { .. }
+                ClientOperation::RaiseEvent { .. }
+                    | ClientOperation::Resume { .. }
+                    | ClientOperation::RetryParked { .. }
             ),
             Self::Message(_, message) => matches!(message, Message::Event { .. } | Message::ChildDone { .. }),
-            Self::Task { .. } | Self::Timer(_) | Self::RetryParked(_) => true,
+            Self::Task { .. } | Self::Timer(_) | Self::RetryParked(..) => true,
             Self::Park(..) => false,
         }
     }
@@ -135,7 +135,8 @@ impl Partition {
                     return Some(refusal);
                 }
                 let status_limit = self.config.execution.custom_status_bytes as usize;
-                let status = start.custom_status.as_ref().map_or(Ok(()), |text| check_custom_status(text, status_limit));
+                let status =
+                    start.custom_status.as_ref().map_or(Ok(()), |text| check_custom_status(text, status_limit));
                 if let Err(CustomStatusError::TooLarge { size, limit }) = status {
                     return Some(Refusal::CustomStatusTooLarge { size, limit });
                 }
@@ -170,9 +171,8 @@ impl Partition {
         }
         self.tasks.insert(task, TaskState::Done);
         let limit = self.config.execution.payload_bytes as usize;
-        let result = result.and_then(|value| {
-            if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) }
-        });
+        let result = result
+            .and_then(|value| if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) });
         self.address(now, Addressed::Task { task, result });
     }
 
@@ -314,7 +314,9 @@ impl Partition {
                         self.reply(request, Err(Refusal::Corrupt { id: id.clone(), detail: error.to_string() }));
                     }
                 }
-                other => tracing::error!(%error, ?other, "an instance cannot be read; what is for it stays where it is"),
+                other => {
+                    tracing::error!(%error, ?other, "an instance cannot be read; what is for it stays where it is")
+                }
             }
         }
     }

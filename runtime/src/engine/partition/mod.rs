@@ -32,7 +32,9 @@ use self::evict::LiveSet;
 use self::slot::Slot;
 use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
 use crate::engine::{ClientAnswer, Refusal};
-use crate::model::{InboxId, InstanceHead, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit};
+use crate::model::{
+    InboxId, InstanceHead, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit,
+};
 use crate::registry::Registry;
 
 /// Owns a set of instances and runs their turns one at a time. Values in, values out.
@@ -64,7 +66,12 @@ pub struct Partition {
     polls: bool,
     next_ticket: u64,
     replayed_turns: u64,
+    /// Held by every instance of the backlog that is still to be parked or tried again; `None` when that is reported.
+    unjudged: BacklogToken,
 }
+
+/// Goes with what the backlog asks of an instance, and is dropped with it: so it cannot be forgotten that one is left.
+type BacklogToken = Option<Arc<()>>;
 
 /// A scheduled task without a recorded end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +111,7 @@ impl Partition {
             }
         }
         self.evict();
+        self.report_judged();
         !self.ready.is_empty()
     }
 
@@ -136,6 +144,14 @@ impl Partition {
     #[cfg(test)]
     pub(crate) fn is_quiet(&self) -> bool {
         self.ready.is_empty() && self.messages.is_empty() && self.committed == self.durable && self.lookups.is_empty()
+    }
+
+    /// Says once that nothing of the backlog is left to be parked or tried again.
+    fn report_judged(&mut self) {
+        if self.unjudged.as_ref().is_some_and(|token| Arc::strong_count(token) == 1) {
+            self.unjudged = None;
+            self.effect(Effect::BacklogJudged);
+        }
     }
 
     fn fire_timers(&mut self, now: Timestamp) {

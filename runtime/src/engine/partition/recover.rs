@@ -45,6 +45,7 @@ impl Partition {
             polls: true,
             next_ticket: 0,
             replayed_turns: 0,
+            unjudged: Some(Arc::new(())),
         };
         for row in backlog.timers {
             partition.add_timer(row);
@@ -62,12 +63,16 @@ impl Partition {
                     }
                     partition.messages.push_back((row.id, message));
                 }
-                Err(error) => tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox"),
+                Err(error) => {
+                    tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox")
+                }
             }
         }
         for key in backlog.parked {
-            partition.address(now, Addressed::RetryParked(key));
+            let token = partition.unjudged.clone();
+            partition.address(now, Addressed::RetryParked(key, token));
         }
+        partition.report_judged();
         // Before any new input: what was accepted first comes first.
         partition.deliver_messages(now);
         partition
@@ -89,11 +94,15 @@ impl Partition {
                     self.effect(Effect::RunActivity(Box::new(ActivityTask { task, instance, name, input })));
                     continue;
                 }
-                None => Stuck::Corrupt(format!("the record of turn {} does not hold task {}", group.turn_number, operation.0)),
+                None => Stuck::Corrupt(format!(
+                    "the record of turn {} does not hold task {}",
+                    group.turn_number, operation.0
+                )),
             };
             let reason = blocked.to_string();
             self.blocked.insert(group.key, reason.clone());
-            self.address(now, Addressed::Park(group.key, reason));
+            let token = self.unjudged.clone();
+            self.address(now, Addressed::Park(group.key, reason, token));
         }
     }
 }

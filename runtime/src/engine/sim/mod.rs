@@ -23,7 +23,8 @@ use crate::engine::{
     PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
 };
 use crate::model::{
-    Epoch, Execution, Input, InstanceHead, InstanceId, InstanceKey, JsonText, TaskId, Timestamp, TurnCommit, TurnRecord, wire,
+    Epoch, Execution, Input, InstanceHead, InstanceId, InstanceKey, JsonText, TaskId, Timestamp, TurnCommit,
+    TurnRecord, wire,
 };
 use crate::registry::Registry;
 use crate::store::{Claim, InstanceRef, LoadError};
@@ -278,6 +279,7 @@ impl Sim {
                     assert_eq!(answer.replace(Answer::Is(result)), None, "one answer for each request");
                 }
                 Held::Effect(Effect::InstanceChanged(head)) => self.published.push(head),
+                Held::Effect(Effect::BacklogJudged) => {}
                 Held::Settled(tasks) => tasks.into_iter().for_each(|task| self.activities.settle(task)),
             }
         }
@@ -446,7 +448,13 @@ pub(crate) fn start(instance: Option<&str>, name: &str, input: &serde_json::Valu
     }
 }
 
-fn recover(config: &PartitionConfig, registry: &Arc<Registry>, epoch: Epoch, store: &ModelStore, now: Timestamp) -> Partition {
+fn recover(
+    config: &PartitionConfig,
+    registry: &Arc<Registry>,
+    epoch: Epoch,
+    store: &ModelStore,
+    now: Timestamp,
+) -> Partition {
     let claim = Claim { epoch, store_id: Uuid::from_u128(0x5eed), clean: true };
     Partition::recover(config.clone(), Arc::clone(registry), &claim, store.backlog(), now)
 }

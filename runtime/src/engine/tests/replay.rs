@@ -83,12 +83,13 @@ impl Driver {
                     }
                 }
                 Awaits::Task => {
-                    let input = self.records.iter().flat_map(|record| &record.actions).find_map(|action| match action {
-                        Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => {
-                            Some((name == "fail", input.clone()))
-                        }
-                        _ => None,
-                    });
+                    let input =
+                        self.records.iter().flat_map(|record| &record.actions).find_map(|action| match action {
+                            Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => {
+                                Some((name == "fail", input.clone()))
+                            }
+                            _ => None,
+                        });
                     match input {
                         Some((false, result)) => inputs.push(Input::TaskCompleted { operation, result }),
                         Some((true, _)) => {

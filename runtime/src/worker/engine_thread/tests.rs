@@ -67,6 +67,7 @@ impl Bench {
                 activities: Activities::new(host, bound),
                 calls: Calls::default(),
                 hub: Arc::new(ChangeHub::new()),
+                started: None,
             },
             access: Arc::new(StoreAccess::new(Arc::clone(&store_part))),
             parts: SessionParts { store: store_part, config: PartitionConfig::default(), registry, bounds },
