@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use persevere::{ClientError, OrchestrationHandle, prelude::*};
-use persevere_examples::{exit, start_or_go_on};
+use persevere_examples::{ProgressPainter, exit, start_or_go_on};
 
 /// Greets cities one after the other, and shows how far it is.
 #[derive(Parser)]
@@ -75,21 +75,21 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let hello = start_or_go_on(runtime.client(), "hello-cities", start).await?;
     announce(&hello, &options.cities).await?;
 
-    let screen = persevere_examples::Progress::new();
+    let painter = ProgressPainter::new();
     let mut done_before = hello.was_created().then_some(0);
     let mut watch = hello.watch_custom_status();
     while let Some(progress) = watch.next().await {
         let Progress { done, total, greeting } = progress?;
-        screen.show(done, total, &greeting.map_or("done".to_owned(), |city| format!("greeting {city}")));
+        painter.show(done, total, &greeting.map_or("done".to_owned(), |city| format!("greeting {city}")));
         if let Some(more) = options.crash_after
             && done >= *done_before.get_or_insert(done) + more as usize
         {
-            screen.leave();
+            painter.leave();
             println!("Aborting, as asked, with {done} of {total} recorded. Run it again to go on.");
             std::process::abort();
         }
     }
-    screen.leave();
+    painter.leave();
     for greeting in hello.result().await? {
         println!("{greeting}");
     }

@@ -27,11 +27,11 @@ pub async fn start_or_go_on<O: Orchestrator>(
 
 /// A progress bar in a terminal; elsewhere one line of text for each step.
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressPainter {
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
+impl ProgressPainter {
     /// Nothing is shown yet.
     pub fn new() -> Self {
         let bar = io::stdout().is_terminal().then(|| {
@@ -66,7 +66,7 @@ impl Progress {
     }
 }
 
-impl Default for Progress {
+impl Default for ProgressPainter {
     fn default() -> Self {
         Self::new()
     }

@@ -105,8 +105,9 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteStore;
     pub use crate::{
-        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError,
-        MemoryStore, NoStatus, OrchestrationContext, OrchestrationError, Runtime, StatusValue, TimedOut,
+        ActivityContext, ActivityError, CallError, Client, ClientError, Context, CustomStatusError, Durable,
+        EventError, IdReusePolicy, MemoryStore, NoStatus, OrchestrationContext, OrchestrationError,
+        OrchestrationHandle, Runtime, StatusValue, TimedOut,
     };
     pub use serde::{Deserialize, Serialize};
 

@@ -37,5 +37,7 @@ pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, 
 pub(crate) use journal::{Awaits, Journal, Mismatch, payload_too_large};
 pub use orchestration::{Context, OrchestrationContext};
 pub(crate) use orchestration::{Facts, check_custom_status};
+#[cfg(test)]
+pub(crate) use random::next as next_random;
 pub use select::{Either, Never, Select, SelectBranch, SelectBranches, SelectEnd, select, select_branch, select_end};
 pub use timer::{Timeout, Timer};

@@ -193,7 +193,7 @@ impl Context {
     /// the turn is durable.
     ///
     /// # Panics
-    /// If the value cannot be written as JSON or read back, which fails the orchestration.
+    /// If the value cannot be written as JSON or read back, or is over a limit, which fails the orchestration.
     #[track_caller]
     pub fn side_effect<T: Serialize + DeserializeOwned>(&self, compute: impl FnOnce() -> T) -> T {
         let location = SourceLocation::caller();
@@ -205,13 +205,17 @@ impl Context {
             Ok(value) => value,
             Err(error) => side_effect_failed(&error),
         });
-        let issued = self.turn().issue(None, |operation| Action::SideEffect { operation, value, location });
-        match issued {
+        let mut journal = self.turn();
+        if let Err(failure) = journal.admit(value.len()) {
+            journal.fail(failure);
+            super::call::give_up(journal);
+        }
+        match journal.issue(None, |operation| Action::SideEffect { operation, value, location }) {
             Ok((_, Action::SideEffect { value, .. })) => {
+                drop(journal);
                 value.decode().unwrap_or_else(|error| side_effect_failed(&error))
             }
-            // The turn ends here anyway: history and code disagree.
-            _ => std::panic::resume_unwind(Box::new("the turn was given up")),
+            _ => super::call::give_up(journal),
         }
     }
 

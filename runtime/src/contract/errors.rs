@@ -81,7 +81,7 @@ impl<E> CallError<E> {
 
 impl<E: Failure> CallError<E> {
     /// The error that a recorded failure stands for.
-        pub(crate) fn from_details(details: FailureDetails) -> Self {
+    pub(crate) fn from_details(details: FailureDetails) -> Self {
         match details.error_type() {
             kind::TIMED_OUT => Self::TimedOut(details),
             kind::CANCELLED => Self::Cancelled(details),
@@ -266,10 +266,10 @@ mod tests {
         Declined(String),
     }
 
-    fn through<E, F>(error: E) -> FailureDetails
+    fn through<E>(error: E) -> FailureDetails
     where
         OrchestrationError: From<E>,
-        F: From<E>,
+        ActivityError: From<E>,
     {
         OrchestrationError::from(error).into_details()
     }
@@ -309,16 +309,16 @@ mod tests {
 
     #[test]
     fn the_question_mark_takes_every_error() {
-        through::<_, ActivityError>(std::io::Error::other("disk"));
-        through::<_, ActivityError>("text");
-        through::<_, ActivityError>("text".to_owned());
-        through::<_, ActivityError>(TimedOut::new(Duration::from_secs(1)));
-        through::<_, ActivityError>(CustomStatusError::TooLarge { size: 2, limit: 1 });
-        through::<_, ActivityError>(EncodeError("e".to_owned()));
-        through::<_, ActivityError>(ActivityError::new("a"));
-        through::<_, ActivityError>(OrchestrationError::new("o"));
+        through(std::io::Error::other("disk"));
+        through("text");
+        through("text".to_owned());
+        through(TimedOut::new(Duration::from_secs(1)));
+        through(CustomStatusError::TooLarge { size: 2, limit: 1 });
+        through(EncodeError("e".to_owned()));
+        through(ActivityError::new("a"));
+        through(OrchestrationError::new("o"));
         let boxed: Box<dyn Error + Send + Sync> = "boxed".into();
-        assert_eq!(through::<_, ActivityError>(boxed).message(), "boxed");
+        assert_eq!(through(boxed).message(), "boxed");
     }
 
     #[test]

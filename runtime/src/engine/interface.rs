@@ -299,6 +299,8 @@ pub enum Effect {
         /// The answer.
         result: Result<ClientAnswer, Refusal>,
     },
+    /// Every instance that the backlog named as parked has been tried again. Comes once after a recovery.
+    BacklogJudged,
     /// The head row is this now; wake those who wait for it.
     InstanceChanged(Arc<InstanceHead>),
 }
