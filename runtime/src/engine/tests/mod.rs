@@ -1,6 +1,7 @@
 //! Tests of the engine's rules; each name carries the number of its rule.
 
 mod chaos;
+mod ends;
 
 mod replay;
 mod table;
