@@ -2,6 +2,7 @@
 
 mod chaos;
 mod ends;
+mod identity;
 
 mod replay;
 mod table;

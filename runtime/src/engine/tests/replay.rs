@@ -71,32 +71,7 @@ impl Driver {
             }
             let (operation, awaits) = self.open.remove(place);
             match awaits {
-                Awaits::Task if self.rng.below(4) == 0 => {
-                    // Not every call of a program takes a failure.
-                    let fails = self.records.iter().flat_map(|record| &record.actions).any(|action| {
-                        matches!(action, Action::ScheduleTask { operation: other, name, .. } if name == "fail" && *other == operation)
-                    });
-                    if fails {
-                        inputs.push(Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") });
-                    } else {
-                        inputs.push(Input::TaskCompleted { operation, result: JsonText::encode(&1).unwrap() });
-                    }
-                }
-                Awaits::Task => {
-                    let input = self.records.iter().flat_map(|record| &record.actions).find_map(|action| match action {
-                        Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => {
-                            Some((name == "fail", input.clone()))
-                        }
-                        _ => None,
-                    });
-                    match input {
-                        Some((false, result)) => inputs.push(Input::TaskCompleted { operation, result }),
-                        Some((true, _)) => {
-                            inputs.push(Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") });
-                        }
-                        None => {}
-                    }
-                }
+                Awaits::Task => inputs.extend(self.task_done(operation)),
                 Awaits::Timer(at) => {
                     self.now = self.now.max(at);
                     inputs.push(Input::TimerFired { operation });
@@ -105,6 +80,16 @@ impl Driver {
             }
         }
         inputs
+    }
+
+    fn task_done(&self, operation: OperationId) -> Option<Input> {
+        self.records.iter().flat_map(|record| &record.actions).find_map(|action| match action {
+            Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => Some(match name.as_str() {
+                "echo" => Input::TaskCompleted { operation, result: input.clone() },
+                _ => Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") },
+            }),
+            _ => None,
+        })
     }
 
     /// One live turn of this execution, recorded.
