@@ -11,9 +11,7 @@ use super::durable::{Durable, sealed::Sealed};
 use super::journal::{Awaits, Journal};
 use super::leaf::Leaf;
 use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload};
-use crate::model::{
-    Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, SourceLocation,
-};
+use crate::model::{Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, SourceLocation};
 
 /// A call of an activity: `say_hello::call(&ctx, ..)`. Issued at its first poll, or by [`ActivityCall::schedule`].
 #[must_use = "a call does nothing unless it is awaited or scheduled"]
@@ -223,7 +221,11 @@ impl Context {
     /// # Determinism
     /// Recorded with this turn; replay sends nothing.
     #[track_caller]
-    pub fn send_event<E: crate::contract::ExternalEvent>(&self, target: &InstanceId, event: &E) -> Result<(), SendError> {
+    pub fn send_event<E: crate::contract::ExternalEvent>(
+        &self,
+        target: &InstanceId,
+        event: &E,
+    ) -> Result<(), SendError> {
         let location = SourceLocation::caller();
         let payload = event.__encode().map_err(SendError::Encode)?;
         let mut journal = self.turn();
@@ -252,12 +254,18 @@ impl<O: Orchestrator> Durable for SubOrchestrationCall<O> {}
 
 impl<A: Activity> fmt::Debug for ActivityCall<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ActivityCall").field("name", &A::NAME).field("issued", &self.leaf.is_issued()).finish_non_exhaustive()
+        f.debug_struct("ActivityCall")
+            .field("name", &A::NAME)
+            .field("issued", &self.leaf.is_issued())
+            .finish_non_exhaustive()
     }
 }
 
 impl<O: Orchestrator> fmt::Debug for SubOrchestrationCall<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SubOrchestrationCall").field("name", &O::NAME).field("issued", &self.leaf.is_issued()).finish_non_exhaustive()
+        f.debug_struct("SubOrchestrationCall")
+            .field("name", &O::NAME)
+            .field("issued", &self.leaf.is_issued())
+            .finish_non_exhaustive()
     }
 }

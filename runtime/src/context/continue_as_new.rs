@@ -51,8 +51,11 @@ impl<O: Orchestrator> Future for ContinueAsNew<O> {
             let mut journal = this.ctx.turn();
             match input.map_err(Into::into).and_then(|input| journal.admit(input.len()).map(|()| input)) {
                 Ok(input) => {
-                    let completion =
-                        Completion::ContinuedAsNew { input, version: this.version.take(), keep_events: this.keep_events };
+                    let completion = Completion::ContinuedAsNew {
+                        input,
+                        version: this.version.take(),
+                        keep_events: this.keep_events,
+                    };
                     journal.completion.get_or_insert(completion);
                 }
                 Err(failure) => journal.fail(failure),

@@ -51,12 +51,17 @@ impl<T: Payload> Future for EventWait<T> {
                 return Poll::Pending;
             }
             let name = this.name.clone().into_owned();
-            let _ = this.leaf.issue(Awaits::Event, |operation, location| Action::WaitForEvent { operation, name, location });
+            let _ = this.leaf.issue(Awaits::Event, |operation, location| Action::WaitForEvent {
+                operation,
+                name,
+                location,
+            });
         }
         match this.leaf.take_event(&this.name) {
             None => Poll::Pending,
             Some(payload) => Poll::Ready(
-                T::__decode(&payload).map_err(|error| EventError::Decode { name: this.name.clone().into_owned(), error }),
+                T::__decode(&payload)
+                    .map_err(|error| EventError::Decode { name: this.name.clone().into_owned(), error }),
             ),
         }
     }
@@ -68,6 +73,9 @@ impl<T: Payload> Durable for EventWait<T> {}
 
 impl<T> fmt::Debug for EventWait<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventWait").field("name", &self.name).field("issued", &self.leaf.is_issued()).finish_non_exhaustive()
+        f.debug_struct("EventWait")
+            .field("name", &self.name)
+            .field("issued", &self.leaf.is_issued())
+            .finish_non_exhaustive()
     }
 }

@@ -11,9 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::{
-    Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, SourceLocation, Timestamp,
-};
+use crate::model::{Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, SourceLocation, Timestamp};
 
 /// Whether the code is being polled, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +195,9 @@ impl Journal {
                 self.settle(*operation, Err(failure.clone()))
             }
             Input::TimerFired { operation } => self.settle(*operation, Ok(JsonText::null())),
-            Input::ExecutionStarted(_) | Input::Terminated { .. } | Input::Suspended { .. } | Input::Resumed { .. } => Ok(()),
+            Input::ExecutionStarted(_) | Input::Terminated { .. } | Input::Suspended { .. } | Input::Resumed { .. } => {
+                Ok(())
+            }
         }
     }
 

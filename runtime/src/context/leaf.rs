@@ -30,7 +30,11 @@ impl Leaf {
     }
 
     /// Issues the operation, once.
-    pub(crate) fn issue(&mut self, awaits: Awaits, action: impl FnOnce(OperationId, SourceLocation) -> Action) -> Result<(), Halted> {
+    pub(crate) fn issue(
+        &mut self,
+        awaits: Awaits,
+        action: impl FnOnce(OperationId, SourceLocation) -> Action,
+    ) -> Result<(), Halted> {
         if self.operation.is_some() {
             return Ok(());
         }

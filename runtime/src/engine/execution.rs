@@ -105,7 +105,9 @@ impl LiveExecution {
                 .map_err(|stuck| stuck.in_turn(number))?
                 .completion;
             if ended.is_some() {
-                return Err(Stuck::Corrupt(format!("the record of turn {number} ends the execution, and it has not ended")));
+                return Err(Stuck::Corrupt(format!(
+                    "the record of turn {number} ends the execution, and it has not ended"
+                )));
             }
         }
         Ok(live)
@@ -240,6 +242,9 @@ impl Drop for LiveExecution {
 
 impl std::fmt::Debug for LiveExecution {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LiveExecution").field("ctx", &self.ctx).field("history_bytes", &self.history_bytes).finish_non_exhaustive()
+        f.debug_struct("LiveExecution")
+            .field("ctx", &self.ctx)
+            .field("history_bytes", &self.history_bytes)
+            .finish_non_exhaustive()
     }
 }

@@ -15,7 +15,8 @@ pub(crate) fn decode(rows: &[Bytes], count: u64) -> Result<Vec<TurnRecord>, Stuc
     }
     let mut records = Vec::with_capacity(rows.len());
     for (number, row) in rows.iter().enumerate() {
-        let record = wire::decode_record(row).map_err(|error| Stuck::Corrupt(format!("turn record {number}: {error}")))?;
+        let record =
+            wire::decode_record(row).map_err(|error| Stuck::Corrupt(format!("turn record {number}: {error}")))?;
         if record.turn_number != number as u64 {
             return corrupt(format!("turn record {} stands in the place of {number}", record.turn_number));
         }
@@ -51,7 +52,9 @@ pub(crate) fn note_ended_children<'a>(
         return;
     }
     for input in inputs {
-        if let Input::SubOrchestrationCompleted { operation, .. } | Input::SubOrchestrationFailed { operation, .. } = input {
+        if let Input::SubOrchestrationCompleted { operation, .. } | Input::SubOrchestrationFailed { operation, .. } =
+            input
+        {
             children.remove(operation);
         }
     }

@@ -80,7 +80,9 @@ pub(crate) fn contained<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
 fn message(payload: Box<dyn Any + Send>) -> String {
     match payload.downcast::<String>() {
         Ok(text) => *text,
-        Err(payload) => payload.downcast::<&'static str>().map_or_else(|_| "(no message)".to_owned(), |text| (*text).to_owned()),
+        Err(payload) => {
+            payload.downcast::<&'static str>().map_or_else(|_| "(no message)".to_owned(), |text| (*text).to_owned())
+        }
     }
 }
 

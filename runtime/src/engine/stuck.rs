@@ -25,13 +25,20 @@ pub(crate) const CORRUPT: &str = "[D0105]";
 
 impl Stuck {
     pub(crate) fn mismatch(started: &ExecutionStarted, mismatch: Mismatch) -> Self {
-        let version = if started.version.is_empty() { String::new() } else { format!(" version {:?}", started.version) };
-        Self::Mismatch { orchestrator: format!("{:?}{version}", started.name), turn: None, mismatch: Box::new(mismatch) }
+        let version =
+            if started.version.is_empty() { String::new() } else { format!(" version {:?}", started.version) };
+        Self::Mismatch {
+            orchestrator: format!("{:?}{version}", started.name),
+            turn: None,
+            mismatch: Box::new(mismatch),
+        }
     }
 
     pub(crate) fn in_turn(self, number: u64) -> Self {
         match self {
-            Self::Mismatch { orchestrator, mismatch, .. } => Self::Mismatch { orchestrator, turn: Some(number), mismatch },
+            Self::Mismatch { orchestrator, mismatch, .. } => {
+                Self::Mismatch { orchestrator, turn: Some(number), mismatch }
+            }
             other => other,
         }
     }

@@ -8,9 +8,7 @@ use super::{Partition, TaskState};
 use crate::context::payload_too_large;
 use crate::engine::stuck::CORRUPT;
 use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket};
-use crate::model::{
-    FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp,
-};
+use crate::model::{FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp};
 use crate::store::{InstanceRef, LoadError};
 
 /// Something for an instance that may not be in memory.
@@ -102,7 +100,9 @@ impl Addressed {
         match self {
             Self::Client(_, operation) => matches!(
                 operation,
-                ClientOperation::RaiseEvent { .. } | ClientOperation::Resume { .. } | ClientOperation::RetryParked { .. }
+                ClientOperation::RaiseEvent { .. }
+                    | ClientOperation::Resume { .. }
+                    | ClientOperation::RetryParked { .. }
             ),
             Self::Message(_, message) => matches!(message, Message::Event { .. } | Message::ChildDone { .. }),
             Self::Task { .. } | Self::Timer(_) | Self::RetryParked(_) => true,
@@ -164,9 +164,8 @@ impl Partition {
         }
         self.tasks.insert(task, TaskState::Done);
         let limit = self.config.execution.payload_bytes as usize;
-        let result = result.and_then(|value| {
-            if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) }
-        });
+        let result = result
+            .and_then(|value| if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) });
         self.address(now, Addressed::Task { task, result });
     }
 
@@ -308,7 +307,9 @@ impl Partition {
                         self.reply(request, Err(Refusal::Corrupt { id: id.clone(), detail: error.to_string() }));
                     }
                 }
-                other => tracing::error!(%error, ?other, "an instance cannot be read; what is for it stays where it is"),
+                other => {
+                    tracing::error!(%error, ?other, "an instance cannot be read; what is for it stays where it is")
+                }
             }
         }
     }

@@ -23,7 +23,9 @@ impl Partition {
         match what {
             Addressed::Client(request, operation) => self.apply_client(now, key, request, operation),
             Addressed::Message(inbox, message) => self.apply_message(now, key, inbox, message),
-            Addressed::Task { task, result } => self.push(key, Arrival::TaskDone { task, result, anchor: TaskAnchor::Task }),
+            Addressed::Task { task, result } => {
+                self.push(key, Arrival::TaskDone { task, result, anchor: TaskAnchor::Task })
+            }
             Addressed::Timer(row) => self.push(key, Arrival::Timer(row)),
             Addressed::RetryParked(_) => self.push(key, Arrival::RetryParked { request: None }),
             Addressed::Park(_, reason) => self.push(key, Arrival::Park { reason }),
@@ -36,11 +38,16 @@ impl Partition {
             // Its rows went with its end.
             return;
         }
-        if matches!(slot.phase, Phase::Unreadable) && !matches!(arrival, Arrival::Terminate { .. } | Arrival::RetryParked { .. }) {
+        if matches!(slot.phase, Phase::Unreadable)
+            && !matches!(arrival, Arrival::Terminate { .. } | Arrival::RetryParked { .. })
+        {
             tracing::error!(instance = %slot.head.id, ?arrival, "the instance cannot be read; what is for it stays where it is");
             return;
         }
-        if matches!(arrival, Arrival::RetryParked { .. }) && matches!(slot.phase, Phase::Unreadable) && !self.blocked.contains_key(&key) {
+        if matches!(arrival, Arrival::RetryParked { .. })
+            && matches!(slot.phase, Phase::Unreadable)
+            && !self.blocked.contains_key(&key)
+        {
             // It may have been restored. What comes from here on waits for the answer.
             slot.phase = Phase::Stored;
         }
@@ -59,7 +66,9 @@ impl Partition {
         if let ClientOperation::Start(start) = operation {
             return self.start_existing(now, key, request, *start);
         }
-        if matches!(slot.phase, Phase::Unreadable) && !matches!(operation, ClientOperation::Terminate { .. } | ClientOperation::RetryParked { .. }) {
+        if matches!(slot.phase, Phase::Unreadable)
+            && !matches!(operation, ClientOperation::Terminate { .. } | ClientOperation::RetryParked { .. })
+        {
             let detail = head.parked.clone().unwrap_or_default();
             return self.reply(request, Err(Refusal::Corrupt { id: head.id.clone(), detail }));
         }
@@ -129,7 +138,9 @@ impl Partition {
         let (over, head) = (slot.is_over(), Arc::clone(&slot.head));
         match message {
             Message::Start { target, parent, .. } => self.refuse_start(inbox, &target, parent, &head),
-            Message::Event { .. } | Message::Terminate { .. } | Message::ChildDone { .. } if over => self.discard(inbox),
+            Message::Event { .. } | Message::Terminate { .. } | Message::ChildDone { .. } if over => {
+                self.discard(inbox)
+            }
             Message::Event { name, payload, .. } => {
                 self.push(key, Arrival::Event { name, payload, event_id: None, from: EventSource::Message(inbox) });
             }

@@ -43,9 +43,16 @@ impl Partition {
 
     fn schedule_one(&mut self, slot: &Slot, taken: &mut Taken, action: &Action) {
         match action {
-            Action::ScheduleTask { operation, name, input, .. } => self.schedule_task(slot, taken, *operation, name, input),
+            Action::ScheduleTask { operation, name, input, .. } => {
+                self.schedule_task(slot, taken, *operation, name, input)
+            }
             Action::CreateTimer { operation, fire_at, .. } => {
-                let row = TimerRow { fire_at: *fire_at, key: slot.head.key, execution: slot.head.execution, operation: *operation };
+                let row = TimerRow {
+                    fire_at: *fire_at,
+                    key: slot.head.key,
+                    execution: slot.head.execution,
+                    operation: *operation,
+                };
                 self.add_timer(row);
                 self.timers.insert(row);
                 taken.commit.timers_new.push(row);
@@ -108,9 +115,12 @@ impl Partition {
         // Operation numbers count every operation, so below the limit there is nothing to count.
         if operation.0 as usize > self.config.open_tasks {
             let id = |operation| TaskId { key: slot.head.key, execution: slot.head.execution, operation };
-            let open = self.tasks.range(id(OperationId(0))..=id(OperationId(u32::MAX))).take(self.config.open_tasks).count();
+            let open =
+                self.tasks.range(id(OperationId(0))..=id(OperationId(u32::MAX))).take(self.config.open_tasks).count();
             if open >= self.config.open_tasks {
-                let text = format!("an instance may have {open} open activities: await some before calling more, for example with `ctx.join_all_limit`");
+                let text = format!(
+                    "an instance may have {open} open activities: await some before calling more, for example with `ctx.join_all_limit`"
+                );
                 return Some(FailureDetails::new(TOO_MANY_TASKS, text).non_retriable());
             }
         }
@@ -136,7 +146,8 @@ impl Partition {
     }
 
     pub(super) fn add_timer(&mut self, row: TimerRow) {
-        self.timer_rows.insert(TaskId { key: row.key, execution: row.execution, operation: row.operation }, row.fire_at);
+        self.timer_rows
+            .insert(TaskId { key: row.key, execution: row.execution, operation: row.operation }, row.fire_at);
     }
 
     /// Forgets a timer; gives its row when there is one.

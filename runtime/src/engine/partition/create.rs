@@ -32,7 +32,13 @@ struct Birth {
 
 impl Partition {
     /// Begins an instance for a client. The edge has checked that its code is registered.
-    pub(super) fn create(&mut self, now: Timestamp, request: RequestId, start: StartOperation, replaces: Option<InstanceKey>) {
+    pub(super) fn create(
+        &mut self,
+        now: Timestamp,
+        request: RequestId,
+        start: StartOperation,
+        replaces: Option<InstanceKey>,
+    ) {
         let start_hash = self.start_hash(&start);
         let version = self.resolve_version(&start);
         let id = start.id.unwrap_or_else(|| InstanceId::minted(self.mint.instance_key()));
@@ -65,7 +71,10 @@ impl Partition {
         depth: u32,
     ) {
         if depth > self.config.depth {
-            let text = format!("sub-orchestrations may nest {} deep: use continue-as-new or a detached start", self.config.depth);
+            let text = format!(
+                "sub-orchestrations may nest {} deep: use continue-as-new or a detached start",
+                self.config.depth
+            );
             let mut commit = TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() };
             match parent {
                 Some(parent) => {
@@ -79,7 +88,8 @@ impl Partition {
         }
         let start_hash = hash_start(&name, &version, &input);
         let (tags, start_at, custom_status) = (BTreeMap::new(), None, None);
-        let birth = Birth { id: target, name, version, input, tags, start_at, custom_status, parent, depth, start_hash };
+        let birth =
+            Birth { id: target, name, version, input, tags, start_at, custom_status, parent, depth, start_hash };
         self.begin(now, birth, Arrival::Created { request: None, anchor: Some(inbox), replaces: None });
     }
 
@@ -127,7 +137,11 @@ impl Partition {
     }
 
     fn resolve_version(&self, start: &StartOperation) -> String {
-        start.version.clone().or_else(|| self.registry.default_version(&start.name).map(ToOwned::to_owned)).unwrap_or_default()
+        start
+            .version
+            .clone()
+            .or_else(|| self.registry.default_version(&start.name).map(ToOwned::to_owned))
+            .unwrap_or_default()
     }
 
     /// What makes two starts the same: name, version and the text of the input.

@@ -42,7 +42,9 @@ impl Partition {
             Completion::Completed(output) => {
                 Ending { status: RuntimeStatus::Completed, output: Some(output), failure: None }
             }
-            Completion::Failed(failure) => Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) },
+            Completion::Failed(failure) => {
+                Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) }
+            }
         };
         self.end(time, slot, taken, Some(actions), ending);
     }
@@ -67,10 +69,23 @@ impl Partition {
 
     /// The engine ended the instance.
     pub(super) fn fail(&mut self, time: Timestamp, slot: &mut Slot, taken: Taken, failure: FailureDetails) {
-        self.end(time, slot, taken, None, Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) });
+        self.end(
+            time,
+            slot,
+            taken,
+            None,
+            Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) },
+        );
     }
 
-    fn end(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, actions: Option<Vec<Action>>, ending: Ending) {
+    fn end(
+        &mut self,
+        time: Timestamp,
+        slot: &mut Slot,
+        mut taken: Taken,
+        actions: Option<Vec<Action>>,
+        ending: Ending,
+    ) {
         let record = TurnRecord {
             turn_number: slot.records,
             time,
@@ -92,7 +107,8 @@ impl Partition {
                 (_, Some(failure), _) => Err(failure.clone()),
                 (output, None, _) => {
                     let reason = output.as_ref().map_or("", JsonText::as_str);
-                    Err(FailureDetails::new(TERMINATED, format!("the sub-orchestration was terminated: {reason}")).non_retriable())
+                    Err(FailureDetails::new(TERMINATED, format!("the sub-orchestration was terminated: {reason}"))
+                        .non_retriable())
                 }
             };
             self.send(&mut taken.commit, Message::ChildDone { parent, result });
@@ -140,7 +156,9 @@ impl Partition {
                 Arrival::TaskDone { anchor: TaskAnchor::Inbox(inbox), .. } => (None, Some(inbox)),
                 Arrival::Terminate { request, anchor, .. } => (request, anchor),
                 Arrival::RetryParked { request } => (request, None),
-                Arrival::TaskDone { .. } | Arrival::Timer(_) | Arrival::Park { .. } | Arrival::Created { .. } => continue,
+                Arrival::TaskDone { .. } | Arrival::Timer(_) | Arrival::Park { .. } | Arrival::Created { .. } => {
+                    continue;
+                }
             };
             taken.commit.inbox_done.extend(anchor);
             let refusal = Refusal::InstanceEnded { id: slot.head.id.clone(), status };
@@ -150,7 +168,10 @@ impl Partition {
 
     /// Whether the open sub-orchestrations can be told now; asks for the history when they cannot.
     pub(super) fn children_are_known(&mut self, slot: &mut Slot) -> bool {
-        let known = slot.live.is_some() || slot.history.is_some() || slot.damage.is_some() || matches!(slot.phase, Phase::Fresh(_) | Phase::Unreadable);
+        let known = slot.live.is_some()
+            || slot.history.is_some()
+            || slot.damage.is_some()
+            || matches!(slot.phase, Phase::Fresh(_) | Phase::Unreadable);
         if !known {
             self.load_history(slot);
         }
@@ -201,7 +222,8 @@ impl Partition {
         taken.head_changed = true;
 
         let carried = events.into_iter().map(|(name, payload)| Input::EventRaised { name, payload, event_id: None });
-        let inputs: Vec<_> = std::iter::once(Input::ExecutionStarted(Box::new(started.clone()))).chain(carried).collect();
+        let inputs: Vec<_> =
+            std::iter::once(Input::ExecutionStarted(Box::new(started.clone()))).chain(carried).collect();
         let record = TurnRecord { turn_number: 0, time, polled: false, inputs, actions: Vec::new() };
         slot.live = None;
         slot.history = None;

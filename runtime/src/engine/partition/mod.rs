@@ -32,7 +32,9 @@ use self::evict::LiveSet;
 use self::slot::Slot;
 use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
 use crate::engine::{ClientAnswer, Refusal};
-use crate::model::{InboxId, InstanceHead, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit};
+use crate::model::{
+    InboxId, InstanceHead, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit,
+};
 use crate::registry::Registry;
 
 /// Owns a set of instances and runs their turns one at a time. Values in, values out.

@@ -62,7 +62,9 @@ impl Partition {
                     }
                     partition.messages.push_back((row.id, message));
                 }
-                Err(error) => tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox"),
+                Err(error) => {
+                    tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox")
+                }
             }
         }
         for key in backlog.parked {
@@ -89,7 +91,13 @@ impl Partition {
                     self.effect(Effect::RunActivity(Box::new(ActivityTask { task, instance, name, input })));
                     continue;
                 }
-                None => Stuck::Corrupt(format!("the record of turn {} does not hold task {}", group.turn_number, operation.0)),
+                None if let Some(Err(error)) = &record => {
+                    Stuck::Corrupt(format!("turn record {}: {error}", group.turn_number))
+                }
+                None => Stuck::Corrupt(format!(
+                    "the record of turn {} does not hold task {}",
+                    group.turn_number, operation.0
+                )),
             };
             let reason = blocked.to_string();
             self.blocked.insert(group.key, reason.clone());

@@ -63,17 +63,50 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) enum Arrival {
     /// The start that made it; answered with its first turn.
-    Created { request: Option<RequestId>, anchor: Option<InboxId>, replaces: Option<crate::model::InstanceKey> },
-    Event { name: String, payload: JsonText, event_id: Option<String>, from: EventSource },
-    TaskDone { task: TaskId, result: Result<JsonText, FailureDetails>, anchor: TaskAnchor },
+    Created {
+        request: Option<RequestId>,
+        anchor: Option<InboxId>,
+        replaces: Option<crate::model::InstanceKey>,
+    },
+    Event {
+        name: String,
+        payload: JsonText,
+        event_id: Option<String>,
+        from: EventSource,
+    },
+    TaskDone {
+        task: TaskId,
+        result: Result<JsonText, FailureDetails>,
+        anchor: TaskAnchor,
+    },
     Timer(TimerRow),
-    ChildDone { operation: OperationId, execution: crate::model::Execution, result: Result<JsonText, FailureDetails>, anchor: InboxId },
-    Terminate { reason: String, recursive: bool, request: Option<RequestId>, anchor: Option<InboxId> },
-    Suspend { reason: String, request: RequestId },
-    Resume { reason: String, request: RequestId },
-    RetryParked { request: Option<RequestId> },
+    ChildDone {
+        operation: OperationId,
+        execution: crate::model::Execution,
+        result: Result<JsonText, FailureDetails>,
+        anchor: InboxId,
+    },
+    Terminate {
+        reason: String,
+        recursive: bool,
+        request: Option<RequestId>,
+        anchor: Option<InboxId>,
+    },
+    Suspend {
+        reason: String,
+        request: RequestId,
+    },
+    Resume {
+        reason: String,
+        request: RequestId,
+    },
+    RetryParked {
+        request: Option<RequestId>,
+    },
     /// It cannot go on although its code has not said so.
-    Park { reason: String },
+    Park {
+        reason: String,
+    },
 }
 
 /// Who raised an event.
@@ -124,7 +157,9 @@ impl Slot {
 
     /// Whether memory holds nothing of it that the store does not have.
     pub(super) fn is_idle(&self, durable: CommitNumber) -> bool {
-        self.arrivals.is_empty() && self.last_commit <= durable && matches!(self.phase, Phase::Stored | Phase::Purged | Phase::Unreadable)
+        self.arrivals.is_empty()
+            && self.last_commit <= durable
+            && matches!(self.phase, Phase::Stored | Phase::Purged | Phase::Unreadable)
     }
 }
 

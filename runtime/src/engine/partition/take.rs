@@ -162,7 +162,8 @@ impl Partition {
             Arrival::RetryParked { request } => {
                 let parked = slot.head.parked.is_some();
                 slot.retry |= parked;
-                let answer = if parked { Ok(ClientAnswer::Done) } else { Err(invalid_state(slot, slot.head.status, "retried")) };
+                let answer =
+                    if parked { Ok(ClientAnswer::Done) } else { Err(invalid_state(slot, slot.head.status, "retried")) };
                 taken.replies.extend(request.map(|request| (request, answer)));
             }
             Arrival::Park { reason } => taken.park = Some(reason),
@@ -208,7 +209,8 @@ impl Partition {
     fn take_event(&self, slot: &Slot, taken: &mut Taken, arrival: Arrival) -> Option<Arrival> {
         let Arrival::Event { name, payload, event_id, from } = arrival else { return Some(arrival) };
         if let (Some(id), EventSource::Client(request)) = (&event_id, from) {
-            let in_turn = |input: &Input| matches!(input, Input::EventRaised { event_id: Some(other), .. } if other == id);
+            let in_turn =
+                |input: &Input| matches!(input, Input::EventRaised { event_id: Some(other), .. } if other == id);
             if taken.inputs.iter().any(in_turn) || slot.live.as_ref().is_some_and(|live| live.has_event_id(id)) {
                 taken.replies.push((request, Ok(ClientAnswer::Done)));
                 return None;

@@ -10,10 +10,11 @@ use super::take::{Plan, Taken};
 use super::{Partition, TaskState};
 use crate::context::Awaits;
 use crate::engine::execution::{Identity, LiveExecution, TurnOutput};
-use crate::engine::stuck::{CORRUPT, Stuck};
 use crate::engine::history;
+use crate::engine::stuck::{CORRUPT, Stuck};
 use crate::model::{
-    FailureDetails, HeadChange, InstanceKey, OperationId, RecordRow, RuntimeStatus, TaskId, TimerRow, Timestamp, TurnRecord, wire,
+    FailureDetails, HeadChange, InstanceKey, OperationId, RecordRow, RuntimeStatus, TaskId, TimerRow, Timestamp,
+    TurnRecord, wire,
 };
 
 /// The failure type of an execution whose history has reached its limit.
@@ -94,7 +95,9 @@ impl Partition {
                     slot.live = Some(LiveExecution::new(identity, code.handler, started, Vec::new()));
                     Code::Live
                 }
-                None => Code::Stuck(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() }),
+                None => {
+                    Code::Stuck(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() })
+                }
             };
         }
         if let Some(detail) = slot.damage.take() {
@@ -145,7 +148,9 @@ impl Partition {
         }
         let rows = self.tasks.range(first..=last).count() + self.timer_rows.range(first..=last).count();
         if rows != open {
-            return Err(Stuck::Corrupt(format!("{rows} task and timer rows, but the history has {open} open operations")));
+            return Err(Stuck::Corrupt(format!(
+                "{rows} task and timer rows, but the history has {open} open operations"
+            )));
         }
         Ok(())
     }
@@ -219,7 +224,13 @@ impl Partition {
         self.schedule(slot, &mut taken, &actions);
         match completion {
             None => {
-                let record = TurnRecord { turn_number: slot.records, time, polled: true, inputs: std::mem::take(&mut taken.inputs), actions };
+                let record = TurnRecord {
+                    turn_number: slot.records,
+                    time,
+                    polled: true,
+                    inputs: std::mem::take(&mut taken.inputs),
+                    actions,
+                };
                 self.write_record(slot, &mut taken, &record);
                 self.finish_turn(time, slot, taken);
             }
@@ -258,7 +269,8 @@ impl Partition {
             None if !taken.inputs.is_empty() => time,
             None => return,
         };
-        let row = TimerRow { fire_at, key: slot.head.key, execution: slot.head.execution, operation: OperationId::START };
+        let row =
+            TimerRow { fire_at, key: slot.head.key, execution: slot.head.execution, operation: OperationId::START };
         let id = TaskId { key: row.key, execution: row.execution, operation: row.operation };
         if !self.timer_rows.contains_key(&id) {
             self.add_timer(row);

@@ -136,7 +136,8 @@ impl Chaos {
                 let mut operation = start(Some(name), "program", &json!(program));
                 let all = [IdReusePolicy::Attach, IdReusePolicy::Reject, IdReusePolicy::ReplaceEnded];
                 operation.reuse = all[self.rng.below(3)];
-                operation.start_at = self.rng.one_in(5).then(|| self.sim.now.plus(std::time::Duration::from_micros(200)));
+                operation.start_at =
+                    self.rng.one_in(5).then(|| self.sim.now.plus(std::time::Duration::from_micros(200)));
                 operation.custom_status = self.rng.one_in(5).then(|| JsonText::encode(&"initial").unwrap());
                 if self.rng.one_in(6) {
                     operation.id = None;
@@ -199,7 +200,12 @@ impl Chaos {
             let mint = std::sync::Arc::new(KeyMint::new(crate::model::Epoch(9_999)));
             let identity = Identity { id: head.id.clone(), key: head.key, execution: head.execution, mint };
             let live = LiveExecution::replay(identity, interpret, started, records).unwrap();
-            assert_eq!(live.custom_status(), head.custom_status, "the status of {} is the fold of its history", head.id);
+            assert_eq!(
+                live.custom_status(),
+                head.custom_status,
+                "the status of {} is the fold of its history",
+                head.id
+            );
         }
     }
 
@@ -219,10 +225,15 @@ impl Chaos {
     }
 
     fn check_starts(&self) {
-        let inserted: BTreeSet<InstanceKey> = self.sim.durable_commits.iter().filter_map(|turn| match &turn.head {
-            HeadChange::Insert(head) => Some(head.key),
-            _ => None,
-        }).collect();
+        let inserted: BTreeSet<InstanceKey> = self
+            .sim
+            .durable_commits
+            .iter()
+            .filter_map(|turn| match &turn.head {
+                HeadChange::Insert(head) => Some(head.key),
+                _ => None,
+            })
+            .collect();
         for request in &self.starts {
             if let Some(Answer::Is(Ok(ClientAnswer::Started { key, .. }))) = self.sim.answer(*request) {
                 assert!(inserted.contains(&key), "a start was acknowledged and is not there");
@@ -249,8 +260,12 @@ impl Chaos {
             assert_eq!(once.len(), found.len(), "{token} was recorded twice in one execution: {found:?}");
             assert!(found.iter().all(|(key, _)| *key == found[0].0), "{token} went to two lives");
             match self.sim.answer(*request) {
-                Some(Answer::Is(Ok(_))) => assert!(!found.is_empty() || goes_on, "{token} was acknowledged and is lost"),
-                Some(Answer::Is(Err(refusal))) => assert!(found.is_empty(), "{token} was refused ({refusal}) and recorded"),
+                Some(Answer::Is(Ok(_))) => {
+                    assert!(!found.is_empty() || goes_on, "{token} was acknowledged and is lost")
+                }
+                Some(Answer::Is(Err(refusal))) => {
+                    assert!(found.is_empty(), "{token} was refused ({refusal}) and recorded")
+                }
                 _ => {}
             }
         }

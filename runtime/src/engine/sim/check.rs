@@ -72,7 +72,8 @@ fn shape(head: &InstanceHead, turns: &[TurnRecord]) {
         assert!(turn.polled || turn.actions.is_empty(), "{name}: actions without a poll");
     }
     assert!(turns.is_sorted_by_key(|turn| turn.time), "{name}: time goes back");
-    let ends = turns.iter().filter(|turn| turn.actions.iter().any(|action| matches!(action, Action::Complete(_)))).count();
+    let ends =
+        turns.iter().filter(|turn| turn.actions.iter().any(|action| matches!(action, Action::Complete(_)))).count();
     let ended_by_code = matches!(head.status, RuntimeStatus::Completed | RuntimeStatus::Failed);
     assert!(ends <= usize::from(ended_by_code), "{name}: an end in the history of an instance that goes on");
     assert_eq!(head.ended_at.is_some(), head.is_ended());
@@ -95,7 +96,9 @@ impl Open {
             for action in &turn.actions {
                 match action {
                     Action::ScheduleTask { operation, .. } => drop(self.tasks.insert(id(*operation))),
-                    Action::CreateTimer { operation, fire_at, .. } => drop(self.timers.insert(id(*operation), *fire_at)),
+                    Action::CreateTimer { operation, fire_at, .. } => {
+                        drop(self.timers.insert(id(*operation), *fire_at))
+                    }
                     Action::Cancelled { operation } => {
                         self.tasks.remove(&id(*operation));
                         self.timers.remove(&id(*operation));

@@ -90,7 +90,10 @@ pub(crate) fn call<A: Activity>(ctx: &crate::Context, input: impl serde::Seriali
 
 /// A call of an orchestrator.
 #[track_caller]
-pub(crate) fn child<O: Orchestrator>(ctx: &crate::Context, input: impl serde::Serialize) -> crate::SubOrchestrationCall<O> {
+pub(crate) fn child<O: Orchestrator>(
+    ctx: &crate::Context,
+    input: impl serde::Serialize,
+) -> crate::SubOrchestrationCall<O> {
     crate::SubOrchestrationCall::new(ctx, JsonText::encode(&input))
 }
 

@@ -125,9 +125,7 @@ fn run<'a>(ctx: &'a OrchestrationContext<Value>, step: &'a Step, salt: u32) -> R
                 Value::Array(outputs)
             }
             Step::Join(steps) => Value::Array(ctx.join_all(branches(ctx, steps, salt)).await),
-            Step::JoinLimit(limit, steps) => {
-                Value::Array(ctx.join_all_limit(*limit, branches(ctx, steps, salt)).await)
-            }
+            Step::JoinLimit(limit, steps) => Value::Array(ctx.join_all_limit(*limit, branches(ctx, steps, salt)).await),
             Step::Select(first, second) => {
                 let (first, second) = (block(run(ctx, first, salt)), block(run(ctx, second, salt)));
                 crate::select! {
@@ -280,4 +278,3 @@ fn steps(alphabet: Alphabet, child: Option<BoxedStrategy<Program>>) -> impl Stra
         ]
     })
 }
-

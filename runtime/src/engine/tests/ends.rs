@@ -64,7 +64,8 @@ fn a15_buffered_events_survive_a_crash_at_each_commit_of_a_loop() {
                 }
             }
             sim.settle_rows();
-            let unheard: Vec<u64> = sim.answers.iter().filter(|(_, a)| **a == Some(Answer::Unknown)).map(|(r, _)| r.0).collect();
+            let unheard: Vec<u64> =
+                sim.answers.iter().filter(|(_, a)| **a == Some(Answer::Unknown)).map(|(r, _)| r.0).collect();
             for request in &unheard {
                 sim.raise("x", "red", &json!(request - 2));
             }
@@ -101,7 +102,8 @@ fn a15_terminate_beats_continue_as_new_and_open_children_run_on() {
     sim.settle_rows();
     sim.raise("x", "red", &json!(0));
     sim.settle_rows();
-    let old: Vec<_> = sim.store.heads.values().filter(|head| head.name == "child").map(|head| head.id.to_string()).collect();
+    let old: Vec<_> =
+        sim.store.heads.values().filter(|head| head.name == "child").map(|head| head.id.to_string()).collect();
     sim.raise("x", "red", &json!(1));
     let terminated = sim.terminate("x", true);
     sim.raise("x", "red", &json!(2));
@@ -109,7 +111,8 @@ fn a15_terminate_beats_continue_as_new_and_open_children_run_on() {
     assert!(sim.result(terminated).is_ok());
     assert_eq!(sim.head("x").status, RuntimeStatus::Terminated);
     assert_eq!(sim.head("x").execution.0, 1, "the event before it did not begin another execution");
-    let going: Vec<_> = sim.store.heads.values().filter(|head| !head.is_ended()).map(|head| head.id.to_string()).collect();
+    let going: Vec<_> =
+        sim.store.heads.values().filter(|head| !head.is_ended()).map(|head| head.id.to_string()).collect();
     assert_eq!(going, old[..1], "the child of the execution before is detached, the one of this execution has ended");
     sim.raise(&old[0], "go", &Value::Null);
     sim.settle();
@@ -203,7 +206,8 @@ fn a16_ok_err_and_panic_keep_sends_and_drop_what_was_issued() {
         assert_eq!(head.status, status, "{how}");
         assert_eq!(head.custom_status, Some(JsonText::encode(&"last").unwrap()));
         assert_eq!(sim.output("listener"), json!("sent"), "{how}: sends are kept");
-        let children: Vec<_> = sim.store.heads.values().filter(|head| head.name == "child").map(|head| head.input.to_string()).collect();
+        let children: Vec<_> =
+            sim.store.heads.values().filter(|head| head.name == "child").map(|head| head.input.to_string()).collect();
         assert_eq!(children, ["\"detached\""], "{how}: detached starts are kept, attached ones are not");
         assert!(sim.activities.runs.is_empty(), "{how}: no activity was started");
         assert!(sim.store.tasks.is_empty() && sim.store.timers.is_empty() && sim.store.inbox.is_empty());
@@ -212,11 +216,15 @@ fn a16_ok_err_and_panic_keep_sends_and_drop_what_was_issued() {
 
 #[test]
 fn a16_terminate_removes_what_is_open_and_unread() {
-    let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", last_words), ("child", waiting_child), ("listener", listener)]));
+    let mut sim = Sim::new(
+        PartitionConfig::default(),
+        registry(&[("main", last_words), ("child", waiting_child), ("listener", listener)]),
+    );
     sim.start("x", "main", &json!("wait"));
     sim.settle_rows();
     let task = sim.start_activities().unwrap();
-    let (terminated, late, twice) = (sim.terminate("x", false), sim.raise("x", "red", &json!(1)), sim.terminate("x", false));
+    let (terminated, late, twice) =
+        (sim.terminate("x", false), sim.raise("x", "red", &json!(1)), sim.terminate("x", false));
     sim.settle_rows();
     assert!(sim.result(terminated).is_ok());
     assert!(matches!(sim.result(late), Err(Refusal::InstanceEnded { status: RuntimeStatus::Terminated, .. })));
@@ -291,7 +299,10 @@ fn b17_a_crash_at_each_commit_of_a_recursive_termination_changes_nothing() {
             sim.terminate("root", true);
             sim.settle_rows();
         }
-        assert!(sim.store.heads.values().all(|head| head.status == RuntimeStatus::Terminated), "crash after {boundary}");
+        assert!(
+            sim.store.heads.values().all(|head| head.status == RuntimeStatus::Terminated),
+            "crash after {boundary}"
+        );
         sim.assert_clean();
     }
 }

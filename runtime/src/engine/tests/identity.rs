@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::engine::sim::code::{Child, Echo, Main, call, child, code, registry};
 use crate::engine::sim::{Answer, Fate, SECOND, Sim, id, start};
-use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, StartOperation};
+use crate::engine::{
+    ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, StartOperation,
+};
 use crate::model::{Action, HeadChange, InstanceKey, JsonText, Message, Parent, RuntimeStatus, TaskId, wire};
 
 code! {
@@ -28,7 +30,17 @@ code! {
 
 fn sim_with(live_instances: usize) -> Sim {
     let config = PartitionConfig { live_instances, ..PartitionConfig::default() };
-    Sim::new(config, registry(&[("works", works), ("waits", waits), ("parent", parent), ("child", works), ("adopts", adopts), ("main", nests)]))
+    Sim::new(
+        config,
+        registry(&[
+            ("works", works),
+            ("waits", waits),
+            ("parent", parent),
+            ("child", works),
+            ("adopts", adopts),
+            ("main", nests),
+        ]),
+    )
 }
 
 fn replace(instance: &str, name: &str, input: &Value) -> StartOperation {
@@ -201,10 +213,15 @@ fn a10_ids_of_children_are_minted_and_looked_up_when_the_code_chose_them() {
     sim.start(&long, "adopts", &Value::Null);
     sim.settle();
     assert_eq!(sim.output(&long), json!([true, 2]));
-    let minted: Vec<_> = sim.recorded.iter().flat_map(|(_, _, turn)| &turn.actions).filter_map(|action| match action {
-        Action::StartSubOrchestration { instance, minted: true, .. } => Some(instance.as_str().len()),
-        _ => None,
-    }).collect();
+    let minted: Vec<_> = sim
+        .recorded
+        .iter()
+        .flat_map(|(_, _, turn)| &turn.actions)
+        .filter_map(|action| match action {
+            Action::StartSubOrchestration { instance, minted: true, .. } => Some(instance.as_str().len()),
+            _ => None,
+        })
+        .collect();
     assert_eq!(minted, [13], "not built from the id of the parent");
 }
 

@@ -2,7 +2,10 @@
 
 mod chaos;
 mod ends;
+mod foreign;
 mod identity;
+mod limits;
+mod recovery;
 
 mod replay;
 mod table;

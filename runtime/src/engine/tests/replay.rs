@@ -84,10 +84,12 @@ impl Driver {
 
     fn task_done(&self, operation: OperationId) -> Option<Input> {
         self.records.iter().flat_map(|record| &record.actions).find_map(|action| match action {
-            Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => Some(match name.as_str() {
-                "echo" => Input::TaskCompleted { operation, result: input.clone() },
-                _ => Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") },
-            }),
+            Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => {
+                Some(match name.as_str() {
+                    "echo" => Input::TaskCompleted { operation, result: input.clone() },
+                    _ => Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") },
+                })
+            }
             _ => None,
         })
     }

@@ -102,7 +102,9 @@ fn in_state(state: &str) -> Sim {
 
 fn kid(sim: &Sim) -> String {
     let kid = sim.recorded.iter().flat_map(|(_, _, turn)| &turn.actions).find_map(|action| match action {
-        Action::StartSubOrchestration { instance, detached: false, name, .. } if name == "child" => Some(instance.to_string()),
+        Action::StartSubOrchestration { instance, detached: false, name, .. } if name == "child" => {
+            Some(instance.to_string())
+        }
         _ => None,
     });
     kid.expect("x has a child")
@@ -173,7 +175,13 @@ fn end(mut sim: Sim) -> Vec<(String, RuntimeStatus, String)> {
     }
     sim.settle_all();
     if sim.recorded.iter().any(|(_, _, turn)| turn.actions.iter().any(|action| action.to_string().contains("child"))) {
-        let kids: Vec<_> = sim.store.heads.values().filter(|head| head.name == "child" && !head.is_ended()).map(|head| head.id.to_string()).collect();
+        let kids: Vec<_> = sim
+            .store
+            .heads
+            .values()
+            .filter(|head| head.name == "child" && !head.is_ended())
+            .map(|head| head.id.to_string())
+            .collect();
         for kid in kids {
             sim.raise(&kid, "go", &Value::Null);
         }
@@ -233,15 +241,20 @@ fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, St
         assert_eq!(reply(&sim.result(request)), expected);
     }
     let now = sim.store.head("x").cloned();
-    let added: Vec<_> =
-        now.as_ref().map(|head| sim.store.turns(head.key)).unwrap_or_default().split_off(turns_before.len().min(now.as_ref().map_or(0, |h| sim.store.turns(h.key).len())));
+    let added: Vec<_> = now
+        .as_ref()
+        .map(|head| sim.store.turns(head.key))
+        .unwrap_or_default()
+        .split_off(turns_before.len().min(now.as_ref().map_or(0, |h| sim.store.turns(h.key).len())));
     match cell {
         "created" | "replaced" => {
             let now = now.unwrap();
             assert!(head_before.is_none_or(|head| head.key < now.key), "a new life has a new key");
             assert_eq!(now.status, RuntimeStatus::Running);
         }
-        "deleted" => assert!(now.is_none() && sim.store.records.keys().all(|(key, _, _)| *key != head_before.clone().unwrap().key)),
+        "deleted" => assert!(
+            now.is_none() && sim.store.records.keys().all(|(key, _, _)| *key != head_before.clone().unwrap().key)
+        ),
         "turn" | "record" => {
             let polled: Vec<_> = added.iter().map(|turn| turn.polled).collect();
             assert_eq!(polled, [cell == "turn"], "{added:?}");
@@ -268,9 +281,14 @@ fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, St
             assert_eq!(now.unwrap().status, RuntimeStatus::Terminated);
             assert!(added.iter().all(|turn| !turn.polled));
             let key = head_before.unwrap().key;
-            assert!(sim.store.tasks.keys().all(|task| task.key != key) && sim.store.timers.iter().all(|row| row.key != key));
+            assert!(
+                sim.store.tasks.keys().all(|task| task.key != key) && sim.store.timers.iter().all(|row| row.key != key)
+            );
         }
-        "refused" => assert_eq!(sim.output("caller")["Err"].as_str().unwrap().split(':').next(), Some("instance `x` exists already")),
+        "refused" => assert_eq!(
+            sim.output("caller")["Err"].as_str().unwrap().split(':').next(),
+            Some("instance `x` exists already")
+        ),
         _ => {
             assert_eq!(now, head_before, "nothing is recorded");
             assert!(added.is_empty());

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::plain;
 use crate::context::Durable;
 use crate::contract::OrchestratorHandler;
+use crate::engine::PartitionConfig;
 use crate::engine::sim::code::{Child, Echo, Red, call, child, code, registry};
 use crate::engine::sim::{Fate, SECOND, Sim, id};
-use crate::engine::PartitionConfig;
 use crate::model::Action;
 
 fn seconds(count: u64) -> Duration {
@@ -227,7 +227,8 @@ fn a06_golden_history_of_the_numbering() {
     sim.start("x", "main", &Value::Null);
     sim.settle_all();
     assert_eq!(sim.output("x"), json!(["first", "second", "inner timer", true, true, 42]));
-    let inputs: Vec<Vec<String>> = sim.turns("x").iter().map(|turn| turn.inputs.iter().map(crate::engine::sim::short).collect()).collect();
+    let inputs: Vec<Vec<String>> =
+        sim.turns("x").iter().map(|turn| turn.inputs.iter().map(crate::engine::sim::short).collect()).collect();
     assert_eq!(inputs, [vec!["started"], vec!["task 1"], vec!["task 2"], vec!["timer 5"], vec!["timer 7"]]);
     assert_eq!(
         actions(&sim, "x"),
