@@ -239,8 +239,6 @@ impl Partition {
             let mut live = LiveExecution::new(self.identity(slot), code.handler, Arc::new(started), record.inputs);
             live.history_bytes = taken.commit.record.as_ref().map_or(0, |record| record.bytes.len());
             slot.live = Some(live);
-        } else {
-            slot.history = taken.commit.record.as_ref().map(|record| vec![record.bytes.clone()]);
         }
         self.finish_turn(time, slot, taken);
     }

@@ -169,6 +169,22 @@ fn a17_parked_in_the_first_turn_and_retried_by_hand() {
 }
 
 #[test]
+fn a17_a_retry_before_the_parking_is_durable_reads_nothing_old() {
+    let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", sleeps)]));
+    sim.start("x", "main", &Value::Null);
+    sim.settle();
+    sim.raise("x", "red", &json!(1));
+    sim.run();
+    assert_eq!(sim.commits.len(), 1);
+    let retried = sim.retry_parked("x");
+    sim.run();
+    assert!(sim.loads.is_empty(), "the store does not have the last record");
+    sim.settle();
+    assert!(sim.result(retried).is_ok());
+    assert!(sim.head("x").parked.clone().unwrap().starts_with("[D0102]"));
+}
+
+#[test]
 fn b22_a_panic_while_a_future_is_dropped_goes_no_further() {
     struct Bomb;
     impl Drop for Bomb {

@@ -104,6 +104,31 @@ fn a02_what_is_for_a_life_that_is_being_replaced_is_discarded_with_its_row() {
 }
 
 #[test]
+fn a02_a_life_that_is_being_replaced_never_comes_back_by_an_old_read() {
+    let mut sim = sim_with(0);
+    sim.start("order", "parent", &Value::Null);
+    sim.settle_rows();
+    let task = sim.start_activities().unwrap();
+    sim.terminate("order", false);
+    sim.settle_rows();
+    sim.start_with(replace("order", "waits", &Value::Null));
+    sim.deliver_load(0);
+    sim.run();
+    sim.finish(task);
+    sim.deliver_load(0);
+    sim.run();
+    // Whatever is looked up of the old life is read now and answered when it is gone.
+    (0..sim.loads.len()).for_each(|place| sim.read(place));
+    sim.commit(usize::MAX, Fate::Durable);
+    sim.settle_rows();
+    let raised = sim.raise("order", "red", &json!(1));
+    sim.settle();
+    assert!(sim.result(raised).is_ok());
+    assert_eq!(sim.output("order"), json!(1));
+    sim.assert_clean();
+}
+
+#[test]
 fn a02_keys_rise_over_lives_and_openings_whatever_the_clock_does() {
     let mut sim = sim_with(10);
     let mut keys: Vec<InstanceKey> = Vec::new();

@@ -236,6 +236,20 @@ fn b13_a_pause_that_a_turn_does_not_reach_pauses_all_the_same() {
 }
 
 #[test]
+fn b13_a_turn_that_ends_between_pause_and_resumption_is_not_polled() {
+    let config = PartitionConfig { inputs_per_turn: 2, ..PartitionConfig::default() };
+    let mut sim = Sim::new(config, registry_of_all());
+    sim.start("x", "main", &Value::Null);
+    sim.settle();
+    let requests =
+        [sim.raise("x", "red", &json!(1)), sim.suspend("x"), sim.raise("x", "red", &json!(2)), sim.resume("x")];
+    sim.settle();
+    assert!(requests.iter().all(|request| sim.result(*request).is_ok()));
+    assert_eq!(sim.turns("x").iter().map(|turn| turn.polled).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(sim.head("x").status, RuntimeStatus::Running);
+}
+
+#[test]
 fn b13_what_a_turn_recorded_without_a_poll_is_polled_after_a_crash() {
     // The pause comes after what one turn takes, and is lost.
     let config = PartitionConfig { inputs_per_turn: 1, ..PartitionConfig::default() };

@@ -350,6 +350,22 @@ fn b18_what_was_accepted_before_a_crash_comes_before_what_comes_after_it() {
 }
 
 #[test]
+fn b18_what_an_instance_sent_comes_before_what_a_caller_says_later() {
+    code! { fn sends(ctx, _) { ctx.send_event(&id("x"), &Red(json!("before")))?; Ok(Value::Null) } }
+    let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", collects), ("sends", sends)]));
+    sim.start("x", "main", &Value::Null);
+    sim.settle();
+    sim.start("s", "sends", &Value::Null);
+    sim.deliver_load(0);
+    // The second start settles the first: its turn sends.
+    sim.start("s", "sends", &Value::Null);
+    sim.raise("x", "red", &json!("after"));
+    sim.raise("x", "red", &json!("end"));
+    sim.settle();
+    assert_eq!(sim.output("x"), json!(["before", "after"]));
+}
+
+#[test]
 fn b18_an_event_of_a_child_comes_before_its_end() {
     code! {
         fn parent(ctx, _) {
