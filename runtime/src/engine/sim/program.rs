@@ -92,7 +92,7 @@ async fn finish(ctx: &OrchestrationContext<Value>, program: Program, outputs: Ve
         End::Panic => panic!("the program says so"),
         End::Again(times) => {
             let next = Program { steps: program.steps, end: End::Again(times - 1) };
-            again::<Marker>(ctx, next).await.map_err(Into::into)
+            again::<Marker>(ctx, next).await
         }
     }
 }

@@ -20,10 +20,10 @@ code! {
         if seen.len() == 5 {
             return Ok(json!(seen));
         }
-        again::<Main>(&ctx, seen).await.map_err(Into::into)
+        again::<Main>(&ctx, seen).await
     }
     fn forever(ctx, input) {
-        again::<Main>(&ctx, input).await.map_err(Into::into)
+        again::<Main>(&ctx, input).await
     }
     fn quick(ctx, _) { call::<Echo>(&ctx, 1).await.map_err(Into::into) }
     fn waiting_child(ctx, _) {
@@ -143,7 +143,7 @@ fn a15_a_tight_loop_starves_nobody() {
 
 #[test]
 fn a15_a_loop_whose_next_version_is_not_registered_parks_and_goes_on_later() {
-    code! { fn to_next(ctx, _) { again::<Main>(&ctx, 7).version("2").await.map_err(Into::into) } }
+    code! { fn to_next(ctx, _) { again::<Main>(&ctx, 7).version("2").await } }
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", to_next)]));
     sim.start("x", "main", &Value::Null);
     sim.settle();

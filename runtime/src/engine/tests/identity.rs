@@ -307,7 +307,7 @@ fn a11_start_is_idempotent() {
 fn a11_a_start_after_continue_as_new_compares_the_first_input() {
     code! { fn next(ctx, input) {
         if input == json!(2) { return ctx.wait_for_external_event("red").await.map_err(Into::into); }
-        crate::engine::sim::code::again::<Main>(&ctx, 2).await.map_err(Into::into)
+        crate::engine::sim::code::again::<Main>(&ctx, 2).await
     } }
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", next)]));
     sim.start("x", "main", &json!(1));

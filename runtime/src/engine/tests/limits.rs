@@ -271,7 +271,7 @@ fn b16_golden_vectors() {
     code! { fn derives(ctx, input) {
         let values = json!([ctx.execution_id(), ctx.new_uuid(), ctx.new_uuid(), ctx.random(), ctx.random()]);
         if input == json!(2) { return Ok(values); }
-        again::<Main>(&ctx, 2).await.map_err(Into::into)
+        again::<Main>(&ctx, 2).await
     } }
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", derives)]));
     sim.start("x", "main", &json!(2));

@@ -197,7 +197,7 @@ fn b11_the_status_that_code_reads_is_a_function_of_the_history() {
             seen.push(json!(ctx.custom_status()?));
         }
         if round == 1 { return Ok(json!(seen)); }
-        again::<Main>(&ctx, 1).await.map_err(Into::into)
+        again::<Main>(&ctx, 1).await
     } }
     for live_instances in [0, 100] {
         let mut sim = sim_of(by_status, live_instances);
@@ -287,7 +287,7 @@ fn b18_the_order_of_a_sender_is_kept_through_suspension_crash_and_continue_as_ne
             let mut seen: Vec<Value> = serde_json::from_value(input)?;
             for _ in 0..3 { seen.push(ctx.wait_for_external_event("red").await?); }
             if seen.len() == 18 { return Ok(json!(seen)); }
-            again::<Main>(&ctx, seen).await.map_err(Into::into)
+            again::<Main>(&ctx, seen).await
         }
     }
     for live_instances in [0, 1, 100] {
@@ -449,7 +449,7 @@ fn b21_what_is_recorded_in_a_shutdown_is_polled_after_the_next_start() {
         if round == 50 { return Ok(json!("done")); }
         if round == 20 { call::<Echo>(&ctx, round).await?; }
         if round == 30 { ctx.create_timer(Duration::from_secs(1)).await; }
-        again::<Main>(&ctx, round + 1).await.map_err(Into::into)
+        again::<Main>(&ctx, round + 1).await
     } }
     for stop_after in 0..60 {
         for live_instances in [0, 100] {
