@@ -8,8 +8,9 @@ use std::task::{self, Poll};
 
 use super::Context;
 use super::durable::{Durable, sealed::Sealed};
-use super::journal::{Awaits, Journal};
+use super::journal::Journal;
 use super::leaf::Leaf;
+use super::operations::Awaits;
 use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload};
 use crate::model::{Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, SourceLocation};
 
@@ -48,7 +49,7 @@ impl<A: Activity> ActivityCall<A> {
     pub fn schedule(mut self) -> Self {
         // A refused input stays, and is reported when the call is awaited.
         if let Some(Ok(input)) = self.input.take_if(|input| input.is_ok()) {
-            self.input = issue_task::<A>(&mut self.leaf, input).err().map(|input| Ok(input));
+            self.input = issue_task::<A>(&mut self.leaf, input).err().map(Ok);
         }
         self
     }

@@ -63,7 +63,7 @@ impl Partition {
                     partition.messages.push_back((row.id, message));
                 }
                 Err(error) => {
-                    tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox")
+                    tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox");
                 }
             }
         }

@@ -198,7 +198,7 @@ impl Chaos {
             let records = history::decode(&rows, rows.len() as u64).unwrap();
             let started = std::sync::Arc::new(history::started(&records).unwrap().clone());
             let mint = std::sync::Arc::new(KeyMint::new(crate::model::Epoch(9_999)));
-            let identity = Identity { id: head.id.clone(), key: head.key, execution: head.execution, mint };
+            let identity = Identity { id: head.id.clone(), execution: head.execution, mint };
             let live = LiveExecution::replay(identity, interpret, started, records).unwrap();
             assert_eq!(
                 live.custom_status(),
@@ -261,10 +261,10 @@ impl Chaos {
             assert!(found.iter().all(|(key, _)| *key == found[0].0), "{token} went to two lives");
             match self.sim.answer(*request) {
                 Some(Answer::Is(Ok(_))) => {
-                    assert!(!found.is_empty() || goes_on, "{token} was acknowledged and is lost")
+                    assert!(!found.is_empty() || goes_on, "{token} was acknowledged and is lost");
                 }
                 Some(Answer::Is(Err(refusal))) => {
-                    assert!(found.is_empty(), "{token} was refused ({refusal}) and recorded")
+                    assert!(found.is_empty(), "{token} was refused ({refusal}) and recorded");
                 }
                 _ => {}
             }

@@ -13,8 +13,8 @@ use crate::model::{JsonText, Message, RuntimeStatus, wire};
 code! {
     fn collects(ctx, input) {
         let mut seen: Vec<Value> = serde_json::from_value(input)?;
-        let _ = child::<Child>(&ctx, seen.len()).schedule();
-        let _ = call::<Echo>(&ctx, 1).schedule();
+        let _kid = child::<Child>(&ctx, seen.len()).schedule();
+        let _task = call::<Echo>(&ctx, 1).schedule();
         seen.push(ctx.wait_for_external_event::<Value>("red").await?);
         ctx.set_custom_status(&json!(seen.len()))?;
         if seen.len() == 5 {

@@ -203,7 +203,9 @@ fn b22_a_panic_while_a_future_is_dropped_goes_no_further() {
     sim.settle();
     assert_eq!(sim.partition.live_instances(), 0, "evicted, bomb and all");
     sim.raise("bomb", "red", &json!(1));
-    (1..=3).for_each(|number| drop(sim.raise("other", "red", &json!(number))));
+    for number in 1..=3 {
+        sim.raise("other", "red", &json!(number));
+    }
     sim.settle();
     assert_eq!(sim.output("other"), json!([1, 2, 3]));
     let failure = sim.head("bomb").failure.clone().unwrap();

@@ -13,7 +13,7 @@ use crate::engine::stuck::Stuck;
 use crate::engine::tests::cases;
 use crate::model::{
     Action, Completion, Epoch, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId,
-    InstanceKey, JsonText, KeyMint, OperationId, Timestamp, TurnRecord, wire,
+    JsonText, KeyMint, OperationId, Timestamp, TurnRecord, wire,
 };
 
 /// How the records of an execution come about.
@@ -28,7 +28,7 @@ struct Driver {
 
 fn identity() -> Identity {
     let id = InstanceId::new("i0").unwrap();
-    Identity { id, key: InstanceKey(7), execution: Execution(0), mint: Arc::new(KeyMint::new(Epoch(1))) }
+    Identity { id, execution: Execution(0), mint: Arc::new(KeyMint::new(Epoch(1))) }
 }
 
 fn started(program: &Program) -> Arc<ExecutionStarted> {
