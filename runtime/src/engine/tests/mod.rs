@@ -5,8 +5,8 @@ mod ends;
 mod foreign;
 mod identity;
 mod limits;
+mod order;
 mod recovery;
-
 mod replay;
 mod table;
 mod turns;

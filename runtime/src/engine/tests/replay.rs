@@ -5,10 +5,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::context::Awaits;
+use crate::engine::PartitionConfig;
 use crate::engine::execution::{Identity, LiveExecution};
-use crate::engine::sim::EPOCH;
 use crate::engine::sim::chaos::Rng;
+use crate::engine::sim::code::registry;
 use crate::engine::sim::program::{Alphabet, EVENTS, OUTSIDE, Program, interpret, programs};
+use crate::engine::sim::{EPOCH, Sim};
 use crate::engine::stuck::Stuck;
 use crate::engine::tests::cases;
 use crate::model::{
@@ -182,6 +184,35 @@ proptest! {
             prop_assert!(replayed(&started(&program), &live[..upto]).is_ok());
         }
     }
+
+    #[test]
+    fn a03_a_partition_that_evicts_at_every_turn_records_the_same(seed: u64, program in programs(Alphabet::Alone)) {
+        prop_assert_eq!(partition_run(seed, &program, 1), partition_run(seed, &program, 0));
+    }
+}
+
+/// A partition that is given the same groups of inputs; `live_instances` decides how often it replays.
+fn partition_run(seed: u64, program: &Program, live_instances: usize) -> Vec<(Execution, TurnRecord)> {
+    let config = PartitionConfig { live_instances, ..PartitionConfig::default() };
+    let mut sim = Sim::new(config, registry(&[("program", interpret)]));
+    let mut rng = Rng(seed);
+    sim.start("i0", "program", &serde_json::to_value(program).unwrap());
+    for step in 0..40 {
+        OUTSIDE.set(step * 1_000);
+        sim.settle_rows();
+        sim.start_activities();
+        sim.now.0 += rng.below(150) as i64;
+        for _ in 0..rng.below(4) {
+            let running: Vec<_> = sim.activities.running().collect();
+            match running.get(rng.below(running.len() + 1)) {
+                Some(task) => sim.finish(*task),
+                None => drop(sim.raise("i0", EVENTS[rng.below(3)], &serde_json::json!(step))),
+            }
+        }
+    }
+    sim.settle_rows();
+    assert_eq!(sim.head("i0").parked, None);
+    sim.recorded.into_iter().map(|(_, execution, turn)| (execution, turn)).collect()
 }
 
 #[test]
