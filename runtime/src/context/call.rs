@@ -8,8 +8,9 @@ use std::task::{self, Poll};
 
 use super::Context;
 use super::durable::{Durable, sealed::Sealed};
-use super::journal::{Awaits, Journal};
+use super::journal::Journal;
 use super::leaf::Leaf;
+use super::operations::Awaits;
 use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload};
 use crate::model::{Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, SourceLocation};
 

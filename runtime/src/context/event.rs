@@ -9,8 +9,8 @@ use std::task::{self, Poll};
 
 use super::Context;
 use super::durable::{Durable, sealed::Sealed};
-use super::journal::Awaits;
 use super::leaf::Leaf;
+use super::operations::Awaits;
 use crate::contract::{EventError, ExternalEvent, Payload};
 use crate::model::Action;
 

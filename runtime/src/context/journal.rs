@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::operations::{Awaits, OperationResult, Operations};
 use crate::model::{Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, SourceLocation, Timestamp};
 
 /// Whether the code is being polled, and why.
@@ -22,29 +23,6 @@ pub(crate) enum Phase {
     Live,
     /// Polled again with recorded inputs.
     Replay,
-}
-
-/// What an operation waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Awaits {
-    /// An activity.
-    Task,
-    /// A timer.
-    Timer(Timestamp),
-    /// An attached sub-orchestration.
-    Child,
-    /// An external event.
-    Event,
-}
-
-#[derive(Debug)]
-enum Operation {
-    Open(Awaits),
-    Done(Result<JsonText, FailureDetails>),
-    /// An attached sub-orchestration whose future was dropped: it runs on, and nobody waits.
-    Abandoned,
-    /// Taken, cancelled, or never waited for.
-    Settled,
 }
 
 /// Code and history disagree: the recorded action, and the one that was issued in its place.
@@ -60,6 +38,15 @@ pub(crate) struct Mismatch {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Halted;
 
+/// An event that nobody took yet.
+#[derive(Debug)]
+struct BufferedEvent {
+    name: String,
+    payload: JsonText,
+    /// The id that its raiser gave it.
+    id: Option<String>,
+}
+
 /// The journal of one execution.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -69,9 +56,8 @@ pub(crate) struct Journal {
     /// The engine's time in this turn; relative timers count from it.
     now: Timestamp,
     limits: ExecutionLimits,
-    operations: Vec<Operation>,
-    open: usize,
-    events: VecDeque<(String, JsonText)>,
+    operations: Operations,
+    events: VecDeque<BufferedEvent>,
     event_ids: BTreeSet<String>,
     patches: BTreeMap<String, bool>,
     actions: Vec<Action>,
@@ -98,8 +84,7 @@ impl Journal {
             turn_time: Timestamp::default(),
             now: Timestamp::default(),
             limits,
-            operations: Vec::new(),
-            open: 0,
+            operations: Operations::default(),
             events: VecDeque::new(),
             event_ids: BTreeSet::new(),
             patches: BTreeMap::new(),
@@ -158,11 +143,7 @@ impl Journal {
     pub(crate) fn cancel_issued_here(&mut self) {
         let issued: Vec<_> = self.actions.iter().filter_map(Action::operation).collect();
         for operation in issued {
-            if matches!(
-                self.operation_mut(operation),
-                Some(Operation::Open(Awaits::Task | Awaits::Timer(_) | Awaits::Child) | Operation::Abandoned)
-            ) {
-                self.set_settled(operation);
+            if self.operations.end_with_turn(operation) {
                 let _ = self.push(Action::Cancelled { operation });
             }
         }
@@ -174,7 +155,7 @@ impl Journal {
 
     /// Whether something that will be answered is outstanding.
     pub(crate) fn waits_for_something(&self) -> bool {
-        self.open > 0
+        self.operations.any_open()
     }
 
     /// Makes an input visible to the code. Says why it cannot be one of this execution.
@@ -185,7 +166,8 @@ impl Journal {
                 if event_id.as_ref().is_some_and(|id| !self.event_ids.insert(id.clone())) {
                     return Ok(());
                 }
-                self.events.push_back((name.clone(), payload.clone()));
+                let (name, payload, id) = (name.clone(), payload.clone(), event_id.clone());
+                self.events.push_back(BufferedEvent { name, payload, id });
                 Ok(())
             }
             Input::TaskCompleted { operation, result } | Input::SubOrchestrationCompleted { operation, result } => {
@@ -201,18 +183,11 @@ impl Journal {
         }
     }
 
-    fn settle(&mut self, operation: OperationId, result: Result<JsonText, FailureDetails>) -> Result<(), String> {
-        let slot = (operation.0 as usize).checked_sub(1).and_then(|index| self.operations.get_mut(index));
-        match slot {
-            Some(slot @ Operation::Open(_)) => {
-                *slot = Operation::Done(result);
-                self.open -= 1;
-                Ok(())
-            }
-            // Its future was dropped in the meantime.
-            Some(_) => Ok(()),
-            None => Err(format!("a result for operation {}, which was never issued", operation.0)),
+    fn settle(&mut self, operation: OperationId, result: OperationResult) -> Result<(), String> {
+        if self.operations.finish(operation, result) {
+            return Ok(());
         }
+        Err(format!("a result for operation {}, which was never issued", operation.0))
     }
 
     /// Whether an event of this id was recorded in this execution.
@@ -225,17 +200,15 @@ impl Journal {
         self.events.len()
     }
 
-    /// The events nobody took, for the next execution.
-    pub(crate) fn take_events(&mut self) -> Vec<(String, JsonText)> {
-        std::mem::take(&mut self.events).into()
+    /// The events nobody took, as inputs of the next execution. They keep their ids: raised again, they are known there.
+    pub(crate) fn take_events(&mut self) -> Vec<Input> {
+        let carried = |BufferedEvent { name, payload, id }| Input::EventRaised { name, payload, event_id: id };
+        self.events.drain(..).map(carried).collect()
     }
 
     /// The operations that wait, and what for.
     pub(crate) fn open_operations(&self) -> impl Iterator<Item = (OperationId, Awaits)> + '_ {
-        self.operations.iter().enumerate().filter_map(|(index, operation)| match operation {
-            Operation::Open(awaits) => Some((OperationId(index as u32 + 1), *awaits)),
-            _ => None,
-        })
+        self.operations.open()
     }
 
     /// The custom status, and whether this turn set or cleared it.
@@ -260,10 +233,9 @@ impl Journal {
         awaits: Option<Awaits>,
         action: impl FnOnce(OperationId) -> Action,
     ) -> Result<(OperationId, Action), Halted> {
-        let operation = OperationId(self.operations.len() as u32 + 1);
+        let operation = self.operations.next();
         let action = self.push(action(operation))?;
-        self.operations.push(awaits.map_or(Operation::Settled, Operation::Open));
-        self.open += usize::from(awaits.is_some());
+        self.operations.add(awaits);
         Ok((operation, action))
     }
 
@@ -327,36 +299,16 @@ impl Journal {
     }
 
     /// Takes the recorded result of an operation, if there is one.
-    pub(crate) fn take_result(&mut self, operation: OperationId) -> Option<Result<JsonText, FailureDetails>> {
-        let slot = self.operations.get_mut((operation.0 as usize).checked_sub(1)?)?;
-        if !matches!(slot, Operation::Done(_)) {
-            return None;
-        }
-        match std::mem::replace(slot, Operation::Settled) {
-            Operation::Done(result) => Some(result),
-            _ => None,
-        }
+    pub(crate) fn take_result(&mut self, operation: OperationId) -> Option<OperationResult> {
+        self.operations.take(operation)
     }
 
     /// Takes the oldest event of this name, if there is one, and settles the wait for it.
     pub(crate) fn take_event(&mut self, operation: OperationId, name: &str) -> Option<JsonText> {
-        let position = self.events.iter().position(|(event, _)| event.eq_ignore_ascii_case(name))?;
-        let (_, payload) = self.events.remove(position)?;
-        self.set_settled(operation);
+        let position = self.events.iter().position(|event| event.name.eq_ignore_ascii_case(name))?;
+        let BufferedEvent { payload, .. } = self.events.remove(position)?;
+        self.operations.settle(operation);
         Some(payload)
-    }
-
-    fn operation_mut(&mut self, operation: OperationId) -> Option<&mut Operation> {
-        self.operations.get_mut((operation.0 as usize).checked_sub(1)?)
-    }
-
-    /// Nobody waits for this operation any more.
-    fn set_settled(&mut self, operation: OperationId) {
-        if let Some(slot) = self.operation_mut(operation)
-            && let Operation::Open(_) = std::mem::replace(slot, Operation::Settled)
-        {
-            self.open -= 1;
-        }
     }
 
     /// The future of an issued operation was dropped. Outside a poll this means nothing: the instance was evicted, or
@@ -365,16 +317,8 @@ impl Journal {
         if self.phase == Phase::Idle || self.mismatch.is_some() || self.fatal.is_some() {
             return;
         }
-        match self.operation_mut(operation) {
-            Some(slot @ Operation::Open(Awaits::Child)) => {
-                *slot = Operation::Abandoned;
-                self.open -= 1;
-            }
-            Some(Operation::Open(_)) => {
-                self.set_settled(operation);
-                let _ = self.push(Action::Cancelled { operation });
-            }
-            _ => {}
+        if self.operations.drop_future(operation) {
+            let _ = self.push(Action::Cancelled { operation });
         }
     }
 

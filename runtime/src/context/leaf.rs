@@ -3,7 +3,8 @@
 use crate::model::{Action, FailureDetails, JsonText, OperationId, SourceLocation};
 
 use super::Context;
-use super::journal::{Awaits, Halted};
+use super::journal::Halted;
+use super::operations::Awaits;
 
 /// One durable operation of one future.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod join;
 mod join_all;
 mod journal;
 mod leaf;
+mod operations;
 mod orchestration;
 mod random;
 mod select;
@@ -34,7 +35,8 @@ pub use join::{
     Join, JoinBranch, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join,
 };
 pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, try_join_all};
-pub(crate) use journal::{Awaits, Journal, Mismatch, payload_too_large};
+pub(crate) use journal::{Journal, Mismatch, payload_too_large};
+pub(crate) use operations::Awaits;
 pub use orchestration::{Context, OrchestrationContext};
 pub(crate) use orchestration::{Facts, check_custom_status};
 #[cfg(test)]

@@ -18,15 +18,12 @@ use super::foreign::ForeignWatch;
 use super::journal::{Journal, Phase};
 use super::timer::Timer;
 use crate::contract::{CustomStatus, CustomStatusError, DeclaresStatus, NoStatus, Payload};
-use crate::model::{
-    Action, DecodeError, Execution, InstanceId, InstanceKey, JsonText, KeyMint, Parent, SourceLocation, Timestamp,
-};
+use crate::model::{Action, DecodeError, Execution, InstanceId, JsonText, KeyMint, Parent, SourceLocation, Timestamp};
 
 /// What an execution is, from its first turn to its last.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) id: InstanceId,
-    pub(crate) key: InstanceKey,
     pub(crate) execution: Execution,
     pub(crate) execution_id: Uuid,
     pub(crate) name: String,
@@ -282,7 +279,6 @@ impl fmt::Debug for Context {
         f.debug_struct("Context")
             .field("instance_id", &self.0.facts.id)
             .field("name", &self.0.facts.name)
-            .field("key", &self.0.facts.key)
             .field("execution", &self.0.facts.execution)
             .finish_non_exhaustive()
     }

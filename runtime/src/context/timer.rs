@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::Context;
 use super::durable::{Durable, sealed::Sealed};
-use super::journal::Awaits;
 use super::leaf::Leaf;
+use super::operations::Awaits;
 use crate::contract::TimedOut;
 use crate::model::{Action, Timestamp};
 

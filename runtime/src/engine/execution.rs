@@ -13,8 +13,8 @@ use super::stuck::Stuck;
 use crate::context::{Awaits, Context, Facts, Journal, payload_too_large};
 use crate::contract::{BoxedOrchestration, OrchestratorHandler};
 use crate::model::{
-    Action, Completion, Execution, ExecutionStarted, FailureDetails, Input, InstanceId, InstanceKey, JsonText, KeyMint,
-    OperationId, Timestamp, TurnRecord,
+    Action, Completion, Execution, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, KeyMint, OperationId,
+    Timestamp, TurnRecord,
 };
 
 /// An execution whose code is in memory.
@@ -51,7 +51,6 @@ pub(crate) struct TurnOutput {
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) id: InstanceId,
-    pub(crate) key: InstanceKey,
     pub(crate) execution: Execution,
     pub(crate) mint: Arc<KeyMint>,
 }
@@ -67,7 +66,6 @@ impl LiveExecution {
         let journal = Journal::new(started.limits, started.custom_status.clone());
         let facts = Facts {
             id: identity.id,
-            key: identity.key,
             execution: identity.execution,
             execution_id: started.execution_id,
             name: started.name.clone(),
@@ -227,7 +225,7 @@ impl LiveExecution {
     }
 
     /// The events nobody took, for the next execution.
-    pub(crate) fn take_events(&self) -> Vec<(String, JsonText)> {
+    pub(crate) fn take_events(&self) -> Vec<Input> {
         self.ctx.journal().take_events()
     }
 }

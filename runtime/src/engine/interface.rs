@@ -25,6 +25,7 @@ pub struct CommitNumber(pub u64);
 
 /// What a partition is given.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "handed over once, and never kept in numbers")]
 pub enum PartitionInput {
     /// A caller wants something. Answered by exactly one [`Effect::Reply`].
     Client {

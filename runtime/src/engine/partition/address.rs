@@ -315,7 +315,7 @@ impl Partition {
                     }
                 }
                 other => {
-                    tracing::error!(%error, ?other, "an instance cannot be read; what is for it stays where it is")
+                    tracing::error!(%error, ?other, "an instance cannot be read; what is for it stays where it is");
                 }
             }
         }

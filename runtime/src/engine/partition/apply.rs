@@ -24,7 +24,7 @@ impl Partition {
             Addressed::Client(request, operation) => self.apply_client(now, key, request, operation),
             Addressed::Message(inbox, message) => self.apply_message(now, key, inbox, message),
             Addressed::Task { task, result } => {
-                self.push(key, Arrival::TaskDone { task, result, anchor: TaskAnchor::Task })
+                self.push(key, Arrival::TaskDone { task, result, anchor: TaskAnchor::Task });
             }
             Addressed::Timer(row) => self.push(key, Arrival::Timer(row)),
             Addressed::RetryParked(_, token) => self.push(key, Arrival::RetryParked { request: None, token }),
@@ -139,7 +139,7 @@ impl Partition {
         match message {
             Message::Start { target, parent, .. } => self.refuse_start(inbox, &target, parent, &head),
             Message::Event { .. } | Message::Terminate { .. } | Message::ChildDone { .. } if over => {
-                self.discard(inbox)
+                self.discard(inbox);
             }
             Message::Event { name, payload, .. } => {
                 self.push(key, Arrival::Event { name, payload, event_id: None, from: EventSource::Message(inbox) });

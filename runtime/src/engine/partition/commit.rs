@@ -44,7 +44,7 @@ impl Partition {
     fn schedule_one(&mut self, slot: &Slot, taken: &mut Taken, action: &Action) {
         match action {
             Action::ScheduleTask { operation, name, input, .. } => {
-                self.schedule_task(slot, taken, *operation, name, input)
+                self.schedule_task(slot, taken, *operation, name, input);
             }
             Action::CreateTimer { operation, fire_at, .. } => {
                 let row = TimerRow {
@@ -61,11 +61,11 @@ impl Partition {
                 let version = version.clone().or_else(|| self.registry.default_version(name).map(ToOwned::to_owned));
                 let version = version.unwrap_or_default();
                 let parent = (!detached).then(|| parent_of(slot, *operation));
-                if let Some(parent) = &parent {
-                    if self.registry.orchestrator(name, &version).is_none() {
-                        let result = Err(Self::not_registered("orchestrator", name));
-                        return self.send(&mut taken.commit, Message::ChildDone { parent: parent.clone(), result });
-                    }
+                if let Some(parent) = &parent
+                    && self.registry.orchestrator(name, &version).is_none()
+                {
+                    let result = Err(Self::not_registered("orchestrator", name));
+                    return self.send(&mut taken.commit, Message::ChildDone { parent: parent.clone(), result });
                 }
                 self.send(
                     &mut taken.commit,

@@ -221,9 +221,8 @@ impl Partition {
         head.start_at = None;
         taken.head_changed = true;
 
-        let carried = events.into_iter().map(|(name, payload)| Input::EventRaised { name, payload, event_id: None });
         let inputs: Vec<_> =
-            std::iter::once(Input::ExecutionStarted(Box::new(started.clone()))).chain(carried).collect();
+            std::iter::once(Input::ExecutionStarted(Box::new(started.clone()))).chain(events).collect();
         let record = TurnRecord { turn_number: 0, time, polled: false, inputs, actions: Vec::new() };
         slot.live = None;
         slot.history = None;
@@ -239,8 +238,6 @@ impl Partition {
             let mut live = LiveExecution::new(self.identity(slot), code.handler, Arc::new(started), record.inputs);
             live.history_bytes = taken.commit.record.as_ref().map_or(0, |record| record.bytes.len());
             slot.live = Some(live);
-        } else {
-            slot.history = taken.commit.record.as_ref().map(|record| vec![record.bytes.clone()]);
         }
         self.finish_turn(time, slot, taken);
     }

@@ -64,7 +64,7 @@ impl Partition {
                     partition.messages.push_back((row.id, message));
                 }
                 Err(error) => {
-                    tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox")
+                    tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox");
                 }
             }
         }
@@ -93,6 +93,9 @@ impl Partition {
                     let (instance, name) = (group.id.clone(), name.clone());
                     self.effect(Effect::RunActivity(Box::new(ActivityTask { task, instance, name, input })));
                     continue;
+                }
+                None if let Some(Err(error)) = &record => {
+                    Stuck::Corrupt(format!("turn record {}: {error}", group.turn_number))
                 }
                 None => Stuck::Corrupt(format!(
                     "the record of turn {} does not hold task {}",

@@ -49,6 +49,7 @@ impl Partition {
         let mut retry = slot.retry;
         let mut parked = slot.head.parked.is_some();
         let mut judged = false;
+        let mut time = now.max(slot.newest);
         // All of them, though one turn may not reach all: what is recorded on the way is polled by a later turn.
         for arrival in &slot.arrivals {
             match arrival {
@@ -62,11 +63,13 @@ impl Partition {
                 Arrival::RetryParked { .. } => retry = true,
                 Arrival::Park { .. } => parked = true,
                 Arrival::Event { event_id: Some(_), .. } => judged = true,
+                // It was due when it fired, whatever the clock says by now.
+                Arrival::Timer(row) => time = time.max(row.fire_at),
                 _ => {}
             }
         }
         let blocked = parked && (!retry || self.blocked.contains_key(&slot.head.key));
-        let due = slot.head.start_at.is_none_or(|at| at <= now.max(slot.newest));
+        let due = slot.head.start_at.is_none_or(|at| at <= time);
         if self.polls && due && !suspended && !blocked {
             Plan::Poll
         } else {

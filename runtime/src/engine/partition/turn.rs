@@ -156,12 +156,7 @@ impl Partition {
     }
 
     pub(super) fn identity(&self, slot: &Slot) -> Identity {
-        Identity {
-            id: slot.head.id.clone(),
-            key: slot.head.key,
-            execution: slot.head.execution,
-            mint: Arc::clone(&self.mint),
-        }
+        Identity { id: slot.head.id.clone(), execution: slot.head.execution, mint: Arc::clone(&self.mint) }
     }
 
     fn is_too_long(&self, slot: &Slot) -> bool {
@@ -184,11 +179,12 @@ impl Partition {
         if taken.inputs.is_empty() && !live.has_undelivered() {
             // Nothing for the code to see: at the most the instance is parked no more.
             slot.retry = false;
-            return if was_parked || taken.commit.row_operations() > 0 {
-                self.unpark(time, slot, taken)
+            if was_parked || taken.commit.row_operations() > 0 {
+                self.unpark(time, slot, taken);
             } else {
-                self.answer(taken)
-            };
+                self.answer(taken);
+            }
+            return;
         }
         match live.turn(time, now, &taken.inputs, None) {
             Ok(output) => {
@@ -207,13 +203,13 @@ impl Partition {
 
     fn polled(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, output: TurnOutput) {
         let TurnOutput { actions, completion, custom_status } = output;
-        if let Some(status) = custom_status {
-            if slot.head.custom_status != status {
-                let head = Arc::make_mut(&mut slot.head);
-                head.custom_status = status;
-                head.custom_status_version += 1;
-                taken.head_changed = true;
-            }
+        if let Some(status) = custom_status
+            && slot.head.custom_status != status
+        {
+            let head = Arc::make_mut(&mut slot.head);
+            head.custom_status = status;
+            head.custom_status_version += 1;
+            taken.head_changed = true;
         }
         if slot.head.status != RuntimeStatus::Running || slot.head.parked.is_some() {
             let head = Arc::make_mut(&mut slot.head);

@@ -67,14 +67,6 @@ impl Activities {
         self.stages.iter().filter(|(_, stage)| matches!(stage, Stage::Running(_))).map(|(id, _)| *id)
     }
 
-    /// The input of a running activity.
-    pub(crate) fn input(&self, id: TaskId) -> Option<&JsonText> {
-        match self.stages.get(&id)? {
-            Stage::Running(task) | Stage::Queued(task) => Some(&task.input),
-            Stage::Finished(_) => None,
-        }
-    }
-
     pub(super) fn finish(&mut self, id: TaskId) -> Option<PartitionInput> {
         let stage = self.stages.get_mut(&id)?;
         let Stage::Running(task) = stage else { return None };

@@ -95,9 +95,11 @@ impl Open {
             }
             for action in &turn.actions {
                 match action {
-                    Action::ScheduleTask { operation, .. } => drop(self.tasks.insert(id(*operation))),
+                    Action::ScheduleTask { operation, .. } => {
+                        self.tasks.insert(id(*operation));
+                    }
                     Action::CreateTimer { operation, fire_at, .. } => {
-                        drop(self.timers.insert(id(*operation), *fire_at))
+                        self.timers.insert(id(*operation), *fire_at);
                     }
                     Action::Cancelled { operation } => {
                         self.tasks.remove(&id(*operation));

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::code::{Blue, Echo, Fail, Green, Program as Marker, Red, Returned, again, call, child, code};
+use super::code::{Blue, Echo, Fail, Green, Program as Marker, Red, Returned, Unknown, again, call, child, code};
 use crate::context::{Block, Durable, block};
 use crate::model::{InstanceId, JsonText};
 use crate::{OrchestrationContext, SubOrchestrationCall};
@@ -26,6 +26,8 @@ pub(crate) struct Program {
 pub(crate) enum Step {
     Call(u8),
     CallFails,
+    /// No code has that name.
+    CallUnknown,
     Timer(u32),
     WaitEvent(u8),
     Seq(Vec<Step>),
@@ -45,6 +47,8 @@ pub(crate) enum Step {
     SendSelf(u8),
     SendTo(u8, u8),
     Child(Box<Program>),
+    /// With an id that may be in use.
+    ChildNamed(u8, Box<Program>),
     /// A sub-orchestration whose future is dropped after the step.
     ChildAndDrop(Box<Program>, Box<Step>),
     Detached(Box<Program>),
@@ -88,7 +92,7 @@ async fn finish(ctx: &OrchestrationContext<Value>, program: Program, outputs: Ve
         End::Panic => panic!("the program says so"),
         End::Again(times) => {
             let next = Program { steps: program.steps, end: End::Again(times - 1) };
-            again::<Marker>(ctx, next).await.map_err(Into::into)
+            again::<Marker>(ctx, next).await
         }
     }
 }
@@ -104,6 +108,7 @@ fn run<'a>(ctx: &'a OrchestrationContext<Value>, step: &'a Step, salt: u32) -> R
         match step {
             Step::Call(value) => call::<Echo>(ctx, value).await.unwrap(),
             Step::CallFails => json!(call::<Fail>(ctx, salt).await.unwrap_err().to_string()),
+            Step::CallUnknown => json!(call::<Unknown>(ctx, salt).await.unwrap_err().to_string()),
             Step::Timer(micros) => {
                 ctx.create_timer(Duration::from_micros((*micros).into())).await;
                 json!("timer")
@@ -169,6 +174,11 @@ async fn at_once(ctx: &OrchestrationContext<Value>, step: &Step, salt: u32) -> V
             send(ctx, &target, *event, salt)
         }
         Step::Child(program) => child::<Marker>(ctx, program).await.unwrap_or_else(|error| json!(error.to_string())),
+        Step::ChildNamed(name, program) => {
+            let named = InstanceId::new(NAMES[usize::from(*name) % NAMES.len()]).unwrap();
+            let called = child::<Marker>(ctx, program).instance_id(named).await;
+            called.unwrap_or_else(|error| json!(error.to_string()))
+        }
         Step::ChildAndDrop(program, step) => {
             let started: SubOrchestrationCall<Marker> = child(ctx, program).schedule();
             let value = run(ctx, step, salt).await;
@@ -222,6 +232,7 @@ fn steps(alphabet: Alphabet, child: Option<BoxedStrategy<Program>>) -> impl Stra
     let own = prop_oneof![
         4 => any::<u8>().prop_map(Step::Call),
         1 => Just(Step::CallFails),
+        1 => Just(Step::CallUnknown),
         3 => (0..400_u32).prop_map(Step::Timer),
         3 => (0..3_u8).prop_map(Step::WaitEvent),
         2 => Just(Step::SideEffect),
@@ -246,6 +257,7 @@ fn steps(alphabet: Alphabet, child: Option<BoxedStrategy<Program>>) -> impl Stra
                 6 => own,
                 1 => (0..4_u8, 0..3_u8).prop_map(|(name, event)| Step::SendTo(name, event)),
                 1 => boxed().prop_map(Step::Child),
+                1 => (0..4_u8, boxed()).prop_map(|(name, program)| Step::ChildNamed(name, program)),
                 1 => boxed().prop_map(Step::Detached),
                 1 => boxed().prop_map(|child| Step::ChildAndDrop(child, Box::new(Step::Call(1)))),
             ]

@@ -21,7 +21,7 @@ fn some_programs() -> impl Strategy<Value = Vec<Program>> {
 }
 
 proptest! {
-    #![proptest_config(cases(100))]
+    #![proptest_config(cases(50))]
 
     /// Without a crash each activity runs once, whatever happens to commits.
     #[test]

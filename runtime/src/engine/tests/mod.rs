@@ -1,7 +1,12 @@
 //! Tests of the engine's rules; each name carries the number of its rule.
 
 mod chaos;
-
+mod ends;
+mod foreign;
+mod identity;
+mod limits;
+mod order;
+mod recovery;
 mod replay;
 mod table;
 mod turns;

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::context::Awaits;
+use crate::engine::PartitionConfig;
 use crate::engine::execution::{Identity, LiveExecution};
-use crate::engine::sim::EPOCH;
 use crate::engine::sim::chaos::Rng;
+use crate::engine::sim::code::registry;
 use crate::engine::sim::program::{Alphabet, EVENTS, OUTSIDE, Program, interpret, programs};
+use crate::engine::sim::{EPOCH, Sim};
 use crate::engine::stuck::Stuck;
 use crate::engine::tests::cases;
 use crate::model::{
     Action, Completion, Epoch, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId,
-    InstanceKey, JsonText, KeyMint, OperationId, Timestamp, TurnRecord, wire,
+    JsonText, KeyMint, OperationId, Timestamp, TurnRecord, wire,
 };
 
 /// How the records of an execution come about.
@@ -28,7 +30,7 @@ struct Driver {
 
 fn identity() -> Identity {
     let id = InstanceId::new("i0").unwrap();
-    Identity { id, key: InstanceKey(7), execution: Execution(0), mint: Arc::new(KeyMint::new(Epoch(1))) }
+    Identity { id, execution: Execution(0), mint: Arc::new(KeyMint::new(Epoch(1))) }
 }
 
 fn started(program: &Program) -> Arc<ExecutionStarted> {
@@ -71,33 +73,7 @@ impl Driver {
             }
             let (operation, awaits) = self.open.remove(place);
             match awaits {
-                Awaits::Task if self.rng.below(4) == 0 => {
-                    // Not every call of a program takes a failure.
-                    let fails = self.records.iter().flat_map(|record| &record.actions).any(|action| {
-                        matches!(action, Action::ScheduleTask { operation: other, name, .. } if name == "fail" && *other == operation)
-                    });
-                    if fails {
-                        inputs.push(Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") });
-                    } else {
-                        inputs.push(Input::TaskCompleted { operation, result: JsonText::encode(&1).unwrap() });
-                    }
-                }
-                Awaits::Task => {
-                    let input =
-                        self.records.iter().flat_map(|record| &record.actions).find_map(|action| match action {
-                            Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => {
-                                Some((name == "fail", input.clone()))
-                            }
-                            _ => None,
-                        });
-                    match input {
-                        Some((false, result)) => inputs.push(Input::TaskCompleted { operation, result }),
-                        Some((true, _)) => {
-                            inputs.push(Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") });
-                        }
-                        None => {}
-                    }
-                }
+                Awaits::Task => inputs.extend(self.task_done(operation)),
                 Awaits::Timer(at) => {
                     self.now = self.now.max(at);
                     inputs.push(Input::TimerFired { operation });
@@ -106,6 +82,18 @@ impl Driver {
             }
         }
         inputs
+    }
+
+    fn task_done(&self, operation: OperationId) -> Option<Input> {
+        self.records.iter().flat_map(|record| &record.actions).find_map(|action| match action {
+            Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => {
+                Some(match name.as_str() {
+                    "echo" => Input::TaskCompleted { operation, result: input.clone() },
+                    _ => Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") },
+                })
+            }
+            _ => None,
+        })
     }
 
     /// One live turn of this execution, recorded.
@@ -196,6 +184,35 @@ proptest! {
             prop_assert!(replayed(&started(&program), &live[..upto]).is_ok());
         }
     }
+
+    #[test]
+    fn a03_a_partition_that_evicts_at_every_turn_records_the_same(seed: u64, program in programs(Alphabet::Alone)) {
+        prop_assert_eq!(partition_run(seed, &program, 1), partition_run(seed, &program, 0));
+    }
+}
+
+/// A partition that is given the same groups of inputs; `live_instances` decides how often it replays.
+fn partition_run(seed: u64, program: &Program, live_instances: usize) -> Vec<(Execution, TurnRecord)> {
+    let config = PartitionConfig { live_instances, ..PartitionConfig::default() };
+    let mut sim = Sim::new(config, registry(&[("program", interpret)]));
+    let mut rng = Rng(seed);
+    sim.start("i0", "program", &serde_json::to_value(program).unwrap());
+    for step in 0..40 {
+        OUTSIDE.set(step * 1_000);
+        sim.settle_rows();
+        sim.start_activities();
+        sim.now.0 += rng.below(150) as i64;
+        for _ in 0..rng.below(4) {
+            let running: Vec<_> = sim.activities.running().collect();
+            match running.get(rng.below(running.len() + 1)) {
+                Some(task) => sim.finish(*task),
+                None => drop(sim.raise("i0", EVENTS[rng.below(3)], &serde_json::json!(step))),
+            }
+        }
+    }
+    sim.settle_rows();
+    assert_eq!(sim.head("i0").parked, None);
+    sim.recorded.into_iter().map(|(_, execution, turn)| (execution, turn)).collect()
 }
 
 #[test]

@@ -398,6 +398,25 @@ fn g06_a_mismatch_fails_the_instance_where_that_is_asked_for() {
 }
 
 #[test]
+fn b15_a_delayed_start_is_polled_though_the_clock_goes_back_when_it_is_due() {
+    for live_instances in [0, 100] {
+        let mut sim = sim_of(waits_for_all, live_instances);
+        let mut operation = crate::engine::sim::start(Some("x"), "main", &Value::Null);
+        operation.start_at = Some(crate::model::Timestamp(sim.now.0 + 10 * SECOND));
+        sim.start_with(operation);
+        sim.settle_rows();
+        sim.pass(9);
+        assert_eq!(sim.head("x").status, crate::model::RuntimeStatus::Pending);
+        sim.now.0 += SECOND;
+        sim.partition.run(sim.now, 0);
+        sim.now.0 -= 3_600 * SECOND;
+        sim.settle_rows();
+        assert_eq!(sim.head("x").status, crate::model::RuntimeStatus::Running);
+        assert_eq!(sim.turns("x").last().unwrap().time.0, crate::engine::sim::EPOCH.0 + 10 * SECOND);
+    }
+}
+
+#[test]
 fn b15_the_time_of_a_turn_never_goes_back_and_timers_are_never_early() {
     code! { fn timers(ctx, _) {
         let mut times = Vec::new();
