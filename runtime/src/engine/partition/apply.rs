@@ -156,7 +156,9 @@ impl Partition {
             Message::ChildDone { .. } => self.discard(inbox),
             Message::TaskRefused { parent, failure } => {
                 let task = TaskId { key, execution: parent.execution, operation: parent.operation };
-                if over || self.tasks.get(&task) != Some(&TaskState::Refused) {
+                let current = !over && parent.execution == head.execution;
+                if !current || self.tasks.get(&task) != Some(&TaskState::Refused) {
+                    self.tasks.remove(&task);
                     return self.discard(inbox);
                 }
                 self.push(key, Arrival::TaskDone { task, result: Err(failure), anchor: TaskAnchor::Inbox(inbox) });

@@ -3,7 +3,9 @@
 use super::Partition;
 use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
 use crate::engine::{ClientAnswer, Refusal, RequestId};
-use crate::model::{Input, InstanceKey, OperationId, RuntimeStatus, TaskId, Timestamp, TurnCommit};
+use crate::model::{
+    FailureDetails, Input, InstanceKey, JsonText, OperationId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
+};
 
 /// What a turn takes.
 #[derive(Debug, Default)]
@@ -112,21 +114,7 @@ impl Partition {
         match arrival {
             Arrival::Created { request, anchor, replaces } => self.take_created(slot, taken, request, anchor, replaces),
             Arrival::Event { .. } => return self.take_event(slot, taken, arrival),
-            Arrival::TaskDone { task, result, anchor } => {
-                if self.tasks.remove(&task).is_some() {
-                    match anchor {
-                        TaskAnchor::Task => taken.commit.tasks_done.push(task),
-                        TaskAnchor::Inbox(inbox) => taken.commit.inbox_done.push(inbox),
-                    }
-                    let operation = task.operation;
-                    taken.inputs.push(match result {
-                        Ok(result) => Input::TaskCompleted { operation, result },
-                        Err(failure) => Input::TaskFailed { operation, failure },
-                    });
-                } else if let TaskAnchor::Inbox(inbox) = anchor {
-                    taken.commit.inbox_done.push(inbox);
-                }
-            }
+            Arrival::TaskDone { task, result, anchor } => self.take_task(taken, task, result, anchor),
             // After a shutdown it is what brings the next poll.
             Arrival::Timer(row) if row.operation == OperationId::START && !self.polls => {}
             Arrival::Timer(row) => {
@@ -172,6 +160,28 @@ impl Partition {
             Arrival::Park { reason, .. } => taken.park = Some(reason),
         }
         None
+    }
+
+    fn take_task(
+        &mut self,
+        taken: &mut Taken,
+        task: TaskId,
+        result: Result<JsonText, FailureDetails>,
+        anchor: TaskAnchor,
+    ) {
+        if self.tasks.remove(&task).is_some() {
+            match anchor {
+                TaskAnchor::Task => taken.commit.tasks_done.push(task),
+                TaskAnchor::Inbox(inbox) => taken.commit.inbox_done.push(inbox),
+            }
+            let operation = task.operation;
+            taken.inputs.push(match result {
+                Ok(result) => Input::TaskCompleted { operation, result },
+                Err(failure) => Input::TaskFailed { operation, failure },
+            });
+        } else if let TaskAnchor::Inbox(inbox) = anchor {
+            taken.commit.inbox_done.push(inbox);
+        }
     }
 
     fn take_created(

@@ -135,18 +135,21 @@ impl Partition {
         let (first, last) = (id(OperationId(1)), id(OperationId(u32::MAX)));
         let mut open = 0;
         for (operation, awaits) in live.open_operations() {
-            let found = match awaits {
-                Awaits::Task => self.tasks.contains_key(&id(operation)),
+            let task = self.tasks.get(&id(operation));
+            let has_row = match awaits {
+                // Its inbox row says that it was refused.
+                Awaits::Task if task == Some(&TaskState::Refused) => continue,
+                Awaits::Task => task.is_some(),
                 Awaits::Timer(_) => self.timer_rows.contains_key(&id(operation)),
                 Awaits::Child | Awaits::Event => continue,
             };
-            open += 1;
-            if !found && !live.will_settle(operation) {
+            if !has_row && !live.will_settle(operation) {
                 return Err(Stuck::Corrupt(format!("operation {} is open in the history and has no row", operation.0)));
             }
-            open -= usize::from(!found);
+            open += usize::from(has_row);
         }
-        let rows = self.tasks.range(first..=last).count() + self.timer_rows.range(first..=last).count();
+        let tasks = self.tasks.range(first..=last).filter(|(_, state)| **state != TaskState::Refused).count();
+        let rows = tasks + self.timer_rows.range(first..=last).count();
         if rows != open {
             return Err(Stuck::Corrupt(format!(
                 "{rows} task and timer rows, but the history has {open} open operations"

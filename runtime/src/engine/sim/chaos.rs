@@ -259,8 +259,8 @@ impl Chaos {
             .iter()
             .filter(|turn| turn.erase_history.is_some())
             .filter_map(|turn| match &turn.head {
-                HeadChange::Update(head) => Some(head.id.as_str()),
-                _ => None,
+                HeadChange::Insert(head) | HeadChange::Update(head) => Some(head.id.as_str()),
+                HeadChange::None => None,
             })
             .collect();
         for (request, name, token) in &self.raises {

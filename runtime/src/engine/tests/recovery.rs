@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::contract::OrchestratorHandler;
-use crate::engine::sim::code::{Echo, Main, Red, activity, again, call, code, orchestrator, registry};
-use crate::engine::sim::{Sim, id, start};
+use crate::engine::sim::code::{Echo, Main, Red, Unknown, activity, again, call, code, orchestrator, registry};
+use crate::engine::sim::{Fate, Sim, id, start};
 use crate::engine::{PartitionConfig, Refusal};
 use crate::model::{Execution, JsonText, RuntimeStatus};
 use crate::registry::Registry;
@@ -318,4 +318,40 @@ fn b19_an_orchestrator_that_is_not_registered_parks_and_goes_on_later() {
     sim.raise("x", "red", &json!("end"));
     sim.settle();
     assert_eq!(sim.output("x"), json!([1]));
+}
+
+#[test]
+fn b19_a_refusal_that_nobody_waits_for_any_more_is_discarded_after_a_crash() {
+    code! {
+        fn asks_and_drops(ctx, input) {
+            let (mut first, mut second) = (call::<Unknown>(&ctx, 1), call::<Unknown>(&ctx, 2));
+            crate::select! { _ = &mut first => (), _ = &mut second => () };
+            drop((first, second));
+            if input == json!("again") { return again::<Main>(&ctx, "last").await; }
+            let _: Value = ctx.wait_for_external_event("red").await?;
+            Ok(json!("done"))
+        }
+    }
+    for input in ["again", "once"] {
+        for live_instances in [0, 100] {
+            for commits in 0..6 {
+                let config = PartitionConfig { live_instances, inputs_per_turn: 1, ..PartitionConfig::default() };
+                let mut sim = Sim::new(config, registry(&[("main", asks_and_drops)]));
+                sim.start("x", "main", &json!(input));
+                for _ in 0..commits {
+                    sim.run_some(1);
+                    sim.deliver_load(0);
+                    sim.run_some(1);
+                    sim.commit(1, Fate::Durable);
+                }
+                sim.crash();
+                sim.start("x", "main", &json!(input));
+                sim.raise("x", "red", &Value::Null);
+                sim.settle();
+                assert_eq!(sim.head("x").parked, None, "{input}, crash after {commits} commits");
+                assert_eq!(sim.output("x"), json!("done"));
+                sim.assert_clean();
+            }
+        }
+    }
 }
