@@ -123,7 +123,7 @@ async fn a_thousand_steps_replay_nothing_while_the_instance_is_live() {
         assert_eq!(passes("thousand"), (1, STEPS), "the code ran again");
         assert_eq!(reads.histories(), 0, "the history was read");
         // What a step writes does not grow with what is behind it: numbers get a few digits longer, no more.
-        let sizes = sizes.lock().unwrap();
+        let sizes = sizes.lock().unwrap().clone();
         let (early, late) = (sizes[5], sizes[STEPS - 5]);
         assert!(late <= early + 16, "record 5 has {early} bytes, record {} has {late}", STEPS - 5);
         runtime.shutdown().await.unwrap();

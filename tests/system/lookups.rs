@@ -5,10 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use persevere::prelude::{
-    Deserialize, MemoryStore, OrchestrationContext, OrchestrationError, Serialize, external_event, orchestrator,
-};
+use persevere::prelude::{MemoryStore, OrchestrationContext, OrchestrationError};
 use persevere::testing::FaultyStore;
+use persevere::{external_event, orchestrator};
 
 use crate::reads::ReadsStore;
 use crate::stage::{Stage, handle, in_time, job};
@@ -94,6 +93,53 @@ async fn a09_records_are_read_once_they_are_durable() {
         stage.book.let_end("one");
         stage.book.let_end("two");
         assert_eq!(poked.result().await.unwrap(), 3);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+/// Takes texts until there are so many, and says how long they are together.
+#[orchestrator]
+async fn weigh(ctx: OrchestrationContext, count: usize) -> Result<usize, OrchestrationError> {
+    let mut weight = 0;
+    for _ in 0..count {
+        weight += ctx.wait_for_external_event::<String>("text").await?.len();
+    }
+    Ok(weight)
+}
+
+/// More comes at once than one turn takes, and between a suspension and its end: what the first turn leaves to the next
+/// does not count for it.
+#[tokio::test]
+async fn a01_a_suspension_holds_where_its_end_is_left_to_the_next_turn() {
+    const TEXTS: usize = 6;
+    in_time(async {
+        let reads = Arc::new(ReadsStore::new(MemoryStore::new()));
+        let stage = Stage::on(Arc::clone(&reads) as _);
+        let runtime = stage.builder().live_instances(0).start().await.unwrap();
+        let weigh = weigh::start(runtime.client(), TEXTS).await.unwrap();
+        weigh.wait_for_start().await.unwrap();
+        // Everything waits for one look-up, and is there together when that is answered.
+        reads.hold_by_id(true);
+        let text = "x".repeat(1_000_000);
+        let mut suspended = Box::pin(weigh.suspend("weigh later"));
+        hand_over(&mut suspended);
+        let raise = || Box::pin(runtime.client().raise_event(weigh.id(), "text", &text));
+        let mut raised: Vec<_> = (0..TEXTS).map(|_| raise()).collect();
+        raised.iter_mut().for_each(hand_over);
+        let mut resumed = Box::pin(weigh.resume("now"));
+        hand_over(&mut resumed);
+        let mut nobody = Box::pin(runtime.client().raise_event("nobody", "text", &()));
+        hand_over(&mut nobody);
+        reads.holding(2).await;
+        reads.hold_by_id(false);
+        suspended.await.unwrap();
+        for raised in raised {
+            raised.await.unwrap();
+        }
+        resumed.await.unwrap();
+        nobody.await.unwrap_err();
+        assert_eq!(weigh.result().await.unwrap(), TEXTS * text.len());
         runtime.shutdown().await.unwrap();
     })
     .await;

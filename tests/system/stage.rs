@@ -110,7 +110,7 @@ impl Book {
 
     /// Lets the job end, whenever it begins.
     pub(crate) fn let_end(&self, job: &str) {
-        self.0.open.send_modify(|open| drop(open.insert(job.to_owned())));
+        self.0.open.send_modify(|open| open.extend([job.to_owned()]));
     }
 
     /// Waits until the job has begun.
