@@ -26,7 +26,7 @@ fn has_test(text: &str, suite: &str, name: &str) -> bool {
         let declared = ["fn ", "async fn ", "pub(super) async fn "].iter().find_map(|start| line.strip_prefix(start));
         declared.is_some_and(|rest| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with('(')))
     };
-    let Some(place) = lines.iter().position(|line| declares(line)) else { return false };
+    let Some(place) = lines.iter().position(declares) else { return false };
     let attributes: Vec<_> = lines[..place].iter().rev().take_while(|line| line.starts_with("#[")).collect();
     let is_marked = attributes.iter().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"));
     let is_ignored = attributes.iter().any(|line| line.starts_with("#[ignore"));
