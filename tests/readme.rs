@@ -1,5 +1,7 @@
 //! What the README and the pages beside it say: their links lead somewhere, their tables agree with the code.
 
+mod guarantees;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,15 @@ fn pages() -> Vec<PathBuf> {
     let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let named = ["README.md", "CHANGELOG.md", "examples/README.md"].map(|page| root().join(page));
     docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).chain(named).collect()
+}
+
+/// Every Rust file of the project.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let inner = folders.iter().filter(|path| !path.ends_with("target") && !path.ends_with(".git"));
+    let own = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    own.chain(inner.flat_map(|folder| sources(folder))).collect()
 }
 
 /// What stands between `](` and `)`.

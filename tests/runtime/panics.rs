@@ -71,11 +71,12 @@ async fn b22_a_panic_of_the_driver_itself_answers_every_call_with_its_cause() {
     in_time(async {
         let runtime = program(&Ledger::new()).store(PanickingStore::default()).start().await.unwrap();
         let client = runtime.client().clone();
-        for _ in 0..2 {
-            let error = greet_all::start(&client, vec![]).await.unwrap_err();
-            let ClientError::Fatal { cause } = &error else { panic!("{error:?}") };
-            assert!(cause.contains("planted in the store"), "{cause}");
-        }
+        let under_way = greet_all::start(&client, vec![]).await.unwrap_err();
+        let ClientError::OutcomeUnknown { cause } = &under_way else { panic!("{under_way:?}") };
+        assert!(cause.contains("planted in the store"), "{cause}");
+        let later = greet_all::start(&client, vec![]).await.unwrap_err();
+        let ClientError::Fatal { cause } = &later else { panic!("{later:?}") };
+        assert!(cause.contains("planted in the store"), "{cause}");
         assert!(matches!(runtime.shutdown().await, Err(ShutdownError::Fatal { .. })));
     })
     .await;

@@ -132,6 +132,8 @@ async fn dropping_does_not_wait_for_activities() {
         do_job::start(first.client(), "a".to_owned()).instance_id("a").await.unwrap();
         ledger.begun("a", 1).await;
         drop(first);
+        ledger.cancelled().await;
+        assert_eq!(ledger.cancellations(), [CancellationReason::Shutdown]);
         let second = run(&store, &ledger).await;
         ledger.begun("a", 2).await;
         ledger.let_end("a");

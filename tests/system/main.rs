@@ -4,6 +4,7 @@ mod counts;
 mod kill;
 mod lookups;
 mod patterns;
+mod promises;
 mod reads;
 mod stage;
 mod status;

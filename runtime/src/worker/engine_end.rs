@@ -54,10 +54,12 @@ impl Engine {
         thread.world.activities.cancel_all();
         thread.ending.set(end.clone());
         thread.client.close();
-        thread.world.calls.answer_all(&match end {
-            End::Stopped => SubmitError::OutcomeUnknown { cause: "the runtime stopped".to_owned() },
-            End::Fatal { .. } => end.error(),
-        });
+        // Whatever the end was, the last commit of what was under way may have been applied.
+        let cause = match end {
+            End::Stopped => "the runtime stopped".to_owned(),
+            End::Fatal { cause } => format!("the runtime gave up: {cause}"),
+        };
+        thread.world.calls.answer_all(&SubmitError::OutcomeUnknown { cause });
         while let Ok(call) = thread.client.try_recv() {
             call.refuse(end.error());
         }
