@@ -366,6 +366,42 @@ fn a12_the_same_event_id_is_delivered_once_in_an_execution() {
 }
 
 #[test]
+fn a12_an_event_id_is_known_after_its_event_was_carried_to_the_next_execution() {
+    code! { fn carries(ctx, input) {
+        if input == json!(1) {
+            let _: Value = ctx.wait_for_external_event("go").await?;
+            return crate::engine::sim::code::again::<Main>(&ctx, 2).await;
+        }
+        let _: Value = ctx.wait_for_external_event("go").await?;
+        let _: Value = ctx.wait_for_external_event("red").await?;
+        crate::select! {
+            again = ctx.wait_for_external_event::<Value>("red") => again.map(|_| json!("twice")).map_err(Into::into),
+            _ = ctx.create_timer(std::time::Duration::from_secs(1)) => Ok(json!("once")),
+        }
+    } }
+    for live_instances in [0, 100] {
+        let config = PartitionConfig { live_instances, ..PartitionConfig::default() };
+        let mut sim = Sim::new(config, registry(&[("main", carries)]));
+        sim.start("x", "main", &json!(1));
+        sim.settle_rows();
+        for _ in 0..2 {
+            let request = sim.call(ClientOperation::RaiseEvent {
+                id: id("x"),
+                name: "red".to_owned(),
+                payload: JsonText::null(),
+                event_id: Some("only once".to_owned()),
+            });
+            sim.settle_rows();
+            assert_eq!(sim.result(request), Ok(ClientAnswer::Done));
+            sim.raise("x", "go", &Value::Null);
+            sim.settle_rows();
+        }
+        sim.settle_all();
+        assert_eq!(sim.output("x"), json!("once"));
+    }
+}
+
+#[test]
 fn a13_a_refusal_waits_for_what_it_is_told_from() {
     let mut sim = sim_with(100);
     sim.start("x", "waits", &Value::Null);
