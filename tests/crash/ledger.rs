@@ -28,7 +28,7 @@ pub enum Line {
     Terminated(String),
     /// A client has read a custom status that says so many steps are done.
     Seen(String, u32),
-    /// An activity begins: its idempotency key, its instance, how many steps were done before it.
+    /// An activity begins: its task id, its instance, how many steps were done before it.
     Begin(String, String, u32),
     /// The activity is about to return.
     End(String),

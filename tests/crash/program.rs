@@ -23,15 +23,21 @@ pub struct Item(pub i64);
 /// The number of the item that ends a collection.
 pub const LAST: i64 = -1;
 
+/// A call as the ledger names it: life, execution, operation.
+fn task_text(task: persevere::model::TaskId) -> String {
+    format!("{}.{}.{}", task.key.0, task.execution.0, task.operation.0)
+}
+
 /// One step: `done` steps are done before it.
 #[activity]
 pub async fn work(cx: &ActivityContext, done: u32, micros: u64) -> Result<u64, ActivityError> {
     let ledger = cx.state::<Ledger>();
-    ledger.write(&Line::Begin(cx.idempotency_key(), cx.instance_id().to_string(), done));
+    let task = task_text(cx.task_id());
+    ledger.write(&Line::Begin(task.clone(), cx.instance_id().to_string(), done));
     if micros > 0 {
         tokio::time::sleep(Duration::from_micros(micros)).await;
     }
-    ledger.write(&Line::End(cx.idempotency_key()));
+    ledger.write(&Line::End(task));
     Ok(result_of(done))
 }
 

@@ -5,6 +5,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use uuid::Uuid;
+
 use super::{ActivityState, CancellationReason, CancellationToken, MissingState};
 use crate::model::{Execution, InstanceId, InstanceKey, OperationId, TaskId};
 
@@ -18,6 +20,7 @@ pub struct ActivityContext {
 }
 
 struct Run {
+    store_id: Uuid,
     instance: InstanceId,
     task: TaskId,
     attempt: u32,
@@ -27,19 +30,20 @@ struct Run {
 
 impl ActivityContext {
     pub(crate) fn new(
+        store_id: Uuid,
         instance: InstanceId,
         task: TaskId,
         cancellation: CancellationToken,
         state: Arc<ActivityState>,
     ) -> Self {
-        Self { run: Arc::new(Run { instance, task, attempt: 1, cancellation, state }) }
+        Self { run: Arc::new(Run { store_id, instance, task, attempt: 1, cancellation, state }) }
     }
 
     /// A context for unit tests of activities: `say_hello(&ActivityContext::for_test(), "Tokyo".into()).await`.
     pub fn for_test() -> TestActivityContext {
         let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
         let instance = InstanceId::minted(task.key);
-        TestActivityContext(Self::new(instance, task, CancellationToken::new(), Arc::default()))
+        TestActivityContext(Self::new(Uuid::nil(), instance, task, CancellationToken::new(), Arc::default()))
     }
 
     /// The orchestration instance that asked for this activity.
@@ -57,11 +61,15 @@ impl ActivityContext {
         self.run.attempt
     }
 
-    /// A text that is the same in every run of this call and different for every other call, over restarts of the
-    /// process and of the instance: pass it to services that deduplicate.
+    /// A UUID that is the same in every run of this call and different for every other call, over restarts of the
+    /// process, of the instance, and over all stores: pass it to services that deduplicate.
+    ///
+    /// A store that was restored from a backup makes again the keys that it made after the backup was taken.
     pub fn idempotency_key(&self) -> String {
         let TaskId { key, execution, operation } = self.run.task;
-        format!("{}.{}.{}", key.0, execution.0, operation.0)
+        // Part of what the outside world remembers: never change how it is made.
+        let name = format!("{}.{}.{}", key.0, execution.0, operation.0);
+        Uuid::new_v5(&self.run.store_id, name.as_bytes()).to_string()
     }
 
     /// Tells whether this activity should stop, and why.
@@ -135,8 +143,9 @@ impl TestActivityContext {
     }
 
     fn with(self, change: impl FnOnce(&mut Run)) -> Self {
-        let Run { instance, task, attempt, cancellation, state } = &*self.0.run;
+        let Run { store_id, instance, task, attempt, cancellation, state } = &*self.0.run;
         let mut run = Run {
+            store_id: *store_id,
             instance: instance.clone(),
             task: *task,
             attempt: *attempt,
@@ -164,11 +173,23 @@ mod tests {
     struct Mailer(&'static str);
 
     #[test]
+    fn b16_idempotency_keys_are_golden_and_differ_between_stores() {
+        let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
+        let key = |store| {
+            let id = InstanceId::minted(task.key);
+            ActivityContext::new(Uuid::from_u128(store), id, task, CancellationToken::new(), Arc::default())
+                .idempotency_key()
+        };
+        assert_eq!(key(0), "a664ca17-4c1d-5342-9a16-c9e9aa94e07a");
+        assert_ne!(key(1), key(2));
+    }
+
+    #[test]
     fn a_test_context_carries_what_the_test_gave() {
         let id = InstanceId::new("order-1").unwrap();
         let cx = ActivityContext::for_test().with_instance_id(id.clone()).with_attempt(3).with_state(Mailer("smtp"));
         assert_eq!((cx.instance_id(), cx.attempt(), cx.state::<Mailer>()), (&id, 3, &Mailer("smtp")));
-        assert_eq!(cx.idempotency_key(), "1.0.1");
+        assert_eq!(cx.idempotency_key(), ActivityContext::for_test().idempotency_key());
         cx.cancel(CancellationReason::Timeout);
         assert_eq!(cx.cancellation().reason(), Some(CancellationReason::Timeout));
     }

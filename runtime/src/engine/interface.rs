@@ -309,6 +309,8 @@ pub enum Effect {
 /// An activity to run.
 #[derive(Debug, Clone)]
 pub struct ActivityTask {
+    /// The store that it is scheduled in.
+    pub store_id: uuid::Uuid,
     /// Which.
     pub task: TaskId,
     /// The id of the instance that scheduled it.

@@ -118,8 +118,8 @@ impl Activities {
             return None;
         };
         self.running += 1;
-        let ActivityTask { task, instance, name, input } = *task;
-        let context = ActivityContext::new(instance, task, token, Arc::clone(&self.host.state));
+        let ActivityTask { store_id, task, instance, name, input } = *task;
+        let context = ActivityContext::new(store_id, instance, task, token, Arc::clone(&self.host.state));
         let reporter = Reporter::new(task, run, self.host.reports.clone());
         Some(ActivityRun { code: Arc::clone(&self.host.code), context, name, input, reporter })
     }

@@ -14,7 +14,7 @@ use super::history::{Settled, Steps};
 /// What the looks have found so far.
 pub(super) struct Looks {
     folder: PathBuf,
-    /// Tasks that need not run again, by idempotency key; and from which line of the ledger on.
+    /// Tasks that need not run again, by task id; and from which line of the ledger on.
     settled: BTreeMap<String, usize>,
     recorded: usize,
     /// Ended instances, with their rows as they were found; and from which line on.
@@ -179,7 +179,7 @@ fn rows(store: &Connection, table: &str, head: &Head) -> BTreeSet<u32> {
 /// An activity that has begun was scheduled before, durably: its record is there.
 fn was_scheduled(store: &Connection, heads: &BTreeMap<i64, Head>, task: &str, id: &str) {
     let numbers: Vec<i64> = task.split('.').map(|number| number.parse().unwrap()).collect();
-    let [key, execution, operation] = numbers[..] else { panic!("{task} is no idempotency key") };
+    let [key, execution, operation] = numbers[..] else { panic!("{task} is no task id") };
     let head = heads.get(&key).unwrap_or_else(|| panic!("{task} of {id} ran, and the store knows no such instance"));
     let schedules = |action: &Action| {
         matches!(action, Action::ScheduleTask { .. })

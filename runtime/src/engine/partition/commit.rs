@@ -101,6 +101,7 @@ impl Partition {
         self.tasks.insert(id, TaskState::Open);
         taken.commit.tasks_new.push(TaskRow { id, turn_number: slot.records, name: name.to_owned() });
         taken.effects.push(Effect::RunActivity(Box::new(ActivityTask {
+            store_id: self.store_id,
             task: id,
             instance: slot.head.id.clone(),
             name: name.to_owned(),

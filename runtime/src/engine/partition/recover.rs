@@ -91,7 +91,13 @@ impl Partition {
                 _ if self.registry.activity(name).is_none() => Stuck::ActivityNotRegistered { name: name.clone() },
                 Some(input) => {
                     let (instance, name) = (group.id.clone(), name.clone());
-                    self.effect(Effect::RunActivity(Box::new(ActivityTask { task, instance, name, input })));
+                    self.effect(Effect::RunActivity(Box::new(ActivityTask {
+                        store_id: self.store_id,
+                        task,
+                        instance,
+                        name,
+                        input,
+                    })));
                     continue;
                 }
                 None if let Some(Err(error)) = &record => {

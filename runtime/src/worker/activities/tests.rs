@@ -69,7 +69,8 @@ impl Bench {
 
     fn ask(&mut self, operation: u32, name: &str) -> Option<PartitionInput> {
         let (input, instance) = (JsonText::encode(&operation).unwrap(), InstanceId::new("one").unwrap());
-        let task = ActivityTask { task: id(operation), instance, name: name.to_owned(), input };
+        let task =
+            ActivityTask { store_id: uuid::Uuid::nil(), task: id(operation), instance, name: name.to_owned(), input };
         self.activities.run(Box::new(task))
     }
 

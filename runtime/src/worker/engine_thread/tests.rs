@@ -237,7 +237,8 @@ fn b1_what_waits_for_a_slot_does_not_start_before_the_recovered_store_knows_it()
     bench.settle().unwrap();
     let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
     let instance = InstanceId::new("one").unwrap();
-    let task = ActivityTask { task, instance, name: "busy".to_owned(), input: JsonText::null() };
+    let task =
+        ActivityTask { store_id: uuid::Uuid::nil(), task, instance, name: "busy".to_owned(), input: JsonText::null() };
     assert!(bench.engine.thread.world.activities.run(Box::new(task)).is_none());
     bench.engine.lose(Loss::Recover("planted".to_owned())).unwrap();
     bench.settle().unwrap();
