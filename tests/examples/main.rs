@@ -169,7 +169,12 @@ fn bad_arguments_are_named_and_leave_nothing_behind() {
         ("hello_cities", &["--crash-after", "0"], 2, "--crash-after"),
         ("hello_cities", &["--crash-after", "soon"], 2, "--crash-after"),
         ("hello_cities", &["--databse", "x.db"], 2, "--database"),
-        ("hello_cities", &["--database", "not/there/my.db"], 1, "not/there/my.db cannot be opened: No such file"),
+        (
+            "hello_cities",
+            &["--database", "not/there/my.db"],
+            1,
+            "not/there/my.db cannot be opened: its folder `not/there` does not exist",
+        ),
         ("city_recommender", &["4"], 2, "4 is not in 1..=3"),
         ("city_recommender", &[], 1, "there is no answer: give it as an argument, see --help"),
         ("reserve_ticket", &["--confirm", "--decline"], 2, "cannot be used with '--decline'"),

@@ -256,8 +256,10 @@ impl Context {
         &self,
         limit: usize,
         futures: I,
-    ) -> super::JoinAllLimit<I::IntoIter> {
-        super::join_all_limit(limit, futures)
+    ) -> super::JoinAllLimit<std::vec::IntoIter<I::Item>> {
+        // Durable futures do nothing before their first poll, so a list of them is cheap; an iterator that was held
+        // over the `.await` would have to be `Send` for every lifetime, which closures seldom are.
+        super::join_all_limit(limit, futures.into_iter().collect::<Vec<_>>())
     }
 }
 
