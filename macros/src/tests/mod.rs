@@ -1,6 +1,7 @@
 //! The stages one by one, on tokens: what is rewritten, what is refused, what an expansion looks like.
 
 mod arbitrary;
+mod lints;
 mod refusals;
 mod rewriting;
 mod snapshots;

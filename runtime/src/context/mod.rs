@@ -15,6 +15,7 @@ mod join;
 mod join_all;
 mod journal;
 mod leaf;
+mod nondeterministic;
 mod orchestration;
 mod random;
 mod select;
@@ -35,6 +36,7 @@ pub use join::{
 };
 pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, try_join_all};
 pub(crate) use journal::{Awaits, Journal, Mismatch, payload_too_large};
+pub use nondeterministic::nondeterministic_value;
 pub use orchestration::{Context, OrchestrationContext};
 pub(crate) use orchestration::{Facts, check_custom_status};
 pub use select::{Either, Never, Select, SelectBranch, SelectBranches, SelectEnd, select, select_branch, select_end};
