@@ -54,7 +54,7 @@ pub(crate) fn body(
     let body = &function.body;
     let tokens = list(&body.stream());
     let (inner_attributes, rest) = tokens.split_at(inner_attributes(&tokens));
-    let rest = pass.tokens(rest).unwrap_or_else(|| rest.iter().cloned().collect());
+    let rest = pass.tokens(rest, Branches::None).unwrap_or_else(|| rest.iter().cloned().collect());
     let Pass { checked, calls, linter, .. } = pass;
     let inner_attributes: TokenStream = inner_attributes.iter().cloned().collect();
     let import = checked.then(|| quote!(#[allow(unused_imports)] use #rt::AwaitCheck as _;));
@@ -96,10 +96,11 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     /// The tokens rewritten, or `None` if nothing changes.
-    fn tokens(&mut self, tokens: &[TokenTree]) -> Option<TokenStream> {
-        let mut out = TokenStream::new();
+    fn tokens(&mut self, tokens: &[TokenTree], branches: Branches) -> Option<TokenStream> {
+        let mut out = Vec::new();
         let mut changed = false;
         let mut statement = Statement { start: 0, hits: self.linter.hits };
+        let mut written = 0;
         let mut at = 0;
         while at < tokens.len() {
             let item = nested_item(tokens, at);
@@ -113,23 +114,25 @@ impl Pass<'_> {
                 changed = true;
                 at += taken;
             } else {
-                out.extend([tokens[at].clone()]);
+                out.push(tokens[at].clone());
                 at += 1;
             }
-            if ends_statement(tokens, at - 1) {
+            if at == tokens.len() || ends_statement(tokens, at - 1) {
                 if self.linter.hits > statement.hits {
-                    self.refused.extend(bound_name(&tokens[statement.start..at]));
+                    self.refused.extend(bound_names(&tokens[statement.start..at]));
+                    changed |= branches.excuse(self.rt, &mut out, written);
                 }
                 statement = Statement { start: at, hits: self.linter.hits };
+                written = out.len();
             }
         }
-        changed.then_some(out)
+        changed.then(|| out.into_iter().collect())
     }
 
     /// The group at `at` rewritten, or `None` if nothing in it changes.
     fn group(&mut self, tokens: &[TokenTree], at: usize, group: &Group) -> Option<Group> {
         let place = self.linter.enter(tokens, at);
-        let stream = self.tokens(&list(&group.stream()));
+        let stream = self.tokens(&list(&group.stream()), Branches::of(&tokens[..at]));
         self.linter.leave(place);
         Some(regroup(group, stream?))
     }
@@ -140,12 +143,12 @@ impl Pass<'_> {
         tokens: &[TokenTree],
         at: usize,
         statement: &Statement,
-        out: &mut TokenStream,
+        out: &mut Vec<TokenTree>,
     ) -> Option<usize> {
         match &tokens[at] {
             TokenTree::Group(group) => {
                 let group = self.group(tokens, at, group)?;
-                out.extend([TokenTree::Group(group)]);
+                out.push(TokenTree::Group(group));
                 Some(1)
             }
             TokenTree::Punct(dot) if dot.as_char() == '.' && self.check_awaits => {
@@ -155,7 +158,7 @@ impl Pass<'_> {
                 }
                 self.checked = true;
                 let span = keyword.span();
-                out.extend([TokenTree::Punct(dot.clone())]);
+                out.push(TokenTree::Punct(dot.clone()));
                 out.extend(quote_spanned!(span=> __durable()));
                 out.extend([TokenTree::Punct(Punct::new('.', Spacing::Alone)), keyword.clone().into()]);
                 Some(2)
@@ -177,7 +180,7 @@ impl Pass<'_> {
     }
 
     /// `async {}` and `async move {}`.
-    fn block(&mut self, tokens: &[TokenTree], at: usize, keyword: &Ident, out: &mut TokenStream) -> Option<usize> {
+    fn block(&mut self, tokens: &[TokenTree], at: usize, keyword: &Ident, out: &mut Vec<TokenTree>) -> Option<usize> {
         let moved = word(tokens.get(at + 1)).filter(|word| *word == "move");
         let next = at + 1 + usize::from(moved.is_some());
         match tokens.get(next)? {
@@ -200,7 +203,7 @@ impl Pass<'_> {
     }
 
     /// `select! {}`, `join!()`, `try_join!()`.
-    fn combinator(&mut self, tokens: &[TokenTree], at: usize, name: &Ident, out: &mut TokenStream) -> Option<usize> {
+    fn combinator(&mut self, tokens: &[TokenTree], at: usize, name: &Ident, out: &mut Vec<TokenTree>) -> Option<usize> {
         let called = is_punct(tokens.get(at + 1), '!') && matches!(tokens.get(at + 2), Some(TokenTree::Group(_)));
         if !called {
             return None;
@@ -246,6 +249,48 @@ struct Statement {
     hits: usize,
 }
 
+/// Whether a group is the branches of `join!` or `select!`. A branch that a lint has refused is no second mistake for
+/// not being durable.
+#[derive(Clone, Copy)]
+enum Branches {
+    None,
+    Join,
+    Select,
+}
+
+impl Branches {
+    fn of(before: &[TokenTree]) -> Self {
+        let Some(name) = before.len().checked_sub(2).and_then(|name| word(before.get(name))) else { return Self::None };
+        match is_punct(before.last(), '!') {
+            true if name == "join" || name == "try_join" => Self::Join,
+            true if name == "select" => Self::Select,
+            _ => Self::None,
+        }
+    }
+
+    /// Rewrites a refused branch that begins at `start` and has just ended. Whether there was one.
+    fn excuse(self, rt: &TokenStream, out: &mut Vec<TokenTree>, start: usize) -> bool {
+        let end = match (self, &out[..]) {
+            (Self::None, _) => return false,
+            (Self::Join, [.., last]) if is_punct(Some(last), ',') => out.len() - 1,
+            (Self::Join, _) => out.len(),
+            (Self::Select, [.., equals, arrow]) if is_punct(Some(equals), '=') && is_punct(Some(arrow), '>') => {
+                out.len() - 2
+            }
+            (Self::Select, _) => return false,
+        };
+        let equals = out[start..end].iter().position(|token| is_punct(Some(token), '='));
+        let start = match self {
+            Self::Select => equals.map_or(start, |equals| start + equals + 1),
+            _ => start,
+        };
+        let branch: TokenStream = out.drain(start..end).collect();
+        let excused = list(&quote!(#rt::assume_durable_future("", #branch)));
+        out.splice(start..start, excused);
+        true
+    }
+}
+
 /// Whether a statement, or a part of a list, ends with the token at `at`.
 fn ends_statement(tokens: &[TokenTree], at: usize) -> bool {
     match &tokens[at] {
@@ -262,10 +307,22 @@ fn ends_statement(tokens: &[TokenTree], at: usize) -> bool {
     }
 }
 
-/// The name that a `let` statement gives to its value.
-fn bound_name(statement: &[TokenTree]) -> Option<String> {
-    let name = if is_word(statement.get(1), "mut") { 2 } else { 1 };
-    word(statement.get(name)).filter(|_| is_word(statement.first(), "let")).map(ToString::to_string)
+/// The names that a `let` statement gives to its value.
+fn bound_names(statement: &[TokenTree]) -> Vec<String> {
+    let mut names = Vec::new();
+    if is_word(statement.first(), "let") {
+        let pattern = statement.iter().take_while(|token| !is_punct(Some(token), '='));
+        for token in pattern {
+            match token {
+                TokenTree::Ident(name) => names.push(name.to_string()),
+                TokenTree::Group(group) => {
+                    names.extend(group.stream().into_iter().filter_map(|token| Some(word(Some(&token))?.to_string())));
+                }
+                _ => {}
+            }
+        }
+    }
+    names
 }
 
 /// The path that ends just before `at`: words and `::`.

@@ -290,7 +290,7 @@ pub(crate) static CATALOGUE: &[Lint] = &[
     ),
     warning(
         "hash_iter",
-        "iterates in an order that differs from run to run, and the loop asks for durable operations",
+        "has no order of its own, and the durable operations here would follow it",
         "use a `BTreeMap` or `BTreeSet`, or sort the keys first",
         &[Pattern::Shape],
     ),

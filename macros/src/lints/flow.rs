@@ -41,10 +41,10 @@ pub(crate) fn find(tokens: &[TokenTree], at: usize, scope: &Scope) -> Option<Fou
             ["break", "return", "continue_as_new"].iter().any(|way_out| is_word(tokens.get(at), way_out))
         };
         let leaves = any(&body, &mut { leaves });
-        return (awaits && !leaves).then_some(Found { id: "unbounded_loop", what: "loop", at });
+        return (awaits && !leaves).then_some(Found { id: "unbounded_loop", what: None, at });
     }
     let hashed = scope.holds(&keyword.to_string()) == Some(Holds::Hashed);
-    (hashed && shows_order(tokens, at)).then_some(Found { id: "hash_iter", what: "HashMap", at })
+    (hashed && shows_order(tokens, at)).then_some(Found { id: "hash_iter", what: None, at })
 }
 
 /// Whether the brace behind those tokens is the first branch of an `if` on `is_replaying`.
@@ -70,7 +70,7 @@ fn replaying_branch(tokens: &[TokenTree], at: usize) -> Option<Found> {
         branches.extend(inside(tokens.get(next), Delimiter::Brace)?);
         end = next + 1;
     }
-    is_recorded(&branches).then_some(Found { id: "replaying_branch", what: "is_replaying", at: asked })
+    is_recorded(&branches).then_some(Found { id: "replaying_branch", what: None, at: asked })
 }
 
 /// Whether the order of the map at `at` decides over durable operations: it is what a `for` goes through, or what an

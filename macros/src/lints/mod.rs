@@ -126,16 +126,15 @@ impl<'a> Linter<'a> {
             let name = tokens[at + 1].clone();
             self.found(lint, &name.to_string(), name.into(), errors);
         }
+        // What races with something else ends when that is done.
+        let in_race = self.place.block || self.kind == Kind::OrchestratorFn;
         for found in [shapes::find(tokens, at, &self.scope), flow::find(tokens, at, &self.scope)] {
-            if let Some(flow_or_shape) = found {
-                let in_race = self.place.block || self.kind == Kind::OrchestratorFn;
-                // What races with something else ends when that is done.
-                if flow_or_shape.id != "unbounded_loop" || !in_race {
-                    let Found { id, what, at } = flow_or_shape;
-                    if let Some(lint) = catalogue::lint(id) {
-                        self.found(lint, what, tokens[at].clone().into(), errors);
-                    }
-                }
+            let found = found.filter(|found| found.id != "unbounded_loop" || !in_race);
+            if let Some(Found { id, what, at }) = found
+                && let Some(lint) = catalogue::lint(id)
+            {
+                let what = what.map_or_else(|| tokens[at].to_string(), ToOwned::to_owned);
+                self.found(lint, &what, tokens[at].clone().into(), errors);
             }
         }
     }
@@ -174,13 +173,12 @@ impl<'a> Linter<'a> {
         }
         // A deprecated function is the only way to warn at a place of the user's.
         let span = list(&tokens).last().map_or_else(Span::call_site, TokenTree::span);
-        let definition = Ident::new(id, Span::mixed_site());
-        let used = Ident::new(id, Span::mixed_site().located_at(span));
-        let used = quote_spanned!(span=> #used());
+        let id = Ident::new(id, span);
+        let used = quote_spanned!(span=> #id());
         self.warnings.extend(quote! {
             const _: () = {
                 #[deprecated(note = #text)]
-                const fn #definition() {}
+                const fn #id() {}
                 #used
             };
         });
@@ -191,8 +189,8 @@ impl<'a> Linter<'a> {
 #[derive(Debug)]
 pub(crate) struct Found {
     id: &'static str,
-    /// How a message names it.
-    what: &'static str,
+    /// How a message names it, if not by the token.
+    what: Option<&'static str>,
     /// The token that it points at.
     at: usize,
 }

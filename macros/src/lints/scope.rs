@@ -53,8 +53,10 @@ impl Scope {
         }
         let mut words = self.imports.get(first).cloned().unwrap_or_else(|| vec![first.clone()]);
         words.extend(path.words[1..].iter().cloned());
-        if matches!(words[0].as_str(), "core" | "alloc") {
-            "std".clone_into(&mut words[0]);
+        if let Some(root) = words.first_mut()
+            && (root == "core" || root == "alloc")
+        {
+            "std".clone_into(root);
         }
         Some(words)
     }
@@ -126,7 +128,9 @@ impl Scope {
                 }
                 at += 1;
             }
-            if let Some(name) = name.or_else(|| path.last().cloned()) {
+            if let Some(name) = name.or_else(|| path.last().cloned())
+                && !path.is_empty()
+            {
                 self.imports.insert(name, path);
             }
         }

@@ -27,23 +27,28 @@ pub(crate) fn find(tokens: &[TokenTree], at: usize, scope: &Scope) -> Option<Fou
     let found = |id, what, at| Some(Found { id, what, at });
     match &tokens[at] {
         TokenTree::Ident(keyword) if keyword == "unsafe" && is_group(tokens.get(at + 1), Delimiter::Brace) => {
-            found("unsafe_block", "unsafe", at)
+            found("unsafe_block", None, at)
         }
         TokenTree::Ident(keyword) if keyword == "static" && is_word(tokens.get(at + 1), "mut") => {
-            found("statics", "static mut", at)
+            found("statics", Some("static mut"), at)
         }
-        TokenTree::Ident(keyword) if keyword == "as" && is_pointer(tokens, at + 1) => found("ptr_addr", "as *", at),
-        TokenTree::Literal(text) if is_text(text) && text.to_string().contains(":p}") => found("ptr_addr", "{:p}", at),
-        TokenTree::Ident(_) if drops_an_operation(tokens, at) => found("drop_effects", "let _ = ..", at),
+        TokenTree::Ident(keyword) if keyword == "as" && is_pointer(tokens, at + 1) => {
+            found("ptr_addr", Some("as *"), at)
+        }
+        TokenTree::Literal(text) if is_text(text) && text.to_string().contains(":p}") => {
+            found("ptr_addr", Some("{:p}"), at)
+        }
+        TokenTree::Ident(_) if drops_an_operation(tokens, at) => found("drop_effects", Some("x::call(..)"), at),
         TokenTree::Ident(receiver) => {
-            let (method, at) = method_of(tokens, at)?;
+            let (method, method_at) = method_of(tokens, at)?;
             let receiver = receiver.to_string();
-            let no_arguments = inside(tokens.get(at + 1), Delimiter::Parenthesis).is_some_and(|list| list.is_empty());
+            let no_arguments =
+                inside(tokens.get(method_at + 1), Delimiter::Parenthesis).is_some_and(|list| list.is_empty());
             let clock = receiver == "UNIX_EPOCH" || scope.holds(&receiver) == Some(Holds::ClockTime);
             if method == "elapsed" && no_arguments && clock {
-                found("wall_clock", "elapsed", at)
+                found("wall_clock", None, method_at)
             } else if is_static(&receiver) && OF_STATICS.contains(&method.as_str()) {
-                found("statics", "static", at)
+                found("statics", None, at)
             } else {
                 None
             }

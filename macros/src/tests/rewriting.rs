@@ -197,6 +197,19 @@ fn what_a_lint_refused_is_no_second_mistake_when_it_is_awaited() {
     );
     assert_eq!(messages.len(), 2);
     assert_eq!(text.matches("__durable").count(), 3, "{text}");
+    let (text, _, messages) = rewritten(quote!(let (s, mut r) = oneshot::channel(); r.await; q.await), true);
+    assert_eq!((messages.len(), text.matches("__durable").count()), (1, 1), "{text}");
+    for (body, excused) in [
+        (quote!(join!(a, tokio::time::sleep(d), b)), "join ! (a , :: p :: __rt :: assume_durable_future"),
+        (quote!(p::join!(tokio::time::sleep(d))), "join ! (:: p :: __rt :: assume_durable_future"),
+        (quote!(select! { _ = tokio::time::sleep(d) => 1 }), "select ! { _ = :: p :: __rt :: assume_durable_future"),
+    ] {
+        let (text, _, messages) = rewritten(body, true);
+        assert_eq!(messages.len(), 1);
+        assert!(text.contains(excused), "{text}");
+    }
+    let (text, ..) = rewritten(quote!(select! { _ = a => tokio::time::sleep(d), _ = b => 1 }), true);
+    assert!(!text.contains("assume_durable_future"), "{text}");
     let (text, _, messages) = rewritten(quote!(async { reqwest::get(u).await?.text().await }.await), true);
     assert_eq!((messages.len(), text.matches("__durable").count()), (1, 0), "{text}");
 }

@@ -26,7 +26,7 @@ macro_rules! nondeterministic {
     (reason = $reason:literal, $value:expr $(,)?) => {{
         const _: () = $crate::__rt::core::assert!(
             !$reason.is_empty(),
-            "say why: nondeterministic! { reason = \"..\", expression }"
+            "say why: nondeterministic! {{ reason = \"..\", expression }}"
         );
         $crate::__rt::nondeterministic_value($reason, $value)
     }};
