@@ -1,6 +1,10 @@
-//! Uses the crate under another name, without any other dependency, in an older edition.
+//! Uses the crate under another name, without any other dependency, in an older edition, under every lint.
+#![forbid(unsafe_code)]
+#![deny(warnings, clippy::pedantic, missing_docs, unreachable_pub)]
 
 use durable::prelude::*;
+
+mod no_prelude;
 
 /// Greets one city.
 #[activity(crate = durable)]
