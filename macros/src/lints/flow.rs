@@ -29,10 +29,9 @@ const ORDERED_BY_HASH: [&str; 9] =
 
 pub(crate) fn find(tokens: &[TokenTree], at: usize, scope: &Scope) -> Option<Found> {
     let keyword = word(tokens.get(at))?;
-    if keyword == "if" || keyword == "while" || keyword == "match" {
-        if let Some(found) = replaying_branch(tokens, at) {
-            return Some(found);
-        }
+    let branches = keyword == "if" || keyword == "while" || keyword == "match";
+    if let Some(found) = branches.then(|| replaying_branch(tokens, at)).flatten() {
+        return Some(found);
     }
     if keyword == "loop" || keyword == "while" && is_word(tokens.get(at + 1), "true") {
         let body = inside(tokens.get(at + if keyword == "loop" { 1 } else { 2 }), Delimiter::Brace)?;

@@ -79,7 +79,7 @@ impl Scope {
             let item = nested_item(tokens, at);
             if item > 0 {
                 if is_word(tokens.get(at), "use") {
-                    self.import(&mut Vec::new(), &tokens[at + 1..at + item]);
+                    self.import(&[], &tokens[at + 1..at + item]);
                 } else if let Some(name) = word(tokens.get(at + 1)) {
                     self.declared.insert(name.to_string());
                 }
@@ -106,9 +106,9 @@ impl Scope {
     }
 
     /// One tree of a `use`, and those after a comma.
-    fn import(&mut self, before: &mut Vec<String>, tokens: &[TokenTree]) {
+    fn import(&mut self, before: &[String], tokens: &[TokenTree]) {
         for tree in tokens.split(|token| is_punct(Some(token), ',')) {
-            let mut path = before.clone();
+            let mut path = before.to_owned();
             let mut at = 0;
             let mut name = None;
             while let Some(token) = tree.get(at) {
@@ -121,7 +121,7 @@ impl Scope {
                     TokenTree::Ident(word) => path.push(word.to_string()),
                     TokenTree::Group(_) => {
                         let inner = inside(Some(token), Delimiter::Brace).unwrap_or_default();
-                        self.import(&mut path, &inner);
+                        self.import(&path, &inner);
                         path.clear();
                     }
                     _ => {}

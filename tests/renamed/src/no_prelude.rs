@@ -2,8 +2,8 @@
 #![no_implicit_prelude]
 #![allow(dead_code, non_camel_case_types)]
 
-use ::durable::{ActivityContext, ActivityError, CallError, Context, OrchestrationContext, OrchestrationError};
 use ::durable::{activity, external_event, join, nondeterministic, orchestrator, orchestrator_fn, select, try_join};
+use ::durable::{ActivityContext, ActivityError, CallError, Context, OrchestrationContext, OrchestrationError};
 
 mod std {}
 mod core {}
