@@ -376,3 +376,16 @@ async fn reads_of_a_closed_store_fail_and_do_not_wait() {
     store.claim().await.unwrap();
     assert_eq!(store.instance(InstanceRef::Key(KEY)).await.unwrap(), None);
 }
+
+#[test]
+fn a_path_that_can_be_no_database_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, expected) in [
+        (PathBuf::from(":memory:"), "MemoryStore"),
+        (folder.path().to_owned(), "is a folder"),
+        (folder.path().join("missing").join("a.db"), "does not exist: create it first"),
+    ] {
+        let error = SqliteStore::open(&path).unwrap_err();
+        assert!(matches!(error, OpenError::Failed { .. }) && error.to_string().contains(expected), "{error}");
+    }
+}

@@ -1,4 +1,63 @@
-//! Durable orchestrations for Rust.
+//! Durable orchestrations: annotated async functions that survive crashes, are checked at compile time, and publish a typed
+//! custom status that any client reads, waits on and watches.
+//!
+//! An **activity** does the work, once. An **orchestrator** says in which order, and waits as long as it takes. Both are
+//! plain async functions with an attribute; the runtime records every step in a store and, after a crash, goes on where it
+//! was. There is no server: the runtime lives in your process, the store is a file.
+//!
+//! It is not a job queue for millions of unrelated one-step jobs, not a cron, and not a way to make an activity run exactly
+//! once across a crash: an activity that the crash cut off runs again.
+//!
+//! ```no_run
+//! use persevere::prelude::*;
+//!
+//! #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+//! pub struct Progress { pub city: String, pub done: usize, pub total: usize }
+//!
+//! /// Greets one city.
+//! #[activity]
+//! pub async fn say_hello(city: String) -> Result<String, ActivityError> { Ok(format!("Hello {city}!")) }
+//!
+//! /// Greets every city in turn, and shows how far it is.
+//! #[orchestrator]
+//! pub async fn hello_cities(ctx: OrchestrationContext<Progress>, cities: Vec<String>) -> Result<Vec<String>, OrchestrationError> {
+//!     let mut greetings = Vec::new();
+//!     for (i, city) in cities.iter().enumerate() {
+//!         greetings.push(say_hello::call(&ctx, city.clone()).await?);
+//!         ctx.set_custom_status(&Progress { city: city.clone(), done: i + 1, total: cities.len() })?;
+//!     }
+//!     Ok(greetings)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = Runtime::builder().store(SqliteStore::open("hello.db")?).auto_register().start().await?;
+//! let hello = hello_cities::start(runtime.client(), vec!["Tokyo".into(), "Seattle".into()]).instance_id("hello-1").await?;
+//! let mut progress = hello.watch_custom_status();
+//! while let Some(p) = progress.next().await {
+//!     let p = p?; // a Progress, no turbofish
+//!     println!("{}/{} {}", p.done, p.total, p.city);
+//! }
+//! println!("{:?}", hello.result().await?); // a Vec<String>
+//! runtime.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to read on
+//! - [`orchestrator`], [`activity`], [`external_event`], [`orchestrator_fn`]: the attributes
+//! - [`OrchestrationContext`] and [`Context`]: what orchestrators ask for
+//! - [`Client`], [`OrchestrationHandle`]: starting, reading, waiting, watching
+//! - [`Runtime`], [`RuntimeBuilder`]: where it all runs
+//! - [`store`]: the contract of stores; [`MemoryStore`], [`SqliteStore`]
+//!
+//! # Features
+//! | feature | default | what it brings |
+//! |---|---|---|
+//! | `macros` | yes | the attributes |
+//! | `sqlite` | yes | [`SqliteStore`], with SQLite compiled in |
+//! | `testing` | no | store wrappers that fail and hold commits, a manual clock |
+//! | `conformance` | no | the suite that every store must pass |
 
 pub mod model;
 mod contract;
@@ -46,8 +105,9 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteStore;
     pub use crate::{
-        ActivityContext, ActivityError, CallError, Client, Context, CustomStatusError, Durable, EventError,
-        MemoryStore, NoStatus, OrchestrationContext, OrchestrationError, Runtime, StatusValue, TimedOut,
+        ActivityContext, ActivityError, CallError, Client, ClientError, Context, CustomStatusError, Durable,
+        EventError, IdReusePolicy, MemoryStore, NoStatus, OrchestrationContext, OrchestrationError,
+        OrchestrationHandle, Runtime, StatusValue, TimedOut,
     };
     pub use serde::{Deserialize, Serialize};
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use persevere::prelude::*;
 use persevere_tests::crash::ledger::{self, Ledger, Line};
@@ -9,6 +10,9 @@ use persevere_tests::crash::load;
 
 /// Instances that the load has under way.
 const AT_A_TIME: usize = 24;
+
+/// How long the last run may take to finish what all others left.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,7 +36,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .await?;
     // Tells the test that from here on it kills a victim at work.
     writeln!(std::io::stdout(), "at work")?;
-    load::run(runtime.client().clone(), ledger, &past, AT_A_TIME, finish).await;
+    let load = load::run(runtime.client().clone(), ledger, &past, AT_A_TIME, finish);
+    if finish {
+        // What never ends was lost; a test that hangs says less.
+        tokio::time::timeout(PATIENCE, load).await.map_err(|_| "some instances do not end")?;
+    } else {
+        load.await;
+    }
     runtime.shutdown().await?;
     Ok(())
 }

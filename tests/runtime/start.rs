@@ -1,10 +1,12 @@
 //! What a start is refused for.
 
+use std::time::Duration;
+
 use persevere::store::{LoadError, MemoryStore, OpenError, SqliteStore};
 use persevere::testing::FaultyStore;
 use persevere::{Runtime, StartError, registry};
 
-use super::program::{Ledger, do_job, greet, greet_all, handle, in_time, job, program};
+use super::program::{Ledger, do_job, greet, greet_all, handle, in_time, job, program, run};
 
 #[tokio::test]
 async fn a_start_without_a_store_says_so() {
@@ -72,7 +74,34 @@ async fn a_store_that_cannot_be_read_is_closed_again_and_the_next_start_works() 
         faults.fail_loads(1, &LoadError::Corrupt("checksum".to_owned()));
         let error = program(&ledger).shared_store(store.clone()).start().await.unwrap_err();
         assert!(matches!(error, StartError::Load(LoadError::Corrupt(_))), "{error}");
-        super::program::run(&store, &ledger).await.shutdown().await.unwrap();
+        run(&store, &ledger).await.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b19_a_program_without_the_code_parks_and_one_with_it_goes_on_from_its_start() {
+    in_time(async {
+        let (store, _) = super::program::faulty();
+        let ledger = Ledger::new();
+        let first = program(&ledger).shared_store(store.clone()).shutdown_grace(Duration::ZERO).start().await.unwrap();
+        do_job::start(first.client(), "paint".to_owned()).instance_id("j").await.unwrap();
+        ledger.begun("paint", 1).await;
+        first.shutdown().await.unwrap();
+
+        let without = Runtime::builder().register(registry![greet_all, greet]).shared_store(store.clone());
+        let without = without.start().await.unwrap();
+        let metadata = handle::<do_job>(&without, "j").metadata().await.unwrap();
+        let reason = metadata.parked_reason().expect("parked when the start returns");
+        assert!(reason.contains("not registered: activity \"job\""), "{reason}");
+        without.shutdown().await.unwrap();
+
+        let with = run(&store, &ledger).await;
+        let painting = handle::<do_job>(&with, "j");
+        assert_eq!(painting.metadata().await.unwrap().parked_reason(), None);
+        ledger.let_end("paint");
+        assert_eq!(painting.result().await.unwrap(), "paint is done");
+        with.shutdown().await.unwrap();
     })
     .await;
 }

@@ -227,6 +227,7 @@ impl From<Refusal> for ClientError {
             Refusal::InvalidState { id, status, wanted } => Self::InvalidState { id, status, wanted },
             Refusal::NotRegistered { name, version } => Self::NotRegistered { name, version },
             Refusal::PayloadTooLarge { size, limit } => Self::PayloadTooLarge { size, limit },
+            Refusal::CustomStatusTooLarge { size, limit } => Self::CustomStatusTooLarge { size, limit },
             Refusal::TooManyEvents { id, limit } => Self::TooManyEvents { id, limit },
             Refusal::Corrupt { id, detail } => Self::Corrupt { id: Some(id), detail },
         }

@@ -16,7 +16,7 @@ use super::handle::OrchestrationHandle;
 use super::submission::Submission;
 use crate::contract::{CustomStatus, Orchestrator};
 use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, StartOperation};
-use crate::model::{EncodeError, ExecutionLimits, InstanceId, InstanceKey, JsonText, Timestamp};
+use crate::model::{EncodeError, InstanceId, InstanceKey, JsonText, Timestamp};
 
 /// Starts an orchestration when it is awaited. `x::start(&client, input)` makes it for the orchestrator `x`, and
 /// [`Client::start_by_name`] for one that is known by name only ([`ByName`]).
@@ -163,13 +163,8 @@ impl<O> StartOrchestration<O> {
 
     fn status(self, status: Result<JsonText, EncodeError>) -> Self {
         self.edit(|start| {
+            // The partition knows the limit in force and checks it. Null means none.
             let text = status?;
-            let limit = ExecutionLimits::default().custom_status_bytes as usize;
-            let size = text.as_str().encode_utf16().count() * 2;
-            if size > limit {
-                return Err(ClientError::CustomStatusTooLarge { size, limit });
-            }
-            // Null means none.
             start.custom_status = Some(text).filter(|text| !text.is_null());
             Ok(())
         })
@@ -198,14 +193,18 @@ impl<O: Orchestrator> StartOrchestration<O>
 where
     O::Status: CustomStatus,
 {
-    /// Gives the instance a custom status that is visible before its code has run: 16 KiB at most, as UTF-16.
+    /// Gives the instance a custom status that is visible before its code has run.
+    ///
+    /// The limit is that of [`OrchestrationContext::set_custom_status`](crate::OrchestrationContext::set_custom_status).
     pub fn custom_status(self, status: &O::Status) -> Self {
         self.status(status.__encode())
     }
 }
 
 impl StartOrchestration<ByName> {
-    /// Gives the instance a custom status that is visible before its code has run: 16 KiB at most, as UTF-16.
+    /// Gives the instance a custom status that is visible before its code has run.
+    ///
+    /// The limit is that of [`OrchestrationContext::set_custom_status`](crate::OrchestrationContext::set_custom_status).
     pub fn custom_status<T: Serialize + ?Sized>(self, status: &T) -> Self {
         self.status(JsonText::encode(status))
     }

@@ -48,7 +48,7 @@ impl<A: Activity> ActivityCall<A> {
     pub fn schedule(mut self) -> Self {
         // A refused input stays, and is reported when the call is awaited.
         if let Some(Ok(input)) = self.input.take_if(|input| input.is_ok()) {
-            self.input = issue_task::<A>(&mut self.leaf, input).err().map(|input| Ok(input));
+            self.input = issue_task::<A>(&mut self.leaf, input).err().map(Ok);
         }
         self
     }

@@ -41,6 +41,8 @@ pub(crate) enum Awaits {
 enum Operation {
     Open(Awaits),
     Done(Result<JsonText, FailureDetails>),
+    /// An attached sub-orchestration whose future was dropped: it runs on, and nobody waits.
+    Abandoned,
     /// Taken, cancelled, or never waited for.
     Settled,
 }
@@ -156,7 +158,10 @@ impl Journal {
     pub(crate) fn cancel_issued_here(&mut self) {
         let issued: Vec<_> = self.actions.iter().filter_map(Action::operation).collect();
         for operation in issued {
-            if let Some(Awaits::Task | Awaits::Timer(_) | Awaits::Child) = self.awaits(operation) {
+            if matches!(
+                self.operation_mut(operation),
+                Some(Operation::Open(Awaits::Task | Awaits::Timer(_) | Awaits::Child) | Operation::Abandoned)
+            ) {
                 self.set_settled(operation);
                 let _ = self.push(Action::Cancelled { operation });
             }
@@ -176,8 +181,9 @@ impl Journal {
     pub(crate) fn deliver(&mut self, input: &Input) -> Result<(), String> {
         match input {
             Input::EventRaised { name, payload, event_id } => {
-                if let Some(id) = event_id {
-                    self.event_ids.insert(id.clone());
+                // Recorded twice by an instance that could not run its code then: the second one means nothing.
+                if event_id.as_ref().is_some_and(|id| !self.event_ids.insert(id.clone())) {
+                    return Ok(());
                 }
                 self.events.push_back((name.clone(), payload.clone()));
                 Ok(())
@@ -230,14 +236,6 @@ impl Journal {
             Operation::Open(awaits) => Some((OperationId(index as u32 + 1), *awaits)),
             _ => None,
         })
-    }
-
-    /// What the operation waits for, while it does.
-    pub(crate) fn awaits(&self, operation: OperationId) -> Option<Awaits> {
-        match self.operations.get((operation.0 as usize).checked_sub(1)?)? {
-            Operation::Open(awaits) => Some(*awaits),
-            _ => None,
-        }
     }
 
     /// The custom status, and whether this turn set or cleared it.
@@ -348,14 +346,16 @@ impl Journal {
         Some(payload)
     }
 
-    fn set_settled(&mut self, operation: OperationId) -> Option<Awaits> {
-        let slot = self.operations.get_mut((operation.0 as usize).checked_sub(1)?)?;
-        match std::mem::replace(slot, Operation::Settled) {
-            Operation::Open(awaits) => {
-                self.open -= 1;
-                Some(awaits)
-            }
-            _ => None,
+    fn operation_mut(&mut self, operation: OperationId) -> Option<&mut Operation> {
+        self.operations.get_mut((operation.0 as usize).checked_sub(1)?)
+    }
+
+    /// Nobody waits for this operation any more.
+    fn set_settled(&mut self, operation: OperationId) {
+        if let Some(slot) = self.operation_mut(operation)
+            && let Operation::Open(_) = std::mem::replace(slot, Operation::Settled)
+        {
+            self.open -= 1;
         }
     }
 
@@ -365,8 +365,16 @@ impl Journal {
         if self.phase == Phase::Idle || self.mismatch.is_some() || self.fatal.is_some() {
             return;
         }
-        if let Some(Awaits::Task | Awaits::Timer(_) | Awaits::Event) = self.set_settled(operation) {
-            let _ = self.push(Action::Cancelled { operation });
+        match self.operation_mut(operation) {
+            Some(slot @ Operation::Open(Awaits::Child)) => {
+                *slot = Operation::Abandoned;
+                self.open -= 1;
+            }
+            Some(Operation::Open(_)) => {
+                self.set_settled(operation);
+                let _ = self.push(Action::Cancelled { operation });
+            }
+            _ => {}
         }
     }
 

@@ -39,5 +39,7 @@ pub(crate) use journal::{Awaits, Journal, Mismatch, payload_too_large};
 pub use nondeterministic::nondeterministic_value;
 pub use orchestration::{Context, OrchestrationContext};
 pub(crate) use orchestration::{Facts, check_custom_status};
+#[cfg(test)]
+pub(crate) use random::next as next_random;
 pub use select::{Either, Never, Select, SelectBranch, SelectBranches, SelectEnd, select, select_branch, select_end};
 pub use timer::{Timeout, Timer};

@@ -193,7 +193,7 @@ impl Context {
     /// the turn is durable.
     ///
     /// # Panics
-    /// If the value cannot be written as JSON or read back, which fails the orchestration.
+    /// If the value cannot be written as JSON or read back, or is over a limit, which fails the orchestration.
     #[track_caller]
     pub fn side_effect<T: Serialize + DeserializeOwned>(&self, compute: impl FnOnce() -> T) -> T {
         let location = SourceLocation::caller();
@@ -205,13 +205,17 @@ impl Context {
             Ok(value) => value,
             Err(error) => side_effect_failed(&error),
         });
-        let issued = self.turn().issue(None, |operation| Action::SideEffect { operation, value, location });
-        match issued {
+        let mut journal = self.turn();
+        if let Err(failure) = journal.admit(value.len()) {
+            journal.fail(failure);
+            super::call::give_up(journal);
+        }
+        match journal.issue(None, |operation| Action::SideEffect { operation, value, location }) {
             Ok((_, Action::SideEffect { value, .. })) => {
+                drop(journal);
                 value.decode().unwrap_or_else(|error| side_effect_failed(&error))
             }
-            // The turn ends here anyway: history and code disagree.
-            _ => std::panic::resume_unwind(Box::new("the turn was given up")),
+            _ => super::call::give_up(journal),
         }
     }
 
@@ -226,12 +230,20 @@ impl Context {
         self.turn().patched(id, location)
     }
 
-    /// Waits for all of them, in source order; see [`join_all`](super::join_all).
+    /// Waits for all of them: the outputs in the order of the futures.
+    ///
+    /// All are issued at once. For many calls prefer [`Context::join_all_limit`]: one turn may ask for 10,000 things.
+    ///
+    /// # Determinism
+    /// Polled in the order given; the operations are numbered in that order.
     pub fn join_all<I: IntoIterator<Item: super::Durable>>(&self, futures: I) -> super::JoinAll<I::Item> {
         super::join_all(futures)
     }
 
-    /// Waits for all of them, or for the first error.
+    /// Waits for all of them, or for the first error; the others are dropped then, which cancels them.
+    ///
+    /// # Determinism
+    /// As for [`Context::join_all`].
     pub fn try_join_all<T, E, I>(&self, futures: I) -> super::TryJoinAll<I::Item>
     where
         I: IntoIterator<Item: super::Durable + Future<Output = Result<T, E>>>,
@@ -240,6 +252,9 @@ impl Context {
     }
 
     /// Waits for all of them, at most `limit` at a time: the next is issued when one is done.
+    ///
+    /// # Determinism
+    /// As for [`Context::join_all`].
     pub fn join_all_limit<I: IntoIterator<Item: super::Durable>>(
         &self,
         limit: usize,
@@ -267,6 +282,7 @@ impl fmt::Debug for Context {
         f.debug_struct("Context")
             .field("instance_id", &self.0.facts.id)
             .field("name", &self.0.facts.name)
+            .field("key", &self.0.facts.key)
             .field("execution", &self.0.facts.execution)
             .finish_non_exhaustive()
     }
@@ -367,5 +383,24 @@ impl<S> Deref for OrchestrationContext<S> {
 impl<S> fmt::Debug for OrchestrationContext<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_a_custom_status_counts_utf16_and_is_strict() {
+        let limit = 16 * 1024;
+        let check = |text: &str| check_custom_status(&JsonText::from_string(format!("\"{text}\"")), limit);
+        let too_large = |size| Err(CustomStatusError::TooLarge { size, limit });
+        // Two quotation marks; one UTF-16 unit for each é, which has two bytes in UTF-8, and two for each face.
+        assert_eq!(check(&"é".repeat(8 * 1024 - 2)), Ok(()));
+        assert_eq!(check(&"é".repeat(8 * 1024 - 1)), too_large(16 * 1024 + 2));
+        assert_eq!(check(&"x".repeat(8 * 1024 - 2)), Ok(()));
+        assert_eq!(check(&"x".repeat(8 * 1024 - 1)), too_large(16 * 1024 + 2));
+        assert_eq!(check(&"😀".repeat(4 * 1024 - 1)), Ok(()));
+        assert_eq!(check(&"😀".repeat(4 * 1024)), too_large(16 * 1024 + 4));
     }
 }

@@ -11,8 +11,9 @@ use crate::model::failure::FailureDetails;
 use crate::model::json::{DecodeError, EncodeError};
 
 /// The error types of failures that the engine makes itself. They are recorded, so they never change.
-#[allow(dead_code, reason = "for whoever makes or reads records")]
 pub(crate) mod kind {
+    /// What they all begin with; names of Rust types never do.
+    pub(crate) const PREFIX: &str = "persevere.";
     /// The activity ran out of its time.
     pub(crate) const TIMED_OUT: &str = "persevere.TimedOut";
     /// The call was cancelled.
@@ -80,7 +81,6 @@ impl<E> CallError<E> {
 
 impl<E: Failure> CallError<E> {
     /// The error that a recorded failure stands for.
-    #[allow(dead_code, reason = "for whoever makes or reads records")]
     pub(crate) fn from_details(details: FailureDetails) -> Self {
         match details.error_type() {
             kind::TIMED_OUT => Self::TimedOut(details),
@@ -88,7 +88,8 @@ impl<E: Failure> CallError<E> {
             kind::NOT_REGISTERED => Self::NotRegistered(details),
             kind::ENCODE => Self::Encode(details),
             kind::DECODE => Self::Decode(details),
-            kind::PANIC => Self::Failed(details),
+            // What the engine makes itself is no error of the application, even where that takes every error.
+            engine if engine.starts_with(kind::PREFIX) => Self::Failed(details),
             _ => match E::__from_details(&details) {
                 Some(error) => Self::App { error, details },
                 None => Self::Failed(details),
@@ -184,7 +185,8 @@ macro_rules! catch_all_error {
         $(#[$doc])*
         ///
         /// It does not implement `std::error::Error`: that is what lets `?` turn every error into it.
-        #[derive(Clone, PartialEq)]
+        #[derive(Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(transparent)]
         pub struct $name(FailureDetails);
 
         impl $name {
@@ -264,10 +266,10 @@ mod tests {
         Declined(String),
     }
 
-    fn through<E, F>(error: E) -> FailureDetails
+    fn through<E>(error: E) -> FailureDetails
     where
         OrchestrationError: From<E>,
-        F: From<E>,
+        ActivityError: From<E>,
     {
         OrchestrationError::from(error).into_details()
     }
@@ -307,16 +309,16 @@ mod tests {
 
     #[test]
     fn the_question_mark_takes_every_error() {
-        through::<_, ActivityError>(std::io::Error::other("disk"));
-        through::<_, ActivityError>("text");
-        through::<_, ActivityError>("text".to_owned());
-        through::<_, ActivityError>(TimedOut::new(Duration::from_secs(1)));
-        through::<_, ActivityError>(CustomStatusError::TooLarge { size: 2, limit: 1 });
-        through::<_, ActivityError>(EncodeError("e".to_owned()));
-        through::<_, ActivityError>(ActivityError::new("a"));
-        through::<_, ActivityError>(OrchestrationError::new("o"));
+        through(std::io::Error::other("disk"));
+        through("text");
+        through("text".to_owned());
+        through(TimedOut::new(Duration::from_secs(1)));
+        through(CustomStatusError::TooLarge { size: 2, limit: 1 });
+        through(EncodeError("e".to_owned()));
+        through(ActivityError::new("a"));
+        through(OrchestrationError::new("o"));
         let boxed: Box<dyn Error + Send + Sync> = "boxed".into();
-        assert_eq!(through::<_, ActivityError>(boxed).message(), "boxed");
+        assert_eq!(through(boxed).message(), "boxed");
     }
 
     #[test]
@@ -338,10 +340,14 @@ mod tests {
             Pay(#[from] CallError<PayError>),
             #[error(transparent)]
             Late(#[from] TimedOut),
+            #[error(transparent)]
+            Ship(#[from] CallError<ActivityError>),
         }
         let details = PayError::Declined("x".to_owned()).__to_details();
+        let no_truck = ActivityError::new("no truck").into_details();
         for error in [
-            OrderError::from(CallError::from_details(details)),
+            OrderError::from(CallError::<PayError>::from_details(details)),
+            OrderError::from(CallError::<ActivityError>::from_details(no_truck)),
             OrderError::from(TimedOut::new(Duration::from_millis(1))),
         ] {
             let recorded = error.__to_details();

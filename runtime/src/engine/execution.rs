@@ -220,6 +220,12 @@ impl LiveExecution {
         self.ctx.journal().buffered_events() + deferred
     }
 
+    /// The custom status as the code computes it.
+    #[cfg(test)]
+    pub(crate) fn custom_status(&self) -> Option<JsonText> {
+        self.ctx.journal().custom_status().cloned()
+    }
+
     /// The events nobody took, for the next execution.
     pub(crate) fn take_events(&self) -> Vec<(String, JsonText)> {
         self.ctx.journal().take_events()

@@ -230,6 +230,16 @@ pub enum Refusal {
         /// The limit in the same unit.
         limit: usize,
     },
+    /// The custom status given at start is larger than the limit.
+    #[error(
+        "the custom status has {size} bytes as UTF-16, and {limit} are allowed: store the data elsewhere and put a reference to it here"
+    )]
+    CustomStatusTooLarge {
+        /// Its size in bytes, as UTF-16.
+        size: usize,
+        /// The limit in the same unit.
+        limit: usize,
+    },
     /// The instance holds as many events that nobody took as it may.
     #[error("instance `{id}` holds {limit} events that it has not taken: wait until it takes some")]
     TooManyEvents {
@@ -289,6 +299,8 @@ pub enum Effect {
         /// The answer.
         result: Result<ClientAnswer, Refusal>,
     },
+    /// Every instance that the backlog named as parked has been tried again. Comes once after a recovery.
+    BacklogJudged,
     /// The head row is this now; wake those who wait for it.
     InstanceChanged(Arc<InstanceHead>),
 }

@@ -12,7 +12,11 @@ mod history;
 mod interface;
 mod partition;
 mod poll;
+#[cfg(test)]
+mod sim;
 mod stuck;
+#[cfg(test)]
+mod tests;
 
 pub use interface::{
     ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,

@@ -20,7 +20,7 @@ impl Timestamp {
 
     /// The given instant, rounded up to whole microseconds.
     pub fn from_utc_up(time: DateTime<Utc>) -> Self {
-        let exact = time.timestamp_subsec_nanos() % 1_000 == 0;
+        let exact = time.timestamp_subsec_nanos().is_multiple_of(1_000);
         Self(time.timestamp_micros().saturating_add(i64::from(!exact)))
     }
 

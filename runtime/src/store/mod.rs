@@ -18,7 +18,7 @@
 pub mod conformance;
 mod error;
 mod memory;
-mod rows;
+pub(crate) mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 

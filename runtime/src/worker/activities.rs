@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::activity_run::{ActivityCode, ActivityResult, ActivityRun, Report, Reporter};
-use super::engine_thread::Message;
+use super::notice::Notice;
 use crate::context::{ActivityContext, ActivityState, CancellationReason, CancellationToken};
 use crate::engine::{ActivityTask, PartitionInput};
 use crate::model::TaskId;
@@ -31,7 +31,7 @@ pub(crate) struct ActivityHost {
     pub(crate) code: Arc<dyn ActivityCode>,
     pub(crate) state: Arc<ActivityState>,
     pub(crate) tokio: Handle,
-    pub(crate) reports: UnboundedSender<Message>,
+    pub(crate) reports: UnboundedSender<Notice>,
 }
 
 #[derive(Debug)]

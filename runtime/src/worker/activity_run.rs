@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::Span;
 
-use super::engine_thread::Message;
+use super::notice::Notice;
 use crate::context::ActivityContext;
 use crate::contract::{BoxedActivity, kind};
 use crate::model::{FailureDetails, JsonText, TaskId};
@@ -67,11 +67,11 @@ pub(crate) struct Reporter {
     task: TaskId,
     run: u64,
     result: Option<ActivityResult>,
-    reports: UnboundedSender<Message>,
+    reports: UnboundedSender<Notice>,
 }
 
 impl Reporter {
-    pub(crate) fn new(task: TaskId, run: u64, reports: UnboundedSender<Message>) -> Self {
+    pub(crate) fn new(task: TaskId, run: u64, reports: UnboundedSender<Notice>) -> Self {
         Self { task, run, result: None, reports }
     }
 }
@@ -80,7 +80,7 @@ impl Drop for Reporter {
     fn drop(&mut self) {
         let report = Report { task: self.task, run: self.run, result: self.result.take() };
         // Without a receiver there is no engine that could record it.
-        let _ = self.reports.send(Message::ActivityEnded(report));
+        let _ = self.reports.send(Notice::ActivityEnded(report));
     }
 }
 

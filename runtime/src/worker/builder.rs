@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::activities::{Activities, ActivityHost};
 use super::calls::Calls;
@@ -130,6 +130,9 @@ impl RuntimeBuilder {
 
     /// Takes the store over and begins to work on what it holds.
     ///
+    /// Instances that the last runtime left parked are tried again before this returns: a reader sees them parked only
+    /// if this runtime cannot go on with them either.
+    ///
     /// # Errors
     /// [`StartError`] says what is missing or in the way. Nothing runs then.
     pub async fn start(self) -> Result<Runtime, StartError> {
@@ -138,7 +141,12 @@ impl RuntimeBuilder {
         let registry =
             Arc::new(if self.auto_register { Registry::auto() } else { Registry::new(self.registrations.clone()) }?);
         match take_over(Arc::clone(&store)).await {
-            Ok(opened) => self.spawn(store, registry, tokio, opened),
+            Ok(opened) => {
+                let (runtime, started) = self.spawn(store, registry, tokio, opened)?;
+                // An engine that ends before that answers every call with the reason.
+                let _ = started.await;
+                Ok(runtime)
+            }
             Err(error) => {
                 // The store may be claimed by now; it must not stay open for a runtime that is not there.
                 if let Err(error) = store.close().await {
@@ -155,7 +163,8 @@ impl RuntimeBuilder {
         registry: Arc<Registry>,
         tokio: tokio::runtime::Handle,
         opened: Opened,
-    ) -> Result<Runtime, StartError> {
+    ) -> Result<(Runtime, oneshot::Receiver<()>), StartError> {
+        let (judged, started) = oneshot::channel();
         let (messages, internal) = mpsc::unbounded_channel();
         let (calls, client) = mpsc::channel(self.limits.client_calls.max(1));
         let (hub, ending) = (Arc::new(ChangeHub::new()), Arc::new(Ending::default()));
@@ -171,6 +180,7 @@ impl RuntimeBuilder {
                 activities: Activities::new(host, self.limits.activities(self.concurrent_activities)),
                 calls: Calls::default(),
                 hub: Arc::clone(&hub),
+                started: Some(judged),
             },
             parts: SessionParts {
                 store,
@@ -190,6 +200,6 @@ impl RuntimeBuilder {
             .spawn(move || engine.run(opened))
             .map_err(|error| StartError::Thread { detail: error.to_string() })?;
         let port = RuntimePort { calls, store: access, hub, clock: self.clock, ending: Arc::clone(&ending) };
-        Ok(Runtime::new(Client::new(Arc::new(port)), messages, thread, ending, self.grace))
+        Ok((Runtime::new(Client::new(Arc::new(port)), messages, thread, ending, self.grace), started))
     }
 }

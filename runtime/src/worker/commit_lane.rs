@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::backoff::Backoff;
-use super::session::Loss;
+use super::loss::Loss;
 use crate::engine::CommitNumber;
 use crate::model::{CommitBatch, Epoch, TurnCommit};
 use crate::store::{CommitError, Store, StoreFuture};

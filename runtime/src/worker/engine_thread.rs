@@ -19,13 +19,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
-use super::activity_run::{Report, panic_message};
+use super::activity_run::panic_message;
 use super::calls::ClientCall;
 use super::clock::Clock;
 use super::ending::{End, Ending};
+use super::loss::Loss;
+use super::notice::Notice;
 use super::phase::Phase;
 use super::recovery::{Opened, Recovery};
-use super::session::{Loss, Session, SessionParts};
+use super::session::{Session, SessionParts};
 use super::shutdown::{Stop, StopRequest, StopStep};
 use super::store_access::StoreAccess;
 use super::world::World;
@@ -40,21 +42,12 @@ const LOSSES_IN_A_ROW: u32 = 3;
 /// Messages of one queue that one round takes.
 const MESSAGES_PER_ROUND: usize = 1_024;
 
-/// What the internal queue carries. Each answers something outstanding, so the queue needs no bound.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// An activity has ended.
-    ActivityEnded(Report),
-    /// Stop.
-    Stop(StopRequest),
-}
-
 /// What the engine thread is made of.
 pub(crate) struct EngineThread {
     pub(crate) parts: SessionParts,
     pub(crate) world: World,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) internal: UnboundedReceiver<Message>,
+    pub(crate) internal: UnboundedReceiver<Notice>,
     pub(crate) client: Receiver<ClientCall>,
     /// Calls that the partition has at a time.
     pub(crate) calls_bound: usize,
@@ -161,14 +154,14 @@ impl Engine {
         let mut loss = Ok(());
         for message in messages {
             match message {
-                Message::ActivityEnded(report) => {
+                Notice::ActivityEnded(report) => {
                     let input = self.thread.world.activities.ended(report);
                     // Without a session the table keeps the result, and the next session asks for it.
                     if let (Some(input), Phase::Running(session), Ok(())) = (input, &mut self.phase, &loss) {
                         loss = session.handle(now, input);
                     }
                 }
-                Message::Stop(request) => loss = loss.and(self.begin_stop(request)),
+                Notice::Stop(request) => loss = loss.and(self.begin_stop(request)),
             }
         }
         loss.map(|()| true)

@@ -29,6 +29,8 @@ mod error;
 mod gate;
 mod limits;
 mod loads;
+mod loss;
+mod notice;
 mod phase;
 mod port;
 mod recovery;

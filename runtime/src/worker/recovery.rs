@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::backoff::Backoff;
-use super::session::Loss;
+use super::loss::Loss;
 use crate::store::{Backlog, Claim, LoadError, OpenError, Store, StoreFuture};
 
 /// What a session begins with.

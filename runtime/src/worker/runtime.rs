@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::builder::RuntimeBuilder;
 use super::ending::{End, Ending};
-use super::engine_thread::Message;
+use super::notice::Notice;
 use super::shutdown::{ShutdownError, StopRequest};
 use crate::client::Client;
 
@@ -27,7 +27,7 @@ const DROP_PATIENCE: Duration = Duration::from_secs(5);
 /// that run are not waited for, and run again after the next start.
 pub struct Runtime {
     client: Client,
-    messages: UnboundedSender<Message>,
+    messages: UnboundedSender<Notice>,
     thread: Option<JoinHandle<()>>,
     ending: Arc<Ending>,
     grace: Duration,
@@ -41,7 +41,7 @@ impl Runtime {
 
     pub(crate) fn new(
         client: Client,
-        messages: UnboundedSender<Message>,
+        messages: UnboundedSender<Notice>,
         thread: JoinHandle<()>,
         ending: Arc<Ending>,
         grace: Duration,
@@ -66,7 +66,7 @@ impl Runtime {
     pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
         let (done, told) = oneshot::channel();
         let request = StopRequest { grace: self.grace, after_cancel: AFTER_CANCEL.min(self.grace), done };
-        let told = match self.messages.send(Message::Stop(request)) {
+        let told = match self.messages.send(Notice::Stop(request)) {
             Ok(()) => told.await.ok(),
             Err(_) => None,
         };
@@ -92,7 +92,7 @@ impl Drop for Runtime {
         let (done, _) = oneshot::channel();
         let request = StopRequest { grace: Duration::ZERO, after_cancel: Duration::ZERO, done };
         // Without a receiver the thread has ended.
-        let _ = self.messages.send(Message::Stop(request));
+        let _ = self.messages.send(Notice::Stop(request));
         let (ended, end) = sync_channel::<()>(0);
         let waiter = std::thread::Builder::new().name("persevere-drop".to_owned()).spawn(move || {
             let _ = thread.join();

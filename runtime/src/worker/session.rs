@@ -15,20 +15,12 @@ use super::activity_run::panic_message;
 use super::commit_lane::{BatchBounds, CommitLane, LaneEvent};
 use super::gate::{Gate, Held};
 use super::loads::{Load, Loads};
+use super::loss::Loss;
 use super::world::World;
 use crate::engine::{CommitNumber, Effect, Partition, PartitionConfig, PartitionInput, PartitionOutput};
 use crate::model::Timestamp;
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, Store};
-
-/// Why memory cannot be gone on with.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Loss {
-    /// A recovery settles it.
-    Recover(String),
-    /// Nothing does.
-    Fatal(String),
-}
 
 /// How far memory may run ahead of the store.
 #[derive(Clone, Copy, Debug)]
@@ -219,6 +211,7 @@ impl Session {
                 }
                 Held::Effect(Effect::Reply { request, result }) => world.reply(request, result),
                 Held::Effect(Effect::InstanceChanged(head)) => world.show(head),
+                Held::Effect(Effect::BacklogJudged) => world.backlog_is_judged(),
                 Held::TasksSettled { tasks, reason } => {
                     tasks.into_iter().for_each(|task| world.activities.settle(task, reason));
                 }

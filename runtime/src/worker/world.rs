@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::activities::Activities;
 use super::calls::Calls;
 use crate::client::{ChangeHub, SubmitError};
@@ -13,6 +15,8 @@ pub(crate) struct World {
     pub(crate) activities: Activities,
     pub(crate) calls: Calls,
     pub(crate) hub: Arc<ChangeHub>,
+    /// Whoever waits for the runtime to have tried again what its predecessor left parked.
+    pub(crate) started: Option<oneshot::Sender<()>>,
 }
 
 impl World {
@@ -22,6 +26,14 @@ impl World {
             tracing::warn!(instance = %head.id, orchestrator = head.name, reason, "the instance is parked");
         }
         self.hub.publish(head);
+    }
+
+    /// What was parked in the store is parked for a reason of this process, or goes on.
+    pub(crate) fn backlog_is_judged(&mut self) {
+        if let Some(started) = self.started.take() {
+            // Nobody waits when the start was given up.
+            let _ = started.send(());
+        }
     }
 
     pub(crate) fn reply(&mut self, request: RequestId, result: Result<ClientAnswer, Refusal>) {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use persevere::RuntimeStatus;
+use persevere::model::Action;
 use persevere::testing::decode_record;
-use persevere_tests::crash::ledger;
+use persevere_tests::crash::ledger::{self, Line};
 use rusqlite::{Connection, params};
 
 use super::history::{Settled, Steps};
@@ -19,6 +20,8 @@ pub(super) struct Looks {
     /// Ended instances, with their rows as they were found; and from which line on.
     ended: BTreeMap<i64, (Head, usize)>,
     ended_ids: BTreeMap<String, usize>,
+    /// Lines of the ledger that were compared with the store.
+    compared: usize,
 }
 
 /// A head row.
@@ -47,6 +50,7 @@ impl Looks {
             recorded: 0,
             ended: BTreeMap::new(),
             ended_ids: BTreeMap::new(),
+            compared: 0,
         }
     }
 
@@ -67,9 +71,15 @@ impl Looks {
 
     /// Checks the store as it is. `over`: everything has ended, and the store was closed.
     pub(super) fn look(&mut self, over: bool) {
-        let lines = ledger::read(&self.folder.join("ledger.log")).len();
+        let ledger = ledger::read(&self.folder.join("ledger.log"));
+        let lines = ledger.len();
         let Some(store) = self.copy() else { return };
         let heads = heads(&store);
+        for line in &ledger[std::mem::replace(&mut self.compared, lines)..] {
+            if let Line::Begin(key, id, _) = line {
+                was_scheduled(&store, &heads, key, id);
+            }
+        }
         for (key, (head, _)) in &self.ended {
             assert_eq!(heads.get(key), Some(head), "an ended instance changed");
         }
@@ -164,6 +174,21 @@ fn rows(store: &Connection, table: &str, head: &Head) -> BTreeSet<u32> {
         operation
     })
     .collect()
+}
+
+/// An activity that has begun was scheduled before, durably: its record is there.
+fn was_scheduled(store: &Connection, heads: &BTreeMap<i64, Head>, task: &str, id: &str) {
+    let numbers: Vec<i64> = task.split('.').map(|number| number.parse().unwrap()).collect();
+    let [key, execution, operation] = numbers[..] else { panic!("{task} is no idempotency key") };
+    let head = heads.get(&key).unwrap_or_else(|| panic!("{task} of {id} ran, and the store knows no such instance"));
+    let schedules = |action: &Action| {
+        matches!(action, Action::ScheduleTask { .. })
+            && action.operation().is_some_and(|issued| i64::from(issued.0) == operation)
+    };
+    // The history of an execution goes with its end.
+    let recorded =
+        head.execution > execution || records(store, head).iter().any(|record| record.actions.iter().any(schedules));
+    assert!(head.execution >= execution && recorded, "{task} of {id} ran, and its schedule is not in the store");
 }
 
 /// Every row belongs to an instance that is there, and every sub-orchestration to a parent that started it once.

@@ -1,15 +1,14 @@
 //! Finds the slot that something is for: in memory, or by one lookup behind which everything for the same instance waits.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::slot::{Phase, Slot, TaskAnchor};
-use super::{Partition, TaskState};
-use crate::context::payload_too_large;
+use super::slot::{Phase, Slot};
+use super::{BacklogToken, Partition, TaskState};
+use crate::context::{check_custom_status, payload_too_large};
+use crate::contract::CustomStatusError;
 use crate::engine::stuck::CORRUPT;
-use crate::engine::{
-    ClientOperation, CommitNumber, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
-};
+use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket};
 use crate::model::{FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp};
 use crate::store::{InstanceRef, LoadError};
 
@@ -18,77 +17,97 @@ use crate::store::{InstanceRef, LoadError};
 pub(super) enum Addressed {
     Client(RequestId, ClientOperation),
     Message(InboxId, Message),
-    Task { task: TaskId, result: Result<JsonText, FailureDetails>, anchor: TaskAnchor },
+    Task { task: TaskId, result: Result<JsonText, FailureDetails> },
     Timer(TimerRow),
-    RetryParked,
-    Park(String),
+    RetryParked(InstanceKey, BacklogToken),
+    Park(InstanceKey, String, BacklogToken),
 }
 
-/// The lookups under way.
-///
-/// An answer counts only while its instance has not been in memory since it was asked for: what comes into memory takes
-/// along everything that waits for it, and the tickets with it.
-#[derive(Debug, Default)]
-pub(super) struct Lookups {
-    by_id: HashMap<InstanceId, Waiting>,
-    by_key: HashMap<InstanceKey, Waiting>,
-    tickets: BTreeMap<Ticket, Target>,
-    /// Slots whose records are wanted once this commit of theirs is durable.
-    deferred: VecDeque<(CommitNumber, InstanceKey)>,
-}
-
-/// What waits for one lookup.
-#[derive(Debug)]
-struct Waiting {
-    ticket: Ticket,
-    what: Vec<Addressed>,
-}
-
-#[derive(Debug)]
+/// By what an instance is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
     Id(InstanceId),
     Key(InstanceKey),
+}
+
+/// The lookups under way. Everything for one instance waits behind one of them, in the order of acceptance.
+#[derive(Debug, Default)]
+pub(super) struct Lookups {
+    by_id: HashMap<InstanceId, Lookup>,
+    by_key: HashMap<InstanceKey, Lookup>,
+    tickets: BTreeMap<Ticket, Asked>,
+    accepted: u64,
+}
+
+#[derive(Debug)]
+struct Lookup {
+    ticket: Ticket,
+    /// Numbered by acceptance: what is found by id and what is found by key may be for the same instance.
+    waiting: Vec<(u64, Addressed)>,
+}
+
+/// What a ticket stands for.
+#[derive(Debug)]
+enum Asked {
+    Instance { target: Target, with_history: bool },
     History(InstanceKey),
 }
 
 impl Lookups {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.tickets.is_empty() && self.deferred.is_empty()
+        self.tickets.is_empty()
     }
 
-    pub(super) fn take_by_id(&mut self, id: &InstanceId) -> Vec<Addressed> {
-        let waiting = self.by_id.remove(id);
-        self.take(waiting)
+    fn get_mut(&mut self, target: &Target) -> Option<&mut Lookup> {
+        match target {
+            Target::Id(id) => self.by_id.get_mut(id),
+            Target::Key(key) => self.by_key.get_mut(key),
+        }
     }
 
-    fn take_by_key(&mut self, key: InstanceKey) -> Vec<Addressed> {
-        let waiting = self.by_key.remove(&key);
-        self.take(waiting)
-    }
-
-    fn take(&mut self, waiting: Option<Waiting>) -> Vec<Addressed> {
-        let Some(Waiting { ticket, what }) = waiting else { return Vec::new() };
+    /// Ends a lookup. Its ticket, if it is still out, is answered in vain: what it reads may be old by then.
+    fn end(&mut self, target: &Target) -> Vec<(u64, Addressed)> {
+        let lookup = match target {
+            Target::Id(id) => self.by_id.remove(id),
+            Target::Key(key) => self.by_key.remove(key),
+        };
+        let Some(Lookup { ticket, waiting }) = lookup else { return Vec::new() };
         self.tickets.remove(&ticket);
-        what
+        waiting
     }
 }
 
 impl Addressed {
+    /// For which instance. A start without an id is never looked up.
+    fn target(&self) -> Option<Target> {
+        Some(match self {
+            Self::Client(_, operation) => Target::Id(operation.target()?.clone()),
+            Self::Message(
+                _,
+                Message::Start { target, .. } | Message::Event { target, .. } | Message::Terminate { target, .. },
+            ) => Target::Id(target.clone()),
+            Self::Message(_, Message::ChildDone { parent, .. } | Message::TaskRefused { parent, .. }) => {
+                Target::Key(parent.key)
+            }
+            Self::Task { task, .. } => Target::Key(task.key),
+            Self::Timer(row) => Target::Key(row.key),
+            Self::RetryParked(key, _) | Self::Park(key, ..) => Target::Key(*key),
+        })
+    }
+
     /// Whether the turn that it leads to is likely to need the turn records.
     fn needs_history(&self) -> bool {
         match self {
-            Self::Client(_, operation) => {
-                matches!(
-                    operation,
-                    ClientOperation::RaiseEvent { .. }
-                        | ClientOperation::Resume { .. }
-                        | ClientOperation::RetryParked { .. }
-                )
-            }
+            Self::Client(_, operation) => matches!(
+                operation,
+                ClientOperation::RaiseEvent { .. }
+                    | ClientOperation::Resume { .. }
+                    | ClientOperation::RetryParked { .. }
+            ),
             Self::Message(_, message) => matches!(message, Message::Event { .. } | Message::ChildDone { .. }),
-            Self::Task { .. } | Self::Timer(_) | Self::RetryParked => true,
-            Self::Park(_) => false,
+            Self::Task { .. } | Self::Timer(_) | Self::RetryParked(..) => true,
+            Self::Park(..) => false,
         }
     }
 }
@@ -98,24 +117,15 @@ impl Partition {
         if let Some(refusal) = self.refuse_at_the_edge(&operation) {
             return self.reply(request, Err(refusal));
         }
-        let id = match &operation {
-            ClientOperation::Start(start) => match &start.id {
-                Some(id) => id.clone(),
-                None => {
-                    // Minted from a fresh key: nobody can have it, so nothing is looked up.
-                    let mut start = start.clone();
-                    start.id = Some(InstanceId::minted(self.mint.instance_key()));
-                    return self.create(now, request, *start, None);
-                }
-            },
-            ClientOperation::RaiseEvent { id, .. }
-            | ClientOperation::Terminate { id, .. }
-            | ClientOperation::Suspend { id, .. }
-            | ClientOperation::Resume { id, .. }
-            | ClientOperation::Purge { id }
-            | ClientOperation::RetryParked { id } => id.clone(),
-        };
-        self.by_id(now, id, Addressed::Client(request, operation));
+        if let ClientOperation::Start(start) = &operation
+            && start.id.is_none()
+        {
+            // Minted from a fresh key: nobody can have it, so nothing is looked up.
+            let mut start = start.clone();
+            start.id = Some(InstanceId::minted(self.mint.instance_key()));
+            return self.create(now, request, *start, None);
+        }
+        self.address(now, Addressed::Client(request, operation));
     }
 
     fn refuse_at_the_edge(&self, operation: &ClientOperation) -> Option<Refusal> {
@@ -123,6 +133,12 @@ impl Partition {
             ClientOperation::Start(start) => {
                 if let Some(refusal) = self.refuse_unregistered(start) {
                     return Some(refusal);
+                }
+                let status_limit = self.config.execution.custom_status_bytes as usize;
+                let status =
+                    start.custom_status.as_ref().map_or(Ok(()), |text| check_custom_status(text, status_limit));
+                if let Err(CustomStatusError::TooLarge { size, limit }) = status {
+                    return Some(Refusal::CustomStatusTooLarge { size, limit });
                 }
                 &start.input
             }
@@ -142,19 +158,10 @@ impl Partition {
     }
 
     pub(super) fn message(&mut self, now: Timestamp, inbox: InboxId, message: Message) {
-        match &message {
-            Message::Start { target, minted: true, .. } if !self.ids.contains_key(target) => {
-                self.absent(now, Addressed::Message(inbox, message));
-            }
-            Message::Start { target, .. } | Message::Event { target, .. } | Message::Terminate { target, .. } => {
-                let target = target.clone();
-                self.by_id(now, target, Addressed::Message(inbox, message));
-            }
-            Message::ChildDone { parent, .. } | Message::TaskRefused { parent, .. } => {
-                let key = parent.key;
-                self.by_key(now, key, Addressed::Message(inbox, message));
-            }
-        }
+        let skips_lookup = matches!(&message, Message::Start { target, minted: true, .. }
+            if !self.ids.contains_key(target) && !self.lookups.by_id.contains_key(target));
+        let what = Addressed::Message(inbox, message);
+        if skips_lookup { self.absent(now, what) } else { self.address(now, what) }
     }
 
     pub(super) fn task_done(&mut self, now: Timestamp, task: TaskId, result: Result<JsonText, FailureDetails>) {
@@ -166,120 +173,125 @@ impl Partition {
         let limit = self.config.execution.payload_bytes as usize;
         let result = result
             .and_then(|value| if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) });
-        self.by_key(now, task.key, Addressed::Task { task, result, anchor: TaskAnchor::Task });
+        self.address(now, Addressed::Task { task, result });
     }
 
-    fn by_id(&mut self, now: Timestamp, id: InstanceId, what: Addressed) {
-        if let Some(key) = self.ids.get(&id) {
-            return self.apply(now, *key, what);
-        }
-        if let Some(waiting) = self.lookups.by_id.get_mut(&id) {
-            return waiting.what.push(what);
-        }
-        let with_history = what.needs_history();
-        let ticket = self.look_up(Target::Id(id.clone()), InstanceRef::Id(id.clone()), with_history);
-        self.lookups.by_id.insert(id, Waiting { ticket, what: vec![what] });
-    }
-
-    pub(super) fn by_key(&mut self, now: Timestamp, key: InstanceKey, what: Addressed) {
-        if self.slots.contains_key(&key) {
+    /// Gives something to its instance, or lets it wait for the lookup of it.
+    pub(super) fn address(&mut self, now: Timestamp, what: Addressed) {
+        let Some(target) = what.target() else { return };
+        if let Some(key) = self.in_memory(&target) {
             return self.apply(now, key, what);
         }
-        if let Some(waiting) = self.lookups.by_key.get_mut(&key) {
-            return waiting.what.push(what);
+        self.lookups.accepted += 1;
+        let number = self.lookups.accepted;
+        if let Some(lookup) = self.lookups.get_mut(&target) {
+            return lookup.waiting.push((number, what));
         }
         let with_history = what.needs_history();
-        let ticket = self.look_up(Target::Key(key), InstanceRef::Key(key), with_history);
-        self.lookups.by_key.insert(key, Waiting { ticket, what: vec![what] });
+        let ticket = self.look_up(target.clone(), with_history);
+        let lookup = Lookup { ticket, waiting: vec![(number, what)] };
+        match target {
+            Target::Id(id) => drop(self.lookups.by_id.insert(id, lookup)),
+            Target::Key(key) => drop(self.lookups.by_key.insert(key, lookup)),
+        }
     }
 
-    /// Asks for the records of a slot, as soon as the store has all of them.
+    fn in_memory(&self, target: &Target) -> Option<InstanceKey> {
+        match target {
+            Target::Id(id) => self.ids.get(id).copied(),
+            Target::Key(key) => self.slots.contains_key(key).then_some(*key),
+        }
+    }
+
+    /// Asks for the records of a slot: at once, or when its last commit is durable, for before that the store does not
+    /// have them all.
     pub(super) fn load_history(&mut self, slot: &mut Slot) {
-        let key = slot.head.key;
-        slot.phase = Phase::Loading;
         if slot.last_commit > self.durable {
-            self.lookups.deferred.push_back((slot.last_commit, key));
-        } else {
-            self.look_up(Target::History(key), InstanceRef::Key(key), true);
+            slot.phase = Phase::Awaiting;
+            return;
         }
-    }
-
-    /// Asks for what had to wait for a commit.
-    pub(super) fn load_deferred(&mut self) {
-        let durable = self.durable;
-        let mut due = Vec::new();
-        self.lookups.deferred.retain(|(number, key)| {
-            let wait = *number > durable;
-            if !wait {
-                due.push(*key);
-            }
-            wait
-        });
-        for key in due {
-            self.look_up(Target::History(key), InstanceRef::Key(key), true);
-        }
-    }
-
-    fn look_up(&mut self, target: Target, instance: InstanceRef, with_history: bool) -> Ticket {
+        slot.phase = Phase::Loading;
+        let key = slot.head.key;
         let ticket = self.ticket();
-        self.lookups.tickets.insert(ticket, target);
+        self.lookups.tickets.insert(ticket, Asked::History(key));
+        self.outputs.push(PartitionOutput::Load { ticket, target: InstanceRef::Key(key), with_history: true });
+    }
+
+    fn look_up(&mut self, target: Target, with_history: bool) -> Ticket {
+        let ticket = self.ticket();
+        let instance = match &target {
+            Target::Id(id) => InstanceRef::Id(id.clone()),
+            Target::Key(key) => InstanceRef::Key(*key),
+        };
+        self.lookups.tickets.insert(ticket, Asked::Instance { target, with_history });
         self.outputs.push(PartitionOutput::Load { ticket, target: instance, with_history });
         ticket
     }
 
     pub(super) fn loaded(&mut self, now: Timestamp, ticket: Ticket, result: Result<Option<LoadedInstance>, LoadError>) {
-        let mut waiting = match self.lookups.tickets.remove(&ticket) {
-            // It has come into memory another way, or asks again.
+        let (target, with_history) = match self.lookups.tickets.remove(&ticket) {
             None => return,
-            Some(Target::History(key)) => return self.history_loaded(key, result),
-            Some(Target::Id(id)) => self.lookups.take_by_id(&id),
-            Some(Target::Key(key)) => self.lookups.take_by_key(key),
+            Some(Asked::History(key)) => return self.history_loaded(key, result),
+            Some(Asked::Instance { target, with_history }) => (target, with_history),
         };
-        let key = match result {
-            Ok(Some(loaded)) => {
-                let id = loaded.stored.head.id.clone();
-                let key = self.admit(loaded);
-                waiting.extend(self.lookups.take_by_id(&id));
-                waiting.extend(self.lookups.take_by_key(key));
-                Some(key)
+        match result {
+            Ok(Some(loaded)) => self.found(now, &target, loaded),
+            Ok(None) => {
+                let waiting = self.lookups.end(&target);
+                self.give(now, waiting);
             }
-            Ok(None) => None,
-            Err(error) => return self.unreadable(waiting, &error),
-        };
-        for what in waiting {
+            // The head may be readable all the same; then the instance parks and says why.
+            Err(_) if with_history => {
+                let ticket = self.look_up(target.clone(), false);
+                if let Some(lookup) = self.lookups.get_mut(&target) {
+                    lookup.ticket = ticket;
+                }
+            }
+            Err(error) => {
+                let waiting = self.lookups.end(&target);
+                self.unreadable(waiting, &error);
+            }
+        }
+    }
+
+    fn found(&mut self, now: Timestamp, target: &Target, loaded: LoadedInstance) {
+        let (id, key) = (loaded.stored.head.id.clone(), loaded.stored.head.key);
+        let mut waiting = self.lookups.end(target);
+        if self.ids.get(&id).is_none_or(|known| *known == key) {
+            waiting.extend(self.lookups.end(&Target::Id(id)));
+            waiting.extend(self.lookups.end(&Target::Key(key)));
+            waiting.sort_by_key(|(number, _)| *number);
+            self.admit(loaded);
+        }
+        self.give(now, waiting);
+        self.cool_now(key);
+    }
+
+    /// Gives what has waited, in the order of acceptance.
+    fn give(&mut self, now: Timestamp, waiting: Vec<(u64, Addressed)>) {
+        for (_, what) in waiting {
             // An id may have got a life by what stood before this in the queue.
-            let current = match &what {
-                Addressed::Client(_, operation) => operation.target().and_then(|id| self.ids.get(id)).copied(),
-                Addressed::Message(
-                    _,
-                    Message::Start { target, .. } | Message::Event { target, .. } | Message::Terminate { target, .. },
-                ) => self.ids.get(target).copied(),
-                _ => key,
-            };
-            match current {
+            match what.target().and_then(|target| self.in_memory(&target)) {
                 Some(key) => self.apply(now, key, what),
                 None => self.absent(now, what),
             }
         }
-        if let Some(key) = key {
-            self.cool_now(key);
-        }
     }
 
     /// Takes a loaded instance into memory, unless it is there already: then memory is what counts.
-    fn admit(&mut self, loaded: LoadedInstance) -> InstanceKey {
+    fn admit(&mut self, loaded: LoadedInstance) {
         let LoadedInstance { stored, history } = loaded;
         let key = stored.head.key;
-        if !self.slots.contains_key(&key) && !self.ids.contains_key(&stored.head.id) {
-            self.ids.insert(stored.head.id.clone(), key);
-            let newest = stored.newest_record.unwrap_or(stored.head.created_at);
-            let unreadable = stored.head.parked.as_ref().is_some_and(|reason| reason.starts_with(CORRUPT));
-            let phase = if unreadable { Phase::Unreadable } else { Phase::Stored };
-            let mut slot = Slot::new(Arc::new(stored.head), stored.record_count, newest, phase);
-            slot.history = history;
-            self.slots.insert(key, slot);
+        if self.slots.contains_key(&key) {
+            return;
         }
-        key
+        self.ids.insert(stored.head.id.clone(), key);
+        let newest = stored.newest_record.unwrap_or(stored.head.created_at);
+        let unreadable = stored.head.parked.as_ref().is_some_and(|reason| reason.starts_with(CORRUPT));
+        let phase = if unreadable { Phase::Unreadable } else { Phase::Stored };
+        let mut slot = Slot::new(Arc::new(stored.head), stored.record_count, newest, phase);
+        slot.history = history;
+        self.slots.insert(key, slot);
     }
 
     fn history_loaded(&mut self, key: InstanceKey, result: Result<Option<LoadedInstance>, LoadError>) {
@@ -287,19 +299,15 @@ impl Partition {
         slot.phase = Phase::Stored;
         match result {
             Ok(Some(LoadedInstance { history: Some(history), .. })) => slot.history = Some(history),
-            Ok(_) => slot.history = Some(Vec::new()),
-            // An empty history is found to be damaged by its count of records, and parks the instance with that reason.
-            Err(error) => {
-                tracing::error!(instance = %slot.head.id, %error, "the history cannot be read");
-                slot.history = Some(Vec::new());
-            }
+            Ok(_) => slot.damage = Some("its rows are gone".to_owned()),
+            Err(error) => slot.damage = Some(error.to_string()),
         }
         self.make_ready(key);
     }
 
     /// The head row cannot be read. That is never taken for absent: callers hear of it, rows stay.
-    fn unreadable(&mut self, waiting: Vec<Addressed>, error: &LoadError) {
-        for what in waiting {
+    fn unreadable(&mut self, waiting: Vec<(u64, Addressed)>, error: &LoadError) {
+        for (_, what) in waiting {
             match what {
                 Addressed::Client(request, operation) => {
                     if let Some(id) = operation.target() {

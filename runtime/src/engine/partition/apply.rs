@@ -16,17 +16,19 @@ const ALREADY_EXISTS: &str = "persevere.AlreadyExists";
 impl Partition {
     /// Gives something to an instance in memory.
     pub(super) fn apply(&mut self, now: Timestamp, key: InstanceKey, what: Addressed) {
-        let Some(slot) = self.slots.get(&key) else { return };
+        let Some(slot) = self.slots.get(&key) else { return self.absent(now, what) };
         if matches!(slot.phase, Phase::Purged) && !matches!(what, Addressed::Client(_, ClientOperation::Start(_))) {
             return self.absent(now, what);
         }
         match what {
             Addressed::Client(request, operation) => self.apply_client(now, key, request, operation),
             Addressed::Message(inbox, message) => self.apply_message(now, key, inbox, message),
-            Addressed::Task { task, result, anchor } => self.push(key, Arrival::TaskDone { task, result, anchor }),
+            Addressed::Task { task, result } => {
+                self.push(key, Arrival::TaskDone { task, result, anchor: TaskAnchor::Task })
+            }
             Addressed::Timer(row) => self.push(key, Arrival::Timer(row)),
-            Addressed::RetryParked => self.push(key, Arrival::RetryParked { request: None }),
-            Addressed::Park(reason) => self.push(key, Arrival::Park { reason }),
+            Addressed::RetryParked(_, token) => self.push(key, Arrival::RetryParked { request: None, token }),
+            Addressed::Park(_, reason, token) => self.push(key, Arrival::Park { reason, token }),
         }
     }
 
@@ -42,8 +44,15 @@ impl Partition {
             tracing::error!(instance = %slot.head.id, ?arrival, "the instance cannot be read; what is for it stays where it is");
             return;
         }
+        if matches!(arrival, Arrival::RetryParked { .. })
+            && matches!(slot.phase, Phase::Unreadable)
+            && !self.blocked.contains_key(&key)
+        {
+            // It may have been restored. What comes from here on waits for the answer.
+            slot.phase = Phase::Stored;
+        }
         slot.arrivals.push_back(arrival);
-        if !matches!(slot.phase, Phase::Loading) {
+        if !slot.waits_for_records() {
             self.make_ready(key);
         }
     }
@@ -78,7 +87,7 @@ impl Partition {
             }
             ClientOperation::Suspend { reason, .. } => Arrival::Suspend { reason, request },
             ClientOperation::Resume { reason, .. } => Arrival::Resume { reason, request },
-            ClientOperation::RetryParked { .. } => Arrival::RetryParked { request: Some(request) },
+            ClientOperation::RetryParked { .. } => Arrival::RetryParked { request: Some(request), token: None },
             ClientOperation::Start(_) | ClientOperation::Purge { .. } => return,
         };
         self.push(key, arrival);
@@ -99,13 +108,26 @@ impl Partition {
         let head = Arc::clone(&slot.head);
         let same = head.start_hash == self.start_hash(&start);
         match start.reuse {
-            IdReusePolicy::ReplaceEnded if head.is_ended() => self.create(now, request, start, Some(key)),
-            IdReusePolicy::Attach | IdReusePolicy::ReplaceEnded if same && head.is_ended() => {
+            IdReusePolicy::ReplaceEnded if head.is_ended() => self.replace(now, key, request, start),
+            IdReusePolicy::Attach | IdReusePolicy::ReplaceEnded if same => {
                 self.reply(request, Ok(ClientAnswer::Started { id: head.id.clone(), key, created: false }));
             }
-            IdReusePolicy::Attach | IdReusePolicy::ReplaceEnded if same => self.push(key, Arrival::Attach { request }),
             _ => self.reply(request, Err(already_exists(&head))),
         }
+    }
+
+    /// Begins a new life of the id of an ended one. Its first commit removes the old one, which stays in memory until
+    /// then: the store still has it.
+    fn replace(&mut self, now: Timestamp, old: InstanceKey, request: RequestId, start: StartOperation) {
+        let id = start.id.clone();
+        self.create(now, request, start, Some(old));
+        if let Some(new) = id.and_then(|id| self.ids.get(&id)).copied() {
+            self.settle_fresh(now, new);
+        }
+        if let Some(slot) = self.slots.get_mut(&old) {
+            slot.phase = Phase::Purged;
+        }
+        self.touched(old, self.committed);
     }
 
     fn apply_message(&mut self, now: Timestamp, key: InstanceKey, inbox: InboxId, message: Message) {
@@ -159,7 +181,7 @@ impl Partition {
                 self.discard(inbox);
             }
             // The rows of a life that is gone are gone with it.
-            Addressed::Task { .. } | Addressed::Timer(_) | Addressed::RetryParked | Addressed::Park(_) => {}
+            Addressed::Task { .. } | Addressed::Timer(_) | Addressed::RetryParked(..) | Addressed::Park(..) => {}
         }
     }
 

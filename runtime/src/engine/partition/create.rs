@@ -131,14 +131,9 @@ impl Partition {
         };
         let mut slot = Slot::new(Arc::new(head), 0, now, Phase::Fresh(Box::new(started)));
         slot.arrivals.push_back(created);
-        // Whoever asked for this id in the meantime meets the new instance, not what the store held before.
-        let waiting = self.lookups.take_by_id(&birth.id);
         self.ids.insert(birth.id, key);
         self.slots.insert(key, slot);
         self.make_ready(key);
-        for what in waiting {
-            self.apply(now, key, what);
-        }
     }
 
     fn resolve_version(&self, start: &StartOperation) -> String {

@@ -98,6 +98,7 @@ impl Partition {
         }
         slot.live = None;
         slot.history = None;
+        self.blocked.remove(&slot.head.key);
         self.remove_rows(slot, &mut taken);
         self.refuse_rest(slot, &mut taken, ending.status);
         if let Some(parent) = slot.head.parent.clone() {
@@ -154,12 +155,7 @@ impl Partition {
                 }
                 Arrival::TaskDone { anchor: TaskAnchor::Inbox(inbox), .. } => (None, Some(inbox)),
                 Arrival::Terminate { request, anchor, .. } => (request, anchor),
-                Arrival::RetryParked { request } => (request, None),
-                Arrival::Attach { request } => {
-                    let (id, key) = (slot.head.id.clone(), slot.head.key);
-                    taken.replies.push((request, Ok(crate::engine::ClientAnswer::Started { id, key, created: false })));
-                    continue;
-                }
+                Arrival::RetryParked { request, .. } => (request, None),
                 Arrival::TaskDone { .. } | Arrival::Timer(_) | Arrival::Park { .. } | Arrival::Created { .. } => {
                     continue;
                 }
@@ -172,8 +168,10 @@ impl Partition {
 
     /// Whether the open sub-orchestrations can be told now; asks for the history when they cannot.
     pub(super) fn children_are_known(&mut self, slot: &mut Slot) -> bool {
-        let known =
-            slot.live.is_some() || slot.history.is_some() || matches!(slot.phase, Phase::Fresh(_) | Phase::Unreadable);
+        let known = slot.live.is_some()
+            || slot.history.is_some()
+            || slot.damage.is_some()
+            || matches!(slot.phase, Phase::Fresh(_) | Phase::Unreadable);
         if !known {
             self.load_history(slot);
         }
@@ -241,6 +239,8 @@ impl Partition {
             let mut live = LiveExecution::new(self.identity(slot), code.handler, Arc::new(started), record.inputs);
             live.history_bytes = taken.commit.record.as_ref().map_or(0, |record| record.bytes.len());
             slot.live = Some(live);
+        } else {
+            slot.history = taken.commit.record.as_ref().map(|record| vec![record.bytes.clone()]);
         }
         self.finish_turn(time, slot, taken);
     }

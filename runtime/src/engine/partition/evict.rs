@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Partition;
-use super::slot::Slot;
+use super::slot::{Phase, Slot};
 use crate::engine::CommitNumber;
 use crate::model::InstanceKey;
 
@@ -54,8 +54,21 @@ impl Partition {
     pub(super) fn cool(&mut self) {
         while self.cooling.front().is_some_and(|(number, _)| *number <= self.durable) {
             if let Some((_, key)) = self.cooling.pop_front() {
+                self.read_awaited(key);
                 self.cool_now(key);
             }
+        }
+    }
+
+    /// Asks for the records of a slot that waited for its last commit.
+    fn read_awaited(&mut self, key: InstanceKey) {
+        let durable = self.durable;
+        let awaiting = |slot: &Slot| matches!(slot.phase, Phase::Awaiting) && slot.last_commit <= durable;
+        if self.slots.get(&key).is_some_and(awaiting)
+            && let Some(mut slot) = self.slots.remove(&key)
+        {
+            self.load_history(&mut slot);
+            self.slots.insert(key, slot);
         }
     }
 

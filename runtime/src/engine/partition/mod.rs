@@ -66,7 +66,12 @@ pub struct Partition {
     polls: bool,
     next_ticket: u64,
     replayed_turns: u64,
+    /// Held by every instance of the backlog that is still to be parked or tried again; `None` when that is reported.
+    unjudged: BacklogToken,
 }
+
+/// Goes with what the backlog asks of an instance, and is dropped with it: so it cannot be forgotten that one is left.
+type BacklogToken = Option<Arc<()>>;
 
 /// A scheduled task without a recorded end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +94,8 @@ impl Partition {
             PartitionInput::Committed { upto } => self.became_durable(upto),
             PartitionInput::Tick => {}
         }
+        // What an instance sent was accepted before whatever comes in next.
+        self.deliver_messages(now);
     }
 
     /// Fires due timers and runs turns, at most `max_turns`. Returns whether more are ready.
@@ -104,6 +111,7 @@ impl Partition {
             }
         }
         self.evict();
+        self.report_judged();
         !self.ready.is_empty()
     }
 
@@ -138,10 +146,18 @@ impl Partition {
         self.ready.is_empty() && self.messages.is_empty() && self.committed == self.durable && self.lookups.is_empty()
     }
 
+    /// Says once that nothing of the backlog is left to be parked or tried again.
+    fn report_judged(&mut self) {
+        if self.unjudged.as_ref().is_some_and(|token| Arc::strong_count(token) == 1) {
+            self.unjudged = None;
+            self.effect(Effect::BacklogJudged);
+        }
+    }
+
     fn fire_timers(&mut self, now: Timestamp) {
         while self.polls && self.timers.first().is_some_and(|row| row.fire_at <= now) {
             if let Some(row) = self.timers.pop_first() {
-                self.by_key(now, row.key, Addressed::Timer(row));
+                self.address(now, Addressed::Timer(row));
             }
         }
     }
@@ -154,7 +170,6 @@ impl Partition {
 
     fn became_durable(&mut self, upto: CommitNumber) {
         self.durable = self.durable.max(upto);
-        self.load_deferred();
         self.cool();
         self.evict();
     }

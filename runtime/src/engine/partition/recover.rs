@@ -45,6 +45,7 @@ impl Partition {
             polls: true,
             next_ticket: 0,
             replayed_turns: 0,
+            unjudged: Some(Arc::new(())),
         };
         for row in backlog.timers {
             partition.add_timer(row);
@@ -68,8 +69,12 @@ impl Partition {
             }
         }
         for key in backlog.parked {
-            partition.by_key(now, key, Addressed::RetryParked);
+            let token = partition.unjudged.clone();
+            partition.address(now, Addressed::RetryParked(key, token));
         }
+        partition.report_judged();
+        // Before any new input: what was accepted first comes first.
+        partition.deliver_messages(now);
         partition
     }
 
@@ -96,7 +101,8 @@ impl Partition {
             };
             let reason = blocked.to_string();
             self.blocked.insert(group.key, reason.clone());
-            self.by_key(now, group.key, Addressed::Park(reason));
+            let token = self.unjudged.clone();
+            self.address(now, Addressed::Park(group.key, reason, token));
         }
     }
 }

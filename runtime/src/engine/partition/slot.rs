@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::BacklogToken;
 use crate::engine::execution::LiveExecution;
 use crate::engine::{CommitNumber, RequestId};
 use crate::model::{
@@ -25,6 +26,8 @@ pub(super) struct Slot {
     pub(super) live: Option<LiveExecution>,
     /// Its records, read and not replayed yet.
     pub(super) history: Option<Vec<Bytes>>,
+    /// Why its records could not be read.
+    pub(super) damage: Option<String>,
     pub(super) phase: Phase,
     /// The last turn commit about it. While that is not durable the slot stays: the store does not know it yet.
     pub(super) last_commit: CommitNumber,
@@ -47,6 +50,8 @@ pub(super) enum Phase {
     Fresh(Box<ExecutionStarted>),
     /// As the store has it, or will have it.
     Stored,
+    /// Its records are wanted, and its last commit is not durable.
+    Awaiting,
     /// Its records were asked for.
     Loading,
     /// It cannot be read. Nothing more is recorded.
@@ -63,10 +68,6 @@ pub(super) enum Arrival {
         request: Option<RequestId>,
         anchor: Option<InboxId>,
         replaces: Option<crate::model::InstanceKey>,
-    },
-    /// The same start again.
-    Attach {
-        request: RequestId,
     },
     Event {
         name: String,
@@ -102,10 +103,14 @@ pub(super) enum Arrival {
     },
     RetryParked {
         request: Option<RequestId>,
+        #[expect(dead_code, reason = "held, not read")]
+        token: BacklogToken,
     },
     /// It cannot go on although its code has not said so.
     Park {
         reason: String,
+        #[expect(dead_code, reason = "held, not read")]
+        token: BacklogToken,
     },
 }
 
@@ -134,6 +139,7 @@ impl Slot {
             arrivals: VecDeque::new(),
             live: None,
             history: None,
+            damage: None,
             phase,
             last_commit: CommitNumber(0),
             is_ready: false,
@@ -142,6 +148,11 @@ impl Slot {
             progressed: false,
             retry: false,
         }
+    }
+
+    /// Whether no turn runs before its records are here.
+    pub(super) fn waits_for_records(&self) -> bool {
+        matches!(self.phase, Phase::Awaiting | Phase::Loading)
     }
 
     /// Whether this life is over.

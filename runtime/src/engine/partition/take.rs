@@ -18,6 +18,8 @@ pub(super) struct Taken {
     pub(super) park: Option<String>,
     pub(super) effects: Vec<crate::engine::Effect>,
     pub(super) head_changed: bool,
+    /// The latest instant for which one of its timers was due: the turn is not before it, whatever the clock says.
+    pub(super) due: Timestamp,
     /// How many arrivals it took.
     pub(super) count: usize,
     events: usize,
@@ -47,10 +49,15 @@ impl Partition {
         let mut retry = slot.retry;
         let mut parked = slot.head.parked.is_some();
         let mut judged = false;
-        for arrival in slot.arrivals.iter().take(self.config.inputs_per_turn) {
+        // All of them, though one turn may not reach all: what is recorded on the way is polled by a later turn.
+        for arrival in &slot.arrivals {
             match arrival {
                 Arrival::Suspend { .. } => suspended = true,
-                Arrival::Resume { .. } => suspended = false,
+                Arrival::Resume { .. } => {
+                    // What was parked meanwhile could not be tried again while it was suspended.
+                    retry |= suspended;
+                    suspended = false;
+                }
                 Arrival::Terminate { recursive, .. } => return Plan::End { children: *recursive },
                 Arrival::RetryParked { .. } => retry = true,
                 Arrival::Park { .. } => parked = true,
@@ -59,7 +66,7 @@ impl Partition {
             }
         }
         let blocked = parked && (!retry || self.blocked.contains_key(&slot.head.key));
-        let due = slot.head.start_at.is_none_or(|at| at <= now);
+        let due = slot.head.start_at.is_none_or(|at| at <= now.max(slot.newest));
         if self.polls && due && !suspended && !blocked {
             Plan::Poll
         } else {
@@ -73,9 +80,9 @@ impl Partition {
         let mut held = Vec::new();
         let mut bytes = 0;
         while let Some(arrival) = slot.arrivals.pop_front() {
-            bytes += arrival.payload_len();
+            let size = arrival.payload_len();
             let full = taken.inputs.len() >= self.config.inputs_per_turn
-                || (bytes > self.config.input_bytes_per_turn && !taken.inputs.is_empty());
+                || (bytes + size > self.config.input_bytes_per_turn && !taken.inputs.is_empty());
             if full {
                 slot.arrivals.push_front(arrival);
                 break;
@@ -83,6 +90,7 @@ impl Partition {
             if let Some(arrival) = self.take_one(slot, &mut taken, arrival) {
                 held.push(arrival);
             } else {
+                bytes += size;
                 taken.count += 1;
             }
             if taken.terminate.is_some() {
@@ -100,10 +108,6 @@ impl Partition {
     fn take_one(&mut self, slot: &mut Slot, taken: &mut Taken, arrival: Arrival) -> Option<Arrival> {
         match arrival {
             Arrival::Created { request, anchor, replaces } => self.take_created(slot, taken, request, anchor, replaces),
-            Arrival::Attach { request } => {
-                let (id, key) = (slot.head.id.clone(), slot.head.key);
-                taken.replies.push((request, Ok(ClientAnswer::Started { id, key, created: false })));
-            }
             Arrival::Event { .. } => return self.take_event(slot, taken, arrival),
             Arrival::TaskDone { task, result, anchor } => {
                 if self.tasks.remove(&task).is_some() {
@@ -120,10 +124,13 @@ impl Partition {
                     taken.commit.inbox_done.push(inbox);
                 }
             }
+            // After a shutdown it is what brings the next poll.
+            Arrival::Timer(row) if row.operation == OperationId::START && !self.polls => {}
             Arrival::Timer(row) => {
                 let id = TaskId { key: row.key, execution: row.execution, operation: row.operation };
                 if self.timer_rows.remove(&id).is_some() {
                     taken.commit.timers_done.push(row);
+                    taken.due = taken.due.max(row.fire_at);
                     if row.operation != OperationId::START {
                         taken.inputs.push(Input::TimerFired { operation: row.operation });
                     }
@@ -152,14 +159,14 @@ impl Partition {
                 let wrong = (!taken.suspended).then(|| invalid_state(slot, slot.head.status, "resumed"));
                 self.take_switch(taken, request, wrong, Input::Resumed { reason }, false);
             }
-            Arrival::RetryParked { request } => {
+            Arrival::RetryParked { request, .. } => {
                 let parked = slot.head.parked.is_some();
                 slot.retry |= parked;
                 let answer =
                     if parked { Ok(ClientAnswer::Done) } else { Err(invalid_state(slot, slot.head.status, "retried")) };
                 taken.replies.extend(request.map(|request| (request, answer)));
             }
-            Arrival::Park { reason } => taken.park = Some(reason),
+            Arrival::Park { reason, .. } => taken.park = Some(reason),
         }
         None
     }

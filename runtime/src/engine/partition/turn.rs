@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::slot::{Arrival, Phase, Slot};
+use super::slot::{Phase, Slot};
 use super::take::{Plan, Taken};
 use super::{Partition, TaskState};
 use crate::context::Awaits;
@@ -20,6 +20,9 @@ use crate::model::{
 /// The failure type of an execution whose history has reached its limit.
 const HISTORY_LIMIT: &str = "persevere.HistoryLimit";
 
+/// The failure type of an execution whose code does not replay its history, where that is asked for.
+const NONDETERMINISM: &str = "persevere.Nondeterminism";
+
 /// Whether the code of an instance is in memory.
 enum Code {
     Live,
@@ -32,12 +35,11 @@ impl Partition {
     /// Runs one turn of an instance.
     pub(super) fn turn(&mut self, now: Timestamp, key: InstanceKey) {
         let Some(mut slot) = self.slots.remove(&key) else { return };
-        if !slot.is_over() && !matches!(slot.phase, Phase::Loading) {
+        if !slot.is_over() && !slot.waits_for_records() {
             self.turn_of(now, &mut slot);
         }
         self.live.note(key, &mut slot);
-        let again =
-            !slot.arrivals.is_empty() && !slot.is_ready && !matches!(slot.phase, Phase::Loading) && slot.progressed;
+        let again = !slot.arrivals.is_empty() && !slot.is_ready && !slot.waits_for_records() && slot.progressed;
         slot.progressed = false;
         self.slots.insert(key, slot);
         if again {
@@ -47,11 +49,6 @@ impl Partition {
     }
 
     fn turn_of(&mut self, now: Timestamp, slot: &mut Slot) {
-        if matches!(slot.phase, Phase::Unreadable)
-            && slot.arrivals.iter().any(|arrival| matches!(arrival, Arrival::RetryParked { .. }))
-        {
-            slot.phase = Phase::Stored;
-        }
         let plan = self.plan(now, slot);
         let mut stuck = None;
         let needs_code = matches!(plan, Plan::Poll | Plan::Record { replay: true });
@@ -65,8 +62,8 @@ impl Partition {
         if plan == (Plan::End { children: true }) && !self.children_are_known(slot) {
             return;
         }
-        let time = now.max(slot.newest);
         let mut taken = self.take(slot);
+        let time = now.max(slot.newest).max(taken.due);
         slot.progressed = taken.count > 0;
         if let Some(termination) = taken.terminate.take() {
             return self.terminate(time, slot, taken, termination);
@@ -75,7 +72,11 @@ impl Partition {
             return self.fail_by_limit(time, slot, taken);
         }
         match (plan, stuck) {
-            (Plan::Poll, None) => self.poll(time, now, slot, taken),
+            (Plan::Poll, None) if !taken.suspended => self.poll(time, now, slot, taken),
+            (_, Some(stuck @ Stuck::Mismatch { .. })) if self.config.fail_on_mismatch => {
+                let failure = FailureDetails::new(NONDETERMINISM, stuck.to_string()).non_retriable();
+                self.fail(time, slot, taken, failure);
+            }
             (_, Some(stuck)) => self.park(time, slot, taken, stuck.to_string()),
             (_, None) => match taken.park.take() {
                 Some(reason) => self.park(time, slot, taken, reason),
@@ -98,6 +99,9 @@ impl Partition {
                     Code::Stuck(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() })
                 }
             };
+        }
+        if let Some(detail) = slot.damage.take() {
+            return Code::Stuck(Stuck::Corrupt(detail));
         }
         let Some(rows) = slot.history.take() else {
             self.load_history(slot);
@@ -195,10 +199,6 @@ impl Partition {
             Err(stuck) => {
                 // The future has moved on in memory and cannot be used again.
                 slot.live = None;
-                if self.config.fail_on_mismatch && matches!(stuck, Stuck::Mismatch { .. }) {
-                    let failure = FailureDetails::new("persevere.Nondeterminism", stuck.to_string()).non_retriable();
-                    return self.fail(time, slot, taken, failure);
-                }
                 taken.park = None;
                 self.park(time, slot, taken, stuck.to_string());
             }
@@ -253,19 +253,20 @@ impl Partition {
             Arc::make_mut(&mut slot.head).status = status;
             taken.head_changed = true;
         }
-        self.anchor_first_poll(time, slot, &mut taken);
+        self.anchor_next_poll(time, slot, &mut taken);
         self.write_unpolled(time, slot, &mut taken);
         self.finish_turn(time, slot, taken);
     }
 
-    /// Gives an instance that waits for its first poll, or for the next start of the runtime, the row that wakes it.
-    fn anchor_first_poll(&mut self, time: Timestamp, slot: &Slot, taken: &mut Taken) {
+    /// Gives an instance that could run the row that wakes it: inputs that were recorded without a poll must not wait for
+    /// the next input to come.
+    fn anchor_next_poll(&mut self, time: Timestamp, slot: &Slot, taken: &mut Taken) {
         if taken.suspended || slot.head.parked.is_some() {
             return;
         }
         let fire_at = match slot.head.start_at.filter(|at| *at > time) {
             Some(at) => at,
-            None if !self.polls && !taken.inputs.is_empty() => time,
+            None if !taken.inputs.is_empty() => time,
             None => return,
         };
         let row =

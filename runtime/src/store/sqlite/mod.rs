@@ -18,6 +18,7 @@ mod row;
 mod schema;
 mod writer;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -162,15 +163,24 @@ impl SqliteStoreBuilder {
 impl Options {
     /// The same path for the same file, by whatever links and folders it is named: it leads to the lock.
     fn resolved_path(&self) -> Result<PathBuf, OpenError> {
+        if self.path.as_os_str() == ":memory:" {
+            return Err(self.failed("it names no file: for rows that are gone with the process, take a `MemoryStore`"));
+        }
         if let Ok(path) = self.path.canonicalize() {
-            return Ok(path);
+            return if path.is_dir() { Err(self.failed("it is a folder: name a file in it")) } else { Ok(path) };
         }
         let Some(name) = self.path.file_name() else { return Err(self.failed("the path names no file")) };
         let folder = match self.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        Ok(folder.canonicalize().map_err(|e| errors::file_error(&self.store(), &e))?.join(name))
+        match folder.canonicalize() {
+            Ok(folder) => Ok(folder.join(name)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(self.failed(&format!("its folder `{}` does not exist: create it first", folder.display())))
+            }
+            Err(error) => Err(errors::file_error(&self.store(), &error)),
+        }
     }
 
     fn store(&self) -> String {

@@ -39,7 +39,7 @@ impl ActivityCode for Scripted {
 struct Bench {
     code: Arc<Scripted>,
     activities: Activities,
-    messages: UnboundedReceiver<Message>,
+    messages: UnboundedReceiver<Notice>,
 }
 
 fn id(operation: u32) -> TaskId {
@@ -97,7 +97,7 @@ impl Bench {
     }
 
     async fn ended(&mut self) -> Option<(TaskId, ActivityResult)> {
-        let Some(Message::ActivityEnded(report)) = self.messages.recv().await else { panic!("no report") };
+        let Some(Notice::ActivityEnded(report)) = self.messages.recv().await else { panic!("no report") };
         self.activities.ended(report).map(done)
     }
 
@@ -251,7 +251,7 @@ fn a_tokio_runtime_that_goes_takes_runs_with_it_and_each_is_reported() {
     });
     drop(tokio);
     for _ in 0..3 {
-        let Ok(Message::ActivityEnded(report)) = bench.messages.try_recv() else { panic!("no report") };
+        let Ok(Notice::ActivityEnded(report)) = bench.messages.try_recv() else { panic!("no report") };
         assert!(bench.activities.ended(report).is_none());
     }
     assert_eq!((bench.activities.running(), bench.activities.entries.len()), (0, 0));

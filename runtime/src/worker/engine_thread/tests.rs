@@ -26,7 +26,7 @@ struct Bench {
     store: Arc<ScriptedStore>,
     engine: Engine,
     calls: mpsc::Sender<ClientCall>,
-    messages: mpsc::UnboundedSender<Message>,
+    messages: mpsc::UnboundedSender<Notice>,
     tokio: tokio::runtime::Runtime,
 }
 
@@ -67,6 +67,7 @@ impl Bench {
                 activities: Activities::new(host, bound),
                 calls: Calls::default(),
                 hub: Arc::new(ChangeHub::new()),
+                started: None,
             },
             access: Arc::new(StoreAccess::new(Arc::clone(&store_part))),
             parts: SessionParts { store: store_part, config: PartitionConfig::default(), registry, bounds },
@@ -263,7 +264,7 @@ fn b21_the_end_answers_what_the_partition_had_and_what_was_in_the_queue() {
     bench.settle().unwrap();
     let (done, mut told) = oneshot::channel();
     let now = std::time::Duration::ZERO;
-    bench.messages.send(Message::Stop(StopRequest { grace: now, after_cancel: now, done })).unwrap();
+    bench.messages.send(Notice::Stop(StopRequest { grace: now, after_cancel: now, done })).unwrap();
     bench.settle().unwrap();
     bench.engine.end(&End::Stopped, &mut Context::from_waker(Waker::noop()));
     assert!(matches!(had.try_recv(), Ok(Err(SubmitError::OutcomeUnknown { .. }))));

@@ -1,0 +1,123 @@
+//! Progress: a custom status after each step, watched as a live progress bar; and a crash in the middle of it.
+#![allow(clippy::print_stdout, reason = "an example prints what it shows")]
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use persevere::{ClientError, OrchestrationHandle, prelude::*};
+use persevere_examples::{ProgressPainter, exit, start_or_go_on};
+
+/// Greets cities one after the other, and shows how far it is.
+#[derive(Parser)]
+struct Options {
+    /// The cities to greet; Tokyo, Seattle and London if none are given
+    cities: Vec<String>,
+    /// Where the orchestration lives; `hello_cities.log` beside it gets a line for each greeting
+    #[arg(long, default_value = "hello_cities.db")]
+    database: PathBuf,
+    /// Abort the process once N more greetings are recorded; run it again to go on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    crash_after: Option<u32>,
+}
+
+/// The custom status: how far it is, and which city is being greeted.
+#[derive(Debug, Serialize, Deserialize)]
+struct Progress {
+    done: usize,
+    total: usize,
+    greeting: Option<String>,
+}
+
+/// Greets one city, which takes a second.
+#[activity]
+async fn say_hello(cx: &ActivityContext, city: String) -> Result<String, ActivityError> {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cx.state::<GreetingLog>().add(&city)?;
+    Ok(format!("Hello {city}!"))
+}
+
+/// Greets every city in turn.
+#[orchestrator]
+async fn hello_cities(
+    ctx: OrchestrationContext<Progress>,
+    cities: Vec<String>,
+) -> Result<Vec<String>, OrchestrationError> {
+    let total = cities.len();
+    let mut greetings = Vec::new();
+    for city in cities {
+        ctx.set_custom_status(&Progress { done: greetings.len(), total, greeting: Some(city.clone()) })?;
+        greetings.push(say_hello::call(&ctx, city).await?);
+    }
+    ctx.set_custom_status(&Progress { done: total, total, greeting: None })?;
+    Ok(greetings)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit(run(Options::parse()).await)
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let log = GreetingLog(options.database.with_file_name("hello_cities.log"));
+    let store = SqliteStore::open(&options.database)?;
+    let runtime = Runtime::builder().store(store).state(log).auto_register().start().await?;
+
+    let wanted = match options.cities.is_empty() {
+        true => ["Tokyo", "Seattle", "London"].map(str::to_owned).to_vec(),
+        false => options.cities.clone(),
+    };
+    let start = hello_cities::start(runtime.client(), wanted);
+    let hello = start_or_go_on(runtime.client(), "hello-cities", start).await?;
+    announce(&hello, &options.cities).await?;
+
+    let painter = ProgressPainter::new();
+    let mut done_before = hello.was_created().then_some(0);
+    let mut watch = hello.watch_custom_status();
+    while let Some(progress) = watch.next().await {
+        let Progress { done, total, greeting } = progress?;
+        painter.show(done, total, &greeting.map_or("done".to_owned(), |city| format!("greeting {city}")));
+        if let Some(more) = options.crash_after
+            && done >= *done_before.get_or_insert(done) + more as usize
+        {
+            painter.leave();
+            println!("Aborting, as asked, with {done} of {total} recorded. Run it again to go on.");
+            std::process::abort();
+        }
+    }
+    painter.leave();
+    for greeting in hello.result().await? {
+        println!("{greeting}");
+    }
+    println!("Custom status: {}", hello.metadata().await?.serialized_custom_status().unwrap_or("none"));
+    runtime.shutdown().await?;
+    Ok(())
+}
+
+/// Says which cities are greeted: those of an unfinished run come before those that are given now.
+async fn announce(hello: &OrchestrationHandle<hello_cities>, given: &[String]) -> Result<(), ClientError> {
+    let cities: Vec<String> = hello.metadata().await?.read_input_as()?;
+    if hello.was_created() {
+        println!("Greeting {}.", cities.join(", "));
+        return Ok(());
+    }
+    println!("Going on with the unfinished run: {}.", cities.join(", "));
+    if !given.is_empty() && given != cities {
+        println!("Run it again afterwards to greet {}.", given.join(", "));
+    }
+    Ok(())
+}
+
+/// The file that shows which greetings ran, in which process.
+struct GreetingLog(PathBuf);
+
+impl GreetingLog {
+    fn add(&self, city: &str) -> io::Result<()> {
+        let line = format!("greeted {city} in process {}\n", std::process::id());
+        File::options().create(true).append(true).open(&self.0)?.write_all(line.as_bytes())
+    }
+}

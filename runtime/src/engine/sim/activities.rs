@@ -1,0 +1,97 @@
+//! The driver's table of activities, and what simulated activities return.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::store::ModelStore;
+use crate::engine::{ActivityTask, PartitionInput};
+use crate::model::{FailureDetails, JsonText, TaskId};
+
+type ActivityResult = Result<JsonText, FailureDetails>;
+
+enum Stage {
+    Queued(ActivityTask),
+    Running(ActivityTask),
+    Finished(ActivityResult),
+}
+
+/// Which activities are queued, running, or finished and not recorded; and how often each ran.
+#[derive(Default)]
+pub(crate) struct Activities {
+    stages: BTreeMap<TaskId, Stage>,
+    /// How often each was started.
+    pub(crate) runs: BTreeMap<TaskId, u32>,
+    /// Those that were told to stop.
+    pub(crate) cancelled: Vec<TaskId>,
+}
+
+impl Activities {
+    /// One that has finished answers with its result again.
+    pub(super) fn run(&mut self, task: ActivityTask) -> Option<PartitionInput> {
+        match self.stages.get(&task.task) {
+            Some(Stage::Finished(result)) => Some(PartitionInput::TaskDone { task: task.task, result: result.clone() }),
+            Some(_) => None,
+            None => {
+                self.stages.insert(task.task, Stage::Queued(task));
+                None
+            }
+        }
+    }
+
+    pub(super) fn settle(&mut self, task: TaskId) {
+        if let Some(Stage::Running(_)) = self.stages.remove(&task) {
+            self.cancelled.push(task);
+        }
+    }
+
+    pub(super) fn retain(&mut self, rows: &BTreeSet<TaskId>) {
+        self.stages.retain(|task, _| rows.contains(task));
+    }
+
+    pub(super) fn crash(&mut self) {
+        self.stages.clear();
+    }
+
+    /// Starts what is queued.
+    pub(super) fn dispatch(&mut self, store: &ModelStore) {
+        for (id, stage) in &mut self.stages {
+            if let Stage::Queued(task) = stage {
+                let row = store.tasks.get(id).expect("an activity starts only while its schedule is durable");
+                assert_eq!(row.name, task.name);
+                *stage = Stage::Running(task.clone());
+                *self.runs.entry(*id).or_default() += 1;
+            }
+        }
+    }
+
+    pub(crate) fn running(&self) -> impl Iterator<Item = TaskId> {
+        self.stages.iter().filter(|(_, stage)| matches!(stage, Stage::Running(_))).map(|(id, _)| *id)
+    }
+
+    /// The input of a running activity.
+    pub(crate) fn input(&self, id: TaskId) -> Option<&JsonText> {
+        match self.stages.get(&id)? {
+            Stage::Running(task) | Stage::Queued(task) => Some(&task.input),
+            Stage::Finished(_) => None,
+        }
+    }
+
+    pub(super) fn finish(&mut self, id: TaskId) -> Option<PartitionInput> {
+        let stage = self.stages.get_mut(&id)?;
+        let Stage::Running(task) = stage else { return None };
+        let result = simulate(&task.name, &task.input);
+        *stage = Stage::Finished(result.clone());
+        Some(PartitionInput::TaskDone { task: id, result })
+    }
+
+    pub(crate) fn most_runs(&self) -> u32 {
+        self.runs.values().copied().max().unwrap_or(0)
+    }
+}
+
+/// `fail` fails, all others return their input.
+pub(crate) fn simulate(name: &str, input: &JsonText) -> ActivityResult {
+    match name {
+        "fail" => Err(FailureDetails::new("sim.Failed", input.as_str())),
+        _ => Ok(input.clone()),
+    }
+}

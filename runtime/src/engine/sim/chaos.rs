@@ -1,0 +1,285 @@
+//! A scheduler with a seed: programs are started, disturbed and killed in a random order; then everything heals, and
+//! nothing may be lost, doubled or stuck.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::code::registry;
+use super::program::{EVENTS, NAMES, OUTSIDE, Program, interpret};
+use super::{Answer, Fate, SECOND, Sim, id, start};
+use crate::engine::execution::{Identity, LiveExecution};
+use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, RequestId, history};
+use crate::model::{Execution, HeadChange, Input, InstanceKey, JsonText, KeyMint, RuntimeStatus};
+
+/// SplitMix64.
+#[derive(Clone)]
+pub(crate) struct Rng(pub(crate) u64);
+
+impl Rng {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (crate::context::next_random(&mut self.0) % bound.max(1) as u64) as usize
+    }
+
+    fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+}
+
+/// What may go wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Faults {
+    pub(crate) crashes: bool,
+    pub(crate) lost_commits: bool,
+    pub(crate) clock_jumps: bool,
+}
+
+/// One random run.
+pub(crate) struct Chaos {
+    pub(crate) sim: Sim,
+    rng: Rng,
+    programs: Vec<Program>,
+    faults: Faults,
+    raises: Vec<(RequestId, String)>,
+    starts: Vec<RequestId>,
+}
+
+impl Chaos {
+    pub(crate) fn new(seed: u64, programs: Vec<Program>, faults: Faults) -> Self {
+        let mut rng = Rng(seed);
+        let config = PartitionConfig {
+            live_instances: [0, 1, 10_000][rng.below(3)],
+            inputs_per_turn: [1, 2, 1_000][rng.below(3)],
+            input_bytes_per_turn: [1, 200, 4_000_000][rng.below(3)],
+            ..PartitionConfig::default()
+        };
+        let sim = Sim::new(config, registry(&[("program", interpret)]));
+        Self { sim, rng, programs, faults, raises: Vec::new(), starts: Vec::new() }
+    }
+
+    /// The disturbed part.
+    pub(crate) fn disturb(&mut self, steps: usize) {
+        for _ in 0..steps {
+            OUTSIDE.set(crate::context::next_random(&mut self.rng.0) >> 16);
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        let choice = self.rng.below(100);
+        match choice {
+            0..18 => self.client(),
+            18..45 => {
+                let turns = 1 + self.rng.below(4);
+                self.sim.run_some(turns);
+            }
+            45..62 => {
+                let turns = 1 + self.rng.below(4);
+                let fate = self.fate();
+                self.sim.commit(turns, fate);
+            }
+            62..70 => {
+                let place = self.rng.below(self.sim.loads.len());
+                self.sim.read(place);
+            }
+            70..80 => {
+                let place = self.rng.below(self.sim.loads.len());
+                self.sim.deliver_load(place);
+            }
+            80..90 => {
+                self.sim.start_activities();
+                let running: Vec<_> = self.sim.activities.running().collect();
+                if let Some(task) = running.get(self.rng.below(running.len())) {
+                    self.sim.finish(*task);
+                }
+            }
+            90..97 => self.clock(),
+            97 if self.faults.crashes => self.sim.crash(),
+            98 if self.faults.lost_commits => self.sim.recover(),
+            99 if self.faults.crashes => self.restart(),
+            _ => {}
+        }
+    }
+
+    fn fate(&mut self) -> Fate {
+        if !self.faults.lost_commits || !self.rng.one_in(8) {
+            Fate::Durable
+        } else if self.rng.one_in(2) {
+            Fate::LostBefore
+        } else {
+            Fate::LostAfter
+        }
+    }
+
+    fn clock(&mut self) {
+        let jump = self.rng.below(10);
+        self.sim.now.0 += match jump {
+            0 if self.faults.clock_jumps => 3_600 * SECOND,
+            1 if self.faults.clock_jumps => -3_600 * SECOND,
+            _ => self.rng.below(300) as i64,
+        };
+        self.sim.handle(crate::engine::PartitionInput::Tick);
+    }
+
+    /// A shutdown in good order, and the next start.
+    fn restart(&mut self) {
+        self.sim.partition.stop_polling();
+        self.sim.settle_rows();
+        self.sim.crash();
+    }
+
+    fn client(&mut self) {
+        let name = NAMES[self.rng.below(NAMES.len())];
+        match self.rng.below(20) {
+            0..7 => {
+                let program = &self.programs[self.rng.below(self.programs.len())];
+                let mut operation = start(Some(name), "program", &json!(program));
+                let all = [IdReusePolicy::Attach, IdReusePolicy::Reject, IdReusePolicy::ReplaceEnded];
+                operation.reuse = all[self.rng.below(3)];
+                operation.start_at =
+                    self.rng.one_in(5).then(|| self.sim.now.plus(std::time::Duration::from_micros(200)));
+                operation.custom_status = self.rng.one_in(5).then(|| JsonText::encode(&"initial").unwrap());
+                if self.rng.one_in(6) {
+                    operation.id = None;
+                }
+                let request = self.sim.start_with(operation);
+                self.starts.push(request);
+            }
+            7..14 => self.raise(name),
+            14 => drop(self.sim.suspend(name)),
+            15..17 => drop(self.sim.resume(name)),
+            17 => {
+                let recursive = self.rng.one_in(2);
+                self.sim.terminate(name, recursive);
+            }
+            18 => drop(self.sim.purge(name)),
+            _ => drop(self.sim.retry_parked(name)),
+        }
+    }
+
+    fn raise(&mut self, name: &str) {
+        let token = format!("token {}", self.sim.answers.len());
+        let event = EVENTS[self.rng.below(3)].to_owned();
+        let event_id = self.rng.one_in(3).then(|| format!("id {}", self.rng.below(4)));
+        let identified = event_id.is_some();
+        let payload = JsonText::encode(&token).unwrap();
+        let request = self.sim.call(ClientOperation::RaiseEvent { id: id(name), name: event, payload, event_id });
+        if !identified {
+            self.raises.push((request, token));
+        }
+    }
+
+    /// Nothing is disturbed any more, and everything that waits gets what it waits for.
+    pub(crate) fn heal(&mut self) {
+        for _ in 0..300 {
+            self.sim.settle_all();
+            let going: Vec<_> = self.sim.store.heads.values().filter(|head| !head.is_ended()).cloned().collect();
+            if going.is_empty() {
+                return;
+            }
+            for head in going {
+                assert_eq!(head.parked, None, "{} is parked", head.id);
+                if head.status == RuntimeStatus::Suspended {
+                    self.sim.resume(head.id.as_str());
+                }
+                for event in EVENTS {
+                    self.sim.raise(head.id.as_str(), event, &json!("healed"));
+                }
+            }
+        }
+        let stuck: Vec<_> = self.sim.store.heads.values().filter(|head| !head.is_ended()).collect();
+        panic!("some never end: {stuck:?}");
+    }
+
+    /// What must hold at any moment.
+    pub(crate) fn check_statuses(&self) {
+        for head in self.sim.store.heads.values().filter(|head| !head.is_ended()) {
+            let rows = self.sim.store.history(head.key, head.execution);
+            let records = history::decode(&rows, rows.len() as u64).unwrap();
+            let started = std::sync::Arc::new(history::started(&records).unwrap().clone());
+            let mint = std::sync::Arc::new(KeyMint::new(crate::model::Epoch(9_999)));
+            let identity = Identity { id: head.id.clone(), key: head.key, execution: head.execution, mint };
+            let live = LiveExecution::replay(identity, interpret, started, records).unwrap();
+            assert_eq!(
+                live.custom_status(),
+                head.custom_status,
+                "the status of {} is the fold of its history",
+                head.id
+            );
+        }
+    }
+
+    /// What must hold in the end.
+    pub(crate) fn check(&self) {
+        let sim = &self.sim;
+        super::check::rows(&sim.store);
+        sim.assert_clean();
+        assert!(sim.partition.is_quiet());
+        assert!(sim.answers.values().all(Option::is_some), "a call was never answered");
+        if !self.faults.crashes {
+            assert!(sim.activities.most_runs() <= 1, "an activity ran twice without a crash");
+        }
+        self.check_starts();
+        self.check_raises();
+        self.check_published();
+    }
+
+    fn check_starts(&self) {
+        let inserted: BTreeSet<InstanceKey> = self
+            .sim
+            .durable_commits
+            .iter()
+            .filter_map(|turn| match &turn.head {
+                HeadChange::Insert(head) => Some(head.key),
+                _ => None,
+            })
+            .collect();
+        for request in &self.starts {
+            if let Some(Answer::Is(Ok(ClientAnswer::Started { key, .. }))) = self.sim.answer(*request) {
+                assert!(inserted.contains(&key), "a start was acknowledged and is not there");
+            }
+        }
+    }
+
+    fn check_raises(&self) {
+        let mut recorded = BTreeMap::<String, Vec<(InstanceKey, Execution)>>::new();
+        for (key, execution, turn) in &self.sim.recorded {
+            for input in &turn.inputs {
+                if let Input::EventRaised { payload, .. } = input
+                    && let Ok(Value::String(token)) = payload.decode()
+                {
+                    recorded.entry(token).or_default().push((*key, *execution));
+                }
+            }
+        }
+        // The last turn of an execution that goes on as another is erased before it is seen.
+        let goes_on = self.programs.iter().any(|program| matches!(program.end, super::program::End::Again(_)));
+        for (request, token) in &self.raises {
+            let found = recorded.get(token).cloned().unwrap_or_default();
+            let once: BTreeSet<_> = found.iter().collect();
+            assert_eq!(once.len(), found.len(), "{token} was recorded twice in one execution: {found:?}");
+            assert!(found.iter().all(|(key, _)| *key == found[0].0), "{token} went to two lives");
+            match self.sim.answer(*request) {
+                Some(Answer::Is(Ok(_))) => {
+                    assert!(!found.is_empty() || goes_on, "{token} was acknowledged and is lost")
+                }
+                Some(Answer::Is(Err(refusal))) => {
+                    assert!(found.is_empty(), "{token} was refused ({refusal}) and recorded")
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn check_published(&self) {
+        let mut seen = BTreeMap::<InstanceKey, (u64, u64, Option<JsonText>)>::new();
+        for head in &self.sim.published {
+            let now = (head.revision, head.custom_status_version, head.custom_status.clone());
+            if let Some((revision, version, status)) = seen.insert(head.key, now) {
+                assert!(head.revision > revision, "revisions rise");
+                let same = head.custom_status == status;
+                assert!(head.custom_status_version >= version && (same || head.custom_status_version > version));
+            }
+        }
+    }
+}

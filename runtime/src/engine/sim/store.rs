@@ -1,0 +1,159 @@
+//! A model of a store: rows in sorted maps, applied with the same strict counting as every store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::engine::LoadedInstance;
+use crate::model::{
+    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, RecordRow, TaskId, TaskRow, TimerRow,
+    TurnCommit, TurnRecord, wire,
+};
+use crate::store::rows::{Refusal, Rows, apply_turn};
+use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
+
+/// What is durable.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ModelStore {
+    pub(crate) heads: BTreeMap<InstanceKey, Arc<InstanceHead>>,
+    pub(crate) ids: BTreeMap<InstanceId, InstanceKey>,
+    pub(crate) records: BTreeMap<(InstanceKey, Execution, u64), RecordRow>,
+    pub(crate) inbox: BTreeMap<InboxId, Bytes>,
+    pub(crate) tasks: BTreeMap<TaskId, TaskRow>,
+    pub(crate) timers: BTreeSet<TimerRow>,
+}
+
+impl ModelStore {
+    /// Applies all turns, or none of them and says which row was not as expected.
+    pub(crate) fn apply(&mut self, turns: &[TurnCommit]) -> Result<(), String> {
+        let mut next = self.clone();
+        for turn in turns {
+            apply_turn(&mut next, turn).map_err(|Refusal::Row(problem)| problem)?;
+        }
+        *self = next;
+        Ok(())
+    }
+
+    pub(crate) fn head(&self, id: &str) -> Option<&Arc<InstanceHead>> {
+        self.heads.get(self.ids.get(id)?)
+    }
+
+    /// The stored turn records of one execution.
+    pub(crate) fn history(&self, key: InstanceKey, execution: Execution) -> Vec<Bytes> {
+        self.rows_of(key, execution).map(|row| row.bytes.clone()).collect()
+    }
+
+    fn rows_of(&self, key: InstanceKey, execution: Execution) -> impl DoubleEndedIterator<Item = &RecordRow> {
+        self.records.range((key, execution, 0)..=(key, execution, u64::MAX)).map(|(_, row)| row)
+    }
+
+    /// The turn records of the current execution of an instance, read.
+    pub(crate) fn turns(&self, key: InstanceKey) -> Vec<TurnRecord> {
+        let Some(head) = self.heads.get(&key) else { return Vec::new() };
+        self.history(key, head.execution).iter().map(|bytes| wire::decode_record(bytes).unwrap()).collect()
+    }
+
+    /// What a lookup gives.
+    pub(crate) fn load(&self, target: &InstanceRef, with_history: bool) -> Option<LoadedInstance> {
+        let key = match target {
+            InstanceRef::Id(id) => self.ids.get(id)?,
+            InstanceRef::Key(key) => key,
+        };
+        let head = InstanceHead::clone(self.heads.get(key)?);
+        let newest = self.rows_of(*key, head.execution).next_back();
+        let history = (with_history && !head.is_ended()).then(|| self.history(*key, head.execution));
+        let stored = StoredInstance {
+            record_count: newest.map_or(0, |row| row.turn_number + 1),
+            newest_record: newest.map(|row| row.time),
+            head,
+        };
+        Some(LoadedInstance { stored, history })
+    }
+
+    /// What a recovering partition needs.
+    pub(crate) fn backlog(&self) -> Backlog {
+        let mut groups = BTreeMap::<_, Vec<_>>::new();
+        for (id, row) in &self.tasks {
+            groups.entry((id.key, id.execution, row.turn_number)).or_default().push((id.operation, row.name.clone()));
+        }
+        let group = |((key, execution, turn_number), tasks)| TaskGroup {
+            key,
+            id: self.heads[&key].id.clone(),
+            execution,
+            turn_number,
+            record: self.records.get(&(key, execution, turn_number)).map(|row| row.bytes.clone()),
+            tasks,
+        };
+        Backlog {
+            tasks: groups.into_iter().map(group).collect(),
+            timers: self.timers.iter().copied().collect(),
+            inbox: self.inbox.iter().map(|(id, bytes)| InboxRow { id: *id, bytes: bytes.clone() }).collect(),
+            parked: self.heads.values().filter(|head| head.parked.is_some()).map(|head| head.key).collect(),
+        }
+    }
+}
+
+impl Rows for ModelStore {
+    type Error = Infallible;
+
+    fn insert_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
+        if self.heads.contains_key(&head.key) || self.ids.contains_key(&head.id) {
+            return Ok(0);
+        }
+        self.ids.insert(head.id.clone(), head.key);
+        self.heads.insert(head.key, Arc::clone(head));
+        Ok(1)
+    }
+
+    fn update_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
+        match self.heads.get_mut(&head.key) {
+            Some(row) if row.id == head.id => {
+                *row = Arc::clone(head);
+                Ok(1)
+            }
+            _ => Ok(0),
+        }
+    }
+
+    fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Infallible> {
+        let Some(head) = self.heads.remove(&key) else { return Ok(0) };
+        self.ids.remove(&head.id);
+        Ok(1)
+    }
+
+    fn insert_record(&mut self, record: &RecordRow) -> Result<usize, Infallible> {
+        let id = (record.key, record.execution, record.turn_number);
+        Ok(usize::from(self.records.insert(id, record.clone()).is_none()))
+    }
+
+    fn delete_history(&mut self, key: InstanceKey, execution: Option<Execution>) -> Result<(), Infallible> {
+        self.records.retain(|(of, in_execution, _), _| *of != key || execution.is_some_and(|e| e != *in_execution));
+        Ok(())
+    }
+
+    fn insert_inbox(&mut self, row: &InboxRow) -> Result<usize, Infallible> {
+        Ok(usize::from(self.inbox.insert(row.id, row.bytes.clone()).is_none()))
+    }
+
+    fn delete_inbox(&mut self, id: InboxId) -> Result<usize, Infallible> {
+        Ok(usize::from(self.inbox.remove(&id).is_some()))
+    }
+
+    fn insert_task(&mut self, row: &TaskRow) -> Result<usize, Infallible> {
+        Ok(usize::from(self.tasks.insert(row.id, row.clone()).is_none()))
+    }
+
+    fn delete_task(&mut self, id: TaskId) -> Result<usize, Infallible> {
+        Ok(usize::from(self.tasks.remove(&id).is_some()))
+    }
+
+    fn insert_timer(&mut self, row: &TimerRow) -> Result<usize, Infallible> {
+        Ok(usize::from(self.timers.insert(*row)))
+    }
+
+    fn delete_timer(&mut self, row: &TimerRow) -> Result<usize, Infallible> {
+        Ok(usize::from(self.timers.remove(row)))
+    }
+}

@@ -1,0 +1,36 @@
+//! Random programs under random crashes, lost commits, evictions and clock jumps.
+
+use proptest::prelude::*;
+
+use crate::engine::sim::chaos::{Chaos, Faults};
+use crate::engine::sim::program::{Alphabet, Program, programs};
+use crate::engine::tests::cases;
+
+fn live_through(seed: u64, programs: Vec<Program>, faults: Faults) {
+    let mut chaos = Chaos::new(seed, programs, faults);
+    for _ in 0..6 {
+        chaos.disturb(60);
+        chaos.check_statuses();
+    }
+    chaos.heal();
+    chaos.check();
+}
+
+fn some_programs() -> impl Strategy<Value = Vec<Program>> {
+    prop::collection::vec(programs(Alphabet::Together), 1..4)
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    /// Without a crash each activity runs once, whatever happens to commits.
+    #[test]
+    fn b02_lost_commits_lose_nothing_and_double_nothing(seed: u64, programs in some_programs(), clock_jumps: bool) {
+        live_through(seed, programs, Faults { crashes: false, lost_commits: true, clock_jumps });
+    }
+
+    #[test]
+    fn g02_crashes_lose_nothing_and_double_nothing(seed: u64, programs in some_programs(), clock_jumps: bool) {
+        live_through(seed, programs, Faults { crashes: true, lost_commits: true, clock_jumps });
+    }
+}

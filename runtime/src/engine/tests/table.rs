@@ -1,0 +1,347 @@
+//! A1: what each input means to an instance, by its state. One case per cell; each is cut off by a crash before and
+//! after each of its commits, and comes to the same end.
+
+use serde_json::{Value, json};
+
+use crate::engine::sim::code::{Child, Echo, Main, Red, activity, call, child, code, orchestrator, registry};
+use crate::engine::sim::{Answer, EPOCH, Fate, SECOND, Sim, id, short, start};
+use crate::engine::{ClientAnswer, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, RequestId};
+use crate::model::{Action, JsonText, RuntimeStatus, TaskId, Timestamp};
+use crate::registry::Registry;
+
+/// `turn`: recorded with a poll. `record`: recorded without. `drop`: not recorded, and its row is gone. `end`: the
+/// instance ends without its code. Other words are replies with nothing recorded. `-`: cannot be.
+const TABLE: &str = "
+input         | absent    | pending   | cold      | live      | suspended | parked    | ended
+start same    | created   | attached  | attached  | attached  | attached  | attached  | attached
+start other   | created   | exists    | exists    | exists    | exists    | exists    | exists
+start reject  | created   | exists    | exists    | exists    | exists    | exists    | exists
+start replace | created   | attached  | attached  | attached  | attached  | attached  | replaced
+start child   | created   | refused   | refused   | refused   | refused   | refused   | refused
+raise         | not found | record    | turn      | turn      | record    | record    | has ended
+send event    | drop      | record    | turn      | turn      | record    | record    | drop
+task done     | -         | -         | turn      | turn      | record    | record    | drop
+timer done    | -         | -         | turn      | turn      | record    | record    | -
+child done    | -         | -         | turn      | turn      | record    | record    | drop
+stale task    | drop      | drop      | drop      | drop      | drop      | drop      | drop
+terminate     | not found | end       | end       | end       | end       | end       | has ended
+suspend       | not found | record    | record    | record    | invalid   | record    | has ended
+resume        | not found | invalid   | invalid   | invalid   | turn      | invalid   | has ended
+purge         | not found | not ended | not ended | not ended | not ended | not ended | deleted
+";
+
+code! {
+    fn main_code(ctx, _) {
+        let (task, _, kid, red) = crate::join!(
+            call::<Echo>(&ctx, 1),
+            ctx.create_timer(std::time::Duration::from_secs(100)),
+            child::<Child>(&ctx, 2),
+            ctx.wait_for_external_event::<Value>("red"),
+        );
+        Ok(json!([task?, kid?, red?]))
+    }
+    fn other_code(ctx, _) {
+        ctx.create_timer(std::time::Duration::from_secs(1)).await;
+        Ok(json!("other"))
+    }
+    fn child_code(ctx, input) {
+        let _: Value = ctx.wait_for_external_event("go").await?;
+        Ok(input)
+    }
+    fn caller_code(ctx, _) {
+        let called = child::<Main>(&ctx, ()).instance_id(id("x")).await;
+        Ok(json!(called.map_err(|error| std::error::Error::source(&error).map(ToString::to_string))))
+    }
+    fn sender_code(ctx, _) {
+        ctx.send_event(&id("x"), &Red(json!(7)))?;
+        Ok(Value::Null)
+    }
+}
+
+fn good() -> Registry {
+    registry(&[("main", main_code), ("child", child_code), ("caller", caller_code), ("sender", sender_code)])
+}
+
+fn bad() -> Registry {
+    Registry::new([
+        orchestrator("main", "", other_code),
+        orchestrator("child", "", child_code),
+        orchestrator("caller", "", caller_code),
+        orchestrator("sender", "", sender_code),
+        activity("echo"),
+    ])
+    .unwrap()
+}
+
+fn in_state(state: &str) -> Sim {
+    let live_instances = if state == "cold" { 0 } else { 1_000 };
+    let mut sim = Sim::new(PartitionConfig { live_instances, ..PartitionConfig::default() }, good());
+    if state == "absent" {
+        return sim;
+    }
+    let mut operation = start(Some("x"), "main", &Value::Null);
+    operation.start_at = (state == "pending").then_some(Timestamp(EPOCH.0 + SECOND));
+    sim.start_with(operation);
+    sim.settle_rows();
+    sim.start_activities();
+    match state {
+        "suspended" => drop(sim.suspend("x")),
+        "ended" => drop(sim.terminate("x", false)),
+        "parked" => {
+            sim.deploy(bad());
+            sim.retry_parked("x");
+            sim.settle_rows();
+            sim.start_activities();
+            assert!(sim.head("x").parked.is_some());
+        }
+        _ => {}
+    }
+    sim.settle_rows();
+    sim
+}
+
+fn kid(sim: &Sim) -> String {
+    let kid = sim.recorded.iter().flat_map(|(_, _, turn)| &turn.actions).find_map(|action| match action {
+        Action::StartSubOrchestration { instance, detached: false, name, .. } if name == "child" => {
+            Some(instance.to_string())
+        }
+        _ => None,
+    });
+    kid.expect("x has a child")
+}
+
+fn task(sim: &Sim) -> TaskId {
+    sim.activities.runs.keys().next().copied().expect("x has a task")
+}
+
+/// Gives the input; a request where a caller waits.
+fn act(sim: &mut Sim, input: &str) -> Option<RequestId> {
+    let with = |input: Value, reuse| {
+        let mut operation = start(Some("x"), "main", &input);
+        operation.reuse = reuse;
+        operation
+    };
+    match input {
+        "start same" => return Some(sim.start_with(with(Value::Null, IdReusePolicy::Attach))),
+        "start other" => return Some(sim.start_with(with(json!(5), IdReusePolicy::Attach))),
+        "start reject" => return Some(sim.start_with(with(Value::Null, IdReusePolicy::Reject))),
+        "start replace" => return Some(sim.start_with(with(Value::Null, IdReusePolicy::ReplaceEnded))),
+        "raise" => return Some(sim.raise("x", "RED", &json!(7))),
+        "terminate" => return Some(sim.terminate("x", false)),
+        "suspend" => return Some(sim.suspend("x")),
+        "resume" => return Some(sim.resume("x")),
+        "purge" => return Some(sim.purge("x")),
+        "start child" => drop(sim.start("caller", "caller", &Value::Null)),
+        "send event" => drop(sim.start("sender", "sender", &Value::Null)),
+        "task done" => {
+            let task = task(sim);
+            sim.finish(task);
+            sim.handle(PartitionInput::TaskDone { task, result: Ok(JsonText::null()) });
+        }
+        "stale task" => {
+            let task = TaskId {
+                key: crate::model::InstanceKey(3),
+                execution: crate::model::Execution(0),
+                operation: crate::model::OperationId(1),
+            };
+            sim.handle(PartitionInput::TaskDone { task, result: Ok(JsonText::null()) });
+        }
+        "timer done" => sim.now.0 += 100 * SECOND,
+        "child done" => {
+            let kid = kid(sim);
+            sim.raise(&kid, "go", &Value::Null);
+        }
+        other => panic!("{other}"),
+    }
+    None
+}
+
+/// Everything that goes without a commit.
+fn think(sim: &mut Sim) {
+    sim.run();
+    while !sim.loads.is_empty() {
+        sim.deliver_load(0);
+        sim.run();
+    }
+}
+
+/// Where it all leads: the state of everybody.
+fn end(mut sim: Sim) -> Vec<(String, RuntimeStatus, String)> {
+    sim.deploy(good());
+    sim.settle();
+    let is_going = |sim: &Sim| sim.store.head("x").is_some_and(|head| !head.is_ended());
+    if is_going(&sim) && sim.head("x").status == RuntimeStatus::Suspended {
+        sim.resume("x");
+    }
+    sim.settle_all();
+    if sim.recorded.iter().any(|(_, _, turn)| turn.actions.iter().any(|action| action.to_string().contains("child"))) {
+        let kids: Vec<_> = sim
+            .store
+            .heads
+            .values()
+            .filter(|head| head.name == "child" && !head.is_ended())
+            .map(|head| head.id.to_string())
+            .collect();
+        for kid in kids {
+            sim.raise(&kid, "go", &Value::Null);
+        }
+    }
+    if is_going(&sim) {
+        sim.raise("x", "red", &json!(0));
+    }
+    sim.settle_all();
+    sim.assert_clean();
+    let mut heads: Vec<_> = sim.store.heads.values().collect();
+    heads.sort_by_key(|head| (head.name.clone(), head.key));
+    heads
+        .iter()
+        .map(|head| {
+            assert!(head.is_ended() && head.parked.is_none(), "{head:?}");
+            let output = head.output.as_ref().map_or_else(|| format!("{:?}", head.failure), ToString::to_string);
+            (head.name.clone(), head.status, output)
+        })
+        .collect()
+}
+
+fn reply(result: &Result<ClientAnswer, Refusal>) -> &'static str {
+    match result {
+        Ok(ClientAnswer::Started { created: true, .. }) => "created",
+        Ok(ClientAnswer::Started { created: false, .. }) => "attached",
+        Ok(ClientAnswer::Done) => "done",
+        Err(Refusal::AlreadyExists { .. }) => "exists",
+        Err(Refusal::NotFound { .. }) => "not found",
+        Err(Refusal::InstanceEnded { .. }) => "has ended",
+        Err(Refusal::NotEnded { .. }) => "not ended",
+        Err(Refusal::InvalidState { .. }) => "invalid",
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// The cell without a crash: reply, and rows after the commit.
+fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, String)> {
+    let mut sim = in_state(state);
+    let before = sim.store.clone();
+    let (head_before, turns_before) = match sim.store.head("x") {
+        Some(head) => (Some(head.clone()), sim.store.turns(head.key)),
+        None => (None, Vec::new()),
+    };
+    let request = act(&mut sim, input);
+    think(&mut sim);
+    if let Some(request) = request {
+        let early = sim.answer(request);
+        assert!(sim.commits.is_empty() || early.is_none(), "answered before its commit is durable");
+    }
+    sim.settle_rows();
+    if let Some(request) = request {
+        let expected = match cell {
+            "record" | "turn" | "end" | "deleted" => "done",
+            "replaced" => "created",
+            other => other,
+        };
+        assert_eq!(reply(&sim.result(request)), expected);
+    }
+    let now = sim.store.head("x").cloned();
+    let added: Vec<_> = now
+        .as_ref()
+        .map(|head| sim.store.turns(head.key))
+        .unwrap_or_default()
+        .split_off(turns_before.len().min(now.as_ref().map_or(0, |h| sim.store.turns(h.key).len())));
+    match cell {
+        "created" | "replaced" => {
+            let now = now.unwrap();
+            assert!(head_before.is_none_or(|head| head.key < now.key), "a new life has a new key");
+            assert_eq!(now.status, RuntimeStatus::Running);
+        }
+        "deleted" => assert!(
+            now.is_none() && sim.store.records.keys().all(|(key, _, _)| *key != head_before.clone().unwrap().key)
+        ),
+        "turn" | "record" => {
+            let polled: Vec<_> = added.iter().map(|turn| turn.polled).collect();
+            assert_eq!(polled, [cell == "turn"], "{added:?}");
+            let recorded: Vec<_> = added[0].inputs.iter().map(short).collect();
+            let expected = match input {
+                "raise" => "RED:7",
+                "send event" => "red:7",
+                "task done" => "task 1",
+                "timer done" => "timer 2",
+                "child done" => "child 3",
+                "suspend" => "suspended",
+                "resume" => "resumed",
+                other => panic!("{other}"),
+            };
+            assert_eq!(recorded, [expected]);
+            if input == "task done" {
+                assert!(sim.store.tasks.is_empty());
+            }
+            if input == "timer done" {
+                assert!(sim.store.timers.iter().all(|row| row.operation.0 != 2));
+            }
+        }
+        "end" => {
+            assert_eq!(now.unwrap().status, RuntimeStatus::Terminated);
+            assert!(added.iter().all(|turn| !turn.polled));
+            let key = head_before.unwrap().key;
+            assert!(
+                sim.store.tasks.keys().all(|task| task.key != key) && sim.store.timers.iter().all(|row| row.key != key)
+            );
+        }
+        "refused" => assert_eq!(
+            sim.output("caller")["Err"].as_str().unwrap().split(':').next(),
+            Some("instance `x` exists already")
+        ),
+        _ => {
+            assert_eq!(now, head_before, "nothing is recorded");
+            assert!(added.is_empty());
+        }
+    }
+    assert!(sim.store.inbox.is_empty() || input == "start child", "messages are left: {:?}", sim.store.inbox.len());
+    if input == "suspend" && cell == "record" {
+        assert_eq!(sim.head("x").status, RuntimeStatus::Suspended);
+    }
+    if ["stale task"].contains(&input) {
+        assert_eq!(sim.store, before);
+    }
+    end(sim)
+}
+
+/// The cell with a crash when so many of its commits are durable. Answers whether there were that many.
+fn crash_after(input: &str, state: &str, commits: usize, expected: &[(String, RuntimeStatus, String)]) -> bool {
+    let mut sim = in_state(state);
+    let request = act(&mut sim, input);
+    think(&mut sim);
+    if sim.commits.len() < commits {
+        return false;
+    }
+    sim.commit(commits, Fate::Durable);
+    sim.crash();
+    if request.is_some_and(|request| sim.answer(request) == Some(Answer::Unknown)) {
+        act(&mut sim, input);
+    } else if request.is_none() && commits == 0 && !["task done", "timer done", "stale task"].contains(&input) {
+        // Nobody has heard of it.
+        act(&mut sim, input);
+    }
+    sim.settle_rows();
+    assert_eq!(end(sim), expected, "{input} x {state}, crash after {commits} commits");
+    true
+}
+
+#[test]
+fn a01_each_input_in_each_state() {
+    let mut rows = TABLE.trim().lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let states = rows.next().unwrap();
+    let mut cells = 0;
+    for row in rows {
+        for (state, cell) in states.iter().zip(&row).skip(1).filter(|(_, cell)| **cell != "-") {
+            let caught = std::panic::catch_unwind(|| {
+                let expected = check(row[0], state, cell);
+                let mut commits = 0;
+                while crash_after(row[0], state, commits, &expected) {
+                    commits += 1;
+                }
+            });
+            assert!(caught.is_ok(), "the case {} x {state} is not `{cell}`", row[0]);
+            cells += 1;
+        }
+    }
+    assert_eq!(cells, 98);
+}

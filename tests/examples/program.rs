@@ -1,0 +1,183 @@
+//! The built examples as processes: started in a folder of their own, read line by line, never left behind.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Long enough for every machine: only a program that hangs takes it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The executables of the examples, by name.
+static EXAMPLES: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(build);
+
+/// Builds with the profile and into the folder of this test, so that what `cargo test` has built is only looked up.
+fn build() -> BTreeMap<String, PathBuf> {
+    let test = std::env::current_exe().unwrap();
+    let profile_folder = test.parent().and_then(Path::parent).unwrap();
+    let profile = match profile_folder.file_name().and_then(OsStr::to_str) {
+        Some("debug") => "dev",
+        Some(other) => other,
+        None => panic!("{} lies in no folder of a profile", test.display()),
+    };
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--workspace", "--examples", "--quiet", "--message-format=json", "--profile", profile])
+        .arg("--target-dir")
+        .arg(profile_folder.parent().unwrap())
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "the examples do not build");
+    String::from_utf8(built.stdout).unwrap().lines().filter_map(executable).collect()
+}
+
+/// The example of which a message of Cargo tells, and its executable.
+fn executable(message: &str) -> Option<(String, PathBuf)> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    let target = message.get("target").filter(|target| target["kind"][0] == "example")?;
+    Some((target["name"].as_str()?.to_owned(), message["executable"].as_str()?.into()))
+}
+
+/// The root of the repository.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// A folder that examples run in, with what they leave there.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Starts an example. Its standard input stays open.
+    pub(crate) fn start(&self, example: &str, arguments: &[&str]) -> Program {
+        let executable = EXAMPLES.get(example).unwrap_or_else(|| panic!("there is no example {example}"));
+        let mut child = Command::new(executable)
+            .args(arguments)
+            .current_dir(self.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (lines, stdout) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+        let mut errors = child.stderr.take().unwrap();
+        let stderr = thread::spawn(move || {
+            let mut text = String::new();
+            errors.read_to_string(&mut text).map(|_| text).unwrap_or_default()
+        });
+        Program { stdin: child.stdin.take(), child, stdout, stderr: Some(stderr), seen: Vec::new() }
+    }
+
+    /// Runs an example to its end, with nobody to answer it.
+    pub(crate) fn run(&self, example: &str, arguments: &[&str]) -> Ended {
+        self.start(example, arguments).end()
+    }
+
+    /// Runs an example to its end, and types this into it.
+    pub(crate) fn run_with_input(&self, example: &str, arguments: &[&str], input: &str) -> Ended {
+        let mut program = self.start(example, arguments);
+        program.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
+        program.end()
+    }
+
+    /// The lines of a file in the folder; none if there is no such file.
+    pub(crate) fn lines(&self, file: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.path().join(file)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// An example that runs. Dropped, it is killed.
+pub(crate) struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Receiver<String>,
+    stderr: Option<JoinHandle<String>>,
+    seen: Vec<String>,
+}
+
+impl Program {
+    /// Waits for a line that contains this.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        while let Some(line) = self.next_line() {
+            if line.contains(text) {
+                return;
+            }
+        }
+        panic!("it ended without {text:?}, after {:#?}", self.seen);
+    }
+
+    /// Kills it without a chance to do anything.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Closes its input and waits for its end.
+    pub(crate) fn end(mut self) -> Ended {
+        self.stdin = None;
+        while self.next_line().is_some() {}
+        let status = self.child.wait().unwrap();
+        let errors = self.stderr.take().unwrap().join().unwrap();
+        Ended { status, lines: std::mem::take(&mut self.seen), errors }
+    }
+
+    fn next_line(&mut self) -> Option<String> {
+        match self.stdout.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.seen.push(line.clone());
+                Some(line)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("it hangs after {:#?}", self.seen),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended already, as a rule.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How an example ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) lines: Vec<String>,
+    pub(crate) errors: String,
+}
+
+impl Ended {
+    /// Its output, if it ended well.
+    #[track_caller]
+    pub(crate) fn success(self) -> Vec<String> {
+        assert!(self.status.success() && self.errors.is_empty(), "{self:#?}");
+        self.lines
+    }
+
+    /// What it said is wrong, if it ended with this exit code.
+    #[track_caller]
+    pub(crate) fn failure(self, code: i32) -> String {
+        assert_eq!(self.status.code(), Some(code), "{self:#?}");
+        self.errors
+    }
+}

@@ -1,0 +1,59 @@
+//! What the README and the pages beside it say: their links lead somewhere, their tables agree with the code.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn pages() -> Vec<PathBuf> {
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let named = ["README.md", "CHANGELOG.md", "examples/README.md"].map(|page| root().join(page));
+    docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).chain(named).collect()
+}
+
+/// What stands between `](` and `)`.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let mut dead = Vec::new();
+    let mut followed = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in links(&text).filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let target = page.parent().unwrap().join(link.split('#').next().unwrap());
+            followed += 1;
+            if !target.exists() {
+                dead.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+    assert!(followed > 20, "only {followed} links were found");
+}
+
+#[test]
+fn the_limits_are_those_of_the_code() {
+    let limits = persevere::Limits::default();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let rows = [
+        ("payload_bytes", limits.payload_bytes as usize, "1 MiB", 1024 * 1024),
+        ("custom_status_bytes", limits.custom_status_bytes as usize, "16 KiB", 16 * 1024),
+        ("actions_per_turn", limits.actions_per_turn as usize, "10,000", 10_000),
+        ("open_tasks", limits.open_tasks, "10,000", 10_000),
+        ("buffered_events", limits.buffered_events, "10,000", 10_000),
+        ("history_records", limits.history_records as usize, "50,000", 50_000),
+        ("history_bytes", limits.history_bytes, "50 MiB", 50 * 1024 * 1024),
+        ("depth", limits.depth as usize, "64", 64),
+    ];
+    for (name, value, text, meant) in rows {
+        assert_eq!(value, meant, "{name}");
+        let row = readme.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
+        let row = row.unwrap_or_else(|| panic!("the README has no row for {name}"));
+        assert!(row.contains(text), "{name} is {text}: {row}");
+    }
+}

@@ -1,0 +1,168 @@
+//! What work costs: rows, commits, polls and reads are counted, never timed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use persevere::prelude::*;
+use persevere::store::MemoryStore;
+use persevere::testing::{Faults, FaultyStore, RowCounts};
+
+use crate::reads::ReadsStore;
+use crate::stage::{Stage, echo, in_time};
+
+/// How often the code of [`walk`] began, and went round its loop, by instance.
+static PASSES: Mutex<BTreeMap<String, (usize, usize)>> = Mutex::new(BTreeMap::new());
+
+fn passes(id: &str) -> (usize, usize) {
+    PASSES.lock().unwrap().get(id).copied().unwrap_or_default()
+}
+
+#[orchestrator]
+async fn walk(ctx: OrchestrationContext<u32>, steps: u32, shows: bool) -> Result<u32, OrchestrationError> {
+    PASSES.lock().unwrap().entry(ctx.instance_id().to_string()).or_default().0 += 1;
+    for step in 0..steps {
+        PASSES.lock().unwrap().entry(ctx.instance_id().to_string()).or_default().1 += 1;
+        echo::call(&ctx, format!("step {step:04}")).await?;
+        if shows {
+            ctx.set_custom_status(&step)?;
+        }
+    }
+    Ok(steps)
+}
+
+#[orchestrator]
+async fn wide(ctx: OrchestrationContext, width: u32) -> Result<usize, OrchestrationError> {
+    let calls = (0..width).map(|place| echo::call(&ctx, format!("place {place}")));
+    Ok(ctx.join_all(calls).await.into_iter().filter(Result::is_ok).count())
+}
+
+fn counted() -> (Stage, Faults, Arc<ReadsStore>) {
+    let store = FaultyStore::new(MemoryStore::new());
+    let faults = store.faults();
+    let reads = Arc::new(ReadsStore::new(store));
+    (Stage::on(Arc::clone(&reads) as _), faults, reads)
+}
+
+#[tokio::test]
+async fn an_activity_step_costs_three_row_operations() {
+    in_time(async {
+        let (stage, faults, _) = counted();
+        let runtime = stage.runtime().await;
+        for steps in [0, 1, 10] {
+            faults.reset_rows();
+            let before = faults.commits_applied();
+            walk::start(runtime.client(), steps, false).await.unwrap().result().await.unwrap();
+            let (steps, commits) = (steps as usize, faults.commits_applied() - before);
+            // The first turn and each step: one record, one task more, one task less. Around it the head, twice at most.
+            let expected = RowCounts {
+                heads_inserted: 1,
+                heads_updated: usize::from(steps > 0),
+                records: steps + 1,
+                tasks_new: steps,
+                tasks_done: steps,
+                ..RowCounts::default()
+            };
+            assert_eq!(faults.rows(), expected);
+            assert!(commits <= steps as u64 + 1, "{commits} commits of {steps} steps: one for each turn at most");
+        }
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_status_costs_one_row_operation_where_it_changes() {
+    in_time(async {
+        let (stage, faults, _) = counted();
+        let runtime = stage.runtime().await;
+        walk::start(runtime.client(), 10, true).await.unwrap().result().await.unwrap();
+        let rows = faults.rows();
+        assert_eq!((rows.records, rows.heads_inserted, rows.heads_updated), (11, 1, 10));
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_turn_is_one_record_however_much_it_asks_for() {
+    in_time(async {
+        let (stage, faults, _) = counted();
+        let runtime = stage.runtime().await;
+        // Ends arrive while the first commit after the start is held, so that one turn takes them all.
+        faults.hold();
+        let wide = tokio::spawn(async move {
+            let wide = wide::start(runtime.client(), 100).await.unwrap();
+            (wide.result().await.unwrap(), runtime)
+        });
+        let first = faults.held().await;
+        let rows: Vec<_> = first.turns.iter().map(|turn| turn.tasks_new.len()).collect();
+        assert_eq!(rows, [100], "one commit starts the instance and all its calls");
+        assert_eq!(first.turns[0].row_operations(), 102);
+        faults.release_all();
+        let (count, runtime) = wide.await.unwrap();
+        assert_eq!((count, faults.rows().tasks_new, faults.rows().tasks_done), (100, 100, 100));
+        assert!(faults.rows().records <= 101);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_thousand_steps_replay_nothing_while_the_instance_is_live() {
+    const STEPS: usize = 1_000;
+    in_time(async {
+        let (stage, faults, reads) = counted();
+        let runtime = stage.runtime().await;
+        let sizes: Arc<Mutex<Vec<usize>>> = Arc::default();
+        let noted = Arc::clone(&sizes);
+        faults.observe(move |batch, _| {
+            noted.lock().unwrap().extend(batch.turns.iter().filter_map(|turn| Some(turn.record.as_ref()?.bytes.len())));
+        });
+        let walk = walk::start(runtime.client(), STEPS as u32, false).instance_id("thousand");
+        walk.await.unwrap().result().await.unwrap();
+        assert_eq!(passes("thousand"), (1, STEPS), "the code ran again");
+        assert_eq!(reads.histories(), 0, "the history was read");
+        // What a step writes does not grow with what is behind it: numbers get a few digits longer, no more.
+        let sizes = sizes.lock().unwrap().clone();
+        let (early, late) = (sizes[5], sizes[STEPS - 5]);
+        assert!(late <= early + 16, "record 5 has {early} bytes, record {} has {late}", STEPS - 5);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+/// The counters of the test before would see a replay if there was one.
+#[tokio::test]
+async fn eviction_replays_and_that_can_be_seen() {
+    in_time(async {
+        let (stage, _, reads) = counted();
+        let runtime = stage.builder().live_instances(0).start().await.unwrap();
+        let walk = walk::start(runtime.client(), 40, false).instance_id("evicted").await.unwrap();
+        walk.result().await.unwrap();
+        // An end that arrives before the instance has left memory needs no replay.
+        let (begun, rounds) = passes("evicted");
+        assert!(begun > 10 && rounds > 10 * 40 / 2, "begun {begun} times, {rounds} rounds");
+        assert!(reads.histories() + 1 >= begun, "{} reads", reads.histories());
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reading_and_waiting_never_load_a_history() {
+    in_time(async {
+        let (stage, _, reads) = counted();
+        let runtime = stage.runtime().await;
+        let walk = walk::start(runtime.client(), 5, true).await.unwrap();
+        let mut watch = walk.watch_custom_status();
+        while let Some(value) = watch.next().await {
+            value.unwrap();
+        }
+        walk.result().await.unwrap();
+        walk.custom_status().await.unwrap();
+        walk.metadata().await.unwrap();
+        assert_eq!(reads.histories(), 0);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}

@@ -1,0 +1,195 @@
+//! Sub-orchestrations: attached, detached, failing, and ended with their parent.
+
+use persevere::prelude::*;
+use persevere::{InstanceId, ResultError, RuntimeStatus};
+
+use crate::stage::{Stage, echo, handle, job, on_every_stage};
+
+on_every_stage! {
+    a_sub_orchestration_returns_to_its_parent
+    sub_orchestrations_side_by_side
+    a_failure_crosses_the_border_typed
+    a_panic_of_a_sub_orchestration_is_a_failure_of_the_call
+    a_terminated_sub_orchestration_is_a_failure_of_the_call
+    an_id_that_is_in_use_fails_the_call
+    a_detached_start_goes_on_without_its_starter
+    terminate_leaves_children_alone
+    terminate_recursively_ends_children_and_theirs
+    a_restart_in_the_middle_finds_parent_and_child_again
+    nesting_has_a_limit
+}
+
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum ShipError {
+    #[error("{0} is out of stock")]
+    OutOfStock(String),
+}
+
+#[orchestrator]
+async fn ship(ctx: OrchestrationContext<String>, what: String) -> Result<String, ShipError> {
+    if what == "unicorn" {
+        return Err(ShipError::OutOfStock(what));
+    }
+    assert!(what != "anvil", "too heavy");
+    let _ = ctx.set_custom_status(&format!("shipping {what}"));
+    let shipped = job::call(&ctx, what).await;
+    Ok(shipped.unwrap_or_else(|error| error.to_string()))
+}
+
+#[orchestrator]
+async fn order(ctx: OrchestrationContext, what: String) -> Result<String, OrchestrationError> {
+    let id = format!("shipment of {what}");
+    match ship::call(&ctx, what).instance_id(InstanceId::new(id)?).await {
+        Ok(shipped) => Ok(format!("shipped: {shipped}")),
+        Err(CallError::App { error, .. }) => Ok(format!("typed: {error}")),
+        Err(other) => Ok(format!("failed: {other}")),
+    }
+}
+
+async fn a_sub_orchestration_returns_to_its_parent(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let order = order::start(runtime.client(), "book".to_owned()).instance_id("o").await.unwrap();
+    stage.book.begun("book").await;
+    let child = handle::<ship>(&runtime, "shipment of book").metadata().await.unwrap();
+    assert_eq!(child.parent_id().map(InstanceId::as_str), Some("o"));
+    stage.book.let_end("book");
+    assert_eq!(order.result().await.unwrap(), "shipped: book is done");
+    assert_eq!(handle::<ship>(&runtime, "shipment of book").result().await.unwrap(), "book is done");
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn orders(ctx: OrchestrationContext, what: Vec<String>) -> Result<Vec<String>, OrchestrationError> {
+    Ok(ctx.try_join_all(what.into_iter().map(|what| order::call(&ctx, what))).await?)
+}
+
+async fn sub_orchestrations_side_by_side(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let orders = orders::start(runtime.client(), ["a", "b", "unicorn"].map(str::to_owned).to_vec()).await.unwrap();
+    stage.book.begun("b").await;
+    stage.book.let_end("b");
+    stage.book.begun("a").await;
+    stage.book.let_end("a");
+    let expected = ["shipped: a is done", "shipped: b is done", "typed: unicorn is out of stock"];
+    assert_eq!(orders.result().await.unwrap(), expected);
+    runtime.shutdown().await.unwrap();
+}
+
+async fn a_failure_crosses_the_border_typed(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let order = order::start(runtime.client(), "unicorn".to_owned()).await.unwrap();
+    assert_eq!(order.result().await.unwrap(), "typed: unicorn is out of stock");
+    // The same error at the border to a client.
+    let failed = handle::<ship>(&runtime, "shipment of unicorn").result().await.unwrap_err();
+    assert_eq!(failed.app(), Some(&ShipError::OutOfStock("unicorn".to_owned())));
+    runtime.shutdown().await.unwrap();
+}
+
+async fn a_panic_of_a_sub_orchestration_is_a_failure_of_the_call(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let order = order::start(runtime.client(), "anvil".to_owned()).await.unwrap();
+    let outcome = order.result().await.unwrap();
+    assert!(outcome.starts_with("failed: ") && outcome.contains("too heavy"), "{outcome}");
+    runtime.shutdown().await.unwrap();
+}
+
+async fn a_terminated_sub_orchestration_is_a_failure_of_the_call(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let order = order::start(runtime.client(), "lamp".to_owned()).await.unwrap();
+    stage.book.begun("lamp").await;
+    runtime.client().terminate("shipment of lamp", "no lamps today").await.unwrap();
+    let outcome = order.result().await.unwrap();
+    assert!(outcome.starts_with("failed: ") && outcome.contains("no lamps today"), "{outcome}");
+    runtime.shutdown().await.unwrap();
+}
+
+async fn an_id_that_is_in_use_fails_the_call(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let first = order::start(runtime.client(), "vase".to_owned()).await.unwrap();
+    stage.book.begun("vase").await;
+    let second = order::start(runtime.client(), "vase".to_owned()).await.unwrap();
+    let outcome = second.result().await.unwrap();
+    assert!(outcome.starts_with("failed: ") && outcome.contains("exists already"), "{outcome}");
+    stage.book.let_end("vase");
+    assert_eq!(first.result().await.unwrap(), "shipped: vase is done");
+    assert_eq!(stage.book.runs("vase"), 1);
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn starter(ctx: OrchestrationContext, what: String) -> Result<String, OrchestrationError> {
+    let id = ship::start_detached(&ctx, what)?;
+    Ok(id.as_str().to_owned())
+}
+
+async fn a_detached_start_goes_on_without_its_starter(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let id = starter::start(runtime.client(), "kite".to_owned()).await.unwrap().result().await.unwrap();
+    stage.book.begun("kite").await;
+    let kite = handle::<ship>(&runtime, &id);
+    assert_eq!(kite.metadata().await.unwrap().parent_id(), None);
+    stage.book.let_end("kite");
+    assert_eq!(kite.result().await.unwrap(), "kite is done");
+    runtime.shutdown().await.unwrap();
+}
+
+async fn terminate_leaves_children_alone(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let order = order::start(runtime.client(), "drum".to_owned()).await.unwrap();
+    stage.book.begun("drum").await;
+    order.terminate("enough").await.unwrap();
+    assert_eq!(order.result().await.unwrap_err(), ResultError::Terminated { reason: "enough".to_owned() });
+    let child = handle::<ship>(&runtime, "shipment of drum");
+    assert_eq!(child.metadata().await.unwrap().runtime_status(), RuntimeStatus::Running);
+    stage.book.let_end("drum");
+    assert_eq!(child.result().await.unwrap(), "drum is done");
+    runtime.shutdown().await.unwrap();
+}
+
+async fn terminate_recursively_ends_children_and_theirs(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let what = ["oboe", "viola"].map(str::to_owned).to_vec();
+    let orders = orders::start(runtime.client(), what.clone()).await.unwrap();
+    for what in &what {
+        stage.book.begun(what).await;
+    }
+    // Cold, live or loading: the children are found in any case.
+    let runtime = stage.restart(runtime).await;
+    handle::<orders>(&runtime, orders.id().as_str()).terminate("no music").recursive().await.unwrap();
+    for what in &what {
+        let child = handle::<ship>(&runtime, &format!("shipment of {what}"));
+        assert_eq!(child.result().await.unwrap_err(), ResultError::Terminated { reason: "no music".to_owned() });
+        assert_eq!(child.metadata().await.unwrap().serialized_custom_status(), Some(&*format!("\"shipping {what}\"")));
+    }
+    runtime.shutdown().await.unwrap();
+}
+
+async fn a_restart_in_the_middle_finds_parent_and_child_again(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let order = order::start(runtime.client(), "harp".to_owned()).await.unwrap();
+    stage.book.begun("harp").await;
+    let runtime = stage.restart(runtime).await;
+    stage.book.let_end("harp");
+    let order = handle::<order>(&runtime, order.id().as_str());
+    assert_eq!(order.result().await.unwrap(), "shipped: harp is done");
+    assert_eq!(stage.book.runs("harp"), 2, "once cut off by the restart, and once to its end");
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn nested(ctx: OrchestrationContext, depth: u32) -> Result<u32, OrchestrationError> {
+    match nested::call(&ctx, depth + 1).await {
+        Ok(deepest) => Ok(deepest),
+        Err(error) if error.details().message().contains("deep") => {
+            echo::call(&ctx, error.details().message().to_owned()).await?;
+            Ok(depth)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn nesting_has_a_limit(stage: Stage) {
+    let runtime = stage.runtime_with(|limits| limits.depth = 5).await;
+    assert_eq!(nested::start(runtime.client(), 0).await.unwrap().result().await.unwrap(), 5);
+    runtime.shutdown().await.unwrap();
+}

@@ -1,0 +1,7 @@
+//! What orchestrations are made of, one pattern a test, on every store and with a replay at every turn.
+
+mod children;
+mod events;
+mod failures;
+mod lifecycle;
+mod together;

@@ -1,0 +1,186 @@
+//! Where a test plays: a store that survives runtimes, a clock that stands still, and a book of what activities did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use persevere::model::{Timestamp, TurnRecord};
+use persevere::prelude::*;
+use persevere::store::{InstanceRef, Store};
+use persevere::testing::{ManualClock, decode_record};
+use persevere::{CancellationReason, InstanceId, Limits, OrchestrationHandle, Orchestrator, RuntimeBuilder};
+use tokio::sync::watch;
+
+/// Where the clock of a stage stands at first.
+pub(crate) const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000);
+
+/// A store and what belongs to it. Runtimes come and go.
+pub(crate) struct Stage {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: ManualClock,
+    pub(crate) book: Book,
+    live: usize,
+    /// Removed with the stage.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Stage {
+    pub(crate) fn on(store: Arc<dyn Store>) -> Self {
+        Self { store, clock: ManualClock::new(BEGIN), book: Book::default(), live: 10_000, _folder: None }
+    }
+
+    pub(crate) fn memory() -> Self {
+        Self::on(Arc::new(MemoryStore::new()))
+    }
+
+    pub(crate) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("store.db")).unwrap();
+        Self { _folder: Some(folder), ..Self::on(Arc::new(store)) }
+    }
+
+    /// Nothing is kept live between turns: each turn replays the whole history.
+    pub(crate) fn evicting() -> Self {
+        Self { live: 0, ..Self::memory() }
+    }
+
+    pub(crate) fn builder(&self) -> RuntimeBuilder {
+        Runtime::builder()
+            .shared_store(Arc::clone(&self.store))
+            .auto_register()
+            .state(self.book.clone())
+            .clock(self.clock.clone())
+            .live_instances(self.live)
+            // What still runs when a runtime stops is cut off, and runs again.
+            .shutdown_grace(Duration::ZERO)
+    }
+
+    pub(crate) async fn runtime(&self) -> Runtime {
+        self.builder().start().await.unwrap()
+    }
+
+    pub(crate) async fn runtime_with(&self, change: impl FnOnce(&mut Limits)) -> Runtime {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        self.builder().limits(limits).start().await.unwrap()
+    }
+
+    pub(crate) async fn restart_with(&self, runtime: Runtime, change: impl FnOnce(&mut Limits)) -> Runtime {
+        runtime.shutdown().await.unwrap();
+        self.runtime_with(change).await
+    }
+
+    /// Shuts the runtime down and starts another one on the same store.
+    pub(crate) async fn restart(&self, runtime: Runtime) -> Runtime {
+        runtime.shutdown().await.unwrap();
+        self.runtime().await
+    }
+
+    /// The turn records of the current execution, as they are stored.
+    pub(crate) async fn history(&self, id: &InstanceId) -> Vec<TurnRecord> {
+        let stored = self.store.instance(InstanceRef::Id(id.clone())).await.unwrap().unwrap();
+        let rows = self.store.history(stored.head.key, stored.head.execution).await.unwrap();
+        rows.iter().map(|row| decode_record(row).unwrap()).collect()
+    }
+}
+
+/// What activities did, and which of them may end. Outlives runtimes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Book(Arc<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    runs: Mutex<BTreeMap<String, u32>>,
+    begun: watch::Sender<Vec<String>>,
+    open: watch::Sender<BTreeSet<String>>,
+    cancelled: watch::Sender<Vec<(String, CancellationReason)>>,
+}
+
+impl Book {
+    /// Notes a run.
+    pub(crate) fn run(&self, what: &str) {
+        *self.0.runs.lock().unwrap().entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// How often this ran.
+    pub(crate) fn runs(&self, what: &str) -> u32 {
+        self.0.runs.lock().unwrap().get(what).copied().unwrap_or_default()
+    }
+
+    /// Lets the job end, whenever it begins.
+    pub(crate) fn let_end(&self, job: &str) {
+        self.0.open.send_modify(|open| open.extend([job.to_owned()]));
+    }
+
+    /// Waits until the job has begun.
+    pub(crate) async fn begun(&self, job: &str) {
+        self.0.begun.subscribe().wait_for(|begun| begun.iter().any(|begun| begun == job)).await.unwrap();
+    }
+
+    /// Waits until the job was told to stop, and says why.
+    pub(crate) async fn cancelled(&self, job: &str) -> CancellationReason {
+        let mut cancelled = self.0.cancelled.subscribe();
+        let told = cancelled.wait_for(|told| told.iter().any(|(name, _)| name == job)).await.unwrap();
+        told.iter().find(|(name, _)| name == job).unwrap().1
+    }
+}
+
+/// Says it again, and counts.
+#[activity]
+pub(crate) async fn echo(cx: &ActivityContext, text: String) -> Result<String, ActivityError> {
+    cx.state::<Book>().run(&text);
+    Ok(text)
+}
+
+/// Ends when the test lets it.
+#[activity]
+pub(crate) async fn job(cx: &ActivityContext, name: String) -> Result<String, ActivityError> {
+    let book = cx.state::<Book>();
+    book.run(&name);
+    book.0.begun.send_modify(|begun| begun.push(name.clone()));
+    let mut open = book.0.open.subscribe();
+    tokio::select! {
+        opened = open.wait_for(|open| open.contains(&name)) => drop(opened?),
+        reason = cx.cancellation().cancelled() => {
+            book.0.cancelled.send_modify(|told| told.push((name.clone(), reason)));
+            return Err(ActivityError::new("told to stop"));
+        }
+    }
+    Ok(format!("{name} is done"))
+}
+
+/// The handle of an instance.
+pub(crate) fn handle<O: Orchestrator>(runtime: &Runtime, id: &str) -> OrchestrationHandle<O> {
+    runtime.client().handle::<O>(id).unwrap()
+}
+
+/// Fails a test that hangs. No test depends on how long it is.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), work).await.expect("the test hangs")
+}
+
+/// Each test three times: on the memory store, on SQLite, and with a full replay at every turn.
+macro_rules! on_every_stage {
+    ($($name:ident)*) => {
+        mod memory {$(
+            #[tokio::test]
+            async fn $name() {
+                crate::stage::in_time(super::$name(crate::stage::Stage::memory())).await;
+            }
+        )*}
+        mod sqlite {$(
+            #[tokio::test]
+            async fn $name() {
+                crate::stage::in_time(super::$name(crate::stage::Stage::sqlite())).await;
+            }
+        )*}
+        mod evicting {$(
+            #[tokio::test]
+            async fn $name() {
+                crate::stage::in_time(super::$name(crate::stage::Stage::evicting())).await;
+            }
+        )*}
+    };
+}
+pub(crate) use on_every_stage;
