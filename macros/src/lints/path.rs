@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Ident, Literal, TokenTree};
 
-use crate::tokens::{is_group, is_punct, list, word};
+use crate::tokens::{inside, is_group, is_punct, list, word};
 
 /// A path as the user wrote it.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Path {
     /// How many tokens it takes.
     pub(crate) tokens: usize,
     pub(crate) follows: Follows,
+    /// The first argument of a call, if it is a plain name, borrowed or not.
+    pub(crate) given: Option<String>,
 }
 
 /// What stands behind a path.
@@ -54,7 +56,7 @@ impl Path {
             words.push(next.to_string());
             end += 3;
         }
-        Some(Self { words, tokens: end - at, follows: follows(tokens, end) })
+        Some(Self { words, tokens: end - at, follows: follows(tokens, end), given: given(tokens.get(end)) })
     }
 
     /// As it is shown in a message.
@@ -88,6 +90,13 @@ fn follows(tokens: &[TokenTree], end: usize) -> Follows {
         }
         _ => Follows::Nothing,
     }
+}
+
+fn given(arguments: Option<&TokenTree>) -> Option<String> {
+    let arguments = inside(arguments, Delimiter::Parenthesis)?;
+    let name = arguments.iter().position(|token| !is_punct(Some(token), '&'))?;
+    let alone = arguments.get(name + 1).is_none_or(|next| is_punct(Some(next), ','));
+    word(arguments.get(name)).filter(|_| alone).map(ToString::to_string)
 }
 
 /// Whether a literal is a string.

@@ -13,6 +13,8 @@ use crate::tokens::{inside, is_punct, is_word, list, nested_item, word};
 /// The names of one body.
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
+    /// The context parameter: what takes it is written for orchestrators.
+    context: Option<String>,
     /// What a `use` in the body gives a name to.
     imports: BTreeMap<String, Vec<String>>,
     /// Items that the body declares itself.
@@ -38,6 +40,7 @@ impl Scope {
             if let syn::FnArg::Typed(input) = input
                 && let syn::Pat::Ident(name) = &*input.pat
             {
+                scope.context.get_or_insert_with(|| name.ident.to_string());
                 let holds = scope.type_holds(&list(&input.ty.to_token_stream()));
                 scope.bind(name.ident.to_string(), holds);
             }
@@ -48,7 +51,8 @@ impl Scope {
     /// The words of a path with imports resolved, or `None` if it leads to something of the user's own.
     pub(crate) fn resolve(&self, path: &Path) -> Option<Vec<String>> {
         let first = path.words.first()?;
-        if self.declared.contains(first) {
+        let takes_the_context = path.given.is_some() && path.given == self.context;
+        if self.declared.contains(first) || takes_the_context {
             return None;
         }
         let mut words = self.imports.get(first).cloned().unwrap_or_else(|| vec![first.clone()]);

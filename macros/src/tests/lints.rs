@@ -53,6 +53,7 @@ fn everything_in_the_catalogue_is_found_under_every_spelling() {
 #[test]
 fn names_of_the_users_own_are_left_alone() {
     for body in [
+        quote!(time::sleep(&ctx, 3).await; fs::read(&ctx, path); db::redis::cmd(ctx); sleep(ctx.clone(), 1); time::timeout(ctx, d, f)),
         quote!(Instant::now(&ctx); Utc::now(&ctx); crate::Instant::now(); self::time::Utc::now(); super::Uuid::new_v4()),
         quote!(my::time::Instant::now(); clock.now(); now(); Instant { at: 1 }; let Utc { now } = x),
         quote!(struct Instant;, Instant::now()),
@@ -98,6 +99,7 @@ fn imports_of_the_body_are_resolved() {
     check(quote!(return ::std::env::var("A")), &["env"]);
     check(quote!(x.unwrap_or_else(SystemTime::now)), &["wall_clock"]);
     check(quote!(core::time::Instant::now()), &["wall_clock"]);
+    check(quote!(time::timeout(d, ctx); time::sleep(ctx.pause); fs::read(&path)), &["sleep", "sleep", "fs"]);
 }
 
 #[test]
@@ -295,4 +297,24 @@ fn combinators_of_others_have_a_way_out() {
     assert_eq!(allowed(&[]), ["select", "join"]);
     assert_eq!(allowed(&["select", "join"]), [""; 0]);
     assert!(!Allowed::default().insert("everything"));
+}
+
+#[test]
+fn every_check_has_a_row_on_the_page() {
+    let page = include_str!("../../../docs/compile-time-checks.md");
+    for id in lints::ids() {
+        assert!(page.contains(&format!("\n| `{id}`")), "no row for `{id}`");
+    }
+}
+
+#[test]
+fn what_clippy_is_told_is_what_the_lints_know() {
+    let list = include_str!("../../../docs/clippy-orchestrators.toml");
+    let methods = list.split("disallowed-types").next().expect("the methods come first");
+    let paths: Vec<_> = methods.split("path = \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(paths.len() > 40, "{}", paths.len());
+    // A method on a value is found by what the value is.
+    for path in paths.into_iter().filter(|path| !path.ends_with("::elapsed")) {
+        assert_eq!(found(parse(&format!("{path}()"))).len(), 1, "{path}");
+    }
 }
