@@ -115,6 +115,24 @@ fn the_engine_and_what_lies_below_it_are_pure() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The checks of the macros that a reader finds are the checks that have a test, and the other way round.
+#[test]
+fn every_compile_time_check_is_documented() {
+    let ui = root().join("tests/ui");
+    let page = fs::read_to_string(root().join("docs/compile-time-checks.md")).expect("the page");
+    let tested: Vec<String> = sources(&ui)
+        .iter()
+        .map(|path| path.strip_prefix(&ui).expect("below the folder").to_string_lossy().into_owned())
+        .filter(|path| path.contains("/fail/"))
+        .collect();
+    assert!(tested.len() > 80, "{}", tested.len());
+    let missing: Vec<_> = tested.iter().filter(|path| !page.contains(&format!("`{path}`"))).collect();
+    assert!(missing.is_empty(), "not in docs/compile-time-checks.md: {missing:#?}");
+    let named = page.split('`').filter(|text| text.contains("/fail/") && text.ends_with(".rs"));
+    let gone: Vec<_> = named.filter(|path| !tested.iter().any(|tested| tested == path)).collect();
+    assert!(gone.is_empty(), "in docs/compile-time-checks.md, without a test: {gone:#?}");
+}
+
 #[test]
 fn the_root_is_a_table_of_contents() {
     let expected = [

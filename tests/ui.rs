@@ -21,6 +21,11 @@ fn orchestrator_fn() {
     check("orchestrator_fn");
 }
 
+#[test]
+fn lints() {
+    check("lints");
+}
+
 fn check(folder: &str) {
     let cases = trybuild::TestCases::new();
     cases.pass(format!("ui/{folder}/pass/*.rs"));

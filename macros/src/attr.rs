@@ -6,6 +6,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Ident, LitStr, Path, Token, parenthesized};
 
 use crate::errors::Errors;
+use crate::lints::{self, Allowed};
 
 /// Which attribute it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +38,6 @@ impl Kind {
     }
 }
 
-/// What may stand in `allow(..)`.
-const ALLOWABLE: &[&str] = &["foreign_await"];
-
 /// The longest name of an orchestrator, an activity or an event, and the longest version, in characters.
 const MAX_NAME_CHARS: usize = 256;
 
@@ -53,7 +51,8 @@ pub(crate) struct Options {
     /// The path of the library in a declaration of code that runs elsewhere, which knows it. Such an activity has no
     /// context.
     pub(crate) library: Option<TokenStream>,
-    pub(crate) allow_foreign_await: bool,
+    /// The checks that are turned off.
+    pub(crate) allowed: Allowed,
 }
 
 impl Options {
@@ -122,7 +121,9 @@ impl Options {
     }
 
     fn parse_allow(&mut self, key: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let shape = || syn::Error::new(key.span(), "write `allow(foreign_await)`");
+        let shape = || {
+            syn::Error::new(key.span(), "write `allow(wall_clock)`, with the names of the checks that do not hold here")
+        };
         if !input.peek(syn::token::Paren) {
             return Err(shape());
         }
@@ -133,10 +134,9 @@ impl Options {
             return Err(shape());
         }
         for name in names {
-            if name == "foreign_await" {
-                self.allow_foreign_await = true;
-            } else {
-                let known = ALLOWABLE.join("`, `");
+            if !self.allowed.insert(&name.to_string()) {
+                let known: Vec<_> = lints::ids().collect();
+                let known = known.join("`, `");
                 errors.push_at(name.span(), format!("there is no check `{name}` to allow: the checks are `{known}`"));
             }
         }

@@ -29,15 +29,15 @@ pub(crate) fn callable(
     let marker = options.marker.clone().unwrap_or_else(|| function.sig.ident.clone());
     let name = options.name.as_ref().map_or_else(|| plain_name(&function.sig.ident), syn::LitStr::value);
     let version = options.version.as_ref().map(syn::LitStr::value).unwrap_or_default();
-    let (rt, check_awaits) = (options.rt(), !options.allow_foreign_await);
+    let (rt, allowed) = (options.rt(), options.allowed.clone());
     if let (true, Some(output)) = (errors.is_empty(), &output) {
         let (inputs, output) = (inputs.into_iter().flatten().collect(), output.clone());
-        Ok(Callable { function, marker, name, version, context, inputs, output, rt, check_awaits })
+        Ok(Callable { function, marker, name, version, context, inputs, output, rt, allowed })
     } else {
         // A generic parameter has no meaning outside of the signature.
         let inputs = inputs.into_iter().map(|input| Some(input?.ty).filter(|_| !generic)).collect();
         let (context, output) = (context.filter(|_| !generic), output.filter(|_| !generic));
-        Err(Box::new(Sketch { kind, function, marker, name, context, inputs, output, rt, check_awaits }))
+        Err(Box::new(Sketch { kind, function, marker, name, context, inputs, output, rt, allowed }))
     }
 }
 

@@ -18,6 +18,7 @@ mod model;
 mod rewrite;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 /// Makes an async function an activity: work that an orchestrator calls, that may do I/O, and whose result is recorded.
 ///
@@ -48,12 +49,13 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// stored as JSON. Beside the function there is a type of the same name, with `start`, `call`, `start_detached` and
 /// `continue_as_new`.
 ///
-/// In the body `.await` takes durable operations only; anything else is a compile error. `select!`, `join!` and
-/// `try_join!` are those of this crate.
+/// In the body `.await` takes durable operations only; anything else is a compile error, and so are clocks, randomness,
+/// I/O and whatever else a replay would not repeat. `select!`, `join!` and `try_join!` are those of this crate.
 ///
 /// Options: `name = ".."` (recorded; taken from the function by default, so **renaming the function without it breaks
 /// running instances**), `version = ".."`, `marker = Name` (the name of the type), `crate = path` (of a renamed
-/// dependency), `allow(foreign_await)` (no check of awaits here; the engine still parks what awaits something else).
+/// dependency), `allow(wall_clock, foreign_await, ..)` (turns these checks off here; the engine still parks what awaits
+/// something else).
 ///
 /// It stands above other attributes of the function.
 #[proc_macro_attribute]
@@ -68,7 +70,7 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
 /// async fn greet(ctx: &Context, city: &str) -> Result<String, CallError<ActivityError>> { .. }
 /// ```
 ///
-/// References, generics, `impl Trait`, methods and recursion work. Options: `crate = path`, `allow(foreign_await)`.
+/// References, generics, `impl Trait`, methods and recursion work. Options: `crate = path`, `allow(..)`.
 #[proc_macro_attribute]
 pub fn orchestrator_fn(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(attr::Kind::OrchestratorFn, options.into(), item.into()).into()

@@ -5,6 +5,7 @@ use syn::{Ident, Type};
 
 use crate::attr::Kind;
 use crate::input::Function;
+use crate::lints::Allowed;
 
 /// One stored input.
 #[derive(Clone)]
@@ -27,7 +28,7 @@ pub(crate) struct Callable {
     pub(crate) inputs: Vec<Input>,
     pub(crate) output: Type,
     pub(crate) rt: TokenStream,
-    pub(crate) check_awaits: bool,
+    pub(crate) allowed: Allowed,
 }
 
 /// What is known of an orchestrator or activity with mistakes: enough for a stub that keeps other code silent.
@@ -43,5 +44,5 @@ pub(crate) struct Sketch {
     /// `None` where the return type is missing or wrong.
     pub(crate) output: Option<Type>,
     pub(crate) rt: TokenStream,
-    pub(crate) check_awaits: bool,
+    pub(crate) allowed: Allowed,
 }

@@ -3,15 +3,22 @@
 //! - `expr.await` becomes `expr.__durable().await`, which compiles for durable operations only;
 //! - `async {}` becomes a durable block, since its own awaits are checked by the same pass;
 //! - bare `select!`, `join!` and `try_join!` become ours;
-//! - `path::call(` is noted, by its text.
+//! - `path::call(` is noted, by its text;
+//! - at every place the lints look for what is not deterministic.
 //!
 //! Nested functions are left alone. A group in which nothing changes keeps its own tokens, and so its spans.
+
+use std::collections::BTreeSet;
 
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
+use crate::attr::Kind;
 use crate::errors::Errors;
-use crate::lints;
+use crate::input::Function;
+use crate::lints::{Allowed, Linter, OURS};
+pub(crate) use crate::tokens::respan;
+use crate::tokens::{is_punct, is_word, list, nested_item, regroup, word};
 
 /// A `path::call(` in the text.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,17 +34,32 @@ pub(crate) struct Rewritten {
     pub(crate) calls: Vec<Call>,
 }
 
-/// Rewrites a body. Without `check_awaits`, awaits and blocks stay as they are.
-pub(crate) fn body(body: &Group, rt: &TokenStream, check_awaits: bool, errors: &mut Errors) -> Rewritten {
-    let mut pass = Pass { rt, check_awaits, checked: false, calls: Vec::new(), errors };
-    let tokens: Vec<_> = body.stream().into_iter().collect();
+/// Rewrites the body of a function.
+pub(crate) fn body(
+    kind: Kind,
+    function: &Function,
+    rt: &TokenStream,
+    allowed: &Allowed,
+    errors: &mut Errors,
+) -> Rewritten {
+    let mut pass = Pass {
+        rt,
+        check_awaits: allowed.checks_awaits(),
+        checked: false,
+        calls: Vec::new(),
+        refused: BTreeSet::new(),
+        linter: Linter::new(kind, function, allowed),
+        errors,
+    };
+    let body = &function.body;
+    let tokens = list(&body.stream());
     let (inner_attributes, rest) = tokens.split_at(inner_attributes(&tokens));
-    let rest = pass.tokens(rest).unwrap_or_else(|| rest.iter().cloned().collect());
-    let checked = pass.checked;
-    let calls = std::mem::take(&mut pass.calls);
+    let rest = pass.tokens(rest, Branches::None).unwrap_or_else(|| rest.iter().cloned().collect());
+    let Pass { checked, calls, linter, .. } = pass;
     let inner_attributes: TokenStream = inner_attributes.iter().cloned().collect();
     let import = checked.then(|| quote!(#[allow(unused_imports)] use #rt::AwaitCheck as _;));
-    let stream = quote!(#inner_attributes #import #rest);
+    let (allowed, warnings) = (allowed.visible(rt), linter.into_warnings());
+    let stream = quote!(#inner_attributes #import #allowed #warnings #rest);
     Rewritten { body: regroup(body, stream), calls }
 }
 
@@ -66,57 +88,83 @@ struct Pass<'a> {
     /// Whether an await has been checked, so that the trait must be in scope.
     checked: bool,
     calls: Vec<Call>,
+    /// Locals whose value a lint has refused: to await them is no second mistake.
+    refused: BTreeSet<String>,
+    linter: Linter<'a>,
     errors: &'a mut Errors,
 }
 
 impl Pass<'_> {
     /// The tokens rewritten, or `None` if nothing changes.
-    fn tokens(&mut self, tokens: &[TokenTree]) -> Option<TokenStream> {
-        let mut out = TokenStream::new();
+    fn tokens(&mut self, tokens: &[TokenTree], branches: Branches) -> Option<TokenStream> {
+        let mut out = Vec::new();
         let mut changed = false;
+        let mut statement = Statement { start: 0, hits: self.linter.hits };
+        let mut written = 0;
         let mut at = 0;
         while at < tokens.len() {
-            let taken = match self.replacement(tokens, at, &mut out) {
-                Some(taken) => {
-                    changed = true;
-                    taken
-                }
-                None => untouched(tokens, at),
-            };
-            if taken.replaced {
-                at += taken.tokens;
+            let item = nested_item(tokens, at);
+            if item > 0 {
+                out.extend(tokens[at..at + item].iter().cloned());
+                at += item;
                 continue;
             }
-            for token in &tokens[at..at + taken.tokens] {
-                out.extend([token.clone()]);
+            self.linter.look(tokens, at, self.errors);
+            if let Some(taken) = self.replacement(tokens, at, &statement, &mut out) {
+                changed = true;
+                at += taken;
+            } else {
+                out.push(tokens[at].clone());
+                at += 1;
             }
-            at += taken.tokens;
+            if at == tokens.len() || ends_statement(tokens, at - 1) {
+                if self.linter.hits > statement.hits {
+                    self.refused.extend(bound_names(&tokens[statement.start..at]));
+                    changed |= branches.excuse(self.rt, &mut out, written);
+                }
+                statement = Statement { start: at, hits: self.linter.hits };
+                written = out.len();
+            }
         }
-        changed.then_some(out)
+        changed.then(|| out.into_iter().collect())
     }
 
-    /// Writes what stands for the tokens from `at` on, if it is not they themselves.
-    fn replacement(&mut self, tokens: &[TokenTree], at: usize, out: &mut TokenStream) -> Option<Taken> {
+    /// The group at `at` rewritten, or `None` if nothing in it changes.
+    fn group(&mut self, tokens: &[TokenTree], at: usize, group: &Group) -> Option<Group> {
+        let place = self.linter.enter(tokens, at);
+        let stream = self.tokens(&list(&group.stream()), Branches::of(&tokens[..at]));
+        self.linter.leave(place);
+        Some(regroup(group, stream?))
+    }
+
+    /// Writes what stands for the tokens from `at` on, if it is not they themselves. Gives how many they are.
+    fn replacement(
+        &mut self,
+        tokens: &[TokenTree],
+        at: usize,
+        statement: &Statement,
+        out: &mut Vec<TokenTree>,
+    ) -> Option<usize> {
         match &tokens[at] {
             TokenTree::Group(group) => {
-                let stream: Vec<_> = group.stream().into_iter().collect();
-                let stream = self.tokens(&stream)?;
-                out.extend([TokenTree::Group(regroup(group, stream))]);
-                Some(Taken::replaced(1))
+                let group = self.group(tokens, at, group)?;
+                out.push(TokenTree::Group(group));
+                Some(1)
             }
             TokenTree::Punct(dot) if dot.as_char() == '.' && self.check_awaits => {
                 let keyword = word(tokens.get(at + 1)).filter(|word| *word == "await")?;
+                if self.is_refused(&tokens[statement.start..at], statement) {
+                    return None;
+                }
                 self.checked = true;
                 let span = keyword.span();
-                out.extend([TokenTree::Punct(dot.clone())]);
+                out.push(TokenTree::Punct(dot.clone()));
                 out.extend(quote_spanned!(span=> __durable()));
                 out.extend([TokenTree::Punct(Punct::new('.', Spacing::Alone)), keyword.clone().into()]);
-                Some(Taken::replaced(2))
+                Some(2)
             }
             TokenTree::Ident(word) if word == "async" && self.check_awaits => self.block(tokens, at, word, out),
-            TokenTree::Ident(word) if lints::OURS.iter().any(|ours| word == ours) => {
-                self.combinator(tokens, at, word, out)
-            }
+            TokenTree::Ident(word) if OURS.iter().any(|ours| word == ours) => self.combinator(tokens, at, word, out),
             TokenTree::Ident(word) if word == "call" => {
                 self.note_call(tokens, at);
                 None
@@ -125,21 +173,23 @@ impl Pass<'_> {
         }
     }
 
+    /// Whether a lint has refused what is awaited behind those tokens of a statement.
+    fn is_refused(&self, before: &[TokenTree], statement: &Statement) -> bool {
+        self.linter.hits > statement.hits
+            || word(before.last()).is_some_and(|local| self.refused.contains(&local.to_string()))
+    }
+
     /// `async {}` and `async move {}`.
-    fn block(&mut self, tokens: &[TokenTree], at: usize, keyword: &Ident, out: &mut TokenStream) -> Option<Taken> {
+    fn block(&mut self, tokens: &[TokenTree], at: usize, keyword: &Ident, out: &mut Vec<TokenTree>) -> Option<usize> {
         let moved = word(tokens.get(at + 1)).filter(|word| *word == "move");
         let next = at + 1 + usize::from(moved.is_some());
         match tokens.get(next)? {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-                let stream: Vec<_> = group.stream().into_iter().collect();
-                let block = match self.tokens(&stream) {
-                    Some(stream) => regroup(group, stream),
-                    None => group.clone(),
-                };
+                let block = self.group(tokens, next, group).unwrap_or_else(|| group.clone());
                 let (rt, span) = (self.rt, keyword.span());
                 let path = respan(quote!(#rt::block), span);
                 out.extend(quote_spanned!(span=> #path(#keyword #moved #block)));
-                Some(Taken::replaced(next - at + 1))
+                Some(next - at + 1)
             }
             TokenTree::Punct(bar) if bar.as_char() == '|' => {
                 self.errors.push_at(
@@ -153,7 +203,7 @@ impl Pass<'_> {
     }
 
     /// `select! {}`, `join!()`, `try_join!()`.
-    fn combinator(&mut self, tokens: &[TokenTree], at: usize, name: &Ident, out: &mut TokenStream) -> Option<Taken> {
+    fn combinator(&mut self, tokens: &[TokenTree], at: usize, name: &Ident, out: &mut Vec<TokenTree>) -> Option<usize> {
         let called = is_punct(tokens.get(at + 1), '!') && matches!(tokens.get(at + 2), Some(TokenTree::Group(_)));
         if !called {
             return None;
@@ -162,10 +212,10 @@ impl Pass<'_> {
         if path.is_empty() {
             let rt = self.rt;
             out.extend(respan(quote!(#rt::#name), name.span()));
-            return Some(Taken::replaced(1));
+            return Some(1);
         }
         if !self.is_ours(&path) {
-            lints::foreign_combinator(&path, name, self.errors);
+            self.linter.foreign_combinator(&path, name, self.errors);
         }
         None
     }
@@ -191,39 +241,88 @@ impl Pass<'_> {
     }
 }
 
-/// How far the pass went, and whether it wrote something else instead.
-struct Taken {
-    tokens: usize,
-    replaced: bool,
+/// One statement, or one part of a list.
+struct Statement {
+    /// Where it begins.
+    start: usize,
+    /// What the lints had refused before it.
+    hits: usize,
 }
 
-impl Taken {
-    fn replaced(tokens: usize) -> Self {
-        Self { tokens, replaced: true }
-    }
+/// Whether a group is the branches of `join!` or `select!`. A branch that a lint has refused is no second mistake for
+/// not being durable.
+#[derive(Clone, Copy)]
+enum Branches {
+    None,
+    Join,
+    Select,
 }
 
-/// The tokens from `at` on that stay as they are: one, or a whole nested function.
-fn untouched(tokens: &[TokenTree], at: usize) -> Taken {
-    let nested = word(tokens.get(at)).is_some_and(|word| word == "fn") && word(tokens.get(at + 1)).is_some();
-    Taken { tokens: if nested { nested_function(&tokens[at..]) } else { 1 }, replaced: false }
-}
-
-/// The length of a nested function: up to its body, which is the first brace that is no generic argument.
-fn nested_function(tokens: &[TokenTree]) -> usize {
-    let mut depth = 0_i32;
-    for (at, token) in tokens.iter().enumerate() {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
-            TokenTree::Punct(punct) if punct.as_char() == '>' && !is_punct(tokens.get(at.wrapping_sub(1)), '-') => {
-                depth -= 1;
-            }
-            TokenTree::Punct(punct) if punct.as_char() == ';' => return at + 1,
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace && depth <= 0 => return at + 1,
-            _ => {}
+impl Branches {
+    fn of(before: &[TokenTree]) -> Self {
+        let Some(name) = before.len().checked_sub(2).and_then(|name| word(before.get(name))) else { return Self::None };
+        match is_punct(before.last(), '!') {
+            true if name == "join" || name == "try_join" => Self::Join,
+            true if name == "select" => Self::Select,
+            _ => Self::None,
         }
     }
-    tokens.len()
+
+    /// Rewrites a refused branch that begins at `start` and has just ended. Whether there was one.
+    fn excuse(self, rt: &TokenStream, out: &mut Vec<TokenTree>, start: usize) -> bool {
+        let end = match (self, &out[..]) {
+            (Self::None, _) => return false,
+            (Self::Join, [.., last]) if is_punct(Some(last), ',') => out.len() - 1,
+            (Self::Join, _) => out.len(),
+            (Self::Select, [.., equals, arrow]) if is_punct(Some(equals), '=') && is_punct(Some(arrow), '>') => {
+                out.len() - 2
+            }
+            (Self::Select, _) => return false,
+        };
+        let equals = out[start..end].iter().position(|token| is_punct(Some(token), '='));
+        let start = match self {
+            Self::Select => equals.map_or(start, |equals| start + equals + 1),
+            _ => start,
+        };
+        let branch: TokenStream = out.drain(start..end).collect();
+        let excused = list(&quote!(#rt::assume_durable_future("", #branch)));
+        out.splice(start..start, excused);
+        true
+    }
+}
+
+/// Whether a statement, or a part of a list, ends with the token at `at`.
+fn ends_statement(tokens: &[TokenTree], at: usize) -> bool {
+    match &tokens[at] {
+        TokenTree::Punct(punct) => {
+            matches!(punct.as_char(), ';' | ',')
+                || punct.as_char() == '>' && is_punct(tokens.get(at.wrapping_sub(1)), '=')
+        }
+        TokenTree::Group(group) => {
+            group.delimiter() == Delimiter::Brace
+                && !is_punct(tokens.get(at + 1), '.')
+                && !is_punct(tokens.get(at + 1), '?')
+        }
+        _ => false,
+    }
+}
+
+/// The names that a `let` statement gives to its value.
+fn bound_names(statement: &[TokenTree]) -> Vec<String> {
+    let mut names = Vec::new();
+    if is_word(statement.first(), "let") {
+        let pattern = statement.iter().take_while(|token| !is_punct(Some(token), '='));
+        for token in pattern {
+            match token {
+                TokenTree::Ident(name) => names.push(name.to_string()),
+                TokenTree::Group(group) => {
+                    names.extend(group.stream().into_iter().filter_map(|token| Some(word(Some(&token))?.to_string())));
+                }
+                _ => {}
+            }
+        }
+    }
+    names
 }
 
 /// The path that ends just before `at`: words and `::`.
@@ -239,37 +338,6 @@ fn path_before(tokens: &[TokenTree], at: usize) -> Vec<String> {
     }
     path.reverse();
     path
-}
-
-fn regroup(group: &Group, stream: TokenStream) -> Group {
-    let mut new = Group::new(group.delimiter(), stream);
-    new.set_span(group.span());
-    new
-}
-
-/// Generated tokens at a place of the user, so that an error points there.
-pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
-    tokens
-        .into_iter()
-        .map(|mut token| {
-            // What `$crate` means hangs on its place.
-            if word(Some(&token)).is_none_or(|word| word != "$crate") {
-                token.set_span(span);
-            }
-            token
-        })
-        .collect()
-}
-
-fn word(token: Option<&TokenTree>) -> Option<&Ident> {
-    match token {
-        Some(TokenTree::Ident(word)) => Some(word),
-        _ => None,
-    }
-}
-
-fn is_punct(token: Option<&TokenTree>, char: char) -> bool {
-    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == char)
 }
 
 /// Line and column, from 1. Outside of a compiler there are none.

@@ -111,6 +111,7 @@ pub mod prelude {
     };
     pub use serde::{Deserialize, Serialize};
 
+    pub use crate::nondeterministic;
     #[cfg(feature = "macros")]
     pub use crate::{activity, external_event, join, orchestrator, orchestrator_fn, select, try_join};
 }

@@ -14,7 +14,7 @@ pub use crate::context::{
     ActivityCall, ActivityContext, AwaitCheck, Block, Context, ContinueAsNew, Durable, Either, EventWait, Join,
     JoinBranch, JoinBranches, JoinEnd, Never, Select, SelectBranch, SelectBranches, SelectEnd, SubOrchestrationCall,
     TryJoin, TryJoinBranches, assume_durable_future, block, join, join_all, join_all_limit, join_branch, join_end,
-    output_of, select, select_branch, select_end, try_join, try_join_all,
+    nondeterministic_value, output_of, select, select_branch, select_end, try_join, try_join_all,
 };
 pub use crate::contract::{
     Activity, ActivityContextType, ActivityError, ActivityHandler, ActivityRegistration, BoxedActivity,
@@ -31,6 +31,10 @@ use crate::model::ids::InstanceId;
 pub use crate::{join, select, try_join};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{__declare_activity, __declare_orchestrator, __join, __select, __try_join};
+
+/// The checks that an attribute turned off: generated code shows them where they would have applied.
+#[derive(Debug)]
+pub struct AllowedChecks(pub &'static [&'static str]);
 
 /// An encoded input, or why there is none. The operation that takes it reports the error.
 pub type Input = Result<JsonText, EncodeError>;

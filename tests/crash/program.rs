@@ -151,7 +151,7 @@ pub async fn eternal(ctx: OrchestrationContext<Progress>, items: Vec<i64>) -> Re
 }
 
 /// Steps that never end; somebody terminates it.
-#[orchestrator]
+#[orchestrator(allow(unbounded_loop))]
 pub async fn doomed(ctx: OrchestrationContext<Progress>) -> Result<(), OrchestrationError> {
     ctx.set_custom_status(&Progress { done: 0 })?;
     let mut done = 0;

@@ -7,6 +7,7 @@ mod panics;
 mod program;
 mod shutdown;
 mod start;
+mod unseen;
 
 use std::sync::Arc;
 

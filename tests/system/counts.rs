@@ -17,7 +17,7 @@ fn passes(id: &str) -> (usize, usize) {
     PASSES.lock().unwrap().get(id).copied().unwrap_or_default()
 }
 
-#[orchestrator]
+#[orchestrator(allow(statics))]
 async fn walk(ctx: OrchestrationContext<u32>, steps: u32, shows: bool) -> Result<u32, OrchestrationError> {
     PASSES.lock().unwrap().entry(ctx.instance_id().to_string()).or_default().0 += 1;
     for step in 0..steps {

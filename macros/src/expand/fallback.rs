@@ -14,7 +14,7 @@ use crate::rewrite;
 pub(crate) fn expand(sketch: &Sketch, errors: &mut Errors) -> TokenStream {
     let mut function = sketch.function.clone();
     if sketch.kind == Kind::Orchestrator {
-        function.body = rewrite::body(&function.body, &sketch.rt, sketch.check_awaits, errors).body;
+        function.body = rewrite::body(sketch.kind, &function, &sketch.rt, &sketch.allowed, errors).body;
     }
     // Awaits in a function that is not async would be a second message.
     function.sig.asyncness.get_or_insert(syn::Token![async](Span::mixed_site()));

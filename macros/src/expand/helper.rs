@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ReturnType;
 
-use crate::attr::Options;
+use crate::attr::{Kind, Options};
 use crate::check;
 use crate::errors::Errors;
 use crate::input::Function;
@@ -14,7 +14,7 @@ pub(crate) fn expand(function: &Function, options: &Options, errors: &mut Errors
     let mut form = Errors::new();
     check::orchestrator_fn(function, &mut form);
     let rt = options.rt();
-    let rewritten = rewrite::body(&function.body, &rt, !options.allow_foreign_await, errors);
+    let rewritten = rewrite::body(Kind::OrchestratorFn, function, &rt, &options.allowed, errors);
     let body = rewritten.body;
 
     let mut function = function.clone();

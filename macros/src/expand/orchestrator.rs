@@ -4,14 +4,14 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use crate::attr::hidden as hidden_span;
+use crate::attr::{Kind, hidden as hidden_span};
 use crate::errors::Errors;
 use crate::model::Callable;
 use crate::rewrite::{self, Call, respan};
 
 pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     let Callable { function, marker, .. } = callable;
-    let rewritten = rewrite::body(&function.body, &callable.rt, callable.check_awaits, errors);
+    let rewritten = rewrite::body(Kind::Orchestrator, function, &callable.rt, &callable.allowed, errors);
     let rewritten_function = function.with_body(&rewritten.body);
     let type_item = super::marker(function, marker);
     let contract = contract(callable);

@@ -5,11 +5,47 @@ use proptest::prelude::*;
 
 use crate::attr::Kind;
 use crate::errors::Errors;
+use crate::lints::Allowed;
 use crate::{combine, expand, rewrite};
 
 const WORDS: &[&str] = &[
-    "async", "move", "await", "fn", "call", "select", "join", "try_join", "x", "name", "version", "crate", "allow",
-    "self", "impl", "struct", "pub", "mut", "const", "unsafe", "else", "biased", "if", "T",
+    "async",
+    "move",
+    "await",
+    "fn",
+    "call",
+    "select",
+    "join",
+    "try_join",
+    "x",
+    "name",
+    "version",
+    "crate",
+    "allow",
+    "self",
+    "impl",
+    "struct",
+    "pub",
+    "mut",
+    "const",
+    "unsafe",
+    "else",
+    "biased",
+    "if",
+    "T",
+    "use",
+    "as",
+    "let",
+    "_",
+    "loop",
+    "for",
+    "in",
+    "is_replaying",
+    "HashMap",
+    "std",
+    "collect",
+    "static",
+    "elapsed",
 ];
 const PUNCTS: &[char] = &['.', ':', '!', '<', '>', ';', ',', '=', '&', '|', '#', '-', '\'', '?'];
 
@@ -81,9 +117,10 @@ proptest! {
 
     #[test]
     fn the_rewriting_keeps_every_token(body in tokens()) {
-        let group = Group::new(Delimiter::Brace, body.clone());
-        let mut errors = Errors::new();
-        let rewritten = rewrite::body(&group, &quote::quote!(::p::__rt), true, &mut errors);
+        let (mut errors, allowed) = (Errors::new(), Allowed::default());
+        let function = syn::parse2(quote::quote!(async fn f(ctx: Cx) { #body })).expect("a function");
+        let rt = quote::quote!(::p::__rt);
+        let rewritten = rewrite::body(Kind::Orchestrator, &function, &rt, &allowed, &mut errors);
         let _ = errors.into_messages();
         let (mut before, mut after) = (Vec::new(), Vec::new());
         flat(body, &mut before);

@@ -7,6 +7,7 @@
 )]
 
 mod arbitrary;
+mod lints;
 mod refusals;
 mod rewriting;
 mod snapshots;

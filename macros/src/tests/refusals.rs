@@ -209,8 +209,8 @@ fn options_are_known_once_and_well_formed() {
     option(Kind::Activity, quote!(name, marker, crate), &["name = \"", "marker = ", "crate = "]);
     option(Kind::Activity, quote!(name =, marker = "M", crate = 1), &["name = \"", "marker = ", "crate = "]);
     option(Kind::Activity, quote!("a" 1, = 2), &["expected an option", "expected an option"]);
-    option(Kind::Orchestrator, quote!(allow), &["allow(foreign_await)"]);
-    option(Kind::Orchestrator, quote!(allow()), &["allow(foreign_await)"]);
+    option(Kind::Orchestrator, quote!(allow), &["write `allow(wall_clock)`"]);
+    option(Kind::Orchestrator, quote!(allow()), &["write `allow(wall_clock)`"]);
     option(Kind::Orchestrator, quote!(allow(a, foreign_await, b)), &["`a`", "`b`"]);
 }
 

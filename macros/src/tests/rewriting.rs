@@ -1,17 +1,21 @@
 //! What the rewriting of a body changes, and what it leaves alone.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::attr::Kind;
 use crate::errors::Errors;
+use crate::input::Function;
+use crate::lints::Allowed;
 use crate::rewrite::{self, Call};
 
 /// Rewrites the inside of a body, without the import, and gives the messages.
 fn rewritten(body: TokenStream, check_awaits: bool) -> (String, Vec<Call>, Vec<String>) {
-    let Ok(TokenTree::Group(body)) = syn::parse2(quote!({ #body })) else { panic!("a body is a group") };
-    let body: Group = body;
+    let mut allowed = Allowed::default();
+    assert!(check_awaits || allowed.insert("foreign_await"));
     let mut errors = Errors::new();
-    let rewritten = rewrite::body(&body, &quote!(::p::__rt), check_awaits, &mut errors);
+    let function = function(quote!({ #body }));
+    let rewritten = rewrite::body(Kind::Orchestrator, &function, &quote!(::p::__rt), &allowed, &mut errors);
     let import = quote!(
         #[allow(unused_imports)]
         use ::p::__rt::AwaitCheck as _;
@@ -20,6 +24,10 @@ fn rewritten(body: TokenStream, check_awaits: bool) -> (String, Vec<Call>, Vec<S
     let text = rewritten.body.stream().to_string();
     let text = text.replacen(&import, "", 1).trim().to_owned();
     (text, rewritten.calls, errors.into_messages())
+}
+
+fn function(body: TokenStream) -> Function {
+    syn::parse2(quote!(async fn f(ctx: Cx) #body)).expect("a function")
 }
 
 fn check(body: TokenStream, expected: TokenStream) {
@@ -36,7 +44,7 @@ fn check_same(body: TokenStream) {
 fn every_await_is_checked_wherever_it_stands() {
     check(quote!(x.await), quote!(x.__durable().await));
     check(quote!(x.await?.y.await), quote!(x.__durable().await?.y.__durable().await));
-    check(quote!(println!("{}", x.await)), quote!(println!("{}", x.__durable().await)));
+    check(quote!(assert!("{}", x.await)), quote!(assert!("{}", x.__durable().await)));
     check(quote!(vec![(|| { [x.await] })]), quote!(vec![(|| { [x.__durable().await] })]));
     check(
         quote!(match x.await {
@@ -168,17 +176,50 @@ fn calls_are_noted_by_their_last_word() {
 }
 
 #[test]
-fn without_checks_only_combinators_change() {
+fn without_checks_only_combinators_change_and_what_is_allowed_stays_visible() {
     let (text, ..) = rewritten(quote!(async { x.await }; join!(y)), false);
-    assert_eq!(text, quote!(async { x.await }; ::p::__rt::join!(y)).to_string());
+    assert_eq!(
+        text,
+        quote!(
+            const _: ::p::__rt::AllowedChecks = ::p::__rt::AllowedChecks(&["foreign_await"]);
+            async { x.await };
+            ::p::__rt::join!(y)
+        )
+        .to_string()
+    );
+}
+
+#[test]
+fn what_a_lint_refused_is_no_second_mistake_when_it_is_awaited() {
+    let (text, _, messages) = rewritten(
+        quote!(tokio::time::sleep(d).await; x.await; let s = tokio::time::sleep(d); y.await; s.await; (&mut s).await),
+        true,
+    );
+    assert_eq!(messages.len(), 2);
+    assert_eq!(text.matches("__durable").count(), 3, "{text}");
+    let (text, _, messages) = rewritten(quote!(let (s, mut r) = oneshot::channel(); r.await; q.await), true);
+    assert_eq!((messages.len(), text.matches("__durable").count()), (1, 1), "{text}");
+    for (body, excused) in [
+        (quote!(join!(a, tokio::time::sleep(d), b)), "join ! (a , :: p :: __rt :: assume_durable_future"),
+        (quote!(p::join!(tokio::time::sleep(d))), "join ! (:: p :: __rt :: assume_durable_future"),
+        (quote!(select! { _ = tokio::time::sleep(d) => 1 }), "select ! { _ = :: p :: __rt :: assume_durable_future"),
+    ] {
+        let (text, _, messages) = rewritten(body, true);
+        assert_eq!(messages.len(), 1);
+        assert!(text.contains(excused), "{text}");
+    }
+    let (text, ..) = rewritten(quote!(select! { _ = a => tokio::time::sleep(d), _ = b => 1 }), true);
+    assert!(!text.contains("assume_durable_future"), "{text}");
+    let (text, _, messages) = rewritten(quote!(async { reqwest::get(u).await?.text().await }.await), true);
+    assert_eq!((messages.len(), text.matches("__durable").count()), (1, 0), "{text}");
 }
 
 #[test]
 fn the_import_follows_inner_attributes_and_is_left_out_where_nothing_needs_it() {
     let rewrite = |body: TokenStream| {
-        let Ok(TokenTree::Group(body)) = syn::parse2::<TokenTree>(body) else { panic!("a body is a group") };
-        let mut errors = Errors::new();
-        let text = rewrite::body(&body, &quote!(::p::__rt), true, &mut errors).body.stream().to_string();
+        let (function, allowed, mut errors) = (function(body), Allowed::default(), Errors::new());
+        let rewritten = rewrite::body(Kind::Orchestrator, &function, &quote!(::p::__rt), &allowed, &mut errors);
+        let text = rewritten.body.stream().to_string();
         assert!(errors.into_messages().is_empty());
         text
     };

@@ -16,6 +16,7 @@ mod join_all;
 mod journal;
 mod leaf;
 mod operations;
+mod nondeterministic;
 mod orchestration;
 mod random;
 mod select;
@@ -36,6 +37,7 @@ pub use join::{
 };
 pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, try_join_all};
 pub(crate) use journal::{Journal, Mismatch, payload_too_large};
+pub use nondeterministic::nondeterministic_value;
 pub(crate) use operations::Awaits;
 pub use orchestration::{Context, OrchestrationContext};
 pub(crate) use orchestration::{Facts, check_custom_status};

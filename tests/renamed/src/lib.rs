@@ -1,8 +1,16 @@
-//! Uses the crate under another name, without any other dependency, in an older edition.
+//! Uses the crate under another name, without any other dependency, in an older edition, under every lint.
+#![forbid(unsafe_code)]
+#![deny(warnings, clippy::pedantic, missing_docs, unreachable_pub)]
+#![allow(clippy::unused_async, reason = "an activity is async also when it has nothing to wait for")]
 
 use durable::prelude::*;
 
+mod no_prelude;
+
 /// Greets one city.
+///
+/// # Errors
+/// Never.
 #[activity(crate = durable)]
 pub async fn say_hello(_ctx: &ActivityContext, city: String) -> Result<String, ActivityError> {
     Ok(format!("Hello {city}!"))
@@ -25,6 +33,9 @@ pub async fn twice(ctx: &Context, city: &str) -> Result<String, OrchestrationErr
 }
 
 /// Greets every city in turn.
+///
+/// # Errors
+/// Greeting failed.
 #[orchestrator(crate = durable, version = "2")]
 pub async fn hello_cities(
     ctx: OrchestrationContext<u32>,

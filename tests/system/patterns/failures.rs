@@ -181,7 +181,7 @@ async fn a07_what_code_sees_comes_from_the_record(stage: Stage) {
     runtime.shutdown().await.unwrap();
 }
 
-#[orchestrator(allow(foreign_await))]
+#[orchestrator(allow(foreign_await, sync))]
 async fn foreign(ctx: OrchestrationContext, first: bool) -> Result<(), OrchestrationError> {
     if !first {
         echo::call(&ctx, "before".to_owned()).await?;

@@ -134,7 +134,7 @@ async fn a_status_of_another_type_never_breaks_reading(stage: Stage) {
 
 static POLLS: AtomicUsize = AtomicUsize::new(0);
 
-#[orchestrator]
+#[orchestrator(allow(statics))]
 async fn speculative(ctx: OrchestrationContext<u32>) -> Result<(), OrchestrationError> {
     POLLS.fetch_add(1, Ordering::SeqCst);
     ctx.set_custom_status(&1)?;

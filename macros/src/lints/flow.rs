@@ -1,0 +1,145 @@
+//! Hazards of branches and loops: on `is_replaying`, without an end, over maps without an order.
+
+use proc_macro2::{Delimiter, TokenTree};
+
+use super::Found;
+use super::scope::{Holds, Scope};
+use crate::tokens::{inside, is_group, is_punct, is_word, list, nested_item, word};
+
+/// Functions of a generated type that are recorded.
+const RECORDED_FUNCTIONS: [&str; 4] = ["call", "wait", "start_detached", "continue_as_new"];
+
+/// Methods of the context that are recorded, counted, or shown to readers.
+const RECORDED_METHODS: [&str; 10] = [
+    "set_custom_status",
+    "clear_custom_status",
+    "side_effect",
+    "patched",
+    "new_uuid",
+    "random",
+    "send_event",
+    "create_timer",
+    "create_timer_at",
+    "wait_for_external_event",
+];
+
+/// Methods of maps and sets that show their order.
+const ORDERED_BY_HASH: [&str; 9] =
+    ["iter", "iter_mut", "into_iter", "keys", "into_keys", "values", "values_mut", "into_values", "drain"];
+
+pub(crate) fn find(tokens: &[TokenTree], at: usize, scope: &Scope) -> Option<Found> {
+    let keyword = word(tokens.get(at))?;
+    let branches = keyword == "if" || keyword == "while" || keyword == "match";
+    if let Some(found) = branches.then(|| replaying_branch(tokens, at)).flatten() {
+        return Some(found);
+    }
+    if keyword == "loop" || keyword == "while" && is_word(tokens.get(at + 1), "true") {
+        let body = inside(tokens.get(at + if keyword == "loop" { 1 } else { 2 }), Delimiter::Brace)?;
+        let awaits = any(&body, &mut |tokens, at| is_await(tokens, at));
+        let leaves = |tokens: &[TokenTree], at: usize| {
+            ["break", "return", "continue_as_new"].iter().any(|way_out| is_word(tokens.get(at), way_out))
+        };
+        let leaves = any(&body, &mut { leaves });
+        return (awaits && !leaves).then_some(Found { id: "unbounded_loop", what: None, at });
+    }
+    let hashed = scope.holds(&keyword.to_string()) == Some(Holds::Hashed);
+    (hashed && shows_order(tokens, at)).then_some(Found { id: "hash_iter", what: None, at })
+}
+
+/// Whether the brace behind those tokens is the first branch of an `if` on `is_replaying`.
+pub(crate) fn depends_on_replay(before: &[TokenTree]) -> bool {
+    let ends = |token: &TokenTree| is_punct(Some(token), ';') || is_group(Some(token), Delimiter::Brace);
+    let start = before.iter().rposition(ends).map_or(0, |end| end + 1);
+    let condition = before[start..].iter().position(|token| is_word(Some(token), "if"));
+    condition.is_some_and(|at| asks_for_replay(&before[start + at..]))
+}
+
+fn asks_for_replay(condition: &[TokenTree]) -> bool {
+    any(condition, &mut |tokens, at| is_word(tokens.get(at), "is_replaying"))
+}
+
+/// `if ctx.is_replaying() { x::call(..).await }`
+fn replaying_branch(tokens: &[TokenTree], at: usize) -> Option<Found> {
+    let body = at + tokens[at..].iter().position(|token| is_group(Some(token), Delimiter::Brace))?;
+    let asked = at + tokens[at..body].iter().position(|token| is_word(Some(token), "is_replaying"))?;
+    let mut branches = inside(tokens.get(body), Delimiter::Brace)?;
+    let mut end = body + 1;
+    while is_word(tokens.get(end), "else") {
+        let next = end + tokens[end..].iter().position(|token| is_group(Some(token), Delimiter::Brace))?;
+        branches.extend(inside(tokens.get(next), Delimiter::Brace)?);
+        end = next + 1;
+    }
+    is_recorded(&branches).then_some(Found { id: "replaying_branch", what: None, at: asked })
+}
+
+/// Whether the order of the map at `at` decides over durable operations: it is what a `for` goes through, or what an
+/// expression is made of.
+fn shows_order(tokens: &[TokenTree], at: usize) -> bool {
+    let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
+    if is_punct(before(1), '.') || is_punct(before(1), ':') {
+        return false;
+    }
+    let method = word(tokens.get(at + 2)).filter(|_| is_punct(tokens.get(at + 1), '.'));
+    let iterates = method.is_some_and(|method| ORDERED_BY_HASH.iter().any(|known| method == known));
+    // The chain of methods: operators end it.
+    let operator = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if !".:<>_".contains(punct.as_char()));
+    let end = tokens[at..].iter().position(operator).map_or(tokens.len(), |end| at + end);
+    let sign = |token: Option<&TokenTree>| is_punct(token, '&') || is_word(token, "mut");
+    let start = (1..).find(|back| !sign(before(*back))).unwrap_or(1);
+    if is_word(before(start), "in") {
+        let Some(body) = tokens[at..].iter().position(|token| is_group(Some(token), Delimiter::Brace)) else {
+            return false;
+        };
+        let loop_body = inside(tokens.get(at + body), Delimiter::Brace).unwrap_or_default();
+        let whole = method.is_none() && body == 1;
+        return (iterates || whole) && !sorts(&tokens[at..at + body]) && is_recorded(&loop_body);
+    }
+    iterates && !sorts(&tokens[at..end]) && is_recorded(&tokens[at..end])
+}
+
+/// Whether an expression brings its elements into an order, or forgets it.
+fn sorts(tokens: &[TokenTree]) -> bool {
+    any(tokens, &mut |tokens, at| {
+        word(tokens.get(at)).is_some_and(|word| {
+            let word = word.to_string();
+            word.contains("sort") || word.contains("BTree") || word.contains("BinaryHeap")
+        })
+    })
+}
+
+/// Whether something durable is asked for.
+fn is_recorded(tokens: &[TokenTree]) -> bool {
+    any(tokens, &mut |tokens, at| {
+        let name = |names: &[&str]| word(tokens.get(at)).is_some_and(|word| names.iter().any(|name| word == name));
+        let after = |sign| at > 0 && is_punct(tokens.get(at - 1), sign);
+        let called = is_group(tokens.get(at + 1), Delimiter::Parenthesis)
+            && (after(':') && name(&RECORDED_FUNCTIONS) || after('.') && name(&RECORDED_METHODS));
+        called || is_await(tokens, at)
+    })
+}
+
+fn is_await(tokens: &[TokenTree], at: usize) -> bool {
+    is_punct(tokens.get(at), '.') && is_word(tokens.get(at + 1), "await")
+}
+
+/// Whether something holds at any place, in groups too. Nested functions do not run where they stand.
+fn any(tokens: &[TokenTree], holds: &mut impl FnMut(&[TokenTree], usize) -> bool) -> bool {
+    let mut at = 0;
+    while at < tokens.len() {
+        let item = nested_item(tokens, at);
+        if item > 0 {
+            at += item;
+            continue;
+        }
+        if holds(tokens, at) {
+            return true;
+        }
+        if let TokenTree::Group(group) = &tokens[at]
+            && any(&list(&group.stream()), holds)
+        {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}

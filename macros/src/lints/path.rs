@@ -1,0 +1,122 @@
+//! Paths in a list of tokens: `std::time::Instant::now`, with what follows them.
+
+use proc_macro2::{Delimiter, Ident, Literal, TokenTree};
+
+use crate::tokens::{inside, is_group, is_punct, list, word};
+
+/// A path as the user wrote it.
+#[derive(Debug)]
+pub(crate) struct Path {
+    /// Its words, without generic arguments.
+    pub(crate) words: Vec<String>,
+    /// How many tokens it takes.
+    pub(crate) tokens: usize,
+    pub(crate) follows: Follows,
+    /// The first argument of a call, if it is a plain name, borrowed or not.
+    pub(crate) given: Option<String>,
+}
+
+/// What stands behind a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// `path(..)`, with what is in the parentheses.
+    Call(Arguments),
+    /// `path!(..)`
+    Macro,
+    /// Anything else: the path is a value, a type, a pattern.
+    Nothing,
+}
+
+/// The arguments of a call, as far as they tell whose function it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arguments {
+    None,
+    OneText,
+    Others,
+}
+
+impl Path {
+    /// The path that begins at `at`, if one does.
+    pub(crate) fn at(tokens: &[TokenTree], at: usize) -> Option<Self> {
+        let first = word(tokens.get(at))?;
+        let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
+        let continues = is_punct(before(1), ':') && is_punct(before(2), ':') && word(before(3)).is_some_and(is_segment);
+        // `a.b` and `fn b`, `let b`, `struct b` name something of the user's.
+        if continues || is_punct(before(1), '.') && !is_punct(before(2), '.') || declares(before(1)) {
+            return None;
+        }
+        let mut words = vec![first.to_string()];
+        let mut end = at + 1;
+        while is_punct(tokens.get(end), ':') && is_punct(tokens.get(end + 1), ':') {
+            if is_punct(tokens.get(end + 2), '<') {
+                end = after_generics(tokens, end + 2);
+                continue;
+            }
+            let Some(next) = word(tokens.get(end + 2)) else { break };
+            words.push(next.to_string());
+            end += 3;
+        }
+        Some(Self { words, tokens: end - at, follows: follows(tokens, end), given: given(tokens.get(end)) })
+    }
+
+    /// As it is shown in a message.
+    pub(crate) fn text(&self) -> String {
+        self.words.join("::")
+    }
+}
+
+/// Whether a word can stand before `::` as a part of the path: `return ::std::..` begins one.
+fn is_segment(word: &Ident) -> bool {
+    const KEYWORDS: [&str; 8] = ["return", "in", "match", "if", "while", "else", "break", "move"];
+    KEYWORDS.iter().all(|keyword| word != keyword)
+}
+
+fn declares(token: Option<&TokenTree>) -> bool {
+    const KEYWORDS: [&str; 9] = ["fn", "struct", "enum", "union", "trait", "type", "mod", "const", "macro_rules"];
+    word(token).is_some_and(|word| KEYWORDS.iter().any(|keyword| word == keyword))
+}
+
+fn follows(tokens: &[TokenTree], end: usize) -> Follows {
+    if is_punct(tokens.get(end), '!') && matches!(tokens.get(end + 1), Some(TokenTree::Group(_))) {
+        return Follows::Macro;
+    }
+    match tokens.get(end) {
+        Some(TokenTree::Group(group)) if is_group(tokens.get(end), Delimiter::Parenthesis) => {
+            Follows::Call(match &list(&group.stream())[..] {
+                [] => Arguments::None,
+                [TokenTree::Literal(only)] if is_text(only) => Arguments::OneText,
+                _ => Arguments::Others,
+            })
+        }
+        _ => Follows::Nothing,
+    }
+}
+
+fn given(arguments: Option<&TokenTree>) -> Option<String> {
+    let arguments = inside(arguments, Delimiter::Parenthesis)?;
+    let name = arguments.iter().position(|token| !is_punct(Some(token), '&'))?;
+    let alone = arguments.get(name + 1).is_none_or(|next| is_punct(Some(next), ','));
+    word(arguments.get(name)).filter(|_| alone).map(ToString::to_string)
+}
+
+/// Whether a literal is a string.
+pub(crate) fn is_text(literal: &Literal) -> bool {
+    let text = literal.to_string();
+    text.starts_with('"') || text.starts_with("r\"") || text.starts_with("r#")
+}
+
+/// The place behind generic arguments that begin at `at`.
+pub(crate) fn after_generics(tokens: &[TokenTree], at: usize) -> usize {
+    let mut depth = 0_i32;
+    for (place, token) in tokens.iter().enumerate().skip(at) {
+        if is_punct(Some(token), '<') {
+            depth += 1;
+        } else if is_punct(Some(token), '>') && !is_punct(tokens.get(place - 1), '-') {
+            depth -= 1;
+        }
+        if depth == 0 {
+            return place + 1;
+        }
+    }
+    tokens.len()
+}

@@ -1,0 +1,224 @@
+//! What names mean in a body, as far as its tokens tell: its own imports and items, and locals whose type is written
+//! down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::{Delimiter, TokenTree};
+use quote::ToTokens;
+
+use super::path::Path;
+use crate::input::Function;
+use crate::tokens::{inside, is_punct, is_word, list, nested_item, word};
+
+/// The names of one body.
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    /// The context parameter: what takes it is written for orchestrators.
+    context: Option<String>,
+    /// What a `use` in the body gives a name to.
+    imports: BTreeMap<String, Vec<String>>,
+    /// Items that the body declares itself.
+    declared: BTreeSet<String>,
+    /// Locals and parameters, with what their type is if it matters.
+    locals: BTreeMap<String, Option<Holds>>,
+}
+
+/// What a local holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// A reading of the machine's clock.
+    ClockTime,
+    /// A map or a set without an order.
+    Hashed,
+}
+
+impl Scope {
+    pub(crate) fn of(function: &Function) -> Self {
+        let mut scope = Self::default();
+        scope.walk(&list(&function.body.stream()));
+        for input in &function.sig.inputs {
+            if let syn::FnArg::Typed(input) = input
+                && let syn::Pat::Ident(name) = &*input.pat
+            {
+                scope.context.get_or_insert_with(|| name.ident.to_string());
+                let holds = scope.type_holds(&list(&input.ty.to_token_stream()));
+                scope.bind(name.ident.to_string(), holds);
+            }
+        }
+        scope
+    }
+
+    /// The words of a path with imports resolved, or `None` if it leads to something of the user's own.
+    pub(crate) fn resolve(&self, path: &Path) -> Option<Vec<String>> {
+        let first = path.words.first()?;
+        let takes_the_context = path.given.is_some() && path.given == self.context;
+        if self.declared.contains(first) || takes_the_context {
+            return None;
+        }
+        let mut words = self.imports.get(first).cloned().unwrap_or_else(|| vec![first.clone()]);
+        words.extend(path.words[1..].iter().cloned());
+        if let Some(root) = words.first_mut()
+            && (root == "core" || root == "alloc")
+        {
+            "std".clone_into(root);
+        }
+        Some(words)
+    }
+
+    pub(crate) fn holds(&self, local: &str) -> Option<Holds> {
+        self.locals.get(local).copied().flatten()
+    }
+
+    /// A name that holds different things in different places tells nothing.
+    fn bind(&mut self, name: String, holds: Option<Holds>) {
+        self.locals
+            .entry(name)
+            .and_modify(|known| *known = known.filter(|known| Some(*known) == holds))
+            .or_insert(holds);
+    }
+
+    fn walk(&mut self, tokens: &[TokenTree]) {
+        let mut at = 0;
+        while at < tokens.len() {
+            let item = nested_item(tokens, at);
+            if item > 0 {
+                if is_word(tokens.get(at), "use") {
+                    self.import(&[], &tokens[at + 1..at + item]);
+                } else if let Some(name) = word(tokens.get(at + 1)) {
+                    self.declared.insert(name.to_string());
+                }
+                at += item;
+                continue;
+            }
+            match &tokens[at] {
+                TokenTree::Group(group) => self.walk(&list(&group.stream())),
+                TokenTree::Ident(keyword) if keyword == "let" => self.local(&tokens[at + 1..]),
+                TokenTree::Ident(keyword) => self.item(&keyword.to_string(), &tokens[at + 1..]),
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
+    fn item(&mut self, keyword: &str, rest: &[TokenTree]) {
+        let name = match keyword {
+            "struct" | "enum" | "union" | "trait" | "type" | "mod" => word(rest.first()),
+            "macro_rules" if is_punct(rest.first(), '!') => word(rest.get(1)),
+            _ => None,
+        };
+        self.declared.extend(name.map(ToString::to_string));
+    }
+
+    /// One tree of a `use`, and those after a comma.
+    fn import(&mut self, before: &[String], tokens: &[TokenTree]) {
+        for tree in tokens.split(|token| is_punct(Some(token), ',')) {
+            let mut path = before.to_owned();
+            let mut at = 0;
+            let mut name = None;
+            while let Some(token) = tree.get(at) {
+                match token {
+                    TokenTree::Ident(keyword) if keyword == "as" => {
+                        name = word(tree.get(at + 1)).map(ToString::to_string);
+                        break;
+                    }
+                    TokenTree::Ident(word) if word == "self" && !path.is_empty() => {}
+                    TokenTree::Ident(word) => path.push(word.to_string()),
+                    TokenTree::Group(_) => {
+                        let inner = inside(Some(token), Delimiter::Brace).unwrap_or_default();
+                        self.import(&path, &inner);
+                        path.clear();
+                    }
+                    _ => {}
+                }
+                at += 1;
+            }
+            if let Some(name) = name.or_else(|| path.last().cloned())
+                && !path.is_empty()
+            {
+                self.imports.insert(name, path);
+            }
+        }
+    }
+
+    /// `let [mut] name [: type] [= value]`, from behind the `let`.
+    fn local(&mut self, rest: &[TokenTree]) {
+        let rest = if is_word(rest.first(), "mut") { &rest[1..] } else { rest };
+        let Some(name) = word(rest.first()) else { return };
+        let end = rest.iter().position(|token| is_punct(Some(token), ';')).unwrap_or(rest.len());
+        let rest = &rest[1..end];
+        let value = rest.iter().position(|token| is_punct(Some(token), '=')).unwrap_or(rest.len());
+        let holds = if is_punct(rest.first(), ':') {
+            self.type_holds(&rest[1..value.max(1)])
+        } else {
+            rest.get(value + 1..).and_then(|value| self.value_holds(value))
+        };
+        self.bind(name.to_string(), holds);
+    }
+
+    /// What a type says, behind references.
+    fn type_holds(&self, ty: &[TokenTree]) -> Option<Holds> {
+        let reference = |token: &TokenTree| is_punct(Some(token), '&') || is_word(Some(token), "mut");
+        let start = ty.iter().position(|token| !reference(token))?;
+        let path = Path::at(ty, start)?;
+        let holds = self.path_holds(&self.resolve(&path)?)?;
+        // With a hasher of the user's own the order may be fixed.
+        let generics = generic_arguments(&ty[start + path.tokens..]);
+        let hasher = holds == Holds::Hashed && generics > if path.words.last()?.ends_with("Map") { 2 } else { 1 };
+        (!hasher).then_some(holds)
+    }
+
+    /// What a value says: `HashMap::new()`, `x.collect::<HashSet<_>>()`.
+    fn value_holds(&self, value: &[TokenTree]) -> Option<Holds> {
+        if let Some(path) = Path::at(value, 0)
+            && let [before @ .., constructor] = &self.resolve(&path)?[..]
+            && matches!(constructor.as_str(), "new" | "from" | "with_capacity" | "from_iter" | "default")
+            && value.len() == path.tokens + 1
+        {
+            return self.path_holds(before);
+        }
+        let collect = value.iter().rposition(|token| is_word(Some(token), "collect"))?;
+        let last = is_punct(value.last().and(value.get(collect + 1)), ':') && is_punct(value.get(collect + 3), '<');
+        let ty = value.get(collect + 4..).filter(|_| last)?;
+        // The collection itself must be the value: the arguments of `collect` end it.
+        (super::path::after_generics(value, collect + 3) + 1 == value.len()).then(|| self.type_holds(ty)).flatten()
+    }
+
+    fn path_holds(&self, words: &[String]) -> Option<Holds> {
+        let known =
+            |full: &[&str]| full.len() >= words.len() && full[full.len() - words.len()..].iter().eq(words.iter());
+        let std_or_hashbrown = [["std", "collections", "HashMap"], ["std", "collections", "HashSet"]];
+        if words.is_empty() {
+            None
+        } else if std_or_hashbrown.iter().any(|full| known(full)) {
+            Some(Holds::Hashed)
+        } else if known(&["std", "time", "SystemTime"]) || known(&["std", "time", "Instant"]) {
+            Some(Holds::ClockTime)
+        } else {
+            None
+        }
+    }
+}
+
+/// How many generic arguments stand at the beginning.
+fn generic_arguments(tokens: &[TokenTree]) -> usize {
+    let mut depth = 0_i32;
+    let mut arguments = 1;
+    let mut comma_last = false;
+    for token in tokens {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
+            TokenTree::Punct(punct) if punct.as_char() == '>' => depth -= 1,
+            TokenTree::Punct(punct) if punct.as_char() == ',' && depth == 1 => {
+                arguments += 1;
+                comma_last = true;
+                continue;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+        comma_last = false;
+    }
+    arguments - usize::from(comma_last)
+}
