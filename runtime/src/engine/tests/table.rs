@@ -218,6 +218,7 @@ fn reply(result: &Result<ClientAnswer, Refusal>) -> &'static str {
 }
 
 /// The cell without a crash: reply, and rows after the commit.
+#[allow(clippy::too_many_lines, reason = "the rows of one table")]
 fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, String)> {
     let mut sim = in_state(state);
     let before = sim.store.clone();
