@@ -32,7 +32,8 @@ pub(crate) fn callable(
     let (rt, check_awaits) = (options.rt(), !options.allow_foreign_await);
     if let (true, Some(output)) = (errors.is_empty(), &output) {
         let (inputs, output) = (inputs.into_iter().flatten().collect(), output.clone());
-        Ok(Callable { function, marker, name, version, context, inputs, output, rt, check_awaits })
+        let events = options.events.clone();
+        Ok(Callable { function, marker, name, version, context, inputs, output, events, rt, check_awaits })
     } else {
         // A generic parameter has no meaning outside of the signature.
         let inputs = inputs.into_iter().map(|input| Some(input?.ty).filter(|_| !generic)).collect();

@@ -52,8 +52,9 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `try_join!` are those of this crate.
 ///
 /// Options: `name = ".."` (recorded; taken from the function by default, so **renaming the function without it breaks
-/// running instances**), `version = ".."`, `marker = Name` (the name of the type), `crate = path` (of a renamed
-/// dependency), `allow(foreign_await)` (no check of awaits here; the engine still parks what awaits something else).
+/// running instances**), `version = ".."`, `marker = Name` (the name of the type), `events(BookingConfirmed, ..)`
+/// (the only events that it accepts: raising or awaiting another is a compile error; without it, all), `crate = path`
+/// (of a renamed dependency), `allow(foreign_await)` (no check of awaits here; the engine still parks what awaits something else).
 ///
 /// It stands above other attributes of the function.
 #[proc_macro_attribute]

@@ -26,6 +26,8 @@ pub(crate) struct Callable {
     pub(crate) context: Option<Type>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) output: Type,
+    /// The events that an orchestrator accepts; `None` for all.
+    pub(crate) events: Option<Vec<Type>>,
     pub(crate) rt: TokenStream,
     pub(crate) check_awaits: bool,
 }

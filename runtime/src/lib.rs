@@ -25,7 +25,7 @@ pub use context::{
     TestActivityContext, Timeout, Timer, TryJoinAll,
 };
 pub use contract::{
-    Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
+    Accepts, Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
     ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
     Registered, Registration, SourceLocation, TimedOut,
 };

@@ -17,9 +17,10 @@ pub use crate::context::{
     output_of, select, select_branch, select_end, try_join, try_join_all,
 };
 pub use crate::contract::{
-    Activity, ActivityContextType, ActivityError, ActivityHandler, ActivityRegistration, BoxedActivity,
+    Accepts, Activity, ActivityContextType, ActivityError, ActivityHandler, ActivityRegistration, BoxedActivity,
     BoxedOrchestration, CallSite, ContextType, ExternalEvent, NoStatus, OrchestrationError, Orchestrator,
     OrchestratorHandler, OrchestratorRegistration, Outcome, Payload, Registered, Registration, SourceLocation,
+    WaitCheck,
 };
 pub use crate::model::failure::FailureDetails;
 pub use crate::model::json::{DecodeError, EncodeError, JsonText};
@@ -177,6 +178,9 @@ pub fn start<O: Orchestrator>(client: &Client, input: Input) -> StartOrchestrati
 pub fn wait_event<E: ExternalEvent>(ctx: &Context) -> EventWait<E> {
     EventWait::new(ctx)
 }
+
+/// Says in `events(..)` that a type is an event.
+pub fn is_event<E: ExternalEvent>() {}
 
 /// Says that a future in `join!` or `select!` is durable, at its own place in the source.
 pub fn durable<F: Durable>(future: F) -> F {

@@ -65,6 +65,7 @@ fn stub(sketch: &Sketch) -> TokenStream {
             const NAME: &'static #rt::core::primitive::str = #name;
             const VERSION: &'static #rt::core::primitive::str = "";
         }
+        impl<__E: #rt::ExternalEvent> #rt::Accepts<__E> for #marker {}
         #[allow(unused_variables)]
         impl #marker {
             #vis fn start(client: &#rt::Client, #(#parameters),*) -> #rt::StartOrchestration<#marker> {

@@ -13,6 +13,7 @@ use crate::model::Callable;
 use crate::rewrite::respan;
 
 mod activity;
+mod accepts;
 pub(crate) mod declare;
 pub(crate) mod event;
 mod fallback;

@@ -11,7 +11,8 @@ use crate::rewrite::{self, Call, respan};
 
 pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     let Callable { function, marker, .. } = callable;
-    let rewritten = rewrite::body(&function.body, &callable.rt, callable.check_awaits, errors);
+    let body = super::accepts::check_waits(callable);
+    let rewritten = rewrite::body(&body, &callable.rt, callable.check_awaits, errors);
     let rewritten_function = function.with_body(&rewritten.body);
     let type_item = super::marker(function, marker);
     let contract = contract(callable);
@@ -36,6 +37,7 @@ fn contract(callable: &Callable) -> TokenStream {
     let input = super::input_type(callable);
     let types = super::outcome_types(rt, output);
     let rt_here = respan(rt.clone(), context.span());
+    let accepts = super::accepts::accepts(callable);
     let status = quote_spanned! {context.span()=>
         type Status = <#context as #rt_here::ContextType>::Status;
     };
@@ -47,6 +49,7 @@ fn contract(callable: &Callable) -> TokenStream {
             const NAME: &'static #rt::core::primitive::str = #name;
             const VERSION: &'static #rt::core::primitive::str = #version;
         }
+        #accepts
     }
 }
 

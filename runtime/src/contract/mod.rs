@@ -16,7 +16,7 @@ pub use activity::{Activity, ActivityContextType};
 #[allow(unused_imports, reason = "for whoever makes or reads records")]
 pub(crate) use errors::kind;
 pub use errors::{ActivityError, CallError, CustomStatusError, EventError, OrchestrationError, TimedOut};
-pub use event::ExternalEvent;
+pub use event::{AcceptedBy, Accepts, ExternalEvent, WaitCheck};
 pub use failure::Failure;
 pub use orchestrator::{ContextType, Orchestrator};
 pub use outcome::Outcome;
