@@ -57,3 +57,4 @@ impl ExternalEvent for Approved {
 }
 
 impl Accepts<Approved> for Greeter {}
+impl Accepts<Approved> for Silent {}
