@@ -16,6 +16,7 @@ mod input;
 mod lints;
 mod model;
 mod rewrite;
+mod skeleton;
 #[cfg(test)]
 mod tests;
 

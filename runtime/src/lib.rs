@@ -4,6 +4,7 @@ pub mod model;
 mod contract;
 mod context;
 mod registry;
+mod skeleton;
 pub mod store;
 pub mod engine;
 mod client;
@@ -24,13 +25,13 @@ pub use context::{
     Durable, EventWait, JoinAll, JoinAllLimit, MissingState, OrchestrationContext, SendError, SubOrchestrationCall,
     TestActivityContext, Timeout, Timer, TryJoinAll,
 };
+#[doc(hidden)]
+pub use contract::{AcceptedBy, DeclaresStatus, StatusType};
 pub use contract::{
     Accepts, Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
     ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
     Registered, Registration, SourceLocation, TimedOut,
 };
-#[doc(hidden)]
-pub use contract::{DeclaresStatus, StatusType};
 pub use engine::IdReusePolicy;
 pub use model::{DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, RuntimeStatus};
 #[cfg(feature = "macros")]

@@ -22,6 +22,9 @@ pub use crate::contract::{
     OrchestratorHandler, OrchestratorRegistration, Outcome, Payload, Registered, Registration, SourceLocation,
     WaitCheck,
 };
+pub use crate::skeleton::{assert_skeleton, diagram};
+pub use std::string::String;
+
 pub use crate::model::failure::FailureDetails;
 pub use crate::model::json::{DecodeError, EncodeError, JsonText};
 

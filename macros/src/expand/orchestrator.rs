@@ -17,8 +17,9 @@ pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     let type_item = super::marker(function, marker);
     let contract = contract(callable);
     let methods = methods(callable);
+    let structure = structure(callable);
     let registration = registration(callable, &rewritten.calls);
-    let items = super::hidden(function, &quote!(#contract #methods #registration));
+    let items = super::hidden(function, &quote!(#contract #methods #structure #registration));
     quote!(#rewritten_function #type_item #items)
 }
 
@@ -50,6 +51,23 @@ fn contract(callable: &Callable) -> TokenStream {
             const VERSION: &'static #rt::core::primitive::str = #version;
         }
         #accepts
+    }
+}
+
+/// What the macro sees in the body, for the reader and for tests.
+fn structure(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, name, version, rt, .. } = callable;
+    let vis = &function.vis;
+    let skeleton = crate::skeleton::skeleton(name, version, &function.body);
+    quote! {
+        impl #marker {
+            /// The durable operations in its body, in order and nested, one a line.
+            #vis const SKELETON: &'static #rt::core::primitive::str = #skeleton;
+            /// The same as a Mermaid flowchart.
+            #vis fn diagram() -> #rt::String {
+                #rt::diagram(Self::SKELETON)
+            }
+        }
     }
 }
 

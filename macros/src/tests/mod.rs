@@ -4,4 +4,5 @@ mod accepted;
 mod arbitrary;
 mod refusals;
 mod rewriting;
+mod skeletons;
 mod snapshots;
