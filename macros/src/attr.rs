@@ -13,6 +13,7 @@ use crate::errors::Errors;
 pub(crate) enum Kind {
     Orchestrator,
     Activity,
+    Activities,
     OrchestratorFn,
     Event,
 }
@@ -23,6 +24,7 @@ impl Kind {
         match self {
             Self::Orchestrator => "#[orchestrator]",
             Self::Activity => "#[activity]",
+            Self::Activities => "#[activities]",
             Self::OrchestratorFn => "#[orchestrator_fn]",
             Self::Event => "#[external_event]",
         }
@@ -32,6 +34,7 @@ impl Kind {
         match self {
             Self::Orchestrator => &["name", "version", "marker", "events", "crate", "allow"],
             Self::Activity => &["name", "marker", "crate"],
+            Self::Activities => &["crate"],
             Self::OrchestratorFn => &["crate", "allow"],
             Self::Event => &["name", "crate"],
         }

@@ -33,7 +33,19 @@ pub(crate) fn callable(
     if let (true, Some(output)) = (errors.is_empty(), &output) {
         let (inputs, output) = (inputs.into_iter().flatten().collect(), output.clone());
         let events = options.events.clone();
-        Ok(Callable { function, marker, name, version, context, inputs, output, events, rt, check_awaits })
+        Ok(Callable {
+            function,
+            marker,
+            name,
+            version,
+            context,
+            inputs,
+            output,
+            service: None,
+            events,
+            rt,
+            check_awaits,
+        })
     } else {
         // A generic parameter has no meaning outside of the signature.
         let inputs = inputs.into_iter().map(|input| Some(input?.ty).filter(|_| !generic)).collect();
@@ -93,6 +105,10 @@ fn context<'a>(
     for parameter in &function.sig.inputs {
         match parameter {
             FnArg::Typed(parameter) => parameters.push(parameter),
+            FnArg::Receiver(receiver) if kind == Kind::Activity => errors.push(
+                receiver,
+                "`#[activity]` on a method needs `#[activities]` above the `impl` block, which says whose method it is",
+            ),
             FnArg::Receiver(receiver) => errors.push(
                 receiver,
                 format!(

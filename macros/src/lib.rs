@@ -38,6 +38,25 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(attr::Kind::Activity, options.into(), item.into()).into()
 }
 
+/// Makes methods activities: those with `#[activity]` in the `impl` block of a service, such as a client of another system.
+///
+/// ```text
+/// #[activities]
+/// impl Payments {
+///     #[activity]
+///     pub async fn charge(&self, cx: &ActivityContext, order: Order) -> Result<Receipt, ActivityError> { .. }
+/// }
+/// ```
+///
+/// The methods stay as they are, and a test calls them. Beside the block there is a type with the name of each, as for a
+/// function: `charge::call(&ctx, order).await`. The runtime is given the service: `.state(Payments::new())`.
+///
+/// Options: `crate = path` (of a renamed dependency); those of `#[activity]` stand on the methods.
+#[proc_macro_attribute]
+pub fn activities(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::service::activities(options.into(), item.into()).into()
+}
+
 /// Makes an async function an orchestrator: deterministic code that calls activities and survives crashes by replay.
 ///
 /// ```text

@@ -26,6 +26,8 @@ pub(crate) struct Callable {
     pub(crate) context: Option<Type>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) output: Type,
+    /// The type of which an activity is a method.
+    pub(crate) service: Option<Type>,
     /// The events that an orchestrator accepts; `None` for all.
     pub(crate) events: Option<Vec<Type>>,
     pub(crate) rt: TokenStream,

@@ -30,12 +30,12 @@ pub use contract::{AcceptedBy, DeclaresStatus, StatusType};
 pub use contract::{
     Accepts, Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
     ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
-    Registered, Registration, SourceLocation, TimedOut,
+    Registered, Registration, ServiceType, SourceLocation, TimedOut,
 };
 pub use engine::IdReusePolicy;
 pub use model::{DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, RuntimeStatus};
 #[cfg(feature = "macros")]
-pub use persevere_macros::{activity, external_event, orchestrator, orchestrator_fn};
+pub use persevere_macros::{activities, activity, external_event, orchestrator, orchestrator_fn};
 pub use registry::{Registry, RegistryError};
 pub use store::MemoryStore;
 #[cfg(feature = "sqlite")]
@@ -53,5 +53,5 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     #[cfg(feature = "macros")]
-    pub use crate::{activity, external_event, join, orchestrator, orchestrator_fn, select, try_join};
+    pub use crate::{activities, activity, external_event, join, orchestrator, orchestrator_fn, select, try_join};
 }

@@ -19,8 +19,8 @@ pub use crate::context::{
 pub use crate::contract::{
     Accepts, Activity, ActivityContextType, ActivityError, ActivityHandler, ActivityRegistration, BoxedActivity,
     BoxedOrchestration, CallSite, ContextType, ExternalEvent, NoStatus, OrchestrationError, Orchestrator,
-    OrchestratorHandler, OrchestratorRegistration, Outcome, Payload, Registered, Registration, SourceLocation,
-    WaitCheck,
+    OrchestratorHandler, OrchestratorRegistration, Outcome, Payload, Registered, Registration, ServiceType,
+    SourceLocation, WaitCheck,
 };
 pub use crate::skeleton::{assert_skeleton, diagram};
 pub use std::string::String;
@@ -145,6 +145,11 @@ pub fn erase_orchestration<F: Future + Send + 'static>(
 /// The context in the type that the activity's first parameter names.
 pub fn activity_context<T: ActivityContextType>(context: &ActivityContext) -> &T {
     T::__from_context(context)
+}
+
+/// The value of which the activity is a method.
+pub fn service<T: Send + Sync + 'static>(context: &ActivityContext) -> Result<&T, FailureDetails> {
+    context.try_state().map_err(|missing| FailureDetails::new("MissingState", missing.to_string()))
 }
 
 /// `#[activity]`'s `call`.

@@ -19,6 +19,7 @@ pub(crate) mod event;
 mod fallback;
 mod helper;
 mod orchestrator;
+pub(crate) mod service;
 
 /// Expands the attribute of a function.
 pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {

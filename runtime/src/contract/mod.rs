@@ -23,6 +23,6 @@ pub use outcome::Outcome;
 pub use payload::Payload;
 pub use registration::{
     ActivityHandler, ActivityRegistration, BoxedActivity, BoxedOrchestration, CallSite, OrchestratorHandler,
-    OrchestratorRegistration, Registered, Registration, SourceLocation,
+    OrchestratorRegistration, Registered, Registration, ServiceType, SourceLocation,
 };
 pub use status::{CustomStatus, DeclaresStatus, NoStatus, StatusType};

@@ -1,5 +1,6 @@
 //! What the macros leave behind for the registry: names, places in the source, and handlers without types.
 
+use std::any::{TypeId, type_name};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +20,22 @@ pub type OrchestratorHandler = fn(Context, &JsonText) -> Result<BoxedOrchestrati
 
 /// Makes the future of an activity, which decodes the input itself.
 pub type ActivityHandler = fn(ActivityContext, JsonText) -> BoxedActivity;
+
+/// The type of which activities are methods.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceType {
+    /// Its identity.
+    pub id: fn() -> TypeId,
+    /// Its name, as the compiler writes it.
+    pub name: fn() -> &'static str,
+}
+
+impl ServiceType {
+    /// Of a type.
+    pub const fn of<T: 'static>() -> Self {
+        Self { id: TypeId::of::<T>, name: type_name::<T> }
+    }
+}
 
 /// A place in the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +93,8 @@ pub struct ActivityRegistration {
     pub location: SourceLocation,
     /// Makes its future.
     pub handler: ActivityHandler,
+    /// The type of which it is a method.
+    pub service: Option<ServiceType>,
 }
 
 /// An orchestrator or an activity, ready to be registered.
