@@ -8,13 +8,13 @@ use persevere::{StartError, registry};
 use super::program::in_time;
 
 /// Takes money, and counts it.
-struct Till {
+pub(crate) struct Till {
     fee: u64,
     taken: AtomicU64,
 }
 
 impl Till {
-    fn new(fee: u64) -> Self {
+    pub(crate) fn new(fee: u64) -> Self {
         Self { fee, taken: AtomicU64::new(0) }
     }
 }

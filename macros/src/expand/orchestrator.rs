@@ -73,7 +73,7 @@ fn structure(callable: &Callable) -> TokenStream {
 
 fn methods(callable: &Callable) -> TokenStream {
     let Callable { function, marker, rt, .. } = callable;
-    let (vis, docs) = (&function.vis, function.docs());
+    let (vis, docs) = (&function.vis, function.docs().collect::<Vec<_>>());
     let (parameters, encoded) = (super::parameters(callable), super::encoded(callable));
     let [ctx, client] = ["ctx", "client"].map(|name| Ident::new(name, hidden_span()));
     quote! {
@@ -82,6 +82,8 @@ fn methods(callable: &Callable) -> TokenStream {
             #vis fn start(#client: &#rt::Client, #parameters) -> #rt::StartOrchestration<#marker> {
                 #rt::start::<#marker>(#client, #encoded)
             }
+            #(#docs)*
+            ///
             /// Calls it as a sub-orchestration.
             #[track_caller]
             #vis fn call(#ctx: &#rt::Context, #parameters) -> #rt::SubOrchestrationCall<#marker> {

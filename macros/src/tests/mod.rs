@@ -4,6 +4,7 @@
 
 mod accepted;
 mod arbitrary;
+mod editor;
 mod refusals;
 mod rewriting;
 mod services;
