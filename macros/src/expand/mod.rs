@@ -159,9 +159,7 @@ fn decoded<'a>(callable: &'a Callable, reader: &'a Ident) -> impl Iterator<Item 
 
 /// Where the item stands: the attribute's own place.
 fn location(rt: &TokenStream) -> TokenStream {
-    quote! {
-        #rt::SourceLocation { file: #rt::core::file!(), line: #rt::core::line!(), column: #rt::core::column!() }
-    }
+    quote!(#rt::SourceLocation::here())
 }
 
 /// `impl Registered`, and the entry that `auto_register` finds.

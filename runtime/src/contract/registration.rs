@@ -3,6 +3,7 @@
 use std::any::{TypeId, type_name};
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 
 use crate::context::{ActivityContext, Context};
@@ -46,6 +47,15 @@ pub struct SourceLocation {
     pub line: u32,
     /// The column, from 1.
     pub column: u32,
+}
+
+impl SourceLocation {
+    /// Where this is called.
+    #[track_caller]
+    pub const fn here() -> Self {
+        let here = Location::caller();
+        Self { file: here.file(), line: here.line(), column: here.column() }
+    }
 }
 
 impl fmt::Display for SourceLocation {
