@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 const FILE_LIMIT: usize = 600;
 
 /// The layers, lowest first. A module uses those of its own number and below.
-const LAYERS: [(&str, u8); 10] = [
+const LAYERS: [(&str, u8); 11] = [
     ("model", 0),
     ("contract", 1),
     ("context", 1),
     ("registry", 2),
+    ("skeleton", 2),
     ("store", 3),
     ("engine", 4),
     ("client", 5),

@@ -26,6 +26,13 @@ fn lints() {
     check("lints");
 }
 
+/// Half-typed bodies: the compiler's own error and no other, so what stands around them keeps its meaning.
+#[test]
+fn editor() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("ui/editor/fail/*.rs");
+}
+
 fn check(folder: &str) {
     let cases = trybuild::TestCases::new();
     cases.pass(format!("ui/{folder}/pass/*.rs"));

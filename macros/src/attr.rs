@@ -1,9 +1,10 @@
 //! The options of an attribute, each with its key, so that a mistake points at the option and not at the attribute.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::parse::{ParseStream, Parser};
-use syn::{Ident, LitStr, Path, Token, parenthesized};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Ident, LitStr, Path, Token, Type, parenthesized};
 
 use crate::errors::Errors;
 use crate::lints::{self, Allowed};
@@ -13,6 +14,7 @@ use crate::lints::{self, Allowed};
 pub(crate) enum Kind {
     Orchestrator,
     Activity,
+    Activities,
     OrchestratorFn,
     Event,
 }
@@ -23,6 +25,7 @@ impl Kind {
         match self {
             Self::Orchestrator => "#[orchestrator]",
             Self::Activity => "#[activity]",
+            Self::Activities => "#[activities]",
             Self::OrchestratorFn => "#[orchestrator_fn]",
             Self::Event => "#[external_event]",
         }
@@ -30,8 +33,9 @@ impl Kind {
 
     fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Orchestrator => &["name", "version", "marker", "crate", "allow"],
+            Self::Orchestrator => &["name", "version", "marker", "events", "crate", "allow"],
             Self::Activity => &["name", "marker", "crate"],
+            Self::Activities => &["crate"],
             Self::OrchestratorFn => &["crate", "allow"],
             Self::Event => &["name", "crate"],
         }
@@ -53,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) library: Option<TokenStream>,
     /// The checks that are turned off.
     pub(crate) allowed: Allowed,
+    /// The events that it accepts; `None` for all.
+    pub(crate) events: Option<Vec<Type>>,
 }
 
 impl Options {
@@ -115,6 +121,7 @@ impl Options {
             "version" => self.version = legal_version(text(&key, input, "2")?, errors),
             "marker" => self.marker = Some(value(&key, input, "SayHello", |input| input.parse())?),
             "crate" => self.krate = Some(value(&key, input, "path::to::persevere", Path::parse_mod_style)?),
+            "events" => self.events = Some(events(&key, input, errors)?),
             _ => self.parse_allow(&key, input, errors)?,
         }
         Ok(())
@@ -142,6 +149,34 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// The types in `events(..)`, each once.
+fn events(key: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<Type>> {
+    let shape = || syn::Error::new(key.span(), "write `events(BookingConfirmed, Cancelled)`");
+    if !input.peek(syn::token::Paren) {
+        return Err(shape());
+    }
+    let content;
+    parenthesized!(content in input);
+    let mut events: Vec<Type> = Vec::new();
+    let Ok(given) = content.parse_terminated(Type::parse, Token![,]) else {
+        content.parse::<TokenStream>()?;
+        return Err(shape());
+    };
+    for event in given {
+        let text = text_of(&event);
+        if events.iter().any(|other| text_of(other) == text) {
+            errors.push(&event, format!("`{text}` is given twice: remove one"));
+        } else {
+            events.push(event);
+        }
+    }
+    Ok(events)
+}
+
+fn text_of(event: &Type) -> String {
+    event.to_token_stream().to_string().replace(' ', "")
 }
 
 fn known(kind: Kind) -> String {

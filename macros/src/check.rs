@@ -32,7 +32,8 @@ pub(crate) fn callable(
     let (rt, allowed) = (options.rt(), options.allowed.clone());
     if let (true, Some(output)) = (errors.is_empty(), &output) {
         let (inputs, output) = (inputs.into_iter().flatten().collect(), output.clone());
-        Ok(Callable { function, marker, name, version, context, inputs, output, rt, allowed })
+        let events = options.events.clone();
+        Ok(Callable { function, marker, name, version, context, inputs, output, service: None, events, rt, allowed })
     } else {
         // A generic parameter has no meaning outside of the signature.
         let inputs = inputs.into_iter().map(|input| Some(input?.ty).filter(|_| !generic)).collect();
@@ -92,6 +93,10 @@ fn context<'a>(
     for parameter in &function.sig.inputs {
         match parameter {
             FnArg::Typed(parameter) => parameters.push(parameter),
+            FnArg::Receiver(receiver) if kind == Kind::Activity => errors.push(
+                receiver,
+                "`#[activity]` on a method needs `#[activities]` above the `impl` block, which says whose method it is",
+            ),
             FnArg::Receiver(receiver) => errors.push(
                 receiver,
                 format!(

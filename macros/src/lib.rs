@@ -16,6 +16,7 @@ mod input;
 mod lints;
 mod model;
 mod rewrite;
+mod skeleton;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -38,6 +39,25 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(attr::Kind::Activity, options.into(), item.into()).into()
 }
 
+/// Makes methods activities: those with `#[activity]` in the `impl` block of a service, such as a client of another system.
+///
+/// ```text
+/// #[activities]
+/// impl Payments {
+///     #[activity]
+///     pub async fn charge(&self, cx: &ActivityContext, order: Order) -> Result<Receipt, ActivityError> { .. }
+/// }
+/// ```
+///
+/// The methods stay as they are, and a test calls them. Beside the block there is a type with the name of each, as for a
+/// function: `charge::call(&ctx, order).await`. The runtime is given the service: `.state(Payments::new())`.
+///
+/// Options: `crate = path` (of a renamed dependency); those of `#[activity]` stand on the methods.
+#[proc_macro_attribute]
+pub fn activities(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::service::activities(options.into(), item.into()).into()
+}
+
 /// Makes an async function an orchestrator: deterministic code that calls activities and survives crashes by replay.
 ///
 /// ```text
@@ -53,9 +73,10 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// I/O and whatever else a replay would not repeat. `select!`, `join!` and `try_join!` are those of this crate.
 ///
 /// Options: `name = ".."` (recorded; taken from the function by default, so **renaming the function without it breaks
-/// running instances**), `version = ".."`, `marker = Name` (the name of the type), `crate = path` (of a renamed
-/// dependency), `allow(wall_clock, foreign_await, ..)` (turns these checks off here; the engine still parks what awaits
-/// something else).
+/// running instances**), `version = ".."`, `marker = Name` (the name of the type), `events(BookingConfirmed, ..)`
+/// (the only events that it accepts: raising or awaiting another is a compile error; without it, all), `crate = path`
+/// (of a renamed dependency), `allow(wall_clock, foreign_await, ..)` (turns these checks off here; the engine still
+/// parks what awaits something else).
 ///
 /// It stands above other attributes of the function.
 #[proc_macro_attribute]

@@ -27,6 +27,10 @@ pub(crate) struct Callable {
     pub(crate) context: Option<Type>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) output: Type,
+    /// The type of which an activity is a method.
+    pub(crate) service: Option<Type>,
+    /// The events that an orchestrator accepts; `None` for all.
+    pub(crate) events: Option<Vec<Type>>,
     pub(crate) rt: TokenStream,
     pub(crate) allowed: Allowed,
 }

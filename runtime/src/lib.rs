@@ -63,6 +63,7 @@ pub mod model;
 mod contract;
 mod context;
 mod registry;
+mod skeleton;
 pub mod store;
 pub mod engine;
 mod client;
@@ -83,17 +84,17 @@ pub use context::{
     Durable, EventWait, JoinAll, JoinAllLimit, MissingState, OrchestrationContext, SendError, SubOrchestrationCall,
     TestActivityContext, Timeout, Timer, TryJoinAll,
 };
-pub use contract::{
-    Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
-    ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
-    Registered, Registration, SourceLocation, TimedOut,
-};
 #[doc(hidden)]
-pub use contract::{DeclaresStatus, StatusType};
+pub use contract::{AcceptedBy, DeclaresStatus, StatusType};
+pub use contract::{
+    Accepts, Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
+    ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
+    Registered, Registration, ServiceType, SourceLocation, TimedOut,
+};
 pub use engine::IdReusePolicy;
 pub use model::{DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, RuntimeStatus};
 #[cfg(feature = "macros")]
-pub use persevere_macros::{activity, external_event, orchestrator, orchestrator_fn};
+pub use persevere_macros::{activities, activity, external_event, orchestrator, orchestrator_fn};
 pub use registry::{Registry, RegistryError};
 pub use store::MemoryStore;
 #[cfg(feature = "sqlite")]
@@ -113,5 +114,5 @@ pub mod prelude {
 
     pub use crate::nondeterministic;
     #[cfg(feature = "macros")]
-    pub use crate::{activity, external_event, join, orchestrator, orchestrator_fn, select, try_join};
+    pub use crate::{activities, activity, external_event, join, orchestrator, orchestrator_fn, select, try_join};
 }

@@ -230,7 +230,7 @@ mod tests {
 
     fn activity(name: &'static str, line: u32) -> Registration {
         let handler = |_, _| Box::pin(std::future::pending()) as crate::contract::BoxedActivity;
-        Registration::Activity(ActivityRegistration { name, marker: name, location: at(line), handler })
+        Registration::Activity(ActivityRegistration { name, marker: name, location: at(line), handler, service: None })
     }
 
     #[test]

@@ -17,10 +17,14 @@ pub use crate::context::{
     nondeterministic_value, output_of, select, select_branch, select_end, try_join, try_join_all,
 };
 pub use crate::contract::{
-    Activity, ActivityContextType, ActivityError, ActivityHandler, ActivityRegistration, BoxedActivity,
+    Accepts, Activity, ActivityContextType, ActivityError, ActivityHandler, ActivityRegistration, BoxedActivity,
     BoxedOrchestration, CallSite, ContextType, ExternalEvent, NoStatus, OrchestrationError, Orchestrator,
-    OrchestratorHandler, OrchestratorRegistration, Outcome, Payload, Registered, Registration, SourceLocation,
+    OrchestratorHandler, OrchestratorRegistration, Outcome, Payload, Registered, Registration, ServiceType,
+    SourceLocation, WaitCheck,
 };
+pub use crate::skeleton::{assert_skeleton, diagram};
+pub use std::string::String;
+
 pub use crate::model::failure::FailureDetails;
 pub use crate::model::json::{DecodeError, EncodeError, JsonText};
 
@@ -147,6 +151,11 @@ pub fn activity_context<T: ActivityContextType>(context: &ActivityContext) -> &T
     T::__from_context(context)
 }
 
+/// The value of which the activity is a method.
+pub fn service<T: Send + Sync + 'static>(context: &ActivityContext) -> Result<&T, FailureDetails> {
+    context.try_state().map_err(|missing| FailureDetails::new("MissingState", missing.to_string()))
+}
+
 /// `#[activity]`'s `call`.
 #[track_caller]
 pub fn call_activity<A: Activity>(ctx: &Context, input: Input) -> ActivityCall<A> {
@@ -181,6 +190,9 @@ pub fn start<O: Orchestrator>(client: &Client, input: Input) -> StartOrchestrati
 pub fn wait_event<E: ExternalEvent>(ctx: &Context) -> EventWait<E> {
     EventWait::new(ctx)
 }
+
+/// Says in `events(..)` that a type is an event.
+pub fn is_event<E: ExternalEvent>() {}
 
 /// Says that a future in `join!` or `select!` is durable, at its own place in the source.
 pub fn durable<F: Durable>(future: F) -> F {

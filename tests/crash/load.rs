@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use persevere::prelude::*;
-use persevere::{ClientError, OrchestrationHandle, Orchestrator, ResultError};
+use persevere::{Accepts, ClientError, OrchestrationHandle, Orchestrator, ResultError};
 
 use super::ledger::{Ledger, Line};
 use super::program::{self, Item, Kind, LAST, Progress};
@@ -110,7 +110,7 @@ async fn whole<O: Orchestrator<Status = Progress, Output = u64, Error = Orchestr
 }
 
 /// Starts it, raises its items one after the other, and waits for what it collected.
-async fn fed<O: Orchestrator<Status = Progress, Output = Vec<i64>, Error = OrchestrationError>>(
+async fn fed<O: Accepts<Item> + Orchestrator<Status = Progress, Output = Vec<i64>, Error = OrchestrationError>>(
     ledger: &Ledger,
     id: &str,
     past: &Past,

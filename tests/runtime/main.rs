@@ -5,6 +5,7 @@ mod backpressure;
 mod faults;
 mod panics;
 mod program;
+mod services;
 mod shutdown;
 mod start;
 mod unseen;

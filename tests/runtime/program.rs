@@ -187,7 +187,7 @@ pub(crate) async fn sleep(ctx: OrchestrationContext, seconds: u64) -> Result<boo
 
 /// A builder with the program and the ledger.
 pub(crate) fn program(ledger: &Ledger) -> RuntimeBuilder {
-    Runtime::builder().auto_register().state(ledger.clone())
+    Runtime::builder().auto_register().state(ledger.clone()).state(super::services::Till::new(0))
 }
 
 /// A store that survives runtimes, and what steers it.

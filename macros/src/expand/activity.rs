@@ -9,13 +9,19 @@ use crate::model::Callable;
 use crate::rewrite::respan;
 
 pub(crate) fn expand(callable: &Callable) -> TokenStream {
+    let (function, beside) = (&callable.function, beside(callable));
+    quote!(#function #beside)
+}
+
+/// What stands beside the function.
+pub(super) fn beside(callable: &Callable) -> TokenStream {
     let Callable { function, marker, .. } = callable;
     let type_item = super::marker(function, marker);
     let contract = contract(callable);
     let call = call(callable);
     let registration = registration(callable);
     let items = super::hidden(function, &quote!(#contract #call #registration));
-    quote!(#function #type_item #items)
+    quote!(#type_item #items)
 }
 
 /// The type alone, for code that runs elsewhere.
@@ -69,9 +75,18 @@ fn registration(callable: &Callable) -> TokenStream {
     let number = callable.inputs.len();
     // Each at its own place: what must be `Send` at the name, what must be a `Result` at the return type.
     let record = super::recorded(rt, output, &quote!(activity_result::<#marker>));
+    let (called, this, service) = match &callable.service {
+        Some(ty) => {
+            let rt = respan(rt.clone(), ty.span());
+            let this = quote_spanned!(ty.span()=> #rt::service::<#ty>(&#cx)?,);
+            let service = quote_spanned!(ty.span()=> #rt::Some(#rt::ServiceType::of::<#ty>()));
+            (quote!(<#ty>::#ident), Some(this), service)
+        }
+        None => (quote!(#ident), None, quote!(#rt::None)),
+    };
     let future = quote! {{
         let mut #reader = #rt::InputReader::open(&#input, #number)?;
-        (#record)(#ident(#context #(#decoded),*).await)
+        (#record)(#called(#this #context #(#decoded),*).await)
     }};
     let rt_here = respan(rt.clone(), ident.span());
     let erased = quote_spanned!(ident.span()=> #rt_here::erase_activity(async move #future));
@@ -83,6 +98,7 @@ fn registration(callable: &Callable) -> TokenStream {
             marker: #marker_name,
             location: #location,
             handler: __run,
+            service: #service,
         })
     };
     let registration = super::registration(rt, marker, &entry);

@@ -65,8 +65,13 @@ fn stub(sketch: &Sketch) -> TokenStream {
             const NAME: &'static #rt::core::primitive::str = #name;
             const VERSION: &'static #rt::core::primitive::str = "";
         }
+        impl<__E: #rt::ExternalEvent> #rt::Accepts<__E> for #marker {}
         #[allow(unused_variables)]
         impl #marker {
+            #vis const SKELETON: &'static #rt::core::primitive::str = "";
+            #vis fn diagram() -> #rt::String {
+                #rt::diagram(Self::SKELETON)
+            }
             #vis fn start(client: &#rt::Client, #(#parameters),*) -> #rt::StartOrchestration<#marker> {
                 #rt::start::<#marker>(client, #rt::encode_none())
             }

@@ -13,11 +13,13 @@ use crate::model::Callable;
 use crate::rewrite::respan;
 
 mod activity;
+mod accepts;
 pub(crate) mod declare;
 pub(crate) mod event;
 mod fallback;
 mod helper;
 mod orchestrator;
+pub(crate) mod service;
 
 /// Expands the attribute of a function.
 pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {
@@ -157,9 +159,7 @@ fn decoded<'a>(callable: &'a Callable, reader: &'a Ident) -> impl Iterator<Item 
 
 /// Where the item stands: the attribute's own place.
 fn location(rt: &TokenStream) -> TokenStream {
-    quote! {
-        #rt::SourceLocation { file: #rt::core::file!(), line: #rt::core::line!(), column: #rt::core::column!() }
-    }
+    quote!(#rt::SourceLocation::here())
 }
 
 /// `impl Registered`, and the entry that `auto_register` finds.

@@ -6,18 +6,21 @@ use syn::spanned::Spanned;
 
 use crate::attr::{Kind, hidden as hidden_span};
 use crate::errors::Errors;
+use crate::input::Function;
 use crate::model::Callable;
 use crate::rewrite::{self, Call, respan};
 
 pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     let Callable { function, marker, .. } = callable;
-    let rewritten = rewrite::body(Kind::Orchestrator, function, &callable.rt, &callable.allowed, errors);
+    let checked = Function { body: super::accepts::check_waits(callable), ..function.clone() };
+    let rewritten = rewrite::body(Kind::Orchestrator, &checked, &callable.rt, &callable.allowed, errors);
     let rewritten_function = function.with_body(&rewritten.body);
     let type_item = super::marker(function, marker);
     let contract = contract(callable);
     let methods = methods(callable);
+    let structure = structure(callable);
     let registration = registration(callable, &rewritten.calls);
-    let items = super::hidden(function, &quote!(#contract #methods #registration));
+    let items = super::hidden(function, &quote!(#contract #methods #structure #registration));
     quote!(#rewritten_function #type_item #items)
 }
 
@@ -36,6 +39,7 @@ fn contract(callable: &Callable) -> TokenStream {
     let input = super::input_type(callable);
     let types = super::outcome_types(rt, output);
     let rt_here = respan(rt.clone(), context.span());
+    let accepts = super::accepts::accepts(callable);
     let status = quote_spanned! {context.span()=>
         type Status = <#context as #rt_here::ContextType>::Status;
     };
@@ -47,12 +51,30 @@ fn contract(callable: &Callable) -> TokenStream {
             const NAME: &'static #rt::core::primitive::str = #name;
             const VERSION: &'static #rt::core::primitive::str = #version;
         }
+        #accepts
+    }
+}
+
+/// What the macro sees in the body, for the reader and for tests.
+fn structure(callable: &Callable) -> TokenStream {
+    let Callable { function, marker, name, version, rt, .. } = callable;
+    let vis = &function.vis;
+    let skeleton = crate::skeleton::skeleton(name, version, &function.body);
+    quote! {
+        impl #marker {
+            /// The durable operations in its body, in order and nested, one a line.
+            #vis const SKELETON: &'static #rt::core::primitive::str = #skeleton;
+            /// The same as a Mermaid flowchart.
+            #vis fn diagram() -> #rt::String {
+                #rt::diagram(Self::SKELETON)
+            }
+        }
     }
 }
 
 fn methods(callable: &Callable) -> TokenStream {
     let Callable { function, marker, rt, .. } = callable;
-    let (vis, docs) = (&function.vis, function.docs());
+    let (vis, docs) = (&function.vis, function.docs().collect::<Vec<_>>());
     let (parameters, encoded) = (super::parameters(callable), super::encoded(callable));
     let [ctx, client] = ["ctx", "client"].map(|name| Ident::new(name, hidden_span()));
     quote! {
@@ -61,6 +83,8 @@ fn methods(callable: &Callable) -> TokenStream {
             #vis fn start(#client: &#rt::Client, #parameters) -> #rt::StartOrchestration<#marker> {
                 #rt::start::<#marker>(#client, #encoded)
             }
+            #(#docs)*
+            ///
             /// Calls it as a sub-orchestration.
             #[track_caller]
             #vis fn call(#ctx: &#rt::Context, #parameters) -> #rt::SubOrchestrationCall<#marker> {

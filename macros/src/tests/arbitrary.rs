@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::attr::Kind;
 use crate::errors::Errors;
 use crate::lints::Allowed;
-use crate::{combine, expand, rewrite};
+use crate::{combine, expand, rewrite, skeleton};
 
 const WORDS: &[&str] = &[
     "async",
@@ -113,6 +113,15 @@ proptest! {
             macro_(item.clone());
             macro_(quote::quote!(#library #item));
         }
+    }
+
+    #[test]
+    fn every_body_has_a_skeleton(body in tokens()) {
+        let text = skeleton::skeleton("o", "", &Group::new(Delimiter::Brace, body));
+        prop_assert!(text.starts_with("orchestrator \"o\"\n") && text.ends_with('\n'));
+        // Each line is at most one level deeper than the one before.
+        let depths: Vec<_> = text.lines().map(|line| line.len() - line.trim_start().len()).collect();
+        prop_assert!(depths.windows(2).all(|pair| pair[1] <= pair[0] + 2), "{text}");
     }
 
     #[test]

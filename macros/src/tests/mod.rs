@@ -6,8 +6,12 @@
     reason = "token streams are made where they are used, in long tables"
 )]
 
+mod accepted;
 mod arbitrary;
+mod editor;
 mod lints;
 mod refusals;
 mod rewriting;
+mod services;
+mod skeletons;
 mod snapshots;

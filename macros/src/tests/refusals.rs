@@ -209,6 +209,12 @@ fn options_are_known_once_and_well_formed() {
     option(Kind::Activity, quote!(name, marker, crate), &["name = \"", "marker = ", "crate = "]);
     option(Kind::Activity, quote!(name =, marker = "M", crate = 1), &["name = \"", "marker = ", "crate = "]);
     option(Kind::Activity, quote!("a" 1, = 2), &["expected an option", "expected an option"]);
+    option(Kind::Orchestrator, quote!(events(A, b::C<D>, a::A), version = "1"), &[]);
+    option(Kind::Orchestrator, quote!(events()), &[]);
+    option(Kind::Orchestrator, quote!(events, version = ""), &["write `events(", "empty"]);
+    option(Kind::Orchestrator, quote!(events("A", B)), &["write `events("]);
+    option(Kind::Orchestrator, quote!(events(A, b::C, A, b::C)), &["`A` is given twice", "`b::C` is given twice"]);
+    option(Kind::Activity, quote!(events(A)), &["no option `events`"]);
     option(Kind::Orchestrator, quote!(allow), &["write `allow(wall_clock)`"]);
     option(Kind::Orchestrator, quote!(allow()), &["write `allow(wall_clock)`"]);
     option(Kind::Orchestrator, quote!(allow(a, foreign_await, b)), &["`a`", "`b`"]);

@@ -12,7 +12,7 @@ use super::target::Target;
 use super::wait::{self, Wait};
 use super::wait_error::ResultError;
 use super::watch::{StatusToken, StatusWatch};
-use crate::contract::{CustomStatus, ExternalEvent, Orchestrator};
+use crate::contract::{AcceptedBy, CustomStatus, Orchestrator};
 use crate::engine::ClientOperation;
 use crate::model::{InstanceId, InstanceKey};
 
@@ -119,9 +119,11 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
     }
 
     /// Gives the instance an event. See [`RaiseEvent`] for when it is done, and for event ids.
+    ///
+    /// An orchestrator that declares `events(..)` takes those only; another one does not compile here.
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "an event is given away: `raise_event(BookingConfirmed(true))`")]
-    pub fn raise_event<E: ExternalEvent>(&self, event: E) -> RaiseEvent {
+    pub fn raise_event<E: AcceptedBy<O>>(&self, event: E) -> RaiseEvent {
         self.client.raise(Ok(self.id.clone()), E::NAME.to_owned(), event.__encode())
     }
 

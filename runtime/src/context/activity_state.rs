@@ -25,6 +25,10 @@ impl ActivityState {
         self.values.insert(TypeId::of::<T>(), (type_name::<T>(), Arc::new(value)));
     }
 
+    pub(crate) fn holds(&self, id: TypeId) -> bool {
+        self.values.contains_key(&id)
+    }
+
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Result<&T, MissingState> {
         self.values
             .get(&TypeId::of::<T>())

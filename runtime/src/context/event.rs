@@ -11,7 +11,7 @@ use super::Context;
 use super::durable::{Durable, sealed::Sealed};
 use super::leaf::Leaf;
 use super::operations::Awaits;
-use crate::contract::{EventError, ExternalEvent, Payload};
+use crate::contract::{Accepts, EventError, ExternalEvent, Payload};
 use crate::model::Action;
 
 /// A wait for an external event: `BookingConfirmed::wait(&ctx)`.
@@ -32,6 +32,15 @@ impl<T: Payload> EventWait<T> {
         T: ExternalEvent,
     {
         Self::named(ctx, Cow::Borrowed(T::NAME))
+    }
+
+    /// Says in an orchestrator with `events(..)` that this event is among them.
+    #[doc(hidden)]
+    pub fn __accepted_by<O: Accepts<T>>(self) -> Self
+    where
+        T: ExternalEvent,
+    {
+        self
     }
 
     #[track_caller]

@@ -1,6 +1,6 @@
 //! What `#[external_event]` makes of a type.
 
-use super::Payload;
+use super::{Orchestrator, Payload};
 
 /// An event that clients raise and orchestrators wait for. `#[external_event]` implements it.
 #[diagnostic::on_unimplemented(
@@ -12,3 +12,31 @@ pub trait ExternalEvent: Payload {
     /// The name under which it is raised; names compare without regard to ASCII case.
     const NAME: &'static str;
 }
+
+/// Says that an orchestrator accepts an event. Without `events(..)` it accepts all of them.
+///
+/// `#[orchestrator]` implements it; nobody else needs to name it.
+#[diagnostic::on_unimplemented(
+    message = "the orchestrator `{Self}` does not accept the event `{E}`",
+    label = "not among its `events(..)`",
+    note = "write `{E}` into `#[orchestrator(events(..))]` of `{Self}`, or leave the option out to accept every event"
+)]
+pub trait Accepts<E>: Orchestrator {}
+
+/// The same, said of the event: so the compiler looks at the event that is given before it asks who accepts it.
+#[doc(hidden)]
+pub trait AcceptedBy<O>: ExternalEvent {}
+
+impl<O: Accepts<E>, E: ExternalEvent> AcceptedBy<O> for E {}
+
+/// Lets every value pass that is no wait for an event: a wait has a method of the same name, which comes first.
+#[doc(hidden)]
+pub trait WaitCheck: Sized {
+    #[doc(hidden)]
+    fn __accepted_by<O>(self) -> Self {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> WaitCheck for T {}

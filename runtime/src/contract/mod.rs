@@ -16,13 +16,13 @@ pub use activity::{Activity, ActivityContextType};
 #[allow(unused_imports, reason = "for whoever makes or reads records")]
 pub(crate) use errors::kind;
 pub use errors::{ActivityError, CallError, CustomStatusError, EventError, OrchestrationError, TimedOut};
-pub use event::ExternalEvent;
+pub use event::{AcceptedBy, Accepts, ExternalEvent, WaitCheck};
 pub use failure::Failure;
 pub use orchestrator::{ContextType, Orchestrator};
 pub use outcome::Outcome;
 pub use payload::Payload;
 pub use registration::{
     ActivityHandler, ActivityRegistration, BoxedActivity, BoxedOrchestration, CallSite, OrchestratorHandler,
-    OrchestratorRegistration, Registered, Registration, SourceLocation,
+    OrchestratorRegistration, Registered, Registration, ServiceType, SourceLocation,
 };
 pub use status::{CustomStatus, DeclaresStatus, NoStatus, StatusType};

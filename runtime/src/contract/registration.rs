@@ -1,7 +1,9 @@
 //! What the macros leave behind for the registry: names, places in the source, and handlers without types.
 
+use std::any::{TypeId, type_name};
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 
 use crate::context::{ActivityContext, Context};
@@ -20,6 +22,22 @@ pub type OrchestratorHandler = fn(Context, &JsonText) -> Result<BoxedOrchestrati
 /// Makes the future of an activity, which decodes the input itself.
 pub type ActivityHandler = fn(ActivityContext, JsonText) -> BoxedActivity;
 
+/// The type of which activities are methods.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceType {
+    /// Its identity.
+    pub id: fn() -> TypeId,
+    /// Its name, as the compiler writes it.
+    pub name: fn() -> &'static str,
+}
+
+impl ServiceType {
+    /// Of a type.
+    pub const fn of<T: 'static>() -> Self {
+        Self { id: TypeId::of::<T>, name: type_name::<T> }
+    }
+}
+
 /// A place in the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceLocation {
@@ -29,6 +47,15 @@ pub struct SourceLocation {
     pub line: u32,
     /// The column, from 1.
     pub column: u32,
+}
+
+impl SourceLocation {
+    /// Where this is called.
+    #[track_caller]
+    pub const fn here() -> Self {
+        let here = Location::caller();
+        Self { file: here.file(), line: here.line(), column: here.column() }
+    }
 }
 
 impl fmt::Display for SourceLocation {
@@ -76,6 +103,8 @@ pub struct ActivityRegistration {
     pub location: SourceLocation,
     /// Makes its future.
     pub handler: ActivityHandler,
+    /// The type of which it is a method.
+    pub service: Option<ServiceType>,
 }
 
 /// An orchestrator or an activity, ready to be registered.

@@ -90,7 +90,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// A value for activities: `cx.state::<T>()`. One of each type; a later one replaces an earlier one.
+    /// A value for activities: `cx.state::<T>()`, or the `&self` of `#[activities] impl T`. One of each type; a later one
+    /// replaces an earlier one.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(value);
         self
@@ -140,6 +141,7 @@ impl RuntimeBuilder {
         let store = self.store.clone().ok_or(StartError::NoStore)?;
         let registry =
             Arc::new(if self.auto_register { Registry::auto() } else { Registry::new(self.registrations.clone()) }?);
+        self.check_services(&registry)?;
         match take_over(Arc::clone(&store)).await {
             Ok(opened) => {
                 let (runtime, started) = self.spawn(store, registry, tokio, opened)?;
@@ -155,6 +157,20 @@ impl RuntimeBuilder {
                 Err(error.into())
             }
         }
+    }
+
+    /// Every activity that is a method has its value.
+    fn check_services(&self, registry: &Registry) -> Result<(), StartError> {
+        for activity in registry.activities() {
+            if let Some(service) = activity.service.filter(|service| !self.state.holds((service.id)())) {
+                return Err(StartError::MissingService {
+                    activity: activity.name,
+                    service: (service.name)(),
+                    location: activity.location,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn spawn(

@@ -1,6 +1,7 @@
 //! Why a runtime does not start.
 
 use super::recovery::TakeOverError;
+use crate::contract::SourceLocation;
 use crate::registry::RegistryError;
 use crate::store::{LoadError, OpenError};
 
@@ -21,6 +22,18 @@ pub enum StartError {
     /// The registered code does not fit together. The error names what and where.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// An activity is a method of a value that the runtime was not given. Add it to the builder, or register less.
+    #[error(
+        "activity `{activity}` at {location} is a method of `{service}`, and the runtime has none: add `.state(value)` with a `{service}` to the builder"
+    )]
+    MissingService {
+        /// The name of the activity.
+        activity: &'static str,
+        /// The type of the value.
+        service: &'static str,
+        /// Where the activity stands.
+        location: SourceLocation,
+    },
     /// The store could not be opened. The error says what to do: stop the other runtime, run a newer version, free some
     /// room, restore a backup.
     #[error(transparent)]

@@ -9,7 +9,7 @@ mod watching;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{ExternalEvent, NoStatus, OrchestrationError, Orchestrator};
+use crate::contract::{Accepts, ExternalEvent, NoStatus, OrchestrationError, Orchestrator};
 
 /// The custom status of [`Greeter`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,3 +55,6 @@ struct Approved(bool);
 impl ExternalEvent for Approved {
     const NAME: &'static str = "Approved";
 }
+
+impl Accepts<Approved> for Greeter {}
+impl Accepts<Approved> for Silent {}

@@ -44,7 +44,13 @@ pub(crate) fn activity(name: &'static str) -> Registration {
     fn never(_: ActivityContext, _: JsonText) -> BoxedActivity {
         Box::pin(async { Err(FailureDetails::new("sim", "simulated activities have no code")) })
     }
-    Registration::Activity(ActivityRegistration { name, marker: name, location: NOWHERE, handler: never })
+    Registration::Activity(ActivityRegistration {
+        name,
+        marker: name,
+        location: NOWHERE,
+        handler: never,
+        service: None,
+    })
 }
 
 /// The orchestrators, the activities `echo` and `fail`.

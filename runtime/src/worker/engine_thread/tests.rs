@@ -39,7 +39,7 @@ fn registry() -> Arc<Registry> {
     let name = "done";
     let entry = OrchestratorRegistration { name, version: "", marker: name, location, handler: done, calls: &[] };
     let handler: ActivityHandler = |_, _| Box::pin(std::future::pending());
-    let activity = ActivityRegistration { name: "busy", marker: "busy", location, handler };
+    let activity = ActivityRegistration { name: "busy", marker: "busy", location, handler, service: None };
     Arc::new(Registry::new([Registration::Orchestrator(entry), Registration::Activity(activity)]).unwrap())
 }
 

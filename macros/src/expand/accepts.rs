@@ -1,0 +1,79 @@
+//! `events(..)`: which events an orchestrator accepts. Whoever raises another, or waits for it in the body, is told at
+//! compile time.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::model::Callable;
+use crate::rewrite::{respan, split_inner_attributes};
+
+/// The implementations that say what is accepted.
+pub(super) fn accepts(callable: &Callable) -> TokenStream {
+    let Callable { marker, events, rt, .. } = callable;
+    match events {
+        None => quote!(impl<__E: #rt::ExternalEvent> #rt::Accepts<__E> for #marker {}),
+        Some(events) => {
+            let checked = events.iter().map(|event| {
+                let rt = respan(rt.clone(), event.span());
+                quote_spanned!(event.span()=> #rt::is_event::<#event>();)
+            });
+            let accepted = events.iter().map(|event| {
+                let rt = respan(rt.clone(), event.span());
+                quote_spanned!(event.span()=> impl #rt::Accepts<#event> for #marker {})
+            });
+            quote!(fn __events() { #(#checked)* } #(#accepted)*)
+        }
+    }
+}
+
+/// The body, with each `path::wait(..)` followed by the check of what is waited for. The check is by type: a `wait` that
+/// is no wait for an event passes.
+pub(super) fn check_waits(callable: &Callable) -> Group {
+    let body = &callable.function.body;
+    if callable.events.is_none() {
+        return body.clone();
+    }
+    let (inner_attributes, rest) = split_inner_attributes(body);
+    let Some(rest) = checked(callable, rest) else { return body.clone() };
+    let rt = &callable.rt;
+    regroup(body, quote!(#inner_attributes #[allow(unused_imports)] use #rt::WaitCheck as _; #rest))
+}
+
+/// The tokens with their waits checked, or `None` if there is none.
+fn checked(callable: &Callable, tokens: TokenStream) -> Option<TokenStream> {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    let mut out = TokenStream::new();
+    let mut changed = false;
+    for (at, token) in tokens.iter().enumerate() {
+        let TokenTree::Group(group) = token else {
+            out.extend([token.clone()]);
+            continue;
+        };
+        match checked(callable, group.stream()) {
+            Some(stream) => {
+                changed = true;
+                out.extend([TokenTree::Group(regroup(group, stream))]);
+            }
+            None => out.extend([token.clone()]),
+        }
+        if let Some(span) = wait_before(&tokens[..at]).filter(|_| group.delimiter() == Delimiter::Parenthesis) {
+            changed = true;
+            let marker = respan(TokenTree::from(callable.marker.clone()).into(), span);
+            out.extend(quote_spanned!(span=> .__accepted_by::<#marker>()));
+        }
+    }
+    changed.then_some(out)
+}
+
+/// The place of a `wait` that ends a path, just before its arguments.
+fn wait_before(tokens: &[TokenTree]) -> Option<Span> {
+    let [.., TokenTree::Punct(first), TokenTree::Punct(second), TokenTree::Ident(word)] = tokens else { return None };
+    (first.as_char() == ':' && second.as_char() == ':' && word == "wait").then(|| word.span())
+}
+
+fn regroup(group: &Group, stream: TokenStream) -> Group {
+    let mut new = Group::new(group.delimiter(), stream);
+    new.set_span(group.span());
+    new
+}

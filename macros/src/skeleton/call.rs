@@ -1,0 +1,108 @@
+//! Calls of functions and methods: which of them are durable operations, by their names.
+
+use proc_macro2::{Group, TokenTree};
+
+use super::node::Node;
+use super::scan::{Scan, Value};
+use super::tokens::{self, is_punct};
+
+impl Scan {
+    /// `owner::name(arguments)`. The arguments are evaluated first.
+    pub(super) fn function(&mut self, owner: Option<&str>, name: &str, arguments: &Group) {
+        self.run(&tokens::list(arguments.stream()));
+        let inner = self.resolved();
+        let text = match (owner, name) {
+            (Some(owner), "call") => format!("call {owner}"),
+            (Some(owner), "start_detached") => format!("start {owner} detached"),
+            (Some(owner), "continue_as_new") => format!("continue as new {owner}"),
+            (Some(owner), "wait") => format!("wait for {owner}"),
+            // Ready at once.
+            (Some("future"), "ready") => {
+                self.value = Value::Operation("".into());
+                return;
+            }
+            // `Box::pin` and the like.
+            (_, "pin") => {
+                self.value = inner;
+                return;
+            }
+            _ => {
+                self.value = match self.locals.get(name).filter(|_| owner.is_none()) {
+                    Some(text) => Value::Kept(text.clone()),
+                    None => Value::Call(name.to_owned()),
+                };
+                return;
+            }
+        };
+        self.operation(text);
+    }
+
+    /// `receiver.name(arguments)`.
+    pub(super) fn method(&mut self, receiver: Value, name: &str, arguments: &Group) {
+        let tokens = tokens::list(arguments.stream());
+        match name {
+            "join_all" | "try_join_all" | "join_all_limit" => {
+                let inside = self.nested(&tokens);
+                let text = match name {
+                    "join_all" => "join all",
+                    "try_join_all" => "try join all",
+                    _ => "join all with a limit",
+                };
+                self.out.push(Node::with(text, inside));
+                self.value = Value::Operation(text.into());
+                return;
+            }
+            _ => self.run(&tokens),
+        }
+        match name {
+            "create_timer" | "create_timer_at" => self.operation("timer".to_owned()),
+            "wait_for_external_event" => self.operation(format!("wait for {}", literal(&tokens, "an event"))),
+            "side_effect" => self.value_noted("side effect".to_owned()),
+            "patched" => self.value_noted(format!("patched {}", literal(&tokens, "by a name"))),
+            "set_custom_status" => self.value_noted("set custom status".to_owned()),
+            "clear_custom_status" => self.value_noted("clear custom status".to_owned()),
+            "new_uuid" if tokens.is_empty() => self.value_noted("new uuid".to_owned()),
+            "random" if tokens.is_empty() => self.value_noted("random".to_owned()),
+            "send_event" => self.value_noted("send event".to_owned()),
+            // `.timeout(&ctx, duration)`: other methods of that name have one argument.
+            "timeout" if tokens.iter().any(|token| is_punct(Some(token), ',')) => {
+                self.value = receiver;
+                self.awaited();
+                self.operation("timeout".to_owned());
+            }
+            _ => self.other_method(receiver, name),
+        }
+    }
+
+    fn other_method(&mut self, receiver: Value, name: &str) {
+        self.value = receiver;
+        let receiver = self.resolved();
+        let is_operation = matches!(receiver, Value::Operation(_) | Value::Kept(_));
+        if name == "schedule" && is_operation {
+            self.note("schedule");
+        }
+        // Methods of an operation give it back; any other may be a helper.
+        self.value = match receiver {
+            Value::Operation(_) | Value::Kept(_) | Value::Call(_) => receiver,
+            Value::Path { .. } | Value::Other => Value::Call(name.to_owned()),
+        };
+    }
+
+    fn operation(&mut self, text: String) {
+        self.note(text.clone());
+        self.value = Value::Operation(text.into());
+    }
+
+    fn value_noted(&mut self, text: String) {
+        self.note(text);
+        self.value = Value::Other;
+    }
+}
+
+/// The text that is the first argument, as it is written.
+fn literal(arguments: &[TokenTree], otherwise: &str) -> String {
+    match arguments.first() {
+        Some(TokenTree::Literal(literal)) => literal.to_string(),
+        _ => otherwise.to_owned(),
+    }
+}

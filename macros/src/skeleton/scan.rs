@@ -1,0 +1,259 @@
+//! Reads tokens in the order of the source, and notes what is durable in them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+
+use super::node::Node;
+use super::tokens::{self, group, is_punct, is_word, word};
+
+/// The nodes of a body.
+pub(super) fn read(body: TokenStream) -> Vec<Node> {
+    let mut scan = Scan::default();
+    scan.run(&tokens::list(body));
+    scan.out
+}
+
+pub(super) type Text = Cow<'static, str>;
+
+/// What stands just before: what an `.await` would await.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Value {
+    /// Nothing that is known.
+    #[default]
+    Other,
+    /// The last two words of a path.
+    Path { owner: Option<String>, name: String },
+    /// An operation that is noted already.
+    Operation(Text),
+    /// An operation that was noted earlier and kept in a local.
+    Kept(Text),
+    /// The call of a function that may be a helper.
+    Call(String),
+}
+
+#[derive(Default)]
+pub(super) struct Scan {
+    pub(super) out: Vec<Node>,
+    pub(super) value: Value,
+    /// What locals hold, by their names.
+    pub(super) locals: BTreeMap<String, Text>,
+    /// The local that the statement binds.
+    binding: Option<String>,
+    /// `return` or `break`, noted when its expression has been read.
+    leaving: Option<&'static str>,
+}
+
+impl Scan {
+    /// Reads tokens as part of what stands around them.
+    pub(super) fn run(&mut self, tokens: &[TokenTree]) {
+        let (binding, leaving) = (self.binding.take(), self.leaving.take());
+        self.value = Value::Other;
+        let mut at = 0;
+        while at < tokens.len() {
+            at = self.step(tokens, at);
+        }
+        self.leave();
+        (self.binding, self.leaving) = (binding, leaving);
+    }
+
+    /// Reads tokens into nodes of their own.
+    pub(super) fn nested(&mut self, tokens: &[TokenTree]) -> Vec<Node> {
+        self.collect(|scan| scan.run(tokens))
+    }
+
+    /// What is noted meanwhile.
+    pub(super) fn collect(&mut self, read: impl FnOnce(&mut Self)) -> Vec<Node> {
+        let before = std::mem::take(&mut self.out);
+        read(self);
+        std::mem::replace(&mut self.out, before)
+    }
+
+    pub(super) fn note(&mut self, text: impl Into<Text>) {
+        self.out.push(Node::leaf(text));
+    }
+
+    /// Reads from `at` on, and gives where to go on.
+    fn step(&mut self, tokens: &[TokenTree], at: usize) -> usize {
+        match &tokens[at] {
+            TokenTree::Group(group) => {
+                self.group(group);
+                at + 1
+            }
+            TokenTree::Literal(_) => {
+                self.value = Value::Other;
+                at + 1
+            }
+            TokenTree::Ident(ident) => self.ident(tokens, at, ident),
+            TokenTree::Punct(punct) => self.punct(tokens, at, punct.as_char()),
+        }
+    }
+
+    fn punct(&mut self, tokens: &[TokenTree], at: usize, char: char) -> usize {
+        match char {
+            '?' => return at + 1,
+            '.' if is_word(tokens.get(at + 1), "await") => {
+                self.awaited();
+                return at + 2;
+            }
+            '.' if word(tokens.get(at + 1)).is_some() => return self.member(tokens, at + 1),
+            ':' if is_punct(tokens.get(at + 1), ':') => return self.path(tokens, at + 2),
+            '!' if matches!(self.value, Value::Path { .. }) => {
+                if let Some(TokenTree::Group(group)) = tokens.get(at + 1) {
+                    self.macro_call(group);
+                    return at + 2;
+                }
+            }
+            // Attributes.
+            '#' => {
+                let bracket = at + 1 + usize::from(is_punct(tokens.get(at + 1), '!'));
+                if group(tokens.get(bracket), Delimiter::Bracket).is_some() {
+                    return bracket + 1;
+                }
+            }
+            // Labels and lifetimes.
+            '\'' if word(tokens.get(at + 1)).is_some() => return at + 2,
+            ';' => self.end_statement(),
+            ',' => self.leave(),
+            _ => {}
+        }
+        self.value = Value::Other;
+        at + 1
+    }
+
+    fn ident(&mut self, tokens: &[TokenTree], at: usize, ident: &Ident) -> usize {
+        let name = ident.to_string();
+        match name.as_str() {
+            "let" => {
+                self.binding = bound(tokens, at + 1);
+                self.value = Value::Other;
+                at + 1 + usize::from(is_word(tokens.get(at + 1), "mut")) + usize::from(self.binding.is_some())
+            }
+            "fn" if word(tokens.get(at + 1)).is_some() => tokens::nested_function(tokens, at),
+            "return" | "break" => {
+                self.leaving = Some(if name == "return" { "return" } else { "break" });
+                self.value = Value::Other;
+                at + 1
+            }
+            "continue" => {
+                self.note("continue");
+                at + 1
+            }
+            "if" | "match" | "while" | "for" | "loop" | "async" | "else" => {
+                self.value = Value::Other;
+                self.control(tokens, at, &name).unwrap_or(at + 1)
+            }
+            "mut" | "ref" | "move" | "in" | "as" | "dyn" | "unsafe" | "const" | "static" | "where" => {
+                self.value = Value::Other;
+                at + 1
+            }
+            _ => {
+                self.value = Value::Path { owner: None, name };
+                at + 1
+            }
+        }
+    }
+
+    /// What follows a `::`.
+    fn path(&mut self, tokens: &[TokenTree], at: usize) -> usize {
+        if is_punct(tokens.get(at), '<') {
+            return at + tokens::generics(tokens, at);
+        }
+        let Some(name) = word(tokens.get(at)) else { return at };
+        let owner = match std::mem::take(&mut self.value) {
+            Value::Path { name, .. } => Some(name),
+            _ => None,
+        };
+        self.value = Value::Path { owner, name: name.to_string() };
+        at + 1
+    }
+
+    /// What follows a `.`: a field, or a method with its arguments.
+    fn member(&mut self, tokens: &[TokenTree], at: usize) -> usize {
+        let name = tokens[at].to_string();
+        let mut next = at + 1;
+        if is_punct(tokens.get(next), ':') && is_punct(tokens.get(next + 1), ':') && is_punct(tokens.get(next + 2), '<')
+        {
+            next += 2 + tokens::generics(tokens, next + 2);
+        }
+        match group(tokens.get(next), Delimiter::Parenthesis) {
+            Some(arguments) => {
+                let receiver = std::mem::take(&mut self.value);
+                self.method(receiver, &name, arguments);
+                next + 1
+            }
+            None => {
+                self.value = Value::Other;
+                at + 1
+            }
+        }
+    }
+
+    fn group(&mut self, group: &Group) {
+        let before = std::mem::take(&mut self.value);
+        match (group.delimiter(), before) {
+            (Delimiter::Parenthesis, Value::Path { owner, name }) => self.function(owner.as_deref(), &name, group),
+            // What is in parentheses is what it would be without.
+            (Delimiter::Parenthesis | Delimiter::None, _) => self.run(&tokens::list(group.stream())),
+            _ => {
+                self.run(&tokens::list(group.stream()));
+                self.value = Value::Other;
+            }
+        }
+    }
+
+    /// An `.await`: what is noted already needs no line of its own.
+    pub(super) fn awaited(&mut self) {
+        match self.resolved() {
+            Value::Operation(_) => {}
+            Value::Kept(text) => self.note(format!("await {text}")),
+            Value::Call(name) => self.note(format!("await {name}")),
+            Value::Path { .. } | Value::Other => self.note("await"),
+        }
+    }
+
+    /// The value, with a local replaced by what it holds.
+    pub(super) fn resolved(&mut self) -> Value {
+        match std::mem::take(&mut self.value) {
+            Value::Path { owner: None, name } => match self.locals.get(&name) {
+                Some(text) => Value::Kept(text.clone()),
+                None => Value::Path { owner: None, name },
+            },
+            value => value,
+        }
+    }
+
+    fn end_statement(&mut self) {
+        self.leave();
+        let Some(name) = self.binding.take() else { return };
+        match self.resolved() {
+            Value::Operation(text) | Value::Kept(text) => {
+                self.locals.insert(name, text);
+            }
+            Value::Call(function) => {
+                self.locals.insert(name, function.into());
+            }
+            Value::Path { .. } | Value::Other => {
+                self.locals.remove(&name);
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(text) = self.leaving.take() {
+            let leaves_already = self.out.last().is_some_and(|node| node.text.starts_with("continue as new"));
+            if !leaves_already {
+                self.note(text);
+            }
+        }
+    }
+}
+
+/// The name in `let name =`, `let mut name: Type =`.
+fn bound(tokens: &[TokenTree], at: usize) -> Option<String> {
+    let at = at + usize::from(is_word(tokens.get(at), "mut"));
+    let name = word(tokens.get(at))?;
+    let typed = is_punct(tokens.get(at + 1), ':') && !is_punct(tokens.get(at + 2), ':');
+    (typed || is_punct(tokens.get(at + 1), '=')).then(|| name.to_string())
+}

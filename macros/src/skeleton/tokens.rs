@@ -1,0 +1,104 @@
+//! Small questions to tokens.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+
+pub(super) fn list(stream: TokenStream) -> Vec<TokenTree> {
+    stream.into_iter().collect()
+}
+
+pub(super) fn word(token: Option<&TokenTree>) -> Option<&Ident> {
+    match token {
+        Some(TokenTree::Ident(word)) => Some(word),
+        _ => None,
+    }
+}
+
+pub(super) fn is_word(token: Option<&TokenTree>, text: &str) -> bool {
+    word(token).is_some_and(|word| word == text)
+}
+
+pub(super) fn is_punct(token: Option<&TokenTree>, char: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == char)
+}
+
+pub(super) fn group(token: Option<&TokenTree>, delimiter: Delimiter) -> Option<&Group> {
+    match token {
+        Some(TokenTree::Group(group)) if group.delimiter() == delimiter => Some(group),
+        _ => None,
+    }
+}
+
+/// Whether `=>` stands there.
+pub(super) fn is_arrow(tokens: &[TokenTree], at: usize) -> bool {
+    is_punct(tokens.get(at), '=') && is_punct(tokens.get(at + 1), '>')
+}
+
+/// How many tokens the generic arguments take that begin at `at` with `<`.
+pub(super) fn generics(tokens: &[TokenTree], at: usize) -> usize {
+    let mut depth = 0_usize;
+    for (taken, token) in tokens[at..].iter().enumerate() {
+        if is_punct(Some(token), '<') {
+            depth += 1;
+        } else if is_punct(Some(token), '>') && !(taken > 0 && is_punct(tokens.get(at + taken - 1), '-')) {
+            depth = depth.saturating_sub(1);
+            if depth == 0 {
+                return taken + 1;
+            }
+        }
+    }
+    tokens.len() - at
+}
+
+/// The place of the brace that begins the body of an `if`, `match`, `while` or `for`, from `at` on.
+pub(super) fn body(tokens: &[TokenTree], at: usize) -> Option<usize> {
+    let mut others = 0_usize;
+    for place in at..tokens.len() {
+        if word(tokens.get(place)).is_some_and(|word| word == "match" || word == "if" || word == "loop") {
+            others += 1;
+        }
+        if group(tokens.get(place), Delimiter::Brace).is_none() {
+            continue;
+        }
+        let before = place.checked_sub(1).filter(|before| *before >= at).and_then(|before| tokens.get(before));
+        let belongs = is_punct(before, '!')
+            || ["async", "move", "unsafe", "const", "else"].iter().any(|keyword| is_word(before, keyword));
+        if !belongs && others == 0 {
+            return Some(place);
+        }
+        if !belongs {
+            others -= 1;
+        }
+    }
+    None
+}
+
+/// Where a nested function ends that begins at `at`: after its body, the first brace that is no generic argument.
+pub(super) fn nested_function(tokens: &[TokenTree], at: usize) -> usize {
+    let mut place = at;
+    while place < tokens.len() {
+        if is_punct(tokens.get(place), '<') {
+            place += generics(tokens, place);
+            continue;
+        }
+        place += 1;
+        let last = tokens.get(place - 1);
+        if is_punct(last, ';') || group(last, Delimiter::Brace).is_some() {
+            return place;
+        }
+    }
+    tokens.len()
+}
+
+/// The expression of an arm or a branch from `at` on, and where the next begins: a block, or up to the comma.
+pub(super) fn arm(tokens: &[TokenTree], at: usize) -> (&[TokenTree], usize) {
+    let block = group(tokens.get(at), Delimiter::Brace).is_some()
+        && !is_punct(tokens.get(at + 1), '.')
+        && !is_punct(tokens.get(at + 1), '?');
+    let comma = |from: usize| (from..tokens.len()).find(|place| is_punct(tokens.get(*place), ','));
+    if block {
+        let next = if is_punct(tokens.get(at + 1), ',') { at + 2 } else { at + 1 };
+        return (&tokens[at..=at], next);
+    }
+    let end = comma(at).unwrap_or(tokens.len());
+    (&tokens[at.min(end)..end], (end + 1).min(tokens.len()))
+}

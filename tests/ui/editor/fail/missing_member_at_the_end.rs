@@ -1,0 +1,15 @@
+//! The compiler reads the body before and after the expansion, and says of its end twice what is missing there.
+use persevere::prelude::*;
+
+#[orchestrator]
+async fn hello(ctx: OrchestrationContext, city: String) -> Result<String, OrchestrationError> {
+    ctx.create_timer(std::time::Duration::ZERO).await;
+    city.
+}
+
+#[orchestrator]
+async fn uses_it(ctx: OrchestrationContext) -> Result<String, OrchestrationError> {
+    Ok(hello::call(&ctx, "Tokyo".to_owned()).await?)
+}
+
+fn main() {}
