@@ -75,7 +75,7 @@ fn expand(service: &Service, options: &Options, errors: &mut Errors) -> TokenStr
     for member in members(body.stream()) {
         let (attribute, method) = take_attribute(member);
         if let Some(attribute) = attribute.filter(|_| of_itself) {
-            generated.extend(one(service, options, &attribute, method.clone(), errors));
+            generated.extend(one(service, options, &attribute, &method, errors));
         }
         methods.extend(method);
     }
@@ -93,7 +93,7 @@ fn one(
     service: &Service,
     options: &Options,
     attribute: &Attribute,
-    method: TokenStream,
+    method: &TokenStream,
     errors: &mut Errors,
 ) -> TokenStream {
     let given = match &attribute.meta {
@@ -107,7 +107,7 @@ fn one(
     let mut own = Options::parse(Kind::Activity, given, errors);
     own.krate = own.krate.or_else(|| options.krate.clone());
     let Ok(mut function) = syn::parse2::<Function>(method.clone()) else {
-        errors.push(super::first_token(&method), "`#[activity]` goes on an async method");
+        errors.push(super::first_token(method), "`#[activity]` goes on an async method");
         return TokenStream::new();
     };
     let mut form = Errors::new();
