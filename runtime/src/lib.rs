@@ -65,6 +65,8 @@ mod context;
 mod registry;
 mod skeleton;
 pub mod store;
+// Not part of the interface that versions keep: for measurements and for drivers of other kinds.
+#[doc(hidden)]
 pub mod engine;
 mod client;
 mod worker;
