@@ -4,7 +4,7 @@ mod activity;
 mod activity_state;
 mod call;
 mod cancellation;
-#[cfg(test)]
+#[cfg(all(test, feature = "macros"))]
 mod combinators_tests;
 mod continue_as_new;
 mod durable;
@@ -41,7 +41,7 @@ pub use nondeterministic::nondeterministic_value;
 pub(crate) use operations::Awaits;
 pub use orchestration::{Context, OrchestrationContext};
 pub(crate) use orchestration::{Facts, check_custom_status};
-#[cfg(test)]
+#[cfg(all(test, feature = "macros"))]
 pub(crate) use random::next as next_random;
 pub use select::{Either, Never, Select, SelectBranch, SelectBranches, SelectEnd, select, select_branch, select_end};
 pub use timer::{Timeout, Timer};

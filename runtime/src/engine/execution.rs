@@ -219,7 +219,7 @@ impl LiveExecution {
     }
 
     /// The custom status as the code computes it.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "macros"))]
     pub(crate) fn custom_status(&self) -> Option<JsonText> {
         self.ctx.journal().custom_status().cloned()
     }

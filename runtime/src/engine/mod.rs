@@ -12,10 +12,10 @@ mod history;
 mod interface;
 mod partition;
 mod poll;
-#[cfg(test)]
+#[cfg(all(test, feature = "macros"))]
 mod sim;
 mod stuck;
-#[cfg(test)]
+#[cfg(all(test, feature = "macros"))]
 mod tests;
 
 pub use interface::{

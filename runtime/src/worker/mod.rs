@@ -45,7 +45,7 @@ mod world;
 
 pub use builder::RuntimeBuilder;
 pub use clock::Clock;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub use clock::ManualClock;
 pub use error::StartError;
 pub use limits::Limits;

@@ -54,7 +54,7 @@ enum Asked {
 }
 
 impl Lookups {
-    #[cfg(test)]
+    #[cfg(all(test, feature = "macros"))]
     pub(super) fn is_empty(&self) -> bool {
         self.tickets.is_empty()
     }
