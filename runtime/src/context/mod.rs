@@ -4,7 +4,8 @@ mod activity;
 mod activity_state;
 mod call;
 mod cancellation;
-#[cfg(all(test, feature = "macros"))]
+#[cfg(test)]
+#[cfg(feature = "macros")]
 mod combinators_tests;
 mod continue_as_new;
 mod durable;
@@ -41,7 +42,8 @@ pub use nondeterministic::nondeterministic_value;
 pub(crate) use operations::Awaits;
 pub use orchestration::{Context, OrchestrationContext};
 pub(crate) use orchestration::{Facts, check_custom_status};
-#[cfg(all(test, feature = "macros"))]
+#[cfg(test)]
+#[cfg(feature = "macros")]
 pub(crate) use random::next as next_random;
 pub use select::{Either, Never, Select, SelectBranch, SelectBranches, SelectEnd, select, select_branch, select_end};
 pub use timer::{Timeout, Timer};

@@ -219,7 +219,8 @@ impl LiveExecution {
     }
 
     /// The custom status as the code computes it.
-    #[cfg(all(test, feature = "macros"))]
+    #[cfg(test)]
+    #[cfg(feature = "macros")]
     pub(crate) fn custom_status(&self) -> Option<JsonText> {
         self.ctx.journal().custom_status().cloned()
     }

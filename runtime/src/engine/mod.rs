@@ -12,10 +12,12 @@ mod history;
 mod interface;
 mod partition;
 mod poll;
-#[cfg(all(test, feature = "macros"))]
+#[cfg(test)]
+#[cfg(feature = "macros")]
 mod sim;
 mod stuck;
-#[cfg(all(test, feature = "macros"))]
+#[cfg(test)]
+#[cfg(feature = "macros")]
 mod tests;
 
 pub use interface::{

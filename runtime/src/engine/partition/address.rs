@@ -54,7 +54,8 @@ enum Asked {
 }
 
 impl Lookups {
-    #[cfg(all(test, feature = "macros"))]
+    #[cfg(test)]
+    #[cfg(feature = "macros")]
     pub(super) fn is_empty(&self) -> bool {
         self.tickets.is_empty()
     }

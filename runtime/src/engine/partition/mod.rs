@@ -141,7 +141,8 @@ impl Partition {
     }
 
     /// Whether memory and the store are the same: every slot is durable, nothing waits.
-    #[cfg(all(test, feature = "macros"))]
+    #[cfg(test)]
+    #[cfg(feature = "macros")]
     pub(crate) fn is_quiet(&self) -> bool {
         self.ready.is_empty() && self.messages.is_empty() && self.committed == self.durable && self.lookups.is_empty()
     }
