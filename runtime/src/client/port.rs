@@ -5,11 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::change_hub::ChangeHub;
 use crate::engine::{ClientAnswer, ClientOperation, Refusal};
-use crate::model::{Execution, InstanceKey, Timestamp};
+use crate::model::Timestamp;
 use crate::store::{InstanceRef, StoredInstance};
 
 /// A future of unknown type that can be sent anywhere.
@@ -24,10 +22,6 @@ pub(crate) trait ClientPort: Send + Sync + Debug + 'static {
 
     /// Reads a head row from the store, never from the partition's memory. The read begins after the call.
     fn instance(&self, target: InstanceRef) -> BoxFuture<Result<Option<StoredInstance>, SubmitError>>;
-
-    /// Reads the turn records of one execution, in order.
-    #[allow(dead_code, reason = "the reader of histories is the next thing a client gets")]
-    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>>;
 
     /// The committed head rows, as they change.
     fn changes(&self) -> &Arc<ChangeHub>;

@@ -141,7 +141,6 @@ pub struct TimedOut {
 
 impl TimedOut {
     /// The error of a time-out of that length.
-    #[allow(dead_code, reason = "for whoever measures the time")]
     pub(crate) fn new(after: Duration) -> Self {
         Self { after }
     }

@@ -13,7 +13,6 @@ mod registration;
 mod status;
 
 pub use activity::{Activity, ActivityContextType};
-#[allow(unused_imports, reason = "for whoever makes or reads records")]
 pub(crate) use errors::kind;
 pub use errors::{ActivityError, CallError, CustomStatusError, EventError, OrchestrationError, TimedOut};
 pub use event::{AcceptedBy, Accepts, ExternalEvent, WaitCheck};

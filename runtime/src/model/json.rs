@@ -35,7 +35,6 @@ impl JsonText {
     }
 
     /// Takes bytes as they were stored.
-    #[allow(dead_code, reason = "for whoever reads records")]
     pub(crate) fn from_bytes(bytes: Bytes) -> Result<Self, Utf8Error> {
         std::str::from_utf8(&bytes)?;
         Ok(Self(bytes))
@@ -78,7 +77,6 @@ impl JsonText {
     }
 
     /// The text as bytes, without a copy.
-    #[allow(dead_code, reason = "for whoever writes records")]
     pub(crate) fn to_bytes(&self) -> Bytes {
         self.0.clone()
     }

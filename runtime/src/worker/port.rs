@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::calls::ClientCall;
@@ -12,7 +11,7 @@ use super::ending::Ending;
 use super::store_access::StoreAccess;
 use crate::client::{BoxFuture, ChangeHub, ClientPort, SubmitError};
 use crate::engine::{ClientAnswer, ClientOperation};
-use crate::model::{Execution, InstanceKey, Timestamp};
+use crate::model::Timestamp;
 use crate::store::{InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
 
 /// The port of one runtime. Outlives it: then it answers that the runtime has stopped.
@@ -39,10 +38,6 @@ impl ClientPort for RuntimePort {
 
     fn instance(&self, target: InstanceRef) -> BoxFuture<Result<Option<StoredInstance>, SubmitError>> {
         self.read(|store| store.instance(target))
-    }
-
-    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>> {
-        self.read(|store| store.history(key, execution))
     }
 
     fn changes(&self) -> &Arc<ChangeHub> {

@@ -45,9 +45,9 @@ fn g1_to_g7_hold_over_kills_at_random_moments() {
 fn kill_one(folder: &Path, random: &mut Random) {
     let live = [1, 12, 10_000][random.below(3) as usize];
     let mut victim = victim(folder, live, "load");
+    // Neither sleep waits for anything: the moment of the kill is what is random.
     if random.below(4) > 0 {
         at_work(&mut victim);
-        // Not a wait for anything: the moment of the kill is what is random.
         std::thread::sleep(Duration::from_micros(random.below(350_000)));
     } else {
         std::thread::sleep(Duration::from_micros(random.below(60_000)));

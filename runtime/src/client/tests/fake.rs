@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::client::port::BoxFuture;
@@ -237,10 +236,6 @@ impl ClientPort for Fake {
             let error = fake.0.read_error.lock().unwrap().clone();
             error.map_or(Ok(row), Err)
         })
-    }
-
-    fn history(&self, _: InstanceKey, _: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>> {
-        panic!("nothing that a client reads needs the history")
     }
 
     fn changes(&self) -> &Arc<ChangeHub> {

@@ -53,7 +53,7 @@ impl Partition {
     pub(super) fn terminate(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, termination: Termination) {
         let Termination { reason, recursive } = termination;
         if recursive {
-            for (operation, target) in self.children(slot).unwrap_or_default() {
+            for (operation, target) in self.children(slot) {
                 let parent = Parent {
                     instance: slot.head.id.clone(),
                     key: slot.head.key,
@@ -178,12 +178,19 @@ impl Partition {
         known
     }
 
-    fn children(&self, slot: &Slot) -> Option<BTreeMap<OperationId, InstanceId>> {
+    /// None of a history that is damaged: ending is never refused, so its sub-orchestrations run on, and the log says so.
+    fn children(&self, slot: &Slot) -> BTreeMap<OperationId, InstanceId> {
         if let Some(live) = &slot.live {
-            return Some(live.children().clone());
+            return live.children().clone();
         }
-        let records = history::decode(slot.history.as_ref()?, slot.records).ok()?;
-        Some(history::open_children(&records))
+        let Some(rows) = &slot.history else { return BTreeMap::new() };
+        match history::decode(rows, slot.records) {
+            Ok(records) => history::open_children(&records),
+            Err(damage) => {
+                tracing::warn!(instance = %slot.head.id, %damage, "the sub-orchestrations are not known and run on");
+                BTreeMap::new()
+            }
+        }
     }
 
     /// One commit holds the end of execution n and the beginning of n + 1, with a start timer that wakes it.
