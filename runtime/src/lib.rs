@@ -98,9 +98,9 @@ pub use model::{DecodeError, EncodeError, FailureDetails, InstanceId, InvalidIns
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activities, activity, external_event, orchestrator, orchestrator_fn};
 pub use registry::{Registry, RegistryError};
-pub use store::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
+pub use store::{InstanceFilter, InvalidPageCursor, MemoryStore, PageCursor};
 pub use worker::{Clock, Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// What a program that uses the crate imports.

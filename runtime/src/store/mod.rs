@@ -18,6 +18,7 @@
 pub mod conformance;
 mod error;
 mod memory;
+mod query;
 pub(crate) mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -35,6 +36,7 @@ use crate::model::{
 
 pub use error::{CommitError, LoadError, OpenError};
 pub use memory::MemoryStore;
+pub use query::{InstanceFilter, InstancePage, InstanceQuery, InvalidPageCursor, PageCursor, StatusCondition};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 

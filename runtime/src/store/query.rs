@@ -1,0 +1,279 @@
+//! Which instances a list holds, and in which order its pages come.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::StoredInstance;
+use crate::model::{InstanceHead, InstanceId, InstanceKey, JsonText, RuntimeStatus, Timestamp};
+
+/// What an instance must be to stand in a list. Empty, which is the default, holds every instance; each condition that is
+/// added must be met too.
+///
+/// # Examples
+/// ```
+/// use persevere::{InstanceFilter, RuntimeStatus};
+///
+/// let in_london = InstanceFilter::new()
+///     .name("hello_cities")
+///     .runtime_status([RuntimeStatus::Running, RuntimeStatus::Suspended])
+///     .custom_status("/city", "London");
+/// # let _ = in_london;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct InstanceFilter {
+    /// One of these states; any state when it is empty.
+    pub statuses: Vec<RuntimeStatus>,
+    /// Created at this instant or later.
+    pub created_from: Option<Timestamp>,
+    /// Created at this instant or earlier.
+    pub created_to: Option<Timestamp>,
+    /// The id begins with this text, letter by letter.
+    pub id_prefix: String,
+    /// The orchestrator's name.
+    pub name: Option<String>,
+    /// Tags that it has, with these values.
+    pub tags: BTreeMap<String, String>,
+    /// What must stand at these places of the custom status.
+    pub custom_status: Vec<StatusCondition>,
+}
+
+/// What must stand at one place of the custom status.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StatusCondition {
+    /// The place: a JSON pointer (RFC 6901), such as `/city`; empty for the whole value.
+    pub pointer: String,
+    /// The value: equal as JSON, so the order of an object's keys does not matter.
+    pub value: Value,
+}
+
+impl InstanceFilter {
+    /// Every instance.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Instances in one of these states. Called again, these are added.
+    #[must_use]
+    pub fn runtime_status(mut self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self {
+        self.statuses.extend(statuses);
+        self
+    }
+
+    /// Instances created at this instant or later.
+    #[must_use]
+    pub fn created_from(mut self, time: impl Into<DateTime<Utc>>) -> Self {
+        self.created_from = Some(Timestamp::from_utc(time.into()));
+        self
+    }
+
+    /// Instances created at this instant or earlier.
+    #[must_use]
+    pub fn created_to(mut self, time: impl Into<DateTime<Utc>>) -> Self {
+        self.created_to = Some(Timestamp::from_utc(time.into()));
+        self
+    }
+
+    /// Instances whose id begins with this text, letter by letter.
+    #[must_use]
+    pub fn instance_id_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.id_prefix = prefix.into();
+        self
+    }
+
+    /// Instances of this orchestrator.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Instances that have this tag, with this value.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+
+    /// Instances whose custom status holds this value at this place. The place is a JSON pointer (RFC 6901): `/city` is
+    /// the field `city`, `/cities/0` the first of a list, the empty text the whole value.
+    #[must_use]
+    pub fn custom_status(mut self, pointer: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.custom_status.push(StatusCondition { pointer: pointer.into(), value: value.into() });
+        self
+    }
+
+    /// Whether an instance meets every condition.
+    pub fn holds(&self, head: &InstanceHead) -> bool {
+        self.holds_row(head.status, head.created_at, head.id.as_str(), &head.name)
+            && self.holds_tags(&head.tags)
+            && self.holds_custom_status(head.custom_status.as_ref())
+    }
+
+    /// The part of [`holds`](Self::holds) that is cheap to look at.
+    pub(crate) fn holds_row(&self, status: RuntimeStatus, created_at: Timestamp, id: &str, name: &str) -> bool {
+        (self.statuses.is_empty() || self.statuses.contains(&status))
+            && self.created_from.is_none_or(|from| from <= created_at)
+            && self.created_to.is_none_or(|to| created_at <= to)
+            && id.starts_with(&self.id_prefix)
+            && self.name.as_ref().is_none_or(|wanted| wanted == name)
+    }
+
+    pub(crate) fn holds_tags(&self, tags: &BTreeMap<String, String>) -> bool {
+        self.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
+    }
+
+    pub(crate) fn holds_custom_status(&self, status: Option<&JsonText>) -> bool {
+        if self.custom_status.is_empty() {
+            return true;
+        }
+        let Some(value) = status.and_then(|text| text.decode::<Value>().ok()) else { return false };
+        self.custom_status.iter().all(|condition| value.pointer(&condition.pointer) == Some(&condition.value))
+    }
+}
+
+/// One page of a list, as it is asked of a store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InstanceQuery {
+    /// Which instances.
+    pub filter: InstanceFilter,
+    /// Backwards.
+    pub newest_first: bool,
+    /// Begin behind this place; at the beginning when it is `None`.
+    pub after: Option<PageCursor>,
+    /// How many instances the page has at most. At least 1.
+    pub limit: usize,
+}
+
+/// A place in the order of a list. Lists are ordered by the key, which is the order of creation; with a prefix of the id
+/// they are ordered by the id. What comes and goes while one pages moves no other instance: none is seen twice, and none
+/// is missed that was there all the time.
+///
+/// Opaque: keep it, print it and parse it. It goes with the same filter and order only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PageCursor {
+    /// In a list by creation.
+    Key(InstanceKey),
+    /// In a list by id.
+    Id(InstanceId),
+}
+
+/// One page, read in one transaction of its own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InstancePage {
+    /// The instances, in order. There may be fewer than were asked for, even none, although the list goes on.
+    pub instances: Vec<StoredInstance>,
+    /// Where to go on; `None` at the end of the list.
+    pub next: Option<PageCursor>,
+}
+
+impl InstanceQuery {
+    /// Where an instance stands in the order of this query.
+    pub fn place(&self, head: &InstanceHead) -> PageCursor {
+        if self.is_by_id() { PageCursor::Id(head.id.clone()) } else { PageCursor::Key(head.key) }
+    }
+
+    /// Whether the list is ordered by the id; by the key otherwise.
+    pub fn is_by_id(&self) -> bool {
+        !self.filter.id_prefix.is_empty()
+    }
+}
+
+impl fmt::Display for PageCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "k{}", key.0),
+            Self::Id(id) => {
+                // Header-safe whatever the id holds.
+                f.write_str("i")?;
+                id.as_str().bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    }
+}
+
+/// A text is not a [`PageCursor`]. Leave it out to begin at the first page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is not the place of a page: take the one that the page before gave, or leave it out to begin anew")]
+#[non_exhaustive]
+pub struct InvalidPageCursor;
+
+impl FromStr for PageCursor {
+    type Err = InvalidPageCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPageCursor> {
+        if let Some(digits) = text.strip_prefix('k').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit())) {
+            let key = digits.parse::<u64>().map_err(|_| InvalidPageCursor)?;
+            return Ok(Self::Key(InstanceKey(key)));
+        }
+        let digits = text.strip_prefix('i').ok_or(InvalidPageCursor)?.as_bytes();
+        if digits.len() % 2 != 0 {
+            return Err(InvalidPageCursor);
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let bytes: Option<Vec<u8>> =
+            digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect();
+        let id = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(InvalidPageCursor)?;
+        Ok(Self::Id(InstanceId::new(id).map_err(|_| InvalidPageCursor)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_from_its_text() {
+        let id = InstanceId::new("Zürich 7:50 %").unwrap();
+        for cursor in [PageCursor::Key(InstanceKey(0)), PageCursor::Key(InstanceKey(u64::MAX >> 1)), PageCursor::Id(id)]
+        {
+            let text = cursor.to_string();
+            assert!(text.is_ascii(), "{text}");
+            assert_eq!(text.parse(), Ok(cursor));
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_cursor_is_refused() {
+        for text in [
+            "",
+            "k",
+            "k-1",
+            "k+1",
+            "k99999999999999999999",
+            "i",
+            "i4",
+            "ig0",
+            "iff",
+            "i2f",
+            "x1",
+            "K1",
+            "i 4",
+            "i\u{e9}",
+        ] {
+            assert_eq!(text.parse::<PageCursor>(), Err(InvalidPageCursor), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_looked_at_by_pointer_and_value() {
+        let status = JsonText::from_string(r#"{"city":"London","at":{"done":[1,2.5]},"a/b":null}"#.to_owned());
+        let holds = |pointer: &str, value: Value| {
+            InstanceFilter::new().custom_status(pointer, value).holds_custom_status(Some(&status))
+        };
+        assert!(holds("/city", "London".into()));
+        assert!(holds("/at/done/1", 2.5.into()));
+        assert!(holds("/at", serde_json::json!({"done": [1, 2.5]})));
+        assert!(holds("/a~1b", Value::Null));
+        assert!(!holds("/city", "london".into()));
+        assert!(!holds("/nothing", Value::Null));
+        assert!(!InstanceFilter::new().custom_status("", Value::Null).holds_custom_status(None));
+        assert!(InstanceFilter::new().holds_custom_status(None));
+    }
+}
