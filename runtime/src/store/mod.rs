@@ -24,6 +24,7 @@ pub(crate) mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -145,5 +146,5 @@ pub struct TaskGroup {
     /// Its record; `None` when the history row is missing.
     pub record: Option<Bytes>,
     /// The operations that are open, and the names of their activities.
-    pub tasks: Vec<(OperationId, String)>,
+    pub tasks: Vec<(OperationId, Cow<'static, str>)>,
 }

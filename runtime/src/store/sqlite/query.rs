@@ -11,7 +11,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
 use super::errors::ReadError;
-use super::load;
+use super::load::{self, Column};
 use super::row::{self, Key};
 use crate::model::{InstanceId, InstanceKey, Timestamp};
 use crate::store::page::{PageBuilder, Span, damaged_row};
@@ -46,7 +46,7 @@ pub(super) fn page(connection: &Connection, query: &InstanceQuery) -> Result<Ins
     let (filter, mut page) = (&query.filter, PageBuilder::new(query));
     let Some((from, to)) = Span::of(query).and_then(bounds) else { return Ok(page.finish(None)) };
     let snapshot = connection.unchecked_transaction()?;
-    let mut whole = load::by_column(&snapshot, "key")?;
+    let mut whole = load::by_column(&snapshot, Column::Key)?;
     let mut scan = snapshot.prepare_cached(scan(query.is_by_id(), query.newest_first))?;
     let mut rows = scan.query(params![from, to, !filter.tags.is_empty(), !filter.custom_status.is_empty()])?;
     while let Some(row) = rows.next()? {
