@@ -279,6 +279,18 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_is_compared_letter_by_letter() {
+        let holds = |prefix: &str| {
+            let filter = InstanceFilter::new().instance_id_prefix(prefix);
+            filter.holds_row(RuntimeStatus::Running, Timestamp(0), "Zürich 7", "hello")
+        };
+        assert_eq!(
+            ["", "Z", "Zürich 7", "z", "Zu", "Zürich 7 ", "ü"].map(holds),
+            [true, true, true, false, false, false, false]
+        );
+    }
+
+    #[test]
     fn a_status_is_looked_at_by_pointer_and_value() {
         let status = r#"{"city":"London","at":{"done":[1,2.5]},"a/b":null}"#;
         let holds = |pointer: &str, value: Value| {
