@@ -13,6 +13,7 @@ mod connection;
 mod errors;
 mod load;
 mod lock;
+mod log;
 mod query;
 mod reader;
 mod row;
