@@ -113,7 +113,7 @@ impl Seen {
         let holds = filter.holds_row(status, created_at, id.as_str(), text(2)?)
             && (filter.tags.is_empty()
                 || filter.holds_tags(&row::json_column::<BTreeMap<_, _>>(row, 5)?.unwrap_or_default()))
-            && filter.holds_custom_status(custom_status).map_err(ReadError::corrupt)?;
+            && filter.holds_custom_status(custom_status.map(str::as_bytes)).map_err(ReadError::corrupt)?;
         let bytes = [tags, custom_status].into_iter().flatten().map(str::len).sum();
         Ok(Self { key, id, holds, bytes })
     }
