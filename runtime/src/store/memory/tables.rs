@@ -202,7 +202,7 @@ impl Tables {
 
 /// The custom status is the only text here that may be damaged: whoever made the head may have given anything.
 fn holds(filter: &InstanceFilter, head: &InstanceHead) -> Result<bool, LoadError> {
-    let status = head.custom_status.as_ref().map(JsonText::as_str);
+    let status = head.custom_status.as_ref().map(JsonText::as_bytes);
     if !filter.holds_row(head.status, head.created_at, head.id.as_str(), &head.name) || !filter.holds_tags(&head.tags) {
         return Ok(false);
     }
