@@ -80,9 +80,10 @@ pub mod testing;
 pub mod __rt;
 
 pub use client::{
-    ByName, Client, ClientError, InvalidStatusToken, OrchestrationHandle, OrchestrationMetadata, RaiseEvent,
-    ResultError, StartOrchestration, StartedInstance, StatusToken, StatusValue, StatusWatch, Terminate, Wait,
-    WaitError, WatchError,
+    ByName, Client, ClientError, HistoryEvent, HistoryEventKind, InstanceList, InstanceWatch, InvalidStatusToken,
+    ListInstances, OrchestrationHandle, OrchestrationHistory, OrchestrationMetadata, PurgeInstances, RaiseEvent,
+    RestartOrchestration, ResultError, StartOrchestration, StartedInstance, StatusToken, StatusValue, StatusWatch,
+    Terminate, Wait, WaitError, WatchError,
 };
 pub use context::{
     ActivityCall, ActivityContext, AssumeDurable, Block, CancellationReason, CancellationToken, Context, ContinueAsNew,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use persevere::model::{CommitBatch, Execution, InstanceKey};
 use persevere::store::{
-    Backlog, Claim, CommitError, InstanceRef, LoadError, MemoryStore, OpenError, Store, StoreFuture, StoredInstance,
+    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, MemoryStore, OpenError, Store,
+    StoreFuture, StoredInstance,
 };
 use persevere::testing::Fault;
 use persevere::{ClientError, ShutdownError};
@@ -55,6 +56,10 @@ impl Store for PanickingStore {
 
     fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
         self.0.history(key, execution)
+    }
+
+    fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
+        self.0.query(query)
     }
 
     fn commit(&self, _: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use persevere::model::{CommitBatch, Execution, InstanceKey};
 use persevere::store::{
-    Backlog, Claim, CommitError, InstanceRef, LoadError, OpenError, Store, StoreFuture, StoredInstance,
+    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
+    StoredInstance,
 };
 use tokio::sync::watch;
 
@@ -84,6 +85,10 @@ impl Store for ReadsStore {
     fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
         self.histories.fetch_add(1, Ordering::SeqCst);
         self.inner.history(key, execution)
+    }
+
+    fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
+        self.inner.query(query)
     }
 
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {

@@ -109,6 +109,12 @@ pub enum ClientError {
         /// What was found.
         detail: String,
     },
+    /// The filter of a list cannot be used. The text says what is wrong with it.
+    #[error("the filter cannot be used: {detail}")]
+    InvalidFilter {
+        /// What is wrong, and what to write.
+        detail: String,
+    },
     /// The text cannot be an instance id. The cause says which rule it breaks.
     #[error(transparent)]
     InvalidInstanceId(#[from] InvalidInstanceId),

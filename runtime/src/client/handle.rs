@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 
 use super::Client;
 use super::error::ClientError;
+use super::history::{self, OrchestrationHistory};
 use super::metadata::{OrchestrationMetadata, StatusValue};
+use super::restart::RestartOrchestration;
 use super::submission::{RaiseEvent, Terminate};
 use super::target::Target;
 use super::wait::{self, Wait};
@@ -174,7 +176,22 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
     /// [`ClientError::NotEnded`]; else those of [`Client::purge`].
     #[track_caller]
     pub fn purge(&self) -> impl Future<Output = Result<(), ClientError>> + Send + 'static + use<O> {
-        self.client.submit(Ok(ClientOperation::Purge { id: self.id.clone() }))
+        self.client.submit(Ok(ClientOperation::Purge { id: self.id.clone(), key: None }))
+    }
+
+    /// Begins the orchestration anew with what it began with. See [`RestartOrchestration`] for ids, and for errors.
+    #[track_caller]
+    pub fn restart(&self) -> RestartOrchestration<O> {
+        RestartOrchestration::new(&self.client, Ok(self.id.clone()))
+    }
+
+    /// Reads what happened in the current execution. It reads and decodes every record: for people and for diagnosis.
+    ///
+    /// # Errors
+    /// Those of [`metadata`](Self::metadata).
+    #[track_caller]
+    pub fn history(&self) -> impl Future<Output = Result<OrchestrationHistory, ClientError>> + Send + 'static + use<O> {
+        history::read(self.target())
     }
 
     #[track_caller]

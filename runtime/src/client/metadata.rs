@@ -9,6 +9,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::error::ClientError;
+use super::watch::StatusToken;
 use crate::contract::CustomStatus;
 use crate::model::{FailureDetails, InstanceHead, InstanceId, JsonText, RuntimeStatus, Timestamp};
 use crate::store::StoredInstance;
@@ -105,6 +106,12 @@ impl OrchestrationMetadata {
     /// Counts the changes of the custom status within this run.
     pub fn custom_status_version(&self) -> u64 {
         self.head.custom_status_version
+    }
+
+    /// Where the custom status stands: which run, and how many changes of it. It differs as soon as there is another value
+    /// to be seen; [`watch_custom_status_from`](crate::OrchestrationHandle::watch_custom_status_from) goes on from it.
+    pub fn custom_status_token(&self) -> StatusToken {
+        StatusToken::of(&self.head)
     }
 
     /// What it says of itself, as a type of the caller's choice. `None`: it says nothing.

@@ -15,9 +15,14 @@
 mod change_hub;
 mod error;
 mod handle;
+mod heads;
+mod history;
 mod in_turn;
+mod list;
 mod metadata;
 mod port;
+mod purge;
+mod restart;
 mod start;
 mod submission;
 mod target;
@@ -35,19 +40,24 @@ use serde::Serialize;
 use crate::contract::Orchestrator;
 use crate::engine::ClientOperation;
 use crate::model::{EncodeError, InstanceId, InstanceKey, JsonText};
+use crate::store::InstanceFilter;
 use submission::Submission;
 use target::Target;
 
 pub(crate) use change_hub::{ChangeHub, CloseReason};
 pub use error::ClientError;
 pub use handle::OrchestrationHandle;
+pub use history::{HistoryEvent, HistoryEventKind, OrchestrationHistory};
+pub use list::{InstanceList, ListInstances};
 pub use metadata::{OrchestrationMetadata, StatusValue};
 pub(crate) use port::{BoxFuture, ClientPort, SubmitError};
+pub use purge::PurgeInstances;
+pub use restart::RestartOrchestration;
 pub use start::{ByName, StartOrchestration, StartedInstance};
 pub use submission::{RaiseEvent, Terminate};
 pub use wait::Wait;
 pub use wait_error::{ResultError, WaitError, WatchError};
-pub use watch::{InvalidStatusToken, StatusToken, StatusWatch};
+pub use watch::{InstanceWatch, InvalidStatusToken, StatusToken, StatusWatch};
 
 /// The way to the orchestrations of a runtime. Cheap to clone; it may outlive the runtime, and answers
 /// [`ClientError::RuntimeStopped`] then.
@@ -108,6 +118,36 @@ impl Client {
                 Err(error) => Err(error),
             }
         }
+    }
+
+    /// Reads one page of the instances that meet a filter. See [`ListInstances`] for order, paging, cost and errors.
+    #[track_caller]
+    pub fn list(&self, filter: InstanceFilter) -> ListInstances {
+        in_turn::refuse_in_turn();
+        ListInstances::new(Arc::clone(&self.port), filter)
+    }
+
+    /// Reads what happened to an instance in its current execution. It reads and decodes every record, so it is for
+    /// people and for diagnosis; what an instance says of itself is its custom status.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::Corrupt`], [`ClientError::StoreUnavailable`],
+    /// [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
+    #[track_caller]
+    pub fn history<I: AsRef<str>>(
+        &self,
+        id: I,
+    ) -> impl Future<Output = Result<OrchestrationHistory, ClientError>> + Send + 'static + use<I> {
+        let target = self.any(id);
+        async move { history::read(target?).await }
+    }
+
+    /// Follows an instance, commit by commit, until it ends. See [`InstanceWatch`].
+    ///
+    /// An illegal id is the watch's only item.
+    #[track_caller]
+    pub fn watch_instance(&self, id: impl AsRef<str>) -> InstanceWatch {
+        InstanceWatch::new(self.any(id))
     }
 
     /// Starts an orchestrator that is known by its name. The input goes in as it is; of several versions the highest
@@ -191,7 +231,21 @@ impl Client {
         &self,
         id: I,
     ) -> impl Future<Output = Result<(), ClientError>> + Send + 'static + use<I> {
-        self.submit(parse(id).map(|id| ClientOperation::Purge { id }))
+        self.submit(parse(id).map(|id| ClientOperation::Purge { id, key: None }))
+    }
+
+    /// Removes the ended instances that meet a filter, with their histories. See [`PurgeInstances`] for how, and for
+    /// errors.
+    #[track_caller]
+    pub fn purge_where(&self, filter: InstanceFilter) -> PurgeInstances {
+        in_turn::refuse_in_turn();
+        PurgeInstances::new(Arc::clone(&self.port), filter)
+    }
+
+    /// Begins an instance anew with what it began with. See [`RestartOrchestration`] for ids, and for errors.
+    #[track_caller]
+    pub fn restart(&self, id: impl AsRef<str>) -> RestartOrchestration<ByName> {
+        RestartOrchestration::new(self, parse(id))
     }
 
     /// Waits until the code of an instance has run for the first time. See [`Wait`] for time-outs and errors.

@@ -5,10 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::change_hub::ChangeHub;
 use crate::engine::{ClientAnswer, ClientOperation, Refusal};
-use crate::model::Timestamp;
-use crate::store::{InstanceRef, StoredInstance};
+use crate::model::{Execution, InstanceKey, Timestamp};
+use crate::store::{InstancePage, InstanceQuery, InstanceRef, StoredInstance};
 
 /// A future of unknown type that can be sent anywhere.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -22,6 +24,12 @@ pub(crate) trait ClientPort: Send + Sync + Debug + 'static {
 
     /// Reads a head row from the store, never from the partition's memory. The read begins after the call.
     fn instance(&self, target: InstanceRef) -> BoxFuture<Result<Option<StoredInstance>, SubmitError>>;
+
+    /// Reads one page of a list.
+    fn query(&self, query: InstanceQuery) -> BoxFuture<Result<InstancePage, SubmitError>>;
+
+    /// Reads the turn records of one execution.
+    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>>;
 
     /// The committed head rows, as they change.
     fn changes(&self) -> &Arc<ChangeHub>;

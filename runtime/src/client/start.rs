@@ -15,8 +15,8 @@ use super::error::ClientError;
 use super::handle::OrchestrationHandle;
 use super::submission::Submission;
 use crate::contract::{CustomStatus, Orchestrator};
-use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, StartOperation};
-use crate::model::{EncodeError, InstanceId, InstanceKey, JsonText, Timestamp};
+use crate::engine::{ClientOperation, IdReusePolicy, StartOperation};
+use crate::model::{EncodeError, InstanceId, JsonText, Timestamp};
 
 /// Starts an orchestration when it is awaited. `x::start(&client, input)` makes it for the orchestrator `x`, and
 /// [`Client::start_by_name`] for one that is known by name only ([`ByName`]).
@@ -62,6 +62,10 @@ pub struct StartedInstance {
 }
 
 impl StartedInstance {
+    pub(super) fn new(id: InstanceId, was_created: bool) -> Self {
+        Self { id, was_created }
+    }
+
     /// The instance's id.
     pub fn id(&self) -> &InstanceId {
         &self.id
@@ -177,16 +181,6 @@ impl<O> StartOrchestration<O> {
         });
         self
     }
-
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(InstanceId, InstanceKey, bool), ClientError>> {
-        Poll::Ready(match ready!(self.submission.poll(cx)) {
-            Ok(ClientAnswer::Started { id, key, created }) => Ok((id, key, created)),
-            Ok(ClientAnswer::Done) => Err(ClientError::OutcomeUnknown {
-                cause: "the runtime did not say which instance it started".to_owned(),
-            }),
-            Err(error) => Err(error),
-        })
-    }
 }
 
 impl<O: Orchestrator> StartOrchestration<O>
@@ -214,7 +208,7 @@ impl<O: Orchestrator> Future for StartOrchestration<O> {
     type Output = Result<OrchestrationHandle<O>, ClientError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (id, key, created) = ready!(self.poll_answer(cx))?;
+        let (id, key, created) = ready!(self.submission.poll_started(cx))?;
         Poll::Ready(Ok(OrchestrationHandle::new(self.client.clone(), id, Some(key), created)))
     }
 }
@@ -223,8 +217,8 @@ impl Future for StartOrchestration<ByName> {
     type Output = Result<StartedInstance, ClientError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (id, _, was_created) = ready!(self.poll_answer(cx))?;
-        Poll::Ready(Ok(StartedInstance { id, was_created }))
+        let (id, _, was_created) = ready!(self.submission.poll_started(cx))?;
+        Poll::Ready(Ok(StartedInstance::new(id, was_created)))
     }
 }
 

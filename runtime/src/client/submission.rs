@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use super::error::ClientError;
 use super::port::{BoxFuture, ClientPort};
 use crate::engine::{ClientAnswer, ClientOperation};
-use crate::model::InstanceId;
+use crate::model::{InstanceId, InstanceKey};
 
 /// An operation that is handed over when it is first polled, and never a second time.
 pub(super) struct Submission {
@@ -60,6 +60,22 @@ impl Submission {
     }
 }
 
+impl Submission {
+    /// The answer of an operation that begins an instance: id, life, and whether it was this operation that began it.
+    pub(super) fn poll_started(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(InstanceId, InstanceKey, bool), ClientError>> {
+        Poll::Ready(match ready!(self.poll(cx)) {
+            Ok(ClientAnswer::Started { id, key, created }) => Ok((id, key, created)),
+            Ok(ClientAnswer::Done) => Err(ClientError::OutcomeUnknown {
+                cause: "the runtime did not say which instance it started".to_owned(),
+            }),
+            Err(error) => Err(error),
+        })
+    }
+}
+
 fn subject(operation: &ClientOperation) -> Option<&InstanceId> {
     match operation {
         ClientOperation::Start(start) => start.id.as_ref(),
@@ -67,7 +83,8 @@ fn subject(operation: &ClientOperation) -> Option<&InstanceId> {
         | ClientOperation::Terminate { id, .. }
         | ClientOperation::Suspend { id, .. }
         | ClientOperation::Resume { id, .. }
-        | ClientOperation::Purge { id }
+        | ClientOperation::Restart { id, .. }
+        | ClientOperation::Purge { id, .. }
         | ClientOperation::RetryParked { id } => Some(id),
     }
 }

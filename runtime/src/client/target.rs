@@ -7,7 +7,7 @@ use super::error::ClientError;
 use super::metadata::OrchestrationMetadata;
 use super::port::ClientPort;
 use crate::model::{InstanceHead, InstanceId, InstanceKey};
-use crate::store::InstanceRef;
+use crate::store::{InstanceRef, StoredInstance};
 
 /// An instance as a client names it.
 #[derive(Debug, Clone)]
@@ -23,11 +23,15 @@ pub(super) struct Target {
 impl Target {
     /// Reads the instance from the store.
     pub(super) async fn read(&self) -> Result<OrchestrationMetadata, ClientError> {
+        Ok(OrchestrationMetadata::from_stored(self.read_stored().await?))
+    }
+
+    pub(super) async fn read_stored(&self) -> Result<StoredInstance, ClientError> {
         let answer = self.port.instance(InstanceRef::Id(self.id.clone())).await;
         let stored = answer.map_err(|error| ClientError::from_submit(error, Some(&self.id)))?;
         let stored = stored.ok_or_else(|| ClientError::NotFound { id: self.id.clone() })?;
         self.check(&stored.head)?;
-        Ok(OrchestrationMetadata::from_stored(stored))
+        Ok(stored)
     }
 
     fn check(&self, head: &InstanceHead) -> Result<(), ClientError> {

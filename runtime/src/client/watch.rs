@@ -4,15 +4,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
 use super::error::ClientError;
-use super::metadata::loose;
-use super::port::BoxFuture;
-use super::target::{Subscription, Target};
+use super::heads::Heads;
+use super::metadata::{OrchestrationMetadata, loose};
+use super::target::Target;
 use super::wait_error::WatchError;
 use crate::contract::CustomStatus;
 use crate::model::{InstanceHead, InstanceId, InstanceKey};
@@ -34,7 +33,7 @@ use crate::model::{InstanceHead, InstanceId, InstanceKey};
 #[must_use = "a watch yields nothing unless it is asked for the next value"]
 pub struct StatusWatch<S> {
     id: InstanceId,
-    state: State,
+    heads: Heads,
     cursor: Option<StatusToken>,
     parked: bool,
     /// Comes before anything else: one head may bring a value and the news that the instance is parked.
@@ -42,17 +41,10 @@ pub struct StatusWatch<S> {
     status: PhantomData<fn() -> S>,
 }
 
-enum State {
-    Idle(Subscription),
-    Waiting(BoxFuture<(Subscription, Result<Arc<InstanceHead>, ClientError>)>),
-    Over,
-}
-
 impl<S: CustomStatus> StatusWatch<S> {
     pub(super) fn new(target: Target, cursor: Option<StatusToken>) -> Self {
-        let subscription = Subscription::new(target);
-        let id = subscription.id().clone();
-        Self { id, state: State::Idle(subscription), cursor, parked: false, then: None, status: PhantomData }
+        let id = target.id.clone();
+        Self { id, heads: Heads::new(target), cursor, parked: false, then: None, status: PhantomData }
     }
 
     /// The next value; `None` once the instance has ended and its final value was yielded.
@@ -75,7 +67,7 @@ impl<S: CustomStatus> StatusWatch<S> {
         self.parked = head.parked.is_some();
         let parked = parked.map(|reason| WatchError::Parked { id: self.id.clone(), reason });
 
-        let token = StatusToken { key: head.key, version: head.custom_status_version };
+        let token = StatusToken::of(head);
         let changed = self.cursor.replace(token) != Some(token);
         let Some(text) = head.custom_status.as_ref().filter(|_| changed) else { return parked.map(Err) };
         self.then = parked;
@@ -88,35 +80,17 @@ impl<S: CustomStatus> Stream for StatusWatch<S> {
     type Item = Result<S, WatchError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
         loop {
-            if let Some(error) = this.then.take() {
+            if let Some(error) = self.then.take() {
                 return Poll::Ready(Some(Err(error)));
             }
-            let (subscription, answer) = match &mut this.state {
-                State::Over => return Poll::Ready(None),
-                State::Waiting(answer) => ready!(answer.as_mut().poll(cx)),
-                State::Idle(_) => {
-                    if let State::Idle(mut subscription) = std::mem::replace(&mut this.state, State::Over) {
-                        this.state = State::Waiting(Box::pin(async move {
-                            let answer = subscription.next().await;
-                            (subscription, answer)
-                        }));
-                    }
-                    continue;
-                }
+            let item = match ready!(self.heads.poll_next(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => Some(Err(error.into())),
+                Some(Ok(head)) => self.judge(&head),
             };
-            this.state = State::Over;
-            match answer {
-                Err(error) => return Poll::Ready(Some(Err(error.into()))),
-                Ok(head) => {
-                    if !head.is_ended() {
-                        this.state = State::Idle(subscription);
-                    }
-                    if let Some(item) = this.judge(&head) {
-                        return Poll::Ready(Some(item));
-                    }
-                }
+            if item.is_some() {
+                return Poll::Ready(item);
             }
         }
     }
@@ -128,6 +102,55 @@ impl<S> fmt::Debug for StatusWatch<S> {
     }
 }
 
+/// One run of an instance, as it changes: its head row at each commit that changed it. For callers that know the instance
+/// by its id only, and want more than its custom status. [`Client::watch_instance`](crate::Client::watch_instance) makes
+/// it.
+///
+/// It yields the instance as it is first, then as it is after the newest commit, in order. A slow reader skips what was
+/// overwritten; it never slows the orchestration down, and costs memory for one row at most. It ends after the row that
+/// has ended, or after an error.
+///
+/// It is registered when it is made, so that nothing committed afterwards is missed. A thousand watches of one instance
+/// cost one read of the store together. Dropping the future of [`next`](Self::next) loses nothing.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: persevere::Client) -> Result<(), persevere::ClientError> {
+/// let mut order = client.watch_instance("order-1");
+/// while let Some(order) = order.next().await {
+///     let order = order?;
+///     println!("{}: {:?}", order.runtime_status(), order.serialized_custom_status());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a watch yields nothing unless it is asked for the next row"]
+pub struct InstanceWatch(Heads);
+
+impl InstanceWatch {
+    pub(super) fn new(target: Result<Target, ClientError>) -> Self {
+        Self(target.map_or_else(Heads::failed, Heads::new))
+    }
+
+    /// The next row; `None` after the one that has ended, and after an error.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::InvalidInstanceId`], [`ClientError::Corrupt`],
+    /// [`ClientError::StoreUnavailable`], [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
+    pub async fn next(&mut self) -> Option<Result<OrchestrationMetadata, ClientError>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for InstanceWatch {
+    type Item = Result<OrchestrationMetadata, ClientError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next(cx).map(|head| head.map(|head| head.map(OrchestrationMetadata::from_head)))
+    }
+}
+
 /// Where a watch of a custom status stands. Opaque: keep it, print it and parse it, compare it for equality.
 ///
 /// It names one run of the instance. A token of another run is no error: what resumes from it begins with the current
@@ -136,6 +159,12 @@ impl<S> fmt::Debug for StatusWatch<S> {
 pub struct StatusToken {
     key: InstanceKey,
     version: u64,
+}
+
+impl StatusToken {
+    pub(super) fn of(head: &InstanceHead) -> Self {
+        Self { key: head.key, version: head.custom_status_version }
+    }
 }
 
 impl fmt::Display for StatusToken {

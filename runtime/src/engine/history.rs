@@ -25,6 +25,11 @@ pub(crate) fn decode(rows: &[Bytes], count: u64) -> Result<Vec<TurnRecord>, Stuc
     Ok(records)
 }
 
+/// Decodes all records of an execution, for those who show them.
+pub(crate) fn decode_all(rows: &[Bytes]) -> Result<Vec<TurnRecord>, String> {
+    decode(rows, rows.len() as u64).map_err(|stuck| stuck.to_string())
+}
+
 /// The start of the execution: the first input of the first record.
 pub(crate) fn started(records: &[TurnRecord]) -> Result<&ExecutionStarted, Stuck> {
     match records.first().and_then(|record| record.inputs.first()) {

@@ -105,10 +105,20 @@ pub enum ClientOperation {
         /// Why.
         reason: String,
     },
+    /// Begin an instance anew, with the orchestrator, version, input and tags of another one: of the same id, which must
+    /// have ended, or of a new one.
+    Restart {
+        /// Which instance.
+        id: InstanceId,
+        /// Whether the new instance gets an id of its own, and the old one stays.
+        new_id: bool,
+    },
     /// Remove an ended instance.
     Purge {
         /// Which instance.
         id: InstanceId,
+        /// Only this life of it.
+        key: Option<InstanceKey>,
     },
     /// Try a parked instance again.
     RetryParked {

@@ -20,6 +20,7 @@ mod stuck;
 #[cfg(feature = "macros")]
 mod tests;
 
+pub(crate) use history::decode_all as decode_history;
 pub use interface::{
     ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,
     PartitionConfig, PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!            claim ──► load ──► commit, commit, commit … ──► close
-//!                        └────► instance, history (any time)
+//!                        └────► instance, history, query (any time)
 //! ```
 //!
 //! Invariants that every store keeps, each with a case in the conformance suite:
@@ -18,6 +18,7 @@
 pub mod conformance;
 mod error;
 mod memory;
+mod page;
 mod query;
 pub(crate) mod rows;
 #[cfg(feature = "sqlite")]
@@ -36,6 +37,7 @@ use crate::model::{
 
 pub use error::{CommitError, LoadError, OpenError};
 pub use memory::MemoryStore;
+pub use page::{PAGE_BYTES, PAGE_ROWS};
 pub use query::{InstanceFilter, InstancePage, InstanceQuery, InvalidPageCursor, PageCursor, StatusCondition};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
@@ -58,6 +60,21 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Reads the turn records of one execution, in turn order.
     fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>>;
+
+    /// Reads one page of a list: instances that the filter holds, in the order of the query, from behind its place on.
+    ///
+    /// The page shows one moment, which is not before the call, as [`instance`](Self::instance) would show each of its
+    /// instances then. What it reads with is let go of before the answer: no page keeps a moment alive for the next one,
+    /// however slowly somebody pages.
+    ///
+    /// The work is bounded whatever the filter is: a page ends when it has as many instances as were asked for, when it
+    /// has looked at [`PAGE_ROWS`] rows, or with the row by which it has read [`PAGE_BYTES`]. So it may be short, even
+    /// empty, and have a [`next`](InstancePage::next) all the same. Only at the end of the list it has none; it may have
+    /// one and nothing may stand behind that.
+    ///
+    /// A row that is looked at and is not as it was written makes the answer [`LoadError::Corrupt`], which names the
+    /// row: it is never left out.
+    fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>>;
 
     /// Makes a batch durable, whole or not at all.
     ///

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::StoredInstance;
 use crate::model::{InstanceHead, InstanceId, InstanceKey, JsonText, RuntimeStatus, Timestamp};
@@ -46,9 +47,10 @@ pub struct InstanceFilter {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct StatusCondition {
-    /// The place: a JSON pointer (RFC 6901), such as `/city`; empty for the whole value.
+    /// The place: a JSON pointer (RFC 6901), such as `/city`; empty for the whole value. Nothing stands at a place that
+    /// is not there, nor at a text that is no pointer, not even `null`.
     pub pointer: String,
-    /// The value: equal as JSON, so the order of an object's keys does not matter.
+    /// The value: equal as [`Value`]s are, so the order of an object's keys does not matter, and 1 is not 1.0.
     pub value: Value,
 }
 
@@ -101,18 +103,19 @@ impl InstanceFilter {
     }
 
     /// Instances whose custom status holds this value at this place. The place is a JSON pointer (RFC 6901): `/city` is
-    /// the field `city`, `/cities/0` the first of a list, the empty text the whole value.
+    /// the field `city`, `/cities/0` the first of a list, the empty text the whole value. See [`StatusCondition`] for what
+    /// is equal. No index helps here: the custom status of each instance that meets the other conditions is parsed.
     #[must_use]
     pub fn custom_status(mut self, pointer: impl Into<String>, value: impl Into<Value>) -> Self {
         self.custom_status.push(StatusCondition { pointer: pointer.into(), value: value.into() });
         self
     }
 
-    /// Whether an instance meets every condition.
+    /// Whether an instance meets every condition. A custom status that is no JSON meets none.
     pub fn holds(&self, head: &InstanceHead) -> bool {
         self.holds_row(head.status, head.created_at, head.id.as_str(), &head.name)
             && self.holds_tags(&head.tags)
-            && self.holds_custom_status(head.custom_status.as_ref())
+            && self.holds_custom_status(head.custom_status.as_ref().map(JsonText::as_str)).unwrap_or(false)
     }
 
     /// The part of [`holds`](Self::holds) that is cheap to look at.
@@ -128,12 +131,19 @@ impl InstanceFilter {
         self.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
     }
 
-    pub(crate) fn holds_custom_status(&self, status: Option<&JsonText>) -> bool {
+    /// Fails when it has to look at a text that is no JSON.
+    pub(crate) fn holds_custom_status(&self, status: Option<&str>) -> Result<bool, serde_json::Error> {
         if self.custom_status.is_empty() {
-            return true;
+            return Ok(true);
         }
-        let Some(value) = status.and_then(|text| text.decode::<Value>().ok()) else { return false };
-        self.custom_status.iter().all(|condition| value.pointer(&condition.pointer) == Some(&condition.value))
+        let Some(text) = status else { return Ok(false) };
+        let value = match serde_json::from_str::<Value>(text) {
+            Ok(value) => value,
+            // JSON that no `Value` can be: nested too deeply, or with a number out of range.
+            Err(_) if serde_json::from_str::<&RawValue>(text).is_ok() => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        Ok(self.custom_status.iter().all(|condition| value.pointer(&condition.pointer) == Some(&condition.value)))
     }
 }
 
@@ -142,17 +152,19 @@ impl InstanceFilter {
 pub struct InstanceQuery {
     /// Which instances.
     pub filter: InstanceFilter,
-    /// Backwards.
+    /// The order backwards: by falling key, or by falling id when the filter has a prefix of the id.
     pub newest_first: bool,
-    /// Begin behind this place; at the beginning when it is `None`.
+    /// Begin behind this place; at the beginning when it is `None`. Behind a place of the other order there is nothing:
+    /// see [`fits`](Self::fits).
     pub after: Option<PageCursor>,
-    /// How many instances the page has at most. At least 1.
+    /// How many instances the page has at most. 0 counts as 1.
     pub limit: usize,
 }
 
-/// A place in the order of a list. Lists are ordered by the key, which is the order of creation; with a prefix of the id
-/// they are ordered by the id. What comes and goes while one pages moves no other instance: none is seen twice, and none
-/// is missed that was there all the time.
+/// A place in the order of a list: right behind an instance, which may be gone by now. Lists are ordered by the key, which
+/// is the order of creation; with a prefix of the id they are ordered by the id, byte by byte. What comes and goes while
+/// one pages moves no other life: none is seen twice, and none is missed that was there all the time. An id that begins
+/// a new life on the way has a new key, so a list by key may show both lives; a list by id shows one.
 ///
 /// Opaque: keep it, print it and parse it. It goes with the same filter and order only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -164,12 +176,12 @@ pub enum PageCursor {
     Id(InstanceId),
 }
 
-/// One page, read in one transaction of its own.
+/// One page, as of one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InstancePage {
     /// The instances, in order. There may be fewer than were asked for, even none, although the list goes on.
     pub instances: Vec<StoredInstance>,
-    /// Where to go on; `None` at the end of the list.
+    /// Where to go on; `None` at the end of the list, and only there.
     pub next: Option<PageCursor>,
 }
 
@@ -182,6 +194,11 @@ impl InstanceQuery {
     /// Whether the list is ordered by the id; by the key otherwise.
     pub fn is_by_id(&self) -> bool {
         !self.filter.id_prefix.is_empty()
+    }
+
+    /// Whether a place is one of the order of this query.
+    pub fn fits(&self, place: &PageCursor) -> bool {
+        matches!(place, PageCursor::Id(_)) == self.is_by_id()
     }
 }
 
@@ -263,9 +280,9 @@ mod tests {
 
     #[test]
     fn a_status_is_looked_at_by_pointer_and_value() {
-        let status = JsonText::from_string(r#"{"city":"London","at":{"done":[1,2.5]},"a/b":null}"#.to_owned());
+        let status = r#"{"city":"London","at":{"done":[1,2.5]},"a/b":null}"#;
         let holds = |pointer: &str, value: Value| {
-            InstanceFilter::new().custom_status(pointer, value).holds_custom_status(Some(&status))
+            InstanceFilter::new().custom_status(pointer, value).holds_custom_status(Some(status)).unwrap()
         };
         assert!(holds("/city", "London".into()));
         assert!(holds("/at/done/1", 2.5.into()));
@@ -273,7 +290,19 @@ mod tests {
         assert!(holds("/a~1b", Value::Null));
         assert!(!holds("/city", "london".into()));
         assert!(!holds("/nothing", Value::Null));
-        assert!(!InstanceFilter::new().custom_status("", Value::Null).holds_custom_status(None));
-        assert!(InstanceFilter::new().holds_custom_status(None));
+        assert!(!InstanceFilter::new().custom_status("", Value::Null).holds_custom_status(None).unwrap());
+        assert!(InstanceFilter::new().holds_custom_status(None).unwrap());
+    }
+
+    #[test]
+    fn a_status_that_is_no_json_is_an_error_and_one_that_is_too_deep_is_not_held() {
+        let filter = InstanceFilter::new().custom_status("/city", "London");
+        for text in ["", "{", "{\"city\":\"London\"", "no JSON", "1 2"] {
+            assert!(filter.holds_custom_status(Some(text)).is_err(), "{text:?}");
+            assert!(InstanceFilter::new().holds_custom_status(Some(text)).unwrap(), "nobody looks at it");
+        }
+        for text in ["[".repeat(500) + &"]".repeat(500), "1e999".to_owned()] {
+            assert!(!filter.holds_custom_status(Some(&text)).unwrap(), "{text:?}");
+        }
     }
 }

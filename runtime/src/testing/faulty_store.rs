@@ -14,7 +14,8 @@ use tokio::sync::{oneshot, watch};
 use super::RowCounts;
 use crate::model::{CommitBatch, Execution, InstanceKey};
 use crate::store::{
-    Backlog, Claim, CommitError, InstanceRef, LoadError, OpenError, Store, StoreFuture, StoredInstance,
+    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
+    StoredInstance,
 };
 
 /// How a commit fails.
@@ -142,7 +143,7 @@ impl Faults {
         self.change(|plan| plan.loads.extend(std::iter::repeat_n(error.clone(), n)));
     }
 
-    /// The next `n` reads of an instance or a history fail in this way.
+    /// The next `n` reads of an instance, a history or a page of a list fail in this way.
     pub fn fail_reads(&self, n: usize, error: &LoadError) {
         self.change(|plan| plan.reads.extend(std::iter::repeat_n(error.clone(), n)));
     }
@@ -323,6 +324,11 @@ impl<S: Store> Store for FaultyStore<S> {
     fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
         let fault = self.faults.change(|plan| plan.reads.pop_front());
         unless(fault, || self.inner.history(key, execution))
+    }
+
+    fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
+        let fault = self.faults.change(|plan| plan.reads.pop_front());
+        unless(fault, || self.inner.query(query))
     }
 
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::calls::ClientCall;
@@ -11,8 +12,8 @@ use super::ending::Ending;
 use super::store_access::StoreAccess;
 use crate::client::{BoxFuture, ChangeHub, ClientPort, SubmitError};
 use crate::engine::{ClientAnswer, ClientOperation};
-use crate::model::Timestamp;
-use crate::store::{InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
+use crate::model::{Execution, InstanceKey, Timestamp};
+use crate::store::{InstancePage, InstanceQuery, InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
 
 /// The port of one runtime. Outlives it: then it answers that the runtime has stopped.
 pub(crate) struct RuntimePort {
@@ -38,6 +39,14 @@ impl ClientPort for RuntimePort {
 
     fn instance(&self, target: InstanceRef) -> BoxFuture<Result<Option<StoredInstance>, SubmitError>> {
         self.read(|store| store.instance(target))
+    }
+
+    fn query(&self, query: InstanceQuery) -> BoxFuture<Result<InstancePage, SubmitError>> {
+        self.read(|store| store.query(query))
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>> {
+        self.read(|store| store.history(key, execution))
     }
 
     fn changes(&self) -> &Arc<ChangeHub> {

@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::model::{CommitBatch, Execution, InstanceKey};
 use crate::store::{
-    Backlog, Claim, CommitError, InstanceRef, LoadError, OpenError, Store, StoreFuture, StoredInstance,
+    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
+    StoredInstance,
 };
 
 /// Questions that wait for an answer, oldest first.
@@ -73,6 +74,10 @@ impl Store for ScriptedStore {
     fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
         lock(&self.histories).push((key, execution));
         Box::pin(async { Ok(vec![Bytes::from_static(b"record")]) })
+    }
+
+    fn query(&self, _: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
+        Box::pin(async { Ok(InstancePage::default()) })
     }
 
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {

@@ -4,4 +4,5 @@ mod children;
 mod events;
 mod failures;
 mod lifecycle;
+mod overview;
 mod together;

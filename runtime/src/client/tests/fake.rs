@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::client::port::BoxFuture;
@@ -15,7 +16,7 @@ use crate::client::{ChangeHub, Client, ClientPort, OrchestrationHandle, StatusWa
 use crate::contract::{CustomStatus, Orchestrator};
 use crate::engine::{ClientAnswer, ClientOperation};
 use crate::model::{Execution, InstanceHead, InstanceId, InstanceKey, JsonText, RuntimeStatus, Timestamp};
-use crate::store::{InstanceRef, StoredInstance};
+use crate::store::{InstancePage, InstanceQuery, InstanceRef, PageCursor, StoredInstance};
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]
@@ -27,6 +28,9 @@ struct Inner {
     reads: AtomicUsize,
     read_error: Mutex<Option<SubmitError>>,
     hold_reads: Mutex<Option<tokio::sync::watch::Receiver<bool>>>,
+    queries: Mutex<Vec<InstanceQuery>>,
+    records: Mutex<BTreeMap<(InstanceKey, Execution), Vec<Bytes>>>,
+    before_history: Hook,
     before_read: Hook,
     after_read: Hook,
     answers: Mutex<VecDeque<Result<ClientAnswer, SubmitError>>>,
@@ -93,6 +97,9 @@ impl Fake {
             reads: AtomicUsize::new(0),
             read_error: Mutex::default(),
             hold_reads: Mutex::default(),
+            queries: Mutex::default(),
+            records: Mutex::default(),
+            before_history: Mutex::default(),
             before_read: Mutex::default(),
             after_read: Mutex::default(),
             answers: Mutex::default(),
@@ -189,6 +196,29 @@ impl Fake {
         self.0.rows.lock().unwrap().get_mut(name).unwrap().newest_record = Some(time);
     }
 
+    /// The records of an execution, and how many the row says they are.
+    pub(super) fn set_history(&self, name: &str, records: Vec<Bytes>) {
+        let mut rows = self.0.rows.lock().unwrap();
+        let row = rows.get_mut(name).unwrap();
+        row.record_count = records.len() as u64;
+        self.0.records.lock().unwrap().insert((row.head.key, row.head.execution), records);
+    }
+
+    /// Takes away the records of a life; the row still counts them.
+    pub(super) fn forget_records(&self, key: InstanceKey) {
+        self.0.records.lock().unwrap().retain(|(of, _), _| *of != key);
+    }
+
+    /// Runs when the next records are read, before they are.
+    pub(super) fn before_history(&self, hook: impl FnOnce(&Fake) + Send + 'static) {
+        *self.0.before_history.lock().unwrap() = Some(Box::new(hook));
+    }
+
+    /// What was asked of lists.
+    pub(super) fn queries(&self) -> Vec<InstanceQuery> {
+        self.0.queries.lock().unwrap().clone()
+    }
+
     pub(super) fn remove(&self, name: &str) {
         self.0.rows.lock().unwrap().remove(name);
     }
@@ -235,6 +265,39 @@ impl ClientPort for Fake {
             }
             let error = fake.0.read_error.lock().unwrap().clone();
             error.map_or(Ok(row), Err)
+        })
+    }
+
+    fn query(&self, query: InstanceQuery) -> BoxFuture<Result<InstancePage, SubmitError>> {
+        let fake = self.clone();
+        Box::pin(async move {
+            fake.0.queries.lock().unwrap().push(query.clone());
+            if let Some(error) = fake.0.read_error.lock().unwrap().clone() {
+                return Err(error);
+            }
+            let mut rows: Vec<_> = fake.0.rows.lock().unwrap().values().cloned().collect();
+            rows.sort_by_key(|row| row.head.key);
+            // Looks at two rows a read, as a store looks at a bounded number.
+            let behind = |row: &StoredInstance| match &query.after {
+                Some(PageCursor::Key(key)) => row.head.key > *key,
+                _ => true,
+            };
+            let looked_at: Vec<_> = rows.iter().filter(|row| behind(row)).take(2).cloned().collect();
+            let next = rows.last().zip(looked_at.last()).filter(|(last, seen)| last.head.key > seen.head.key);
+            let next = next.map(|(_, seen)| PageCursor::Key(seen.head.key));
+            let mut instances: Vec<_> = looked_at.into_iter().filter(|row| query.filter.holds(&row.head)).collect();
+            let cut = instances.len() > query.limit;
+            instances.truncate(query.limit);
+            let next = if cut { instances.last().map(|row| PageCursor::Key(row.head.key)) } else { next };
+            Ok(InstancePage { instances, next })
+        })
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>> {
+        let fake = self.clone();
+        Box::pin(async move {
+            fake.run(&fake.0.before_history);
+            Ok(fake.0.records.lock().unwrap().get(&(key, execution)).cloned().unwrap_or_default())
         })
     }
 

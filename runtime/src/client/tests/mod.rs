@@ -2,6 +2,8 @@
 
 mod fake;
 mod following;
+mod history;
+mod lists;
 mod operations;
 mod reading;
 mod waiting;

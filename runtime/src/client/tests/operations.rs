@@ -8,6 +8,7 @@ use crate::client::{ClientError, StartOrchestration, SubmitError};
 use crate::context::InTurn;
 use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, Refusal, StartOperation};
 use crate::model::{InstanceKey, JsonText, RuntimeStatus, Timestamp};
+use crate::store::InstanceFilter;
 
 fn start(fake: &Fake) -> StartOrchestration<Greeter> {
     StartOrchestration::new(&fake.client(), JsonText::encode(&["Tokyo"]))
@@ -147,8 +148,8 @@ fn requests_hand_over_what_they_say() {
     check(ready(client.suspend("g", "night")), r#"Suspend { id: "g", reason: "night" }"#);
     check(ready(handle.resume("day")), r#"Resume { id: "g", reason: "day" }"#);
     check(ready(client.resume("g", "day")), r#"Resume { id: "g", reason: "day" }"#);
-    check(ready(handle.purge()), r#"Purge { id: "g" }"#);
-    check(ready(client.purge("g")), r#"Purge { id: "g" }"#);
+    check(ready(handle.purge()), r#"Purge { id: "g", key: None }"#);
+    check(ready(client.purge("g")), r#"Purge { id: "g", key: None }"#);
     check(ready(handle.retry_parked()), r#"RetryParked { id: "g" }"#);
 }
 
@@ -248,6 +249,12 @@ async fn every_future_can_be_spawned() {
     tokio::spawn(start(&fake)).await.unwrap().unwrap();
     created(&fake, true);
     tokio::spawn(client.start_by_name("greeter", &())).await.unwrap().unwrap();
+    created(&fake, true);
+    tokio::spawn(client.restart("g")).await.unwrap().unwrap();
+    tokio::spawn(client.list(InstanceFilter::new())).await.unwrap().unwrap();
+    tokio::spawn(client.purge_where(InstanceFilter::new())).await.unwrap().unwrap();
+    drop(is_send_and_static(client.history("g")));
+    drop(is_send_and_static(handle.history()));
     tokio::spawn(handle.metadata()).await.unwrap().unwrap();
     tokio::spawn(handle.custom_status()).await.unwrap().unwrap();
     tokio::spawn(handle.wait_for_start()).await.unwrap().unwrap();
@@ -266,6 +273,24 @@ async fn every_future_can_be_spawned() {
 }
 
 #[test]
+fn a_restart_hands_over_the_id_and_gives_the_new_run() {
+    let fake = Fake::running();
+    created(&fake, true);
+    let handle = ready(fake.handle::<Greeter>("g").restart()).unwrap();
+    assert_eq!((handle.id(), handle.was_created()), (&id("g"), true));
+    fake.answer(Ok(ClientAnswer::Started { id: id("new"), key: InstanceKey(5), created: true }));
+    let started = ready(fake.client().restart("g").with_new_instance_id()).unwrap();
+    assert_eq!((started.id(), started.was_created()), (&id("new"), true));
+    let asked = |operation: ClientOperation| match operation {
+        ClientOperation::Restart { id, new_id } => (id.to_string(), new_id),
+        other => panic!("{other:?}"),
+    };
+    let asked: Vec<_> = fake.submitted().into_iter().map(asked).collect();
+    assert_eq!(asked, [("g".to_owned(), false), ("g".to_owned(), true)]);
+    assert!(matches!(ready(fake.client().restart("a?")), Err(ClientError::InvalidInstanceId(_))));
+}
+
+#[test]
 fn a_client_is_cheap_to_clone_and_can_be_printed() {
     let fake = Fake::running();
     let handle = fake.handle::<Greeter>("g");
@@ -280,7 +305,7 @@ fn a_client_is_cheap_to_clone_and_can_be_printed() {
 fn inside_an_orchestrator_everything_is_refused_with_the_way_out() {
     let fake = Fake::running();
     let (client, handle) = (fake.client(), fake.handle::<Greeter>("g"));
-    let uses: [&dyn Fn(); 18] = [
+    let uses: [&dyn Fn(); 25] = [
         &|| drop(start(&fake)),
         &|| drop(client.start_by_name("greeter", &())),
         &|| drop(client.get_instance("g")),
@@ -290,12 +315,19 @@ fn inside_an_orchestrator_everything_is_refused_with_the_way_out() {
         &|| drop(client.resume("g", "x")),
         &|| drop(client.purge("g")),
         &|| drop(client.retry_parked("g")),
+        &|| drop(client.list(InstanceFilter::new())),
+        &|| drop(client.purge_where(InstanceFilter::new())),
+        &|| drop(client.restart("g")),
+        &|| drop(client.history("g")),
+        &|| drop(client.watch_instance("g")),
         &|| drop(client.wait_for_start("g")),
         &|| drop(client.wait_for_completion("g")),
         &|| drop(handle.metadata()),
         &|| drop(handle.custom_status()),
         &|| drop(handle.raise_event(Approved(true))),
         &|| drop(handle.result()),
+        &|| drop(handle.restart()),
+        &|| drop(handle.history()),
         &|| drop(handle.wait_for_start()),
         &|| drop(handle.wait_for_custom_status(|_| true)),
         &|| drop(handle.watch_custom_status()),

@@ -6,7 +6,7 @@ use serde_json::json as value;
 
 use super::fake::{Fake, Probe, clear_status, complete, head, id, ready, set_status};
 use super::{Greeter, Progress};
-use crate::client::{ClientError, CloseReason, StatusToken, StatusWatch, SubmitError, WatchError};
+use crate::client::{ClientError, CloseReason, InstanceWatch, StatusToken, StatusWatch, SubmitError, WatchError};
 use crate::model::RuntimeStatus;
 
 type Item = Poll<Option<Result<Progress, WatchError>>>;
@@ -289,4 +289,55 @@ async fn a_watch_can_be_spawned_and_is_woken_by_each_commit() {
     reader.await.unwrap();
     assert_eq!(told.recv().await, None);
     assert_eq!(ready(fake.handle::<Greeter>("g").watch_custom_status().next()), Some(Ok(Progress { done: 20 })));
+}
+
+#[test]
+fn an_instance_is_watched_by_its_id_until_it_ends() {
+    let fake = Fake::running();
+    let probe = Probe::default();
+    let (client, mut seen) = (fake.client(), Vec::new());
+    let mut watch = client.watch_instance("g");
+    let mut next = |watch: &mut InstanceWatch| {
+        let mut next = Box::pin(watch.next());
+        match probe.poll(&mut next) {
+            Poll::Ready(Some(Ok(metadata))) => {
+                let status = metadata.serialized_custom_status().map(ToOwned::to_owned);
+                seen.push((metadata.runtime_status(), status, metadata.custom_status_token().to_string()));
+                true
+            }
+            Poll::Ready(None) => false,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(next(&mut watch));
+    // What a slow reader overslept is skipped.
+    fake.commit("g", |head| set_status(head, r#"{"done":1}"#));
+    fake.commit("g", |head| set_status(head, r#"{"done":2}"#));
+    assert!(next(&mut watch));
+    fake.commit("g", |head| head.status = RuntimeStatus::Suspended);
+    assert!(next(&mut watch));
+    fake.commit("g", |head| complete(head, "[]"));
+    assert!(next(&mut watch) && !next(&mut watch));
+    let done = Some(r#"{"done":2}"#.to_owned());
+    assert_eq!(
+        seen,
+        [
+            (RuntimeStatus::Running, None, "1.0".to_owned()),
+            (RuntimeStatus::Running, done.clone(), "1.2".to_owned()),
+            (RuntimeStatus::Suspended, done.clone(), "1.2".to_owned()),
+            (RuntimeStatus::Completed, done, "1.2".to_owned()),
+        ]
+    );
+    assert_eq!(fake.reads(), 1);
+}
+
+#[test]
+fn a_watch_of_nobody_says_so_once() {
+    let fake = Fake::running();
+    let mut watch = fake.client().watch_instance("x");
+    assert!(matches!(ready(watch.next()), Some(Err(ClientError::NotFound { .. }))));
+    assert!(ready(watch.next()).is_none());
+    let mut illegal = fake.client().watch_instance("a?");
+    assert!(matches!(ready(illegal.next()), Some(Err(ClientError::InvalidInstanceId(_)))));
+    assert!(ready(illegal.next()).is_none());
 }

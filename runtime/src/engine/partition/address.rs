@@ -150,7 +150,7 @@ impl Partition {
         (payload.len() > limit).then(|| Refusal::PayloadTooLarge { size: payload.len(), limit })
     }
 
-    fn refuse_unregistered(&self, start: &StartOperation) -> Option<Refusal> {
+    pub(super) fn refuse_unregistered(&self, start: &StartOperation) -> Option<Refusal> {
         let known = match &start.version {
             Some(version) => self.registry.orchestrator(&start.name, version).is_some(),
             None => self.registry.default_version(&start.name).is_some(),
@@ -332,7 +332,8 @@ impl ClientOperation {
             | Self::Terminate { id, .. }
             | Self::Suspend { id, .. }
             | Self::Resume { id, .. }
-            | Self::Purge { id }
+            | Self::Restart { id, .. }
+            | Self::Purge { id, .. }
             | Self::RetryParked { id } => Some(id),
         }
     }

@@ -58,7 +58,10 @@ impl Partition {
     }
 
     fn apply_client(&mut self, now: Timestamp, key: InstanceKey, request: RequestId, operation: ClientOperation) {
-        if matches!(operation, ClientOperation::Start(_) | ClientOperation::Purge { .. }) {
+        if matches!(
+            operation,
+            ClientOperation::Start(_) | ClientOperation::Restart { .. } | ClientOperation::Purge { .. }
+        ) {
             self.settle_fresh(now, key);
         }
         let Some(slot) = self.slots.get(&key) else { return };
@@ -66,14 +69,17 @@ impl Partition {
         if let ClientOperation::Start(start) = operation {
             return self.start_existing(now, key, request, *start);
         }
+        if let ClientOperation::Restart { new_id, .. } = operation {
+            return self.restart(now, request, &head, new_id);
+        }
         if matches!(slot.phase, Phase::Unreadable)
             && !matches!(operation, ClientOperation::Terminate { .. } | ClientOperation::RetryParked { .. })
         {
             let detail = head.parked.clone().unwrap_or_default();
             return self.reply(request, Err(Refusal::Corrupt { id: head.id.clone(), detail }));
         }
-        if let ClientOperation::Purge { .. } = operation {
-            return self.purge(key, request);
+        if let ClientOperation::Purge { key: life, .. } = operation {
+            return self.purge(key, life, request);
         }
         if slot.is_over() {
             return self.reply(request, Err(Refusal::InstanceEnded { id: head.id.clone(), status: head.status }));
@@ -88,7 +94,7 @@ impl Partition {
             ClientOperation::Suspend { reason, .. } => Arrival::Suspend { reason, request },
             ClientOperation::Resume { reason, .. } => Arrival::Resume { reason, request },
             ClientOperation::RetryParked { .. } => Arrival::RetryParked { request: Some(request), token: None },
-            ClientOperation::Start(_) | ClientOperation::Purge { .. } => return,
+            ClientOperation::Start(_) | ClientOperation::Restart { .. } | ClientOperation::Purge { .. } => return,
         };
         self.push(key, arrival);
     }
@@ -114,6 +120,28 @@ impl Partition {
             }
             _ => self.reply(request, Err(already_exists(&head))),
         }
+    }
+
+    /// The head holds all that a new life begins with, so that neither code nor records of the old one are needed.
+    fn restart(&mut self, now: Timestamp, request: RequestId, old: &Arc<InstanceHead>, new_id: bool) {
+        if !new_id && !old.is_ended() {
+            return self.reply(request, Err(Refusal::NotEnded { id: old.id.clone(), status: old.status }));
+        }
+        let id = if new_id { InstanceId::minted(self.mint.instance_key()) } else { old.id.clone() };
+        let start = StartOperation {
+            id: Some(id),
+            name: old.name.clone(),
+            version: Some(old.version.clone()),
+            input: old.input.clone(),
+            tags: old.tags.clone(),
+            start_at: None,
+            custom_status: None,
+            reuse: IdReusePolicy::ReplaceEnded,
+        };
+        if let Some(refusal) = self.refuse_unregistered(&start) {
+            return self.reply(request, Err(refusal));
+        }
+        if new_id { self.create(now, request, start, None) } else { self.replace(now, old.key, request, start) }
     }
 
     /// Begins a new life of the id of an ended one. Its first commit removes the old one, which stays in memory until
@@ -204,9 +232,12 @@ impl Partition {
         self.commit(commit);
     }
 
-    fn purge(&mut self, key: InstanceKey, request: RequestId) {
+    fn purge(&mut self, key: InstanceKey, life: Option<InstanceKey>, request: RequestId) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         let (id, status) = (slot.head.id.clone(), slot.head.status);
+        if life.is_some_and(|life| life != key) {
+            return self.reply(request, Err(Refusal::NotFound { id }));
+        }
         if !slot.head.is_ended() {
             return self.reply(request, Err(Refusal::NotEnded { id, status }));
         }

@@ -35,7 +35,11 @@ impl Sim {
     }
 
     pub(crate) fn purge(&mut self, instance: &str) -> RequestId {
-        self.call(ClientOperation::Purge { id: id(instance) })
+        self.call(ClientOperation::Purge { id: id(instance), key: None })
+    }
+
+    pub(crate) fn restart(&mut self, instance: &str, new_id: bool) -> RequestId {
+        self.call(ClientOperation::Restart { id: id(instance), new_id })
     }
 
     pub(crate) fn retry_parked(&mut self, instance: &str) -> RequestId {

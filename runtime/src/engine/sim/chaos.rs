@@ -130,7 +130,7 @@ impl Chaos {
 
     fn client(&mut self) {
         let name = NAMES[self.rng.below(NAMES.len())];
-        match self.rng.below(20) {
+        match self.rng.below(21) {
             0..7 => {
                 let program = &self.programs[self.rng.below(self.programs.len())];
                 let mut operation = start(Some(name), "program", &json!(program));
@@ -153,7 +153,11 @@ impl Chaos {
                 self.sim.terminate(name, recursive);
             }
             18 => drop(self.sim.purge(name)),
-            _ => drop(self.sim.retry_parked(name)),
+            19 => drop(self.sim.retry_parked(name)),
+            _ => {
+                let request = self.sim.restart(name, self.rng.one_in(2));
+                self.starts.push(request);
+            }
         }
     }
 

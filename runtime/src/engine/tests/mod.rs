@@ -8,6 +8,7 @@ mod limits;
 mod order;
 mod recovery;
 mod replay;
+mod restart;
 mod table;
 mod turns;
 

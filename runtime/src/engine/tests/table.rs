@@ -27,6 +27,7 @@ stale task    | drop      | drop      | drop      | drop      | drop      | drop
 terminate     | not found | end       | end       | end       | end       | end       | has ended
 suspend       | not found | record    | record    | record    | invalid   | record    | has ended
 resume        | not found | invalid   | invalid   | invalid   | turn      | invalid   | has ended
+restart       | not found | not ended | not ended | not ended | not ended | not ended | replaced
 purge         | not found | not ended | not ended | not ended | not ended | not ended | deleted
 ";
 
@@ -130,6 +131,7 @@ fn act(sim: &mut Sim, input: &str) -> Option<RequestId> {
         "terminate" => return Some(sim.terminate("x", false)),
         "suspend" => return Some(sim.suspend("x")),
         "resume" => return Some(sim.resume("x")),
+        "restart" => return Some(sim.restart("x", false)),
         "purge" => return Some(sim.purge("x")),
         "start child" => drop(sim.start("caller", "caller", &Value::Null)),
         "send event" => drop(sim.start("sender", "sender", &Value::Null)),
@@ -344,5 +346,5 @@ fn a01_each_input_in_each_state() {
             cells += 1;
         }
     }
-    assert_eq!(cells, 98);
+    assert_eq!(cells, 105);
 }

@@ -14,7 +14,10 @@ use uuid::Uuid;
 
 use self::tables::Tables;
 use super::rows::{next_epoch, wrong_epoch};
-use super::{Backlog, Claim, CommitError, InstanceRef, LoadError, OpenError, Store, StoreFuture, StoredInstance};
+use super::{
+    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
+    StoredInstance,
+};
 use crate::model::{CommitBatch, Epoch, Execution, InstanceKey};
 
 /// A store in memory.
@@ -82,6 +85,10 @@ impl Store for MemoryStore {
 
     fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
         self.run(move |shared, _| Ok(shared.tables.history(key, execution)))
+    }
+
+    fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
+        self.run(move |shared, _| shared.tables.page(&query))
     }
 
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {

@@ -3,24 +3,28 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 use std::convert::Infallible;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::model::{
-    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, RecordRow, TaskId, TaskRow, TimerRow,
-    Timestamp, TurnCommit,
+    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText, RecordRow, TaskId, TaskRow,
+    TimerRow, Timestamp, TurnCommit,
 };
+use crate::store::page::{PageBuilder, Span, damaged_row};
 use crate::store::rows::{Refusal, Rows, apply_turn};
-use crate::store::{Backlog, InstanceRef, LoadError, StoredInstance, TaskGroup};
+use crate::store::{
+    Backlog, InstanceFilter, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance, TaskGroup,
+};
 
 /// The records of one life, in the order of executions and turns.
 type History = BTreeMap<(Execution, u64), (Timestamp, Bytes)>;
 
 #[derive(Default)]
 pub(super) struct Tables {
-    heads: HashMap<InstanceKey, Arc<InstanceHead>>,
-    ids: HashMap<InstanceId, InstanceKey>,
+    heads: BTreeMap<InstanceKey, Arc<InstanceHead>>,
+    ids: BTreeMap<InstanceId, InstanceKey>,
     history: HashMap<InstanceKey, History>,
     inbox: BTreeMap<InboxId, Bytes>,
     tasks: HashMap<TaskId, (u64, String)>,
@@ -102,13 +106,51 @@ impl Tables {
             InstanceRef::Id(id) => self.ids.get(id)?,
             InstanceRef::Key(key) => key,
         };
-        let head = InstanceHead::clone(self.heads.get(key)?);
+        Some(self.stored(self.heads.get(key)?))
+    }
+
+    fn stored(&self, head: &InstanceHead) -> StoredInstance {
         let newest = self.records(head.key, head.execution).next_back();
-        Some(StoredInstance {
+        StoredInstance {
+            head: head.clone(),
             record_count: newest.map_or(0, |((_, turn), _)| turn + 1),
             newest_record: newest.map(|(_, (time, _))| *time),
-            head,
-        })
+        }
+    }
+
+    pub(super) fn page(&self, query: &InstanceQuery) -> Result<InstancePage, LoadError> {
+        let mut page = PageBuilder::new(query);
+        let Some(span) = Span::of(query) else { return Ok(page.finish(None)) };
+        let mut heads = self.span(span, query.newest_first);
+        while let Some(head) = heads.next() {
+            let status = head.custom_status.as_ref().filter(|_| !query.filter.custom_status.is_empty());
+            page.looked_at(status.map_or(0, JsonText::len));
+            if holds(&query.filter, head)? {
+                page.push(self.stored(head));
+            }
+            if page.is_full() {
+                let next = heads.next().map(|_| query.place(head));
+                return Ok(page.finish(next));
+            }
+        }
+        Ok(page.finish(None))
+    }
+
+    fn span(&self, span: Span, backwards: bool) -> Box<dyn Iterator<Item = &InstanceHead> + '_> {
+        fn directed<'a>(
+            rows: impl DoubleEndedIterator<Item = &'a InstanceHead> + 'a,
+            backwards: bool,
+        ) -> Box<dyn Iterator<Item = &'a InstanceHead> + 'a> {
+            if backwards { Box::new(rows.rev()) } else { Box::new(rows) }
+        }
+        match span {
+            Span::Keys(from, to) => directed(self.heads.range((from, to)).map(|(_, head)| &**head), backwards),
+            Span::Ids(ids) => {
+                let range = (Bound::Included(ids.start.as_str()), Bound::Excluded(ids.end.as_str()));
+                let keys = self.ids.range::<str, _>(range).map(|(_, key)| key);
+                directed(keys.filter_map(|key| self.heads.get(key).map(|head| &**head)), backwards)
+            }
+        }
     }
 
     pub(super) fn history(&self, key: InstanceKey, execution: Execution) -> Vec<Bytes> {
@@ -154,6 +196,15 @@ impl Tables {
         };
         groups.into_iter().map(group).collect()
     }
+}
+
+/// The custom status is the only text here that may be damaged: whoever made the head may have given anything.
+fn holds(filter: &InstanceFilter, head: &InstanceHead) -> Result<bool, LoadError> {
+    let status = head.custom_status.as_ref().map(JsonText::as_str);
+    if !filter.holds_row(head.status, head.created_at, head.id.as_str(), &head.name) || !filter.holds_tags(&head.tags) {
+        return Ok(false);
+    }
+    filter.holds_custom_status(status).map_err(|e| LoadError::Corrupt(damaged_row(head.key, head.id.as_str(), &e)))
 }
 
 impl Rows for Tables {

@@ -1,7 +1,7 @@
 //! The read path: what each read asks the database, in a transaction of its own.
 
 use bytes::Bytes;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::errors::ReadError;
 use super::row::{self, COLUMN_COUNT, Key};
@@ -10,25 +10,27 @@ use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
 
 pub(super) fn instance(connection: &Connection, target: &InstanceRef) -> Result<Option<StoredInstance>, ReadError> {
     match target {
-        InstanceRef::Id(id) => one_instance(connection, "id", id.as_str()),
-        InstanceRef::Key(key) => one_instance(connection, "key", Key(*key)),
+        InstanceRef::Id(id) => one_instance(&mut by_column(connection, "id")?, id.as_str()),
+        InstanceRef::Key(key) => one_instance(&mut by_column(connection, "key")?, Key(*key)),
     }
 }
 
-/// Turns are numbered from 0 without gaps, so the last one tells how many there are without reading the others.
-fn one_instance(
-    connection: &Connection,
-    column: &str,
-    value: impl rusqlite::ToSql,
-) -> Result<Option<StoredInstance>, ReadError> {
+/// What [`one_instance`] runs. Turns are numbered from 0 without gaps, so the last one tells how many there are without
+/// reading the others.
+pub(super) fn by_column<'c>(connection: &'c Connection, column: &str) -> rusqlite::Result<CachedStatement<'c>> {
     let columns = row::COLUMNS.split(", ").map(|name| format!("i.{name}")).collect::<Vec<_>>().join(", ");
-    let sql = format!(
+    connection.prepare_cached(&format!(
         "SELECT {columns}, h.turn, h.time FROM instance i
          LEFT JOIN history h ON h.key = i.key AND h.execution = i.execution AND h.turn =
              (SELECT max(turn) FROM history WHERE key = i.key AND execution = i.execution)
          WHERE i.{column} = ?1"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
+    ))
+}
+
+pub(super) fn one_instance(
+    statement: &mut CachedStatement<'_>,
+    value: impl rusqlite::ToSql,
+) -> Result<Option<StoredInstance>, ReadError> {
     let mut rows = statement.query([value])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let last_turn: Option<i64> = row.get(COLUMN_COUNT)?;

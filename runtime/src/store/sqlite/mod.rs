@@ -13,6 +13,7 @@ mod connection;
 mod errors;
 mod load;
 mod lock;
+mod query;
 mod reader;
 mod row;
 mod schema;
@@ -29,7 +30,10 @@ use tokio::sync::oneshot;
 
 use self::reader::Read;
 use self::writer::{Command, Writer};
-use super::{Backlog, Claim, CommitError, InstanceRef, LoadError, OpenError, Store, StoreFuture, StoredInstance};
+use super::{
+    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
+    StoredInstance,
+};
 use crate::model::{CommitBatch, Execution, InstanceKey};
 
 /// How long opening waits for an owner of the file that is on its way out.
@@ -241,6 +245,10 @@ impl Store for SqliteStore {
 
     fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
         self.read(|answer| Read::History(key, execution, answer))
+    }
+
+    fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
+        self.read(|answer| Read::Page(query, answer))
     }
 
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {

@@ -9,9 +9,9 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::errors::ReadError;
-use super::{connection, load};
+use super::{connection, load, query};
 use crate::model::{Execution, InstanceKey};
-use crate::store::{Backlog, InstanceRef, LoadError, StoredInstance};
+use crate::store::{Backlog, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance};
 
 type Answer<T> = oneshot::Sender<Result<T, LoadError>>;
 
@@ -20,6 +20,7 @@ pub(super) enum Read {
     Backlog(Answer<Backlog>),
     Instance(InstanceRef, Answer<Option<StoredInstance>>),
     History(InstanceKey, Execution, Answer<Vec<Bytes>>),
+    Page(InstanceQuery, Answer<InstancePage>),
 }
 
 /// Answers requests until nobody can send one any more.
@@ -33,6 +34,7 @@ pub(super) fn run(path: &Path, requests: &Arc<Mutex<Receiver<Read>>>) {
             Read::History(key, execution, answer) => {
                 serve(path, &mut connection, answer, |c| load::history(c, key, execution));
             }
+            Read::Page(asked, answer) => serve(path, &mut connection, answer, |c| query::page(c, &asked)),
         }
     }
 }

@@ -90,14 +90,12 @@ pub(super) fn write(statement: &mut Statement<'_>, head: &InstanceHead) -> rusql
 
 /// Reads [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> Result<InstanceHead, ReadError> {
-    let status: i64 = row.get(4)?;
     Ok(InstanceHead {
         key: row.get::<_, Key>(0)?.0,
         id: instance_id(row, 1)?,
         name: row.get(2)?,
         version: row.get(3)?,
-        status: RuntimeStatus::from_code(status)
-            .ok_or_else(|| ReadError::corrupt(format_args!("{status} is no runtime status")))?,
+        status: runtime_status(row, 4)?,
         parked: row.get(5)?,
         execution: Execution(row.get(6)?),
         created_at: Timestamp(row.get(7)?),
@@ -135,11 +133,20 @@ pub(super) fn instance_id(row: &Row<'_>, column: usize) -> Result<InstanceId, Re
     InstanceId::new(text).map_err(ReadError::corrupt)
 }
 
+/// Reads a runtime status and checks it.
+pub(super) fn runtime_status(row: &Row<'_>, column: usize) -> Result<RuntimeStatus, ReadError> {
+    let code: i64 = row.get(column)?;
+    RuntimeStatus::from_code(code).ok_or_else(|| ReadError::corrupt(format_args!("{code} is no runtime status")))
+}
+
 fn json_text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<JsonText>> {
     Ok(row.get::<_, Option<String>>(column)?.map(JsonText::from_string))
 }
 
-fn json_column<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>, ReadError> {
+pub(super) fn json_column<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<Option<T>, ReadError> {
     let text = row.get_ref(column)?.as_str_or_null().map_err(ReadError::corrupt)?;
     text.map(serde_json::from_str).transpose().map_err(ReadError::corrupt)
 }

@@ -91,6 +91,9 @@ async fn claims_and_reads_fail_as_often_as_told() {
     assert!(matches!(store.history(key, Execution(0)).await, Err(LoadError::Corrupt(_))));
     assert!(matches!(store.instance(InstanceRef::Key(key)).await, Err(LoadError::Transient(_))));
     assert!(matches!(store.instance(InstanceRef::Key(key)).await, Ok(None)));
+    faults.fail_reads(1, &LoadError::Transient("t".to_owned()));
+    assert!(matches!(store.query(InstanceQuery::default()).await, Err(LoadError::Transient(_))));
+    assert_eq!(store.query(InstanceQuery::default()).await.unwrap(), InstancePage::default());
     assert_eq!(faults.claims(), 2);
 }
 

@@ -1,0 +1,145 @@
+//! Lists of instances, a page at a time.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::error::ClientError;
+use super::metadata::OrchestrationMetadata;
+use super::port::{BoxFuture, ClientPort};
+use crate::store::{InstanceFilter, InstanceQuery, PageCursor};
+
+/// How many instances a page has, unless asked otherwise.
+const PAGE_SIZE: usize = 100;
+/// How many it has at most.
+pub(super) const MAX_PAGE_SIZE: usize = 1_000;
+/// How many reads of the store one page may cost. Each looks at a bounded number of rows.
+const READS_PER_PAGE: usize = 100;
+
+/// One page of the instances that meet a filter, read when it is awaited. [`Client::list`](crate::Client::list) makes it.
+///
+/// The order is that of creation; with [`instance_id_prefix`](InstanceFilter::instance_id_prefix) it is that of the ids.
+/// Whatever comes and goes between two pages, an instance that is there all the time is on exactly one of them. Each
+/// page shows what is committed when it is read; pages read one after the other are no snapshot of one moment.
+///
+/// It costs a look at every row up to the end of the page (a prefix of the id skips those of other ids), and never the
+/// history. It can be spawned, and dropped at any time.
+///
+/// # Errors
+/// [`ClientError::InvalidFilter`], [`ClientError::Corrupt`] (a row is damaged; it is never left out silently),
+/// [`ClientError::StoreUnavailable`], [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: persevere::Client) -> Result<(), persevere::ClientError> {
+/// use persevere::{InstanceFilter, RuntimeStatus};
+///
+/// let running = InstanceFilter::new().name("ship").runtime_status([RuntimeStatus::Running]);
+/// let mut place = None;
+/// loop {
+///     let page = client.list(running.clone()).page_size(500).after(place).await?;
+///     for order in &page.instances {
+///         println!("{} {:?}", order.instance_id(), order.serialized_custom_status());
+///     }
+///     place = page.next;
+///     if place.is_none() {
+///         break;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a list is read by awaiting this"]
+pub struct ListInstances {
+    port: Arc<dyn ClientPort>,
+    query: InstanceQuery,
+    reading: Option<BoxFuture<Result<InstanceList, ClientError>>>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct InstanceList {
+    /// The instances, in order. There may be fewer than were asked for, even none, although the list goes on: a filter
+    /// that few instances meet is not looked up to the end of the store for one page.
+    pub instances: Vec<OrchestrationMetadata>,
+    /// Where the next page begins; `None` at the end of the list.
+    pub next: Option<PageCursor>,
+}
+
+impl ListInstances {
+    pub(super) fn new(port: Arc<dyn ClientPort>, filter: InstanceFilter) -> Self {
+        let query = InstanceQuery { filter, newest_first: false, after: None, limit: PAGE_SIZE };
+        Self { port, query, reading: None }
+    }
+
+    /// How many instances the page has at most: 100 unless set, and from 1 to 1,000.
+    pub fn page_size(mut self, instances: usize) -> Self {
+        self.query.limit = instances.clamp(1, MAX_PAGE_SIZE);
+        self
+    }
+
+    /// Turns the order round: the newest instance first (with a prefix of the id, the last id first).
+    pub fn newest_first(mut self) -> Self {
+        self.query.newest_first = true;
+        self
+    }
+
+    /// Goes on where a page with the same filter and order ended.
+    pub fn after(mut self, place: impl Into<Option<PageCursor>>) -> Self {
+        self.query.after = place.into();
+        self
+    }
+}
+
+impl Future for ListInstances {
+    type Output = Result<InstanceList, ClientError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let reading =
+            this.reading.get_or_insert_with(|| Box::pin(read(Arc::clone(&this.port), std::mem::take(&mut this.query))));
+        reading.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for ListInstances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListInstances").field("query", &self.query).finish_non_exhaustive()
+    }
+}
+
+async fn read(port: Arc<dyn ClientPort>, mut query: InstanceQuery) -> Result<InstanceList, ClientError> {
+    check(&query.filter)?;
+    let mut instances = Vec::new();
+    let wanted = query.limit;
+    for _ in 0..READS_PER_PAGE {
+        query.limit = wanted - instances.len();
+        let page = port.query(query.clone()).await.map_err(|error| ClientError::from_submit(error, None))?;
+        instances.extend(page.instances.into_iter().map(OrchestrationMetadata::from_stored));
+        query.after = page.next;
+        if query.after.is_none() || instances.len() >= wanted {
+            break;
+        }
+    }
+    Ok(InstanceList { instances, next: query.after })
+}
+
+/// A JSON pointer is empty or begins with a slash (RFC 6901, section 3).
+pub(super) fn check(filter: &InstanceFilter) -> Result<(), ClientError> {
+    let wrong = |condition: &&crate::store::StatusCondition| {
+        !condition.pointer.is_empty() && !condition.pointer.starts_with('/')
+    };
+    match filter.custom_status.iter().find(wrong) {
+        Some(condition) => Err(ClientError::InvalidFilter {
+            detail: format!(
+                "`{}` is no JSON pointer: begin with `/`, such as `/{}`",
+                condition.pointer,
+                condition.pointer.trim_start_matches(['$', '.'])
+            ),
+        }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,161 @@
+//! How a page of a list is filled: among which rows its instances stand, and where it stops. Written once for every store.
+
+use std::fmt::Display;
+use std::ops::{Bound, Range};
+
+use super::{InstancePage, InstanceQuery, PageCursor, StoredInstance};
+use crate::model::{InstanceHead, InstanceKey, JsonText, MAX_INSTANCE_ID_CHARS};
+
+/// A page looks at no more rows than this, whether they stand on it or not.
+pub const PAGE_ROWS: usize = 10_000;
+
+/// A page ends with the row by which this many bytes of tags, custom statuses, inputs and outputs have been read.
+pub const PAGE_BYTES: usize = 16 << 20;
+
+/// The rows behind the place at which a page begins, in rising order.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Span {
+    /// One of the ends is open.
+    Keys(Bound<InstanceKey>, Bound<InstanceKey>),
+    /// Byte by byte from the first text on and below the second. Never empty.
+    Ids(Range<String>),
+}
+
+impl Span {
+    /// `None` when no row can stand there.
+    pub(crate) fn of(query: &InstanceQuery) -> Option<Self> {
+        if query.is_by_id() {
+            return Self::ids(query);
+        }
+        let behind = match &query.after {
+            None => Bound::Unbounded,
+            Some(PageCursor::Key(key)) => Bound::Excluded(*key),
+            Some(PageCursor::Id(_)) => return None,
+        };
+        Some(if query.newest_first {
+            Self::Keys(Bound::Unbounded, behind)
+        } else {
+            Self::Keys(behind, Bound::Unbounded)
+        })
+    }
+
+    fn ids(query: &InstanceQuery) -> Option<Self> {
+        let prefix = &query.filter.id_prefix;
+        let largest = char::MAX.to_string().repeat(MAX_INSTANCE_ID_CHARS + 1);
+        // No id has so many characters: all that begin with the prefix are below this. All others are below the
+        // prefix, or differ from it in a character that is larger than the prefix's and so are above this.
+        let (mut from, mut below) = (prefix.clone(), format!("{prefix}{largest}"));
+        match &query.after {
+            None => {}
+            Some(PageCursor::Id(id)) if query.newest_first => below = below.min(id.as_str().to_owned()),
+            // There is no text between this one and the id.
+            Some(PageCursor::Id(id)) => from = from.max(format!("{id}\0")),
+            Some(PageCursor::Key(_)) => return None,
+        }
+        (from < below).then_some(Self::Ids(from..below))
+    }
+}
+
+/// A page while it is filled: shown each row in order, it says when to stop.
+#[derive(Debug)]
+pub(crate) struct PageBuilder {
+    limit: usize,
+    rows: usize,
+    bytes: usize,
+    instances: Vec<StoredInstance>,
+}
+
+impl PageBuilder {
+    pub(crate) fn new(query: &InstanceQuery) -> Self {
+        Self { limit: query.limit.max(1), rows: 0, bytes: 0, instances: Vec::new() }
+    }
+
+    /// Notes a row that was looked at, and how many bytes were read for that.
+    pub(crate) fn looked_at(&mut self, bytes: usize) {
+        self.rows += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Puts the instance of the row that was looked at last on the page.
+    pub(crate) fn push(&mut self, instance: StoredInstance) {
+        self.bytes = self.bytes.saturating_add(payload_bytes(&instance.head));
+        self.instances.push(instance);
+    }
+
+    /// Whether no further row may be looked at. Never before the first one, so each page goes on.
+    pub(crate) fn is_full(&self) -> bool {
+        self.instances.len() >= self.limit || self.rows >= PAGE_ROWS || self.bytes >= PAGE_BYTES
+    }
+
+    /// The page, and where the next one begins if there is one.
+    pub(crate) fn finish(self, next: Option<PageCursor>) -> InstancePage {
+        InstancePage { instances: self.instances, next }
+    }
+}
+
+fn payload_bytes(head: &InstanceHead) -> usize {
+    let optional = [&head.custom_status, &head.output].into_iter().flatten().map(JsonText::len);
+    head.input.len() + optional.sum::<usize>()
+}
+
+/// What a reader is told of a row that is not as it was written.
+pub(crate) fn damaged_row(key: InstanceKey, id: &str, detail: impl Display) -> String {
+    format!("the row of instance {id:?} with key {key:?}: {detail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::InstanceId;
+    use crate::store::InstanceFilter;
+
+    fn by_id(prefix: &str, newest_first: bool, after: Option<&str>) -> Option<Range<String>> {
+        let after = after.map(|id| PageCursor::Id(InstanceId::new(id).unwrap()));
+        let filter = InstanceFilter::new().instance_id_prefix(prefix);
+        match Span::of(&InstanceQuery { filter, newest_first, after, limit: 1 })? {
+            Span::Ids(ids) => Some(ids),
+            keys @ Span::Keys(..) => panic!("{keys:?}"),
+        }
+    }
+
+    fn holds(range: &Range<String>, id: &str) -> bool {
+        range.contains(&id.to_owned())
+    }
+
+    #[test]
+    fn what_begins_with_a_prefix_is_a_range() {
+        let prefixes = ["a", "aZ", "b", "é", "\u{d7ff}", "\u{e000}", "\u{10fffe}", "%", "a\u{10ffff}", "\u{10ffff}"];
+        let longest = "\u{10ffff}".repeat(MAX_INSTANCE_ID_CHARS);
+        for prefix in prefixes {
+            let range = by_id(prefix, false, None).unwrap();
+            for id in prefixes.into_iter().chain([longest.as_str(), "aaa", "éé", "\u{10ffff}a"]) {
+                assert_eq!(holds(&range, id), id.starts_with(prefix), "{id:?} and the prefix {prefix:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_is_behind_its_id_and_before_everything_else() {
+        let range = by_id("a", false, Some("ab")).unwrap();
+        let held = ["a", "aa", "aa\u{10ffff}", "ab", "ab ", "ac"].map(|id| holds(&range, id));
+        assert_eq!(held, [false, false, false, false, true, true]);
+        let range = by_id("a", true, Some("ab")).unwrap();
+        let held = ["a", "aa", "aa\u{10ffff}", "ab", "ab ", "ac"].map(|id| holds(&range, id));
+        assert_eq!(held, [true, true, true, false, false, false]);
+        // Beyond the end, and before the beginning.
+        assert_eq!((by_id("a", false, Some("b")), by_id("b", true, Some("a"))), (None, None));
+        assert_eq!(by_id("b", false, Some("a")), by_id("b", false, None));
+        assert_eq!(by_id("a", true, Some("b")), by_id("a", true, None));
+    }
+
+    #[test]
+    fn nothing_stands_behind_a_place_of_the_other_order() {
+        let key = PageCursor::Key(InstanceKey(1));
+        let id = PageCursor::Id(InstanceId::new("a").unwrap());
+        for (prefix, after) in [("a", key), ("", id)] {
+            let filter = InstanceFilter::new().instance_id_prefix(prefix);
+            let query = InstanceQuery { filter, after: Some(after.clone()), ..InstanceQuery::default() };
+            assert!(Span::of(&query).is_none() && !query.fits(&after), "{query:?}");
+        }
+    }
+}

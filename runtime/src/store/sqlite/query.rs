@@ -1,0 +1,133 @@
+//! Lists: a scan over what is cheap to look at, and the whole row of what stands on the page.
+//!
+//! ```text
+//! key order, or the index of `id` ──► filter on raw columns ──► row by key ──► page
+//! ```
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params};
+
+use super::errors::ReadError;
+use super::load;
+use super::row::{self, Key};
+use crate::model::{InstanceId, InstanceKey, Timestamp};
+use crate::store::page::{PageBuilder, Span, damaged_row};
+use crate::store::{InstanceFilter, InstancePage, InstanceQuery, LoadError, PageCursor};
+
+/// Rows in one order from `?1` to `?2`. Tags and custom status may lie on pages of their own: they are read only for a
+/// filter that asks for them (`?3`, `?4`).
+macro_rules! scan {
+    ($range:literal, $order:literal) => {
+        concat!(
+            "SELECT key, id, name, status, created_at, iif(?3, tags, NULL), iif(?4, custom_status, NULL)
+             FROM instance WHERE ",
+            $range,
+            " ORDER BY ",
+            $order
+        )
+    };
+}
+
+/// One statement for each order and direction.
+fn scan(by_id: bool, newest_first: bool) -> &'static str {
+    match (by_id, newest_first) {
+        (false, false) => scan!("key BETWEEN ?1 AND ?2", "key"),
+        (false, true) => scan!("key BETWEEN ?1 AND ?2", "key DESC"),
+        (true, false) => scan!("id >= ?1 AND id < ?2", "id"),
+        (true, true) => scan!("id >= ?1 AND id < ?2", "id DESC"),
+    }
+}
+
+/// Reads one page as of one moment.
+pub(super) fn page(connection: &Connection, query: &InstanceQuery) -> Result<InstancePage, ReadError> {
+    let (filter, mut page) = (&query.filter, PageBuilder::new(query));
+    let Some((from, to)) = Span::of(query).and_then(bounds) else { return Ok(page.finish(None)) };
+    let snapshot = connection.unchecked_transaction()?;
+    let mut whole = load::by_column(&snapshot, "key")?;
+    let mut scan = snapshot.prepare_cached(scan(query.is_by_id(), query.newest_first))?;
+    let mut rows = scan.query(params![from, to, !filter.tags.is_empty(), !filter.custom_status.is_empty()])?;
+    while let Some(row) = rows.next()? {
+        let seen = Seen::read(row, filter).map_err(|error| name(row, error))?;
+        page.looked_at(seen.bytes);
+        if seen.holds {
+            let instance = load::one_instance(&mut whole, Key(seen.key)).map_err(|error| name(row, error))?;
+            match instance.filter(|instance| instance.head.id == seen.id) {
+                Some(instance) => page.push(instance),
+                None => return Err(name(row, ReadError::corrupt("the index of ids does not agree with it"))),
+            }
+        }
+        if page.is_full() {
+            let next = rows.next()?.is_some();
+            return Ok(page.finish(next.then_some(seen.place(query))));
+        }
+    }
+    Ok(page.finish(None))
+}
+
+/// Both ends of the span as they are bound, the ends themselves included for keys. `None` when nothing lies between.
+fn bounds(span: Span) -> Option<(Value, Value)> {
+    // Keys have 63 bits. No row has one of 64, and behind the largest of 63 there is none.
+    let stored = |key: InstanceKey| i64::try_from(key.0).ok();
+    Some(match span {
+        Span::Ids(ids) => (ids.start.into(), ids.end.into()),
+        Span::Keys(from, to) => {
+            let from = match from {
+                Bound::Unbounded => i64::MIN,
+                Bound::Included(key) => stored(key)?,
+                Bound::Excluded(key) => stored(key)?.checked_add(1)?,
+            };
+            let to = match to {
+                Bound::Unbounded => i64::MAX,
+                Bound::Included(key) => stored(key).unwrap_or(i64::MAX),
+                Bound::Excluded(key) => stored(key).map_or(i64::MAX, |key| key - 1),
+            };
+            (from.into(), to.into())
+        }
+    })
+}
+
+/// A row of the scan.
+struct Seen {
+    key: InstanceKey,
+    id: InstanceId,
+    /// Whether it stands on the page.
+    holds: bool,
+    /// How much was read for that.
+    bytes: usize,
+}
+
+impl Seen {
+    fn read(row: &Row<'_>, filter: &InstanceFilter) -> Result<Self, ReadError> {
+        let Key(key) = row.get(0)?;
+        if i64::try_from(key.0).is_err() {
+            return Err(ReadError::corrupt("its key is negative"));
+        }
+        let id = row::instance_id(row, 1)?;
+        let text = |column: usize| row.get_ref(column)?.as_str().map_err(ReadError::corrupt);
+        let optional = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(ReadError::corrupt);
+        let (status, created_at) = (row::runtime_status(row, 3)?, Timestamp(row.get(4)?));
+        let (tags, custom_status) = (optional(5)?, optional(6)?);
+        let holds = filter.holds_row(status, created_at, id.as_str(), text(2)?)
+            && (filter.tags.is_empty()
+                || filter.holds_tags(&row::json_column::<BTreeMap<_, _>>(row, 5)?.unwrap_or_default()))
+            && filter.holds_custom_status(custom_status).map_err(ReadError::corrupt)?;
+        let bytes = [tags, custom_status].into_iter().flatten().map(str::len).sum();
+        Ok(Self { key, id, holds, bytes })
+    }
+
+    fn place(&self, query: &InstanceQuery) -> PageCursor {
+        if query.is_by_id() { PageCursor::Id(self.id.clone()) } else { PageCursor::Key(self.key) }
+    }
+}
+
+/// Says which row is damaged.
+fn name(row: &Row<'_>, error: ReadError) -> ReadError {
+    let LoadError::Corrupt(detail) = error.0 else { return error };
+    let (key, id) = (row.get_ref(0), row.get_ref(1));
+    let key = key.ok().and_then(|key| key.as_i64().ok()).unwrap_or_default();
+    let id = id.ok().and_then(|id| id.as_bytes().ok()).unwrap_or_default();
+    ReadError::corrupt(damaged_row(InstanceKey(key.cast_unsigned()), &String::from_utf8_lossy(id), detail))
+}
