@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::body::respond;
 use super::check_status::{self, follow};
 use super::error::ApiError;
 use super::guard::Access;
+use super::history_body::EventBody;
 use super::limits::Place;
 use super::router::Service;
 use super::status_body::StatusBody;
@@ -19,6 +20,9 @@ use crate::model::{InstanceId, RuntimeStatus};
 
 /// How many seconds a client waits before it asks for a status again. The family's number.
 const RETRY_SECONDS: u32 = 5;
+
+/// Where the custom status stands, in an answer that shows it.
+const CUSTOM_STATUS_TOKEN: HeaderName = HeaderName::from_static("x-custom-status-token");
 
 /// One request that was let in.
 #[derive(Debug)]
@@ -66,7 +70,7 @@ impl Call<'_> {
     pub(super) fn status(
         &self,
         metadata: &OrchestrationMetadata,
-        history: Option<&[serde_json::Value]>,
+        history: Option<&[EventBody<'_>]>,
     ) -> Result<Response, ApiError> {
         let show_input = self.query.flag("showInput", true)?;
         let failed = metadata.runtime_status() == RuntimeStatus::Failed;
@@ -76,6 +80,10 @@ impl Call<'_> {
             (true, true) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut response = respond(status, &StatusBody::new(metadata, show_input).with_history(history));
+        // What a long poll or a stream goes on from; the body's version is a number of one run only.
+        if let Ok(token) = HeaderValue::from_str(&metadata.custom_status_token().to_string()) {
+            response.headers_mut().insert(CUSTOM_STATUS_TOKEN, token);
+        }
         if status == StatusCode::ACCEPTED {
             follow(&mut response, &self.own_url(metadata), RETRY_SECONDS)?;
         }

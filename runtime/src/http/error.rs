@@ -189,6 +189,7 @@ impl From<ClientError> for ApiError {
             }
             ClientError::NotRegistered { .. }
             | ClientError::InvalidInstanceId(_)
+            | ClientError::InvalidFilter { .. }
             | ClientError::Encode(_)
             | ClientError::CustomStatusTooLarge { .. } => Self::bad_argument(text),
             ClientError::PayloadTooLarge { .. } => too_large(text),

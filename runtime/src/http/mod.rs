@@ -33,8 +33,10 @@ mod check_status;
 mod error;
 mod guard;
 mod health;
+mod history_body;
 mod keys;
 mod limits;
+mod long_poll;
 mod management;
 mod options;
 mod route;
@@ -43,6 +45,7 @@ mod routes;
 mod scopes;
 mod serve;
 mod status_body;
+mod stream;
 mod uri;
 mod urls;
 

@@ -21,7 +21,7 @@ use super::health;
 use super::limits::Places;
 use super::options::Settings;
 use super::route::{Operation, Route};
-use super::routes::{control, purge, raise, rewind, start, status};
+use super::routes::{control, purge, query, raise, restart, rewind, start, status};
 use super::uri::{Query, redacted};
 use crate::client::Client;
 
@@ -96,7 +96,13 @@ impl Service {
         let access = guard::admit(&self.settings, &route, &parts.headers, &query)?;
         self.check_names(&query)?;
         let wait = self.wait(&route, &query)?;
-        let time = limits.request_time.saturating_add(wait.as_ref().map_or(Duration::ZERO, |wait| wait.time));
+        let more = match (&wait, &route) {
+            (Some(wait), _) => wait.time,
+            // As many instances as there are: batch after batch.
+            (None, Route::PurgeMany) => limits.wait_time,
+            (None, _) => Duration::ZERO,
+        };
+        let time = limits.request_time.saturating_add(more);
         let base = self.settings.base.of_request(options, &parts.headers);
         let call = Call { service: self, access, base, path, query, headers: &parts.headers, wait };
         let late = || {
@@ -147,7 +153,9 @@ async fn handle(call: &Call<'_>, route: &Route, body: &[u8]) -> Result<Response,
         Route::Health => return Ok(health::alive()),
         Route::Ready => return health::ready(call.client()).await,
         Route::Start { function, id } => return start::start(call, function, id.as_deref(), body).await,
-        Route::OpenApi | Route::List | Route::PurgeMany => return Err(ApiError::no_route()),
+        Route::OpenApi => return Err(ApiError::no_route()),
+        Route::List => return query::list(call).await,
+        Route::PurgeMany => return purge::purge_where(call).await,
         Route::Instance { id, operation } => (id, operation),
     };
     match operation {
@@ -157,7 +165,15 @@ async fn handle(call: &Call<'_>, route: &Route, body: &[u8]) -> Result<Response,
         Operation::Suspend => control::suspend(call, id).await,
         Operation::Resume => control::resume(call, id).await,
         Operation::Rewind => rewind::rewind(call, id).await,
-        Operation::Restart | Operation::Stream => Err(ApiError::no_route()),
+        Operation::Restart => restart::restart(call, id).await,
+        Operation::Stream => super::stream::open(call, id).await,
         Operation::Purge => purge::purge(call, id).await,
+    }
+}
+
+/// Waits until the server closes; for ever where there is none that could.
+pub(super) async fn closed(mut closing: watch::Receiver<bool>) {
+    if closing.wait_for(|closing| *closing).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

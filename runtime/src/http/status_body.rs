@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::history_body::EventBody;
 use crate::client::OrchestrationMetadata;
 use crate::model::RuntimeStatus;
 
@@ -24,7 +25,7 @@ pub(super) struct StatusBody<'a> {
     created_time: String,
     last_updated_time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    history_events: Option<&'a [serde_json::Value]>,
+    history_events: Option<&'a [EventBody<'a>]>,
     custom_status_version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'a str>,
@@ -62,7 +63,7 @@ impl<'a> StatusBody<'a> {
         }
     }
 
-    pub(super) fn with_history(mut self, events: Option<&'a [serde_json::Value]>) -> Self {
+    pub(super) fn with_history(mut self, events: Option<&'a [EventBody<'a>]>) -> Self {
         self.history_events = events;
         self
     }

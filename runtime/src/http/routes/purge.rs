@@ -2,8 +2,10 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use chrono::Utc;
 use serde::Serialize;
 
+use super::query::{States, created};
 use crate::client::ClientError;
 use crate::http::body::respond;
 use crate::http::call::Call;
@@ -27,4 +29,31 @@ pub(in crate::http) async fn purge(call: &Call<'_>, id: &str) -> Result<Response
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Removes every ended instance that was created in a time, in a bounded amount of work at once.
+pub(in crate::http) async fn purge_where(call: &Call<'_>) -> Result<Response, ApiError> {
+    let query = &call.query;
+    if query.get("createdTimeFrom").is_none() {
+        let text = "Please provide value for 'createdTimeFrom' parameter.";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "System.ArgumentException", text));
+    }
+    let states = States::parse(query);
+    // A list passes over what it cannot read. Here that would remove what the caller did not mean.
+    if states.unreadable {
+        return Err(ApiError::bad_argument("`runtimeStatus` names a state that there is not"));
+    }
+    let mut filter = created(query)?;
+    if query.get("createdTimeTo").is_none() {
+        filter = filter.created_to(Utc::now());
+    }
+    let instances_deleted = match states.is_impossible() {
+        true => 0,
+        false => call.client().purge_where(filter.runtime_status(states.known)).await?,
+    };
+    if instances_deleted == 0 {
+        let text = "There is no ended instance that meets the conditions.";
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "InstanceNotFound", text));
+    }
+    Ok(respond(StatusCode::OK, &Purged { instances_deleted }))
 }
