@@ -12,7 +12,7 @@ fn json(text: &str) -> JsonText {
 }
 
 /// Every column differs from those of `head`.
-fn full(number: u64) -> InstanceHead {
+pub(super) fn full(number: u64) -> InstanceHead {
     InstanceHead {
         key: key(number),
         id: id(&format!("i{number}")),
