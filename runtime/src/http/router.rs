@@ -144,8 +144,9 @@ impl Service {
                 }
                 timeout
             }
-            Route::Instance { operation: Operation::Status, .. } if query.get(status::WAIT).is_some() => {
-                Some(query.seconds("timeout")?.unwrap_or(longest))
+            Route::Instance { operation: Operation::Status, .. } => {
+                let timeout = query.seconds("timeout")?;
+                query.get(status::WAIT).map(|_| timeout.unwrap_or(longest))
             }
             _ => None,
         };
