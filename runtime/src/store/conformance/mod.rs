@@ -87,6 +87,7 @@ macro_rules! __store_conformance_cases {
                 a_head_without_options_keeps_them_absent
                 every_status_is_kept
                 a_changed_head_is_changed_in_every_column
+                progress_changes_state_status_and_outcome
                 an_id_belongs_to_one_life
                 the_largest_numbers_are_kept
                 texts_of_any_script_are_kept

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{CommitBatch, Epoch, Execution, HeadChange, InstanceId, InstanceKey, TurnCommit};
+use crate::model::{CommitBatch, Epoch, Execution, InstanceId, InstanceKey, TurnCommit};
 use crate::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, Store, StoreFuture, StoredInstance,
 };
@@ -140,7 +140,7 @@ impl Subject {
     }
 
     pub(super) fn remember(&mut self, turn: &TurnCommit) {
-        if let HeadChange::Insert(head) | HeadChange::Update(head) = &turn.head {
+        if let Some(head) = turn.head.head() {
             self.ids.insert(head.id.clone());
             self.executions.insert((head.key, head.execution));
         }
