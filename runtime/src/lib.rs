@@ -56,6 +56,7 @@
 //! |---|---|---|
 //! | `macros` | yes | the attributes |
 //! | `sqlite` | yes | [`SqliteStore`], with SQLite compiled in |
+//! | `http` | no | the HTTP API of the Durable Functions: a router and a server |
 //! | `testing` | no | store wrappers that fail and hold commits, a manual clock |
 //! | `conformance` | no | the suite that every store must pass |
 
@@ -70,6 +71,8 @@ pub mod store;
 pub mod engine;
 mod client;
 mod worker;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[doc(hidden)]

@@ -1,0 +1,119 @@
+//! One request that was let in, and what its handler needs.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::body::respond;
+use super::check_status::{self, follow};
+use super::error::ApiError;
+use super::guard::Access;
+use super::history_body::EventBody;
+use super::limits::Place;
+use super::router::Service;
+use super::status_body::StatusBody;
+use super::uri::Query;
+use super::urls::{Base, Urls};
+use crate::client::{Client, OrchestrationMetadata, WaitError};
+use crate::model::{InstanceId, RuntimeStatus};
+
+/// How many seconds a client waits before it asks for a status again. The family's number.
+const RETRY_SECONDS: u32 = 5;
+
+/// Where the custom status stands, in an answer that shows it.
+const CUSTOM_STATUS_TOKEN: HeaderName = HeaderName::from_static("x-custom-status-token");
+
+/// One request that was let in.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) service: &'a Service,
+    pub(super) access: Access,
+    pub(super) base: Base,
+    pub(super) query: Query,
+    pub(super) headers: &'a HeaderMap,
+    /// How long it waits, if it does.
+    pub(super) wait: Option<Wait>,
+}
+
+/// A wait that has its place.
+#[derive(Debug)]
+pub(super) struct Wait {
+    pub(super) time: Duration,
+    pub(super) _place: Place,
+}
+
+impl Call<'_> {
+    pub(super) fn client(&self) -> &Client {
+        &self.service.client
+    }
+
+    pub(super) fn urls(&self) -> Urls<'_> {
+        Urls { settings: &self.service.settings, base: self.base.clone(), access: &self.access }
+    }
+
+    /// An instance that may exist. What is no id names none.
+    pub(super) fn id(&self, id: &str) -> Result<InstanceId, ApiError> {
+        InstanceId::new(id).map_err(|_| ApiError::no_instance(id))
+    }
+
+    pub(super) async fn read(&self, id: &str) -> Result<OrchestrationMetadata, ApiError> {
+        self.client().get_instance(self.id(id)?).await?.ok_or_else(|| ApiError::no_instance(id))
+    }
+
+    fn error_on_failure(&self) -> Result<bool, ApiError> {
+        self.query.flag("returnInternalServerErrorOnFailure", false)
+    }
+
+    /// The status document, with the code and the headers that its state asks for.
+    pub(super) fn status(
+        &self,
+        metadata: &OrchestrationMetadata,
+        history: Option<&[EventBody<'_>]>,
+    ) -> Result<Response, ApiError> {
+        let show_input = self.query.flag("showInput", true)?;
+        let failed = metadata.runtime_status() == RuntimeStatus::Failed;
+        let status = match (metadata.is_ended(), failed && self.error_on_failure()?) {
+            (false, _) => StatusCode::ACCEPTED,
+            (true, false) => StatusCode::OK,
+            (true, true) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let mut response = respond(status, &StatusBody::new(metadata, show_input).with_history(history));
+        // What a long poll or a stream goes on from; the body's version is a number of one run only.
+        if let Ok(token) = HeaderValue::from_str(&metadata.custom_status_token().to_string()) {
+            response.headers_mut().insert(CUSTOM_STATUS_TOKEN, token);
+        }
+        if status == StatusCode::ACCEPTED {
+            follow(&mut response, &self.own_url(metadata), RETRY_SECONDS)?;
+        }
+        Ok(response)
+    }
+
+    /// The URL of this request, with a code for the instance in place of the one that came with it. Written anew, so
+    /// that it is a URL whatever was sent.
+    fn own_url(&self, metadata: &OrchestrationMetadata) -> String {
+        let parameters: Vec<_> = self.query.pairs().filter(|(name, _)| !name.eq_ignore_ascii_case("code")).collect();
+        self.urls().of_status(metadata.instance_id().as_str(), &parameters)
+    }
+
+    /// Answers a start: its result if it comes within the time that the caller waits, the URLs to follow it otherwise.
+    pub(super) async fn started(&self, id: &InstanceId) -> Result<Response, ApiError> {
+        let error_on_failure = self.error_on_failure()?;
+        if let Some(wait) = &self.wait {
+            match self.client().wait_for_completion(id).timeout(wait.time).await {
+                Ok(metadata) => return self.ended(&metadata),
+                Err(WaitError::Client(error)) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok(check_status::response(&self.urls(), id.as_str(), error_on_failure))
+    }
+
+    fn ended(&self, metadata: &OrchestrationMetadata) -> Result<Response, ApiError> {
+        if metadata.runtime_status() != RuntimeStatus::Completed {
+            return self.status(metadata, None);
+        }
+        let output = metadata.serialized_output().unwrap_or("null");
+        Ok(respond(StatusCode::OK, &super::status_body::Embedded(output)))
+    }
+}

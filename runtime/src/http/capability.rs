@@ -1,0 +1,181 @@
+//! What a returned URL carries instead of a key: the right to one instance, for a time.
+//!
+//! ```text
+//! body = kind 1 │ scopes 1 │ expiry 8 │ SHA-256 of the instance id 32        (bytes)
+//! code = base64url( body │ HMAC-SHA256(secret, body) )
+//! ```
+//! Each key signs with a secret of its own, so that what it obtained ends with it. The server has one too, for the URLs
+//! that the program itself hands out. Nothing is stored: who holds the secret can tell what was signed.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use super::keys::ApiKeys;
+use super::scopes::Scopes;
+
+/// Says what the rest of the code is. Another form would be another kind.
+const KIND: u8 = 1;
+const BODY: usize = 42;
+const CODE: usize = BODY + 32;
+
+/// What a code lets its holder do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Capability {
+    /// Who signed it.
+    pub(super) signer: usize,
+    pub(super) scopes: Scopes,
+    /// Seconds since the Unix epoch.
+    pub(super) expires: i64,
+    instance: [u8; 32],
+}
+
+impl Capability {
+    /// Whether it is for this instance.
+    pub(super) fn fits(&self, id: &str) -> bool {
+        self.instance == hash(id)
+    }
+}
+
+/// Signs codes and checks them. The first signer is the server, the others are the keys in their order.
+pub(super) struct Signers(Vec<Signer>);
+
+struct Signer {
+    mac: Hmac<Sha256>,
+    scopes: Scopes,
+}
+
+/// The server's own signer.
+pub(super) const SERVER: usize = 0;
+
+impl Signers {
+    /// One for each key and one for the server; with a secret of the operator's, all of them hang on that too.
+    pub(super) fn new(keys: &ApiKeys, secret: Option<&[u8]>) -> Self {
+        let root = secret.unwrap_or_default();
+        let mut hashes: Vec<_> = keys.iter().map(|key| *key.hash.bytes()).collect();
+        let own = keys.iter().map(|key| Signer { mac: derive(root, "key", &[*key.hash.bytes()]), scopes: key.scopes });
+        let own: Vec<_> = own.collect();
+        // A secret outlives every key; without one the server's codes end with any change of the keys.
+        hashes.sort_unstable();
+        let server = derive(root, "server", if secret.is_some() { &[] } else { &hashes });
+        Self(std::iter::once(Signer { mac: server, scopes: Scopes::ALL }).chain(own).collect())
+    }
+
+    pub(super) fn sign(&self, signer: usize, id: &str, scopes: Scopes, expires: i64) -> Option<String> {
+        let signer = self.0.get(signer)?;
+        let mut code = Vec::with_capacity(CODE);
+        code.extend([KIND, (scopes & signer.scopes).bits()]);
+        code.extend(expires.to_be_bytes());
+        code.extend(hash(id));
+        let mac = signer.mac.clone().chain_update(&code).finalize().into_bytes();
+        code.extend(mac);
+        Some(BASE64_URL_SAFE_NO_PAD.encode(code))
+    }
+
+    /// What the code says, if one of the signers signed it. Whether it is still valid, and for what, is another question.
+    pub(super) fn check(&self, code: &str) -> Option<Capability> {
+        if code.len() > CODE * 2 {
+            return None;
+        }
+        let code = BASE64_URL_SAFE_NO_PAD.decode(code).ok().filter(|code| code.len() == CODE)?;
+        let (body, mac) = code.split_at_checked(BODY)?;
+        let mut found = None;
+        for (place, signer) in self.0.iter().enumerate() {
+            if signer.mac.clone().chain_update(body).verify_slice(mac).is_ok() {
+                found = Some((place, signer));
+            }
+        }
+        let (signer, by) = found.filter(|_| body[0] == KIND)?;
+        let expires = i64::from_be_bytes(body.get(2..10)?.try_into().ok()?);
+        let instance = body.get(10..)?.try_into().ok()?;
+        // A key that may do less than before takes that from what it obtained, too.
+        Some(Capability { signer, scopes: Scopes::from_bits(body[1]) & by.scopes, expires, instance })
+    }
+}
+
+impl std::fmt::Debug for Signers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Signers({})", self.0.len())
+    }
+}
+
+fn hash(id: &str) -> [u8; 32] {
+    Sha256::digest(id).into()
+}
+
+/// A secret for one purpose.
+fn derive(root: &[u8], purpose: &str, parts: &[[u8; 32]]) -> Hmac<Sha256> {
+    let mut mac = keyed(root);
+    mac.update(b"persevere capability 1 ");
+    mac.update(purpose.as_bytes());
+    parts.iter().for_each(|part| mac.update(part));
+    keyed(&mac.finalize().into_bytes())
+}
+
+/// HMAC with the hash of a secret as its key: that has one length, whatever the secret's is.
+fn keyed(secret: &[u8]) -> Hmac<Sha256> {
+    let mut block = [0; 64];
+    block[..32].copy_from_slice(&Sha256::digest(secret));
+    Hmac::new(&block.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> ApiKeys {
+        text.parse().unwrap()
+    }
+
+    const A: &str = "a read,start aaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "b all bbbbbbbbbbbbbbbbbbbb";
+
+    #[test]
+    fn a_code_says_what_was_signed_and_no_more_than_its_key_may() {
+        let signers = Signers::new(&keys(A), None);
+        let code = signers.sign(1, "order-1", Scopes::READ | Scopes::PURGE, 77).unwrap();
+        let capability = signers.check(&code).unwrap();
+        assert_eq!((capability.signer, capability.scopes, capability.expires), (1, Scopes::READ, 77));
+        assert!(capability.fits("order-1") && !capability.fits("order-2"));
+        assert!(code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{code}");
+    }
+
+    #[test]
+    fn every_changed_bit_is_seen() {
+        let signers = Signers::new(&keys(A), None);
+        let code = signers.sign(1, "x", Scopes::READ, 1).unwrap();
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&code).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(signers.check(&BASE64_URL_SAFE_NO_PAD.encode(changed)), None, "bit {bit}");
+        }
+        for text in ["", "x", "!", &code[1..], &format!("{code}A"), &"A".repeat(10_000)] {
+            assert_eq!(signers.check(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_code_ends_with_its_key_and_with_no_other() {
+        let both = Signers::new(&keys(&format!("{A}\n{B}")), None);
+        let (of_a, of_b) = (both.sign(1, "x", Scopes::READ, 1).unwrap(), both.sign(2, "x", Scopes::READ, 1).unwrap());
+        let only_b = Signers::new(&keys(B), None);
+        assert_eq!(only_b.check(&of_a), None);
+        assert_eq!(only_b.check(&of_b).map(|capability| capability.signer), Some(1));
+        // A restart with the same keys, in another order, changes nothing.
+        let again = Signers::new(&keys(&format!("{B}\n{A}")), None);
+        assert_eq!(again.check(&of_a).map(|capability| capability.signer), Some(2));
+    }
+
+    #[test]
+    fn the_servers_codes_hang_on_the_keys_or_on_the_secret() {
+        let sign = |signers: &Signers| signers.sign(SERVER, "x", Scopes::ALL, 1).unwrap();
+        let (one, two) = (Signers::new(&keys(A), None), Signers::new(&keys(&format!("{B}\n{A}")), None));
+        assert_eq!(one.check(&sign(&two)), None);
+        assert!(Signers::new(&keys(&format!("{A}\n{B}")), None).check(&sign(&two)).is_some());
+        let (one, two) = (Signers::new(&keys(A), Some(b"s")), Signers::new(&keys(B), Some(b"s")));
+        assert!(one.check(&sign(&two)).is_some());
+        assert_eq!(Signers::new(&keys(A), Some(b"t")).check(&sign(&two)), None);
+    }
+}

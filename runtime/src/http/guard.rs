@@ -1,0 +1,160 @@
+//! Who asks, and whether they may.
+
+use std::fmt;
+
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::uri::Uri;
+use chrono::Utc;
+
+use super::capability::{Capability, SERVER};
+use super::error::ApiError;
+use super::options::{Settings, is_loopback};
+use super::route::Route;
+use super::scopes::Scopes;
+use super::uri::Query;
+use super::urls::host;
+
+/// What the one who asks may do, and what they may hand on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// There are no keys.
+    Open,
+    /// The holder of a key, or the program itself.
+    Signer {
+        /// Whose codes they hand on.
+        signer: usize,
+        scopes: Scopes,
+    },
+    /// The holder of a URL that was handed out.
+    Capability(Capability),
+}
+
+impl Access {
+    /// What the program itself hands out.
+    pub(super) fn of_program(settings: &Settings, scopes: Scopes) -> Self {
+        if settings.options.keys.is_empty() { Self::Open } else { Self::Signer { signer: SERVER, scopes } }
+    }
+
+    /// A code for this instance, with no more rights and no longer life than its maker has.
+    pub(super) fn code_for(&self, settings: &Settings, id: &str) -> Option<String> {
+        let lifetime = i64::try_from(settings.options.url_lifetime.as_secs()).unwrap_or(i64::MAX);
+        let fresh = Utc::now().timestamp().saturating_add(lifetime);
+        let (signer, scopes, expires) = match self {
+            Self::Open => return None,
+            Self::Signer { signer, scopes } => (*signer, *scopes, fresh),
+            Self::Capability(capability) => (capability.signer, capability.scopes, capability.expires.min(fresh)),
+        };
+        settings.signers.sign(signer, id, scopes, expires)
+    }
+
+    /// Until when it holds, in seconds since the Unix epoch.
+    pub(super) fn expires(&self) -> Option<i64> {
+        match self {
+            Self::Capability(capability) => Some(capability.expires),
+            Self::Open | Self::Signer { .. } => None,
+        }
+    }
+
+    fn permits(&self, route: &Route) -> Result<(), ApiError> {
+        let wanted = route.scope();
+        let (scopes, capability) = match self {
+            Self::Open => return Ok(()),
+            Self::Signer { scopes, .. } => (*scopes, None),
+            Self::Capability(capability) => (capability.scopes, Some(capability)),
+        };
+        if capability.is_some_and(|capability| route.instance().is_none_or(|id| !capability.fits(id))) {
+            return Err(ApiError::forbidden("This URL's code is for another instance."));
+        }
+        if !scopes.contains(wanted) {
+            return Err(ApiError::forbidden(format!("This needs the scope `{wanted}`.")));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "Open",
+            Self::Signer { .. } => "Signer",
+            Self::Capability(_) => "Capability",
+        })
+    }
+}
+
+/// Decides on a request. Of several credentials one that permits it is enough.
+pub(super) fn admit(
+    settings: &Settings,
+    route: &Route,
+    headers: &HeaderMap,
+    query: &Query,
+) -> Result<Access, ApiError> {
+    if route.is_public() {
+        return Ok(Access::of_program(settings, Scopes::NONE));
+    }
+    if settings.options.keys.is_empty() {
+        refuse_foreign_pages(settings, headers)?;
+        return Ok(Access::Open);
+    }
+    let mut refusal = None;
+    for secret in credentials(headers, query) {
+        match recognise(settings, secret) {
+            Ok(access) => match access.permits(route) {
+                Ok(()) => return Ok(access),
+                Err(error) => refusal = Some(error),
+            },
+            // Known and refused says more than unknown.
+            Err(error) => refusal = refusal.or(Some(error)),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| {
+        ApiError::unauthorized(
+            "Send a key as `x-functions-key`, as `Authorization: Bearer`, or as `code` in the query.",
+        )
+    }))
+}
+
+fn credentials<'a>(headers: &'a HeaderMap, query: &'a Query) -> impl Iterator<Item = &'a str> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let bearer = header(AUTHORIZATION.as_str()).and_then(|value| {
+        let (kind, secret) = value.split_once(' ')?;
+        kind.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+    });
+    [header("x-functions-key"), bearer, query.get("code")].into_iter().flatten()
+}
+
+fn recognise(settings: &Settings, secret: &str) -> Result<Access, ApiError> {
+    if let Some((place, key)) = settings.options.keys.find(secret) {
+        tracing::debug!(target: "persevere::http", key = key.name(), "a key was recognised");
+        // The server's signer comes before those of the keys.
+        return Ok(Access::Signer { signer: place + 1, scopes: key.scopes });
+    }
+    let unknown = || ApiError::unauthorized("This key, or this URL's code, is not valid.");
+    let capability = settings.signers.check(secret).ok_or_else(unknown)?;
+    if capability.expires <= Utc::now().timestamp() {
+        return Err(ApiError::unauthorized("This URL's code has expired."));
+    }
+    Ok(Access::Capability(capability))
+}
+
+/// Without keys a page from elsewhere, opened in a browser on this machine, could do everything: its requests carry the
+/// name of where it came from, or, if it made its own name point here, of where it believes to be.
+fn refuse_foreign_pages(settings: &Settings, headers: &HeaderMap) -> Result<(), ApiError> {
+    if settings.options.insecure || settings.options.use_forwarded_host {
+        return Ok(());
+    }
+    let own = |name: &str| is_loopback(name) || name.eq_ignore_ascii_case(settings.base.host());
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let origin = text(ORIGIN).map(|origin| {
+        let uri = origin.parse::<Uri>().unwrap_or_default();
+        uri.host().map(|name| name.trim_matches(['[', ']']).to_owned()).unwrap_or_default()
+    });
+    let named = [text(HOST).map(|authority| host(authority).to_owned()), origin];
+    if named.into_iter().flatten().all(|name| own(&name)) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(
+        "This API has no keys, and serves only requests that name this machine in `Host` and `Origin`.",
+    ))
+}

@@ -1,0 +1,270 @@
+//! Keys: who may do what. Only their hashes are kept.
+
+use std::env;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::scopes::{Scopes, UnknownScope};
+
+/// The shortest secret that is taken. SHA-256 without a salt keeps only secrets that nobody can guess.
+const SHORTEST_SECRET: usize = 16;
+
+/// The longest text that is looked at as a secret.
+const LONGEST_SECRET: usize = 1024;
+
+/// The keys of an API: each has a name, what its holder may do, and a secret.
+///
+/// One key a line, in a file or an environment variable; `#` begins a comment line:
+/// ```text
+/// # name      scopes          secret, or sha256: and its hash in hexadecimal digits
+/// dashboard   read            sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+/// shop        read,start      Zm9vYmFyYmF6cXV4Zm9vYmFy
+/// operator    all             aVeryLongTextThatNobodyCanGuess0123456789
+/// ```
+/// A caller sends its secret as the header `x-functions-key`, as `Authorization: Bearer`, or as the query parameter
+/// `code`. Make secrets with a generator (`openssl rand -base64 32`): they are hashed with SHA-256 and compared in
+/// constant time, which protects only what cannot be guessed, so shorter ones than 16 characters are refused.
+///
+/// # Rotation
+/// Keys do not exclude each other. Add the new key beside the old one and restart; move the callers; remove the old one
+/// and restart. Nobody is locked out in between. The URLs that a key obtained end with it, and with no other.
+///
+/// # Examples
+/// ```
+/// use persevere::http::ApiKeys;
+///
+/// let keys: ApiKeys = "shop read,start Zm9vYmFyYmF6cXV4Zm9vYmFy".parse()?;
+/// # let _ = keys;
+/// # Ok::<(), persevere::http::KeysError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct ApiKeys(Vec<ApiKey>);
+
+#[derive(Clone)]
+pub(super) struct ApiKey {
+    name: String,
+    pub(super) scopes: Scopes,
+    pub(super) hash: SecretHash,
+}
+
+/// The SHA-256 of a secret. It can be compared in constant time only: there is no `==`.
+#[derive(Clone, Copy)]
+pub(super) struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl ConstantTimeEq for SecretHash {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
+}
+
+/// Why a text gives no keys. Its message never holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// The file cannot be read. Check the path and who may read it.
+    #[error("the key file {} cannot be read: {error}", path.display())]
+    File {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The environment variable is not there, or is no text. Set it.
+    #[error("the environment variable {variable} gives no keys: {error}")]
+    Environment {
+        /// The variable.
+        variable: String,
+        /// Why.
+        error: env::VarError,
+    },
+    /// A line is not `name scopes secret`. Three words, separated by spaces.
+    #[error("line {line} of the keys is not `name scopes secret`")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+    },
+    /// A scope does not exist.
+    #[error("line {line} of the keys: {error}")]
+    Scope {
+        /// Its number, from 1.
+        line: usize,
+        /// Which.
+        error: UnknownScope,
+    },
+    /// A secret can be guessed. Make one with a generator, such as `openssl rand -base64 32`.
+    #[error(
+        "line {line} of the keys: the secret has {chars} characters, and fewer than 16 can be guessed: make one with `openssl rand -base64 32`"
+    )]
+    ShortSecret {
+        /// The line's number, from 1.
+        line: usize,
+        /// How many characters the secret has.
+        chars: usize,
+    },
+    /// What stands behind `sha256:` is no hash. 64 hexadecimal digits, as `sha256sum` prints them.
+    #[error("line {line} of the keys: what stands behind `sha256:` is not 64 hexadecimal digits")]
+    Hash {
+        /// The line's number, from 1.
+        line: usize,
+    },
+    /// Two keys have one name, or one secret.
+    #[error("line {line} of the keys: another key has the same name or the same secret")]
+    Twice {
+        /// The second line's number, from 1.
+        line: usize,
+    },
+    /// There is no key in the text. Whoever means none leaves the keys out.
+    #[error("there is no key in the text: write one a line as `name scopes secret`")]
+    None,
+}
+
+impl ApiKeys {
+    /// Reads keys from a file.
+    ///
+    /// # Errors
+    /// [`KeysError::File`], and what is wrong with a line.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeysError> {
+        let path = path.as_ref();
+        fs::read_to_string(path).map_err(|error| KeysError::File { path: path.to_owned(), error })?.parse()
+    }
+
+    /// Reads keys from an environment variable, one a line as in a file.
+    ///
+    /// # Errors
+    /// [`KeysError::Environment`], and what is wrong with a line.
+    pub fn from_env(variable: &str) -> Result<Self, KeysError> {
+        env::var(variable).map_err(|error| KeysError::Environment { variable: variable.to_owned(), error })?.parse()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &ApiKey> {
+        self.0.iter()
+    }
+
+    /// The key of this secret. How long it takes tells nothing about the keys: every hash is compared to its end.
+    pub(super) fn find(&self, secret: &str) -> Option<(usize, &ApiKey)> {
+        if secret.len() > LONGEST_SECRET {
+            return None;
+        }
+        let hash = SecretHash::of(secret);
+        let mut found = None;
+        for (place, key) in self.0.iter().enumerate() {
+            if bool::from(key.hash.ct_eq(&hash)) {
+                found = Some((place, key));
+            }
+        }
+        found
+    }
+}
+
+impl FromStr for ApiKeys {
+    type Err = KeysError;
+
+    fn from_str(text: &str) -> Result<Self, KeysError> {
+        let mut keys: Vec<ApiKey> = Vec::new();
+        for (line, text) in (1..).zip(text.lines().map(str::trim)) {
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            let key = parse_line(line, text)?;
+            if keys.iter().any(|other| other.name == key.name || bool::from(other.hash.ct_eq(&key.hash))) {
+                return Err(KeysError::Twice { line });
+            }
+            keys.push(key);
+        }
+        if keys.is_empty() { Err(KeysError::None) } else { Ok(Self(keys)) }
+    }
+}
+
+fn parse_line(line: usize, text: &str) -> Result<ApiKey, KeysError> {
+    let words: Vec<_> = text.split_whitespace().collect();
+    let [name, scopes, secret] = words[..] else { return Err(KeysError::Line { line }) };
+    let scopes = scopes.parse().map_err(|error| KeysError::Scope { line, error })?;
+    let hash = match secret.strip_prefix("sha256:") {
+        Some(digits) => parse_hash(digits).ok_or(KeysError::Hash { line })?,
+        None if secret.chars().count() < SHORTEST_SECRET || secret.len() > LONGEST_SECRET => {
+            return Err(KeysError::ShortSecret { line, chars: secret.chars().count() });
+        }
+        None => SecretHash::of(secret),
+    };
+    Ok(ApiKey { name: name.to_owned(), scopes, hash })
+}
+
+fn parse_hash(digits: &str) -> Option<SecretHash> {
+    let digits: Option<Vec<u8>> =
+        digits.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
+    let digits = digits.filter(|digits| digits.len() == 64)?;
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    Some(SecretHash(hash))
+}
+
+impl ApiKey {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|key| (&key.name, key.scopes))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_keys_that_are_found_by_their_secret() {
+        let hash = Sha256::digest("0123456789abcdef").iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+        let text = format!("# comment\n\n one read,start  a-secret-of-some-length \ntwo all sha256:{hash}\n");
+        let keys: ApiKeys = text.parse().unwrap();
+        assert_eq!(keys.find("a-secret-of-some-length").map(|(_, key)| key.name()), Some("one"));
+        assert_eq!(keys.find("0123456789abcdef").map(|(_, key)| key.scopes), Some(Scopes::ALL));
+        assert!(keys.find("a-secret-of-some-lengt").is_none());
+        assert!(keys.find("").is_none());
+        assert_eq!(format!("{keys:?}"), r#"{"one": read,start, "two": read,start,raise,manage,purge}"#);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_secret() {
+        for (text, says) in [
+            ("", "no key"),
+            ("# a", "no key"),
+            ("a read", "line 1"),
+            ("a read secretsecretsecret more", "line 1"),
+            ("\na reed secretsecretsecret", "line 2 of the keys: \"reed\" is no scope"),
+            ("a read secretsecret123", "make one with"),
+            ("a read sha256:00", "64 hexadecimal"),
+            ("a read secretsecretsecret\na read secretsecretsecreT", "another key"),
+            ("a read secretsecretsecret\nb read secretsecretsecret", "another key"),
+        ] {
+            let error = text.parse::<ApiKeys>().unwrap_err().to_string();
+            assert!(error.contains(says), "{text:?}: {error}");
+            assert!(!error.contains("secretsecret"), "{error}");
+        }
+        assert!(matches!(ApiKeys::from_file("/nowhere/keys"), Err(KeysError::File { .. })));
+        assert!(matches!(ApiKeys::from_env("PERSEVERE_NO_SUCH_VARIABLE"), Err(KeysError::Environment { .. })));
+    }
+}

@@ -1,0 +1,56 @@
+//! A status that is answered when there is something new in it.
+
+use super::call::Call;
+use super::error::ApiError;
+use crate::client::{ClientError, OrchestrationMetadata, StatusToken};
+
+/// What the caller knows: where it stands in one run, or how many changes it has seen.
+enum Known {
+    Token(StatusToken),
+    Version(u64),
+}
+
+impl Known {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        let version = text.parse().ok().map(Self::Version);
+        version.or_else(|| text.parse().ok().map(Self::Token)).ok_or_else(|| {
+            ApiError::bad_argument("`waitForCustomStatusChange` is neither a version nor a token of the custom status")
+        })
+    }
+
+    /// Whether there is something that the caller has not seen. It differs, rather than being newer: after a restart the
+    /// versions begin anew.
+    fn differs(&self, metadata: &OrchestrationMetadata) -> bool {
+        match self {
+            Self::Token(token) => *token != metadata.custom_status_token(),
+            Self::Version(version) => *version != metadata.custom_status_version(),
+        }
+    }
+}
+
+/// The instance as soon as its custom status differs from what is known, or it has ended; as it stands when the time is
+/// over or the server closes.
+pub(super) async fn changed(call: &Call<'_>, id: &str, known: &str) -> Result<OrchestrationMetadata, ApiError> {
+    let known = Known::parse(known)?;
+    let mut watch = call.client().watch_instance(call.id(id)?);
+    let mut last = None;
+    let news = async {
+        while let Some(head) = watch.next().await {
+            let head = head?;
+            if head.is_ended() || known.differs(&head) {
+                return Ok::<_, ClientError>(Some(head));
+            }
+            last = Some(head);
+        }
+        Ok(None)
+    };
+    let time = call.wait.as_ref().map_or_else(Default::default, |wait| wait.time);
+    let answer = tokio::select! {
+        answer = tokio::time::timeout(time, news) => answer.unwrap_or(Ok(None))?,
+        () = super::router::closed(call.service.closing.clone()) => None,
+    };
+    match answer.or(last) {
+        Some(metadata) => Ok(metadata),
+        None => call.read(id).await,
+    }
+}

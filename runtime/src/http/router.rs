@@ -1,0 +1,186 @@
+//! The way of a request: limits, route, permission, parameters, body, handler; and what every answer carries.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use axum::routing::any;
+use tokio::sync::watch;
+use tracing::Instrument;
+
+use super::body;
+use super::call::{Call, Wait};
+use super::error::ApiError;
+use super::guard;
+use super::health;
+use super::limits::Places;
+use super::openapi;
+use super::options::Settings;
+use super::route::{Operation, Route};
+use super::routes::{control, purge, query, raise, restart, rewind, start, status};
+use super::uri::{Query, redacted};
+use crate::client::Client;
+
+/// What serves requests.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) client: Client,
+    pub(super) settings: Settings,
+    pub(super) places: Places,
+    /// Whether the server shuts down: who stays, goes.
+    pub(super) closing: watch::Receiver<bool>,
+}
+
+impl Service {
+    pub(super) fn new(client: Client, settings: Settings, closing: watch::Receiver<bool>) -> Arc<Self> {
+        let places = Places::new(&settings.options.limits);
+        Arc::new(Self { client, settings, places, closing })
+    }
+
+    /// The routes, without a fallback, so that it merges with any other router.
+    pub(super) fn router(self: Arc<Self>) -> Router {
+        let base = self.settings.options.base_path.clone();
+        let serve = any(move |request: Request| {
+            let service = Arc::clone(&self);
+            async move { service.serve(request).await }
+        });
+        ["/healthz", "/readyz", "/openapi.json"]
+            .map(ToOwned::to_owned)
+            .into_iter()
+            .chain([format!("{base}/"), format!("{base}/{{*path}}")])
+            .fold(Router::new(), |router, path| router.route(&path, serve.clone()))
+    }
+
+    /// Answers a request, whatever it is.
+    pub(super) async fn serve(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let span = tracing::info_span!(
+            target: "persevere::http",
+            "http_request",
+            method = %parts.method,
+            path = parts.uri.path(),
+            query = redacted(parts.uri.query()),
+        );
+        let answer = async {
+            let mut response = match self.answer(&parts, body).await {
+                Ok(response) => response,
+                Err(error) => {
+                    error.log();
+                    error.respond(self.settings.options.development)
+                }
+            };
+            // Answers hold codes and states: nobody in between keeps or reinterprets them.
+            let headers = response.headers_mut();
+            headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            tracing::debug!(target: "persevere::http", status = response.status().as_u16(), "answered");
+            response
+        };
+        answer.instrument(span).await
+    }
+
+    async fn answer(&self, parts: &Parts, body: axum::body::Body) -> Result<Response, ApiError> {
+        let options = &self.settings.options;
+        let limits = &options.limits;
+        let (path, query) = (parts.uri.path(), parts.uri.query());
+        if path.len() + query.map_or(0, str::len) > limits.url_bytes {
+            let text = format!("The URL has more than {} bytes.", limits.url_bytes);
+            return Err(ApiError::new(StatusCode::URI_TOO_LONG, "UriTooLong", text));
+        }
+        let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if head > limits.header_bytes {
+            let text = format!("The headers have more than {} bytes.", limits.header_bytes);
+            return Err(ApiError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeadersTooLarge", text));
+        }
+        let route = Route::parse(&parts.method, path, &options.base_path)?;
+        let query = Query::parse(query)?;
+        let access = guard::admit(&self.settings, &route, &parts.headers, &query)?;
+        self.check_names(&query)?;
+        let wait = self.wait(&route, &query)?;
+        let more = match (&wait, &route) {
+            (Some(wait), _) => wait.time,
+            // As many instances as there are: batch after batch.
+            (None, Route::PurgeMany) => limits.wait_time,
+            (None, _) => Duration::ZERO,
+        };
+        let time = limits.request_time.saturating_add(more);
+        let base = self.settings.base.of_request(options, &parts.headers);
+        let call = Call { service: self, access, base, query, headers: &parts.headers, wait };
+        let late = || {
+            let text = "This took longer than a request may: whether it was done is unknown.";
+            ApiError::new(StatusCode::GATEWAY_TIMEOUT, "System.TimeoutException", text)
+        };
+        let work = async {
+            let body = body::read(body, limits.body_bytes, limits.request_time).await?;
+            handle(&call, &route, &body).await
+        };
+        tokio::time::timeout(time, work).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// There is one hub and one connection; whoever names another means another service.
+    fn check_names(&self, query: &Query) -> Result<(), ApiError> {
+        let options = &self.settings.options;
+        for (name, known) in [("taskHub", &options.task_hub), ("connection", &options.connection)] {
+            if query.get(name).is_some_and(|value| !value.eq_ignore_ascii_case(known)) {
+                return Err(ApiError::bad_argument(format!("`{name}` names what this service does not have")));
+            }
+        }
+        Ok(())
+    }
+
+    /// How long a request waits, if it asks for it; it has its place then.
+    fn wait(&self, route: &Route, query: &Query) -> Result<Option<Wait>, ApiError> {
+        let longest = self.settings.options.limits.wait_time;
+        let time = match route {
+            Route::Start { .. } | Route::Instance { operation: Operation::Restart, .. } => {
+                let (timeout, interval) = (query.seconds("timeout")?, query.seconds("pollingInterval")?);
+                if timeout.zip(interval).is_some_and(|(timeout, interval)| interval > timeout) {
+                    return Err(ApiError::bad_argument("`pollingInterval` is longer than `timeout`"));
+                }
+                timeout
+            }
+            Route::Instance { operation: Operation::Status, .. } => {
+                let timeout = query.seconds("timeout")?;
+                query.get(status::WAIT).map(|_| timeout.unwrap_or(longest))
+            }
+            _ => None,
+        };
+        let wait = |time: Duration| Ok(Wait { time: time.min(longest), _place: self.places.wait()? });
+        time.map(wait).transpose()
+    }
+}
+
+async fn handle(call: &Call<'_>, route: &Route, body: &[u8]) -> Result<Response, ApiError> {
+    let (id, operation) = match route {
+        Route::Health => return Ok(health::alive()),
+        Route::Ready => return health::ready(call.client()).await,
+        Route::Start { function, id } => return start::start(call, function, id.as_deref(), body).await,
+        Route::OpenApi => return Ok(openapi::document(&call.service.settings.options)),
+        Route::List => return query::list(call).await,
+        Route::PurgeMany => return purge::purge_where(call).await,
+        Route::Instance { id, operation } => (id, operation),
+    };
+    match operation {
+        Operation::Status => status::status(call, id).await,
+        Operation::Raise { event } => raise::raise(call, id, event, body).await,
+        Operation::Terminate => control::terminate(call, id).await,
+        Operation::Suspend => control::suspend(call, id).await,
+        Operation::Resume => control::resume(call, id).await,
+        Operation::Rewind => rewind::rewind(call, id).await,
+        Operation::Restart => restart::restart(call, id).await,
+        Operation::Stream => super::stream::open(call, id).await,
+        Operation::Purge => purge::purge(call, id).await,
+    }
+}
+
+/// Waits until the server closes; for ever where there is none that could.
+pub(super) async fn closed(mut closing: watch::Receiver<bool>) {
+    if closing.wait_for(|closing| *closing).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,10 @@
+//! The routes: one file for each thing that can be asked for.
+
+pub(super) mod control;
+pub(super) mod purge;
+pub(super) mod query;
+pub(super) mod raise;
+pub(super) mod restart;
+pub(super) mod rewind;
+pub(super) mod start;
+pub(super) mod status;

@@ -1,0 +1,42 @@
+//! `POST /instances/{id}/raiseEvent/{eventName}`
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::value::RawValue;
+
+use crate::client::ClientError;
+use crate::http::body::{is_json, json_text};
+use crate::http::call::Call;
+use crate::http::error::ApiError;
+
+/// Gives an instance an event. Done means that it is recorded.
+pub(in crate::http) async fn raise(call: &Call<'_>, id: &str, event: &str, body: &[u8]) -> Result<Response, ApiError> {
+    let payload = match payload(call, event, body) {
+        Ok(payload) => payload,
+        // The family looks for the instance first: what is wrong with it is what the caller hears.
+        Err(error) => return Err(refusal(call, id).await?.unwrap_or(error)),
+    };
+    call.client().raise_event(call.id(id)?, event, &payload).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+fn payload(call: &Call<'_>, event: &str, body: &[u8]) -> Result<Box<RawValue>, ApiError> {
+    if !is_json(call.headers) {
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "System.ArgumentException",
+            "Only application/json request content is supported",
+        ));
+    }
+    let longest = call.service.settings.options.limits.event_name_chars;
+    if event.chars().count() > longest {
+        return Err(ApiError::bad_argument(format!("the name of an event has at most {longest} characters")));
+    }
+    json_text(body)?.ok_or_else(|| ApiError::invalid_json("the body is empty; an event without a value is `null`"))
+}
+
+async fn refusal(call: &Call<'_>, id: &str) -> Result<Option<ApiError>, ApiError> {
+    let metadata = call.read(id).await?;
+    let ended = ClientError::InstanceEnded { id: metadata.instance_id().clone(), status: metadata.runtime_status() };
+    Ok(metadata.is_ended().then(|| ended.into()))
+}

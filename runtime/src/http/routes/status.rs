@@ -1,0 +1,31 @@
+//! `GET /instances/{id}`
+
+use axum::response::Response;
+
+use crate::http::call::Call;
+use crate::http::error::ApiError;
+use crate::http::history_body::HistoryView;
+use crate::http::long_poll;
+use crate::model::RuntimeStatus;
+
+/// The parameter that makes it wait until the custom status differs from what the caller knows.
+pub(in crate::http) const WAIT: &str = "waitForCustomStatusChange";
+
+/// Reads an instance, at once or when its custom status changes.
+pub(in crate::http) async fn status(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
+    let view = HistoryView {
+        show_input: call.query.flag("showInput", true)?,
+        show_output: call.query.flag("showHistoryOutput", false)?,
+    };
+    let show_history = call.query.flag("showHistory", false)?;
+    let metadata = match call.query.get(WAIT) {
+        Some(known) => long_poll::changed(call, id, known).await?,
+        None => call.read(id).await?,
+    };
+    // The family does not load it before the code has run.
+    if !show_history || metadata.runtime_status() == RuntimeStatus::Pending {
+        return call.status(&metadata, None);
+    }
+    let history = call.client().history(metadata.instance_id()).await?;
+    call.status(&metadata, Some(&view.events(&history.events)))
+}

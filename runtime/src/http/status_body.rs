@@ -1,0 +1,88 @@
+//! The status document of an instance, in the family's order of keys; ours follow.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::history_body::EventBody;
+use crate::client::OrchestrationMetadata;
+use crate::model::RuntimeStatus;
+
+/// What clients of the family read: `name`, `instanceId`, `runtimeStatus`, `input`, `customStatus`, `output`,
+/// `createdTime`, `lastUpdatedTime`, `historyEvents` if asked for; then `customStatusVersion`, and where there is one
+/// `version`, `tags`, `parked`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StatusBody<'a> {
+    name: &'a str,
+    instance_id: &'a str,
+    runtime_status: RuntimeStatus,
+    input: Option<Embedded<'a>>,
+    custom_status: Option<Embedded<'a>>,
+    output: Option<Output<'a>>,
+    created_time: String,
+    last_updated_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_events: Option<&'a [EventBody<'a>]>,
+    custom_status_version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parked: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Output<'a> {
+    Value(Embedded<'a>),
+    /// A failed instance has returned nothing; the family shows its message here.
+    Failure(String),
+}
+
+impl<'a> StatusBody<'a> {
+    pub(super) fn new(metadata: &'a OrchestrationMetadata, show_input: bool) -> Self {
+        let failure = metadata.failure_details().map(|details| Output::Failure(details.to_string()));
+        Self {
+            name: metadata.name(),
+            instance_id: metadata.instance_id().as_str(),
+            runtime_status: metadata.runtime_status(),
+            input: show_input.then(|| Embedded(metadata.serialized_input())),
+            custom_status: metadata.serialized_custom_status().map(Embedded),
+            output: failure.or_else(|| metadata.serialized_output().map(|text| Output::Value(Embedded(text)))),
+            created_time: time(metadata.created_at()),
+            last_updated_time: time(metadata.last_updated_at()),
+            history_events: None,
+            custom_status_version: metadata.custom_status_version(),
+            version: metadata.version(),
+            tags: metadata.tags(),
+            parked: metadata.parked_reason(),
+        }
+    }
+
+    pub(super) fn with_history(mut self, events: Option<&'a [EventBody<'a>]>) -> Self {
+        self.history_events = events;
+        self
+    }
+}
+
+/// The family cuts to seconds here.
+fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A stored JSON text as the value it is, letter by letter; a text that is no JSON as a string, so that one damaged
+/// value never hides the others.
+pub(super) struct Embedded<'a>(pub(super) &'a str);
+
+impl Serialize for Embedded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&RawValue>(self.0) {
+            Ok(raw) => raw.serialize(serializer),
+            Err(_) => serializer.serialize_str(self.0),
+        }
+    }
+}

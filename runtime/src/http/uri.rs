@@ -1,0 +1,166 @@
+//! Reading paths and queries: strictly, so that one text means one thing, and without a panic on any of them.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::time::Duration;
+
+use super::error::ApiError;
+
+/// What RFC 3986 lets stand unencoded everywhere.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Writes a text so that it is one segment of a path, or one value of a query.
+pub(super) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// Reads a segment of a path.
+pub(super) fn decode(text: &str) -> Result<String, ApiError> {
+    let bytes = text.as_bytes();
+    for (place, _) in text.match_indices('%') {
+        if !bytes.get(place + 1..place + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+            return Err(ApiError::bad_argument("a `%` in the URL is not followed by two hexadecimal digits"));
+        }
+    }
+    let decoded = percent_decode_str(text).decode_utf8();
+    Ok(decoded.map_err(|_| ApiError::bad_argument("the URL does not decode to UTF-8"))?.into_owned())
+}
+
+/// The parameters of a query. Names are compared without regard to case; of several values of a name the first counts,
+/// and an empty one is none.
+#[derive(Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(super) fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+        let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let decode = |text: &str| decode(&text.replace('+', "%20"));
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(name)?, decode(value)?))
+        };
+        Ok(Self(pairs.map(pair).collect::<Result<_, ApiError>>()?))
+    }
+
+    /// Every value of a name.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.0.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn get<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.all(name).next()
+    }
+
+    /// Every parameter, in the order of the query.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
+        match self.get(name) {
+            None => Ok(default),
+            Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+            Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+            Some(_) => Err(ApiError::bad_argument(format!("`{name}` is neither `true` nor `false`"))),
+        }
+    }
+
+    /// A time in seconds, with or without a fraction.
+    pub(super) fn seconds(&self, name: &str) -> Result<Option<Duration>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+        let wrong = || ApiError::bad_argument(format!("`{name}` is not a number of seconds"));
+        // What is longer than a duration can be is as good as the longest.
+        Ok(Some(Duration::try_from_secs_f64(seconds.ok_or_else(wrong)?).unwrap_or(Duration::MAX)))
+    }
+
+    /// An instant: RFC 3339, or the same without a zone (UTC), or a date.
+    pub(super) fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let wrong = || ApiError::bad_argument(format!("`{name}` is not a time such as 2026-01-31T12:00:00Z"));
+        parse_time(text).map(Some).ok_or_else(wrong)
+    }
+}
+
+fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    let zoned = |text: &str| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
+    let local = || text.parse::<NaiveDateTime>().ok().map(|time| time.and_utc());
+    let date = || text.parse::<NaiveDate>().ok().map(|date| date.and_time(NaiveTime::MIN).and_utc());
+    // A `+` that was not encoded arrives as a space.
+    zoned(text).or_else(local).or_else(date).or_else(|| zoned(&text.replace(' ', "+")))
+}
+
+/// The query as the log may hold it: what authorises is not in it, however it was written.
+pub(super) fn redacted(query: Option<&str>) -> String {
+    let Some(query) = query else { return String::new() };
+    let Ok(query) = Query::parse(Some(query)) else { return "(not readable)".to_owned() };
+    let shown = query.pairs().map(|(name, value)| {
+        let value = if name.trim().eq_ignore_ascii_case("code") { "REDACTED".to_owned() } else { encode(value) };
+        format!("{}={value}", encode(name))
+    });
+    shown.collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_comes_back() {
+        for text in ["order-1", "Zürich 7:50 %", "a/b?c#d&e=f+g", "😀", "..", "\u{0}"] {
+            assert_eq!(decode(&encode(text)).unwrap(), text);
+            let query = format!("x={}", encode(text));
+            assert_eq!(Query::parse(Some(&query)).unwrap().get("X"), Some(text));
+        }
+    }
+
+    #[test]
+    fn bad_encoding_is_refused() {
+        for text in ["%", "%4", "%zz", "a%2", "%%41", "%ff", "%c3%28", "%ed%a0%80"] {
+            assert!(decode(text).is_err(), "{text}");
+            assert!(Query::parse(Some(&format!("{text}=1"))).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_read() {
+        let query = Query::parse(Some("Top=5&x=&x=a+b&x=c%2Bd&flag=TRUE&t=1.5&none&=&bad=maybe&u=1e300")).unwrap();
+        assert_eq!(query.get("tOP"), Some("5"));
+        assert_eq!(query.all("x").collect::<Vec<_>>(), ["a b", "c+d"]);
+        assert!(query.flag("flag", false).unwrap() && query.flag("other", true).unwrap());
+        assert!(query.flag("bad", true).is_err() && query.seconds("bad").is_err() && query.time("bad").is_err());
+        assert_eq!(query.seconds("t").unwrap(), Some(Duration::from_millis(1500)));
+        assert_eq!(query.seconds("u").unwrap(), Some(Duration::MAX));
+        for wrong in ["t=-1", "t=NaN", "t=inf"] {
+            assert!(Query::parse(Some(wrong)).unwrap().seconds("t").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_in_the_forms_that_clients_send() {
+        let noon = "2026-01-31T12:00:00Z".parse::<DateTime<Utc>>().unwrap();
+        for text in [
+            "2026-01-31T12:00:00Z",
+            "2026-01-31T13:00:00+01:00",
+            "2026-01-31T13:00:00%2B01:00",
+            "2026-01-31T12:00:00",
+            "2026-01-31T12:00:00.000",
+        ] {
+            let query = Query::parse(Some(&format!("t={text}"))).unwrap();
+            assert_eq!(query.time("t").unwrap(), Some(noon), "{text}");
+        }
+        assert!(Query::parse(Some("t=2026-01-31")).unwrap().time("t").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_code_is_not_shown_however_it_is_written() {
+        for query in
+            ["code=s3cret", "a=1&CODE=s3cret", "c%6fde=s3cret", "code=%73%33cret", "+code+=s3cret&b", "code=s3cret%"]
+        {
+            let shown = redacted(Some(query));
+            assert!(!shown.contains("cret"), "{query}: {shown}");
+        }
+        assert_eq!(redacted(Some("a=b+c&code=x&top=5")), "a=b%20c&code=REDACTED&top=5");
+    }
+}
