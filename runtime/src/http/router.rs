@@ -19,6 +19,7 @@ use super::error::ApiError;
 use super::guard;
 use super::health;
 use super::limits::Places;
+use super::openapi;
 use super::options::Settings;
 use super::route::{Operation, Route};
 use super::routes::{control, purge, query, raise, restart, rewind, start, status};
@@ -91,6 +92,11 @@ impl Service {
             let text = format!("The URL has more than {} bytes.", limits.url_bytes);
             return Err(ApiError::new(StatusCode::URI_TOO_LONG, "UriTooLong", text));
         }
+        let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if head > limits.header_bytes {
+            let text = format!("The headers have more than {} bytes.", limits.header_bytes);
+            return Err(ApiError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeadersTooLarge", text));
+        }
         let route = Route::parse(&parts.method, path, &options.base_path)?;
         let query = Query::parse(query)?;
         let access = guard::admit(&self.settings, &route, &parts.headers, &query)?;
@@ -153,7 +159,7 @@ async fn handle(call: &Call<'_>, route: &Route, body: &[u8]) -> Result<Response,
         Route::Health => return Ok(health::alive()),
         Route::Ready => return health::ready(call.client()).await,
         Route::Start { function, id } => return start::start(call, function, id.as_deref(), body).await,
-        Route::OpenApi => return Err(ApiError::no_route()),
+        Route::OpenApi => return Ok(openapi::document(&call.service.settings.options)),
         Route::List => return query::list(call).await,
         Route::PurgeMany => return purge::purge_where(call).await,
         Route::Instance { id, operation } => (id, operation),
