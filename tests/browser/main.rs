@@ -172,6 +172,8 @@ async fn an_instance_that_the_server_does_not_know_is_forgotten() -> WebDriverRe
     server.kill();
     server.start_with_another_database();
     page.when("part('reserve_ticket', 'live').hidden && !part('reserve_ticket', 'fields').disabled").await?;
+    let forgotten = "The server does not know the instance that was followed here.";
+    assert_eq!(page.text("reserve_ticket", "error").await?, forgotten);
     assert_eq!(page.value("localStorage.length").await?, 0);
     page.expect_error("net::ERR_");
     page.expect_error("404");

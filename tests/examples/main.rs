@@ -1,5 +1,7 @@
 //! The examples as a newcomer meets them: as programs, with their arguments, their output and their files.
 
+mod http_server;
+
 use persevere_tests::example_program::{Folder, root};
 
 /// The cities of the log, in its order.

@@ -95,6 +95,7 @@ export class Card {
     this.#connection(true);
     this.part('live').hidden = true;
     this.part('fields').disabled = false;
+    this.#complain('The server does not know the instance that was followed here.');
   }
 
   #complain(text) {
