@@ -5,15 +5,20 @@ use thirtyfour::prelude::*;
 
 use crate::chromium::Chromium;
 
-/// Writes down what the card of `hello_cities` shows, however short it is there.
+/// Writes down what the bar's card and the countdown show, however short it is there.
 const RECORDER: &str = r"
-    window.seen = { bar: [], state: [], status: [], doing: [] };
+    window.seen = { bar: [], state: [], status: [], doing: [], countdown: [] };
     const add = (name, value) => { if (seen[name].at(-1) !== value) seen[name].push(value); };
+    const part = (card, name) => document.querySelector(`#${card} [data-part=${name}]`);
+    const visible = (element) => element && !element.closest('[hidden]');
     new MutationObserver(() => {
-        const part = (name) => document.querySelector(`#hello_cities [data-part=${name}]`);
-        if (!part('live') || part('live').hidden) return;
-        for (const name of ['state', 'status', 'doing']) add(name, part(name).textContent);
-        add('bar', part('bar').value);
+        const bar = part('hello_cities', 'bar');
+        if (visible(bar)) {
+            add('bar', bar.value);
+            for (const name of ['state', 'status', 'doing']) add(name, part('hello_cities', name).textContent);
+        }
+        const countdown = part('reserve_ticket', 'countdown');
+        if (visible(countdown)) add('countdown', countdown.textContent);
     }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 ";
 
