@@ -39,12 +39,12 @@ async fn the_bar_moves_through_every_city() -> WebDriverResult<()> {
     assert_eq!(server.greeted(), ["Tokyo", "Seattle", "London"]);
 
     // Nothing is asked for twice: the start, and one stream.
+    let base = "/runtime/webhooks/durabletask";
+    assert_eq!(page.value("seen.fetched").await?, json!([format!("{base}/orchestrators/hello_cities")]));
     let paths =
         page.value("performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)").await?;
-    let calls = paths.as_array().unwrap().iter().filter_map(|path| path.as_str()?.split_once("durabletask/"));
-    let calls: Vec<_> = calls.map(|(_, call)| call).collect();
-    let stream = format!("instances/{}/customStatus/stream", page.text("hello_cities", "instance").await?);
-    assert_eq!(calls, ["orchestrators/hello_cities", &stream]);
+    let stream = format!("{base}/instances/{}/customStatus/stream", page.text("hello_cities", "instance").await?);
+    assert_eq!(paths.as_array().unwrap().iter().filter(|path| **path == stream).count(), 1, "{paths:#}");
     page.end().await
 }
 

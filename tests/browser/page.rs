@@ -5,21 +5,25 @@ use thirtyfour::prelude::*;
 
 use crate::chromium::Chromium;
 
-/// Writes down what the bar's card and the countdown show, however short it is there.
+/// Writes down what the bar's card and the countdown show, however short it is there, and what the page fetches.
 const RECORDER: &str = r"
-    window.seen = { bar: [], state: [], status: [], doing: [], countdown: [] };
-    const add = (name, value) => { if (seen[name].at(-1) !== value) seen[name].push(value); };
-    const part = (card, name) => document.querySelector(`#${card} [data-part=${name}]`);
-    const visible = (element) => element && !element.closest('[hidden]');
-    new MutationObserver(() => {
-        const bar = part('hello_cities', 'bar');
-        if (visible(bar)) {
-            add('bar', bar.value);
-            for (const name of ['state', 'status', 'doing']) add(name, part('hello_cities', name).textContent);
-        }
-        const countdown = part('reserve_ticket', 'countdown');
-        if (visible(countdown)) add('countdown', countdown.textContent);
-    }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    {
+        window.seen = { bar: [], state: [], status: [], doing: [], countdown: [], fetched: [] };
+        const add = (name, value) => { if (seen[name].at(-1) !== value) seen[name].push(value); };
+        const part = (card, name) => document.querySelector(`#${card} [data-part=${name}]`);
+        const visible = (element) => element && !element.closest('[hidden]');
+        const ask = window.fetch;
+        window.fetch = (url, options) => { seen.fetched.push(url); return ask(url, options); };
+        new MutationObserver(() => {
+            const bar = part('hello_cities', 'bar');
+            if (visible(bar)) {
+                add('bar', bar.value);
+                for (const name of ['state', 'status', 'doing']) add(name, part('hello_cities', name).textContent);
+            }
+            const countdown = part('reserve_ticket', 'countdown');
+            if (visible(countdown)) add('countdown', countdown.textContent);
+        }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    }
 ";
 
 /// Calls back as soon as the condition holds: looked at now, and after each change of the document.
