@@ -90,12 +90,12 @@ pub(super) fn admit(
     headers: &HeaderMap,
     query: &Query,
 ) -> Result<Access, ApiError> {
+    if route.is_public() {
+        return Ok(Access::of_program(settings, Scopes::NONE));
+    }
     if settings.options.keys.is_empty() {
         refuse_foreign_pages(settings, headers)?;
         return Ok(Access::Open);
-    }
-    if route.is_public() {
-        return Ok(Access::of_program(settings, Scopes::NONE));
     }
     let mut refusal = None;
     for secret in credentials(headers, query) {
