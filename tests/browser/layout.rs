@@ -13,6 +13,11 @@ use crate::server::Server;
 /// Set, the picture in docs/images is taken anew.
 const PICTURE: &str = "PERSEVERE_PICTURE";
 
+/// The texts that do not fit into their element.
+const CLIPPED: &str = "[...document.querySelectorAll('button, h2, p, code')]
+    .filter((part) => part.clientWidth > 0 && part.scrollWidth > part.clientWidth + 1)
+    .map((part) => part.textContent)";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_fits() -> WebDriverResult<()> {
     let server = Server::start();
@@ -29,26 +34,28 @@ async fn the_page_fits() -> WebDriverResult<()> {
         let shot = page.browser.find(By::Tag("body")).await?.screenshot_as_png().await?;
         let folder = root().join("docs/images");
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("http_server.png"), picture::with_a_palette(&shot)).unwrap();
+        let small = picture::with_a_palette(&shot);
+        assert!(small.len() < 150 * 1024, "{} bytes are much for a README", small.len());
+        fs::write(folder.join("http_server.png"), small).unwrap();
     }
     for scheme in ["light", "dark"] {
         for width in [360, 768, 1440] {
             show(&page, scheme, width, 1).await?;
             let wide = page.value("document.documentElement.scrollWidth").await?;
             assert!(wide.as_u64().unwrap() <= width, "{wide} wide at {width}, {scheme}");
-            let clipped = "[...document.querySelectorAll('button, h2, p, code')].filter((part) => part.scrollWidth > part.clientWidth + 1 && part.clientWidth > 0).map((part) => part.textContent)";
-            assert_eq!(page.value(clipped).await?, json!([]), "cut off at {width}, {scheme}");
+            assert_eq!(page.value(CLIPPED).await?, json!([]), "cut off at {width}, {scheme}");
         }
     }
     page.end().await
 }
 
-/// Shows it as a display of this width and scale, in dots for one pixel, would.
+/// Shows it as on a display of this width, with so many dots for one pixel, and without motion.
 async fn show(page: &Page, scheme: &str, width: u64, scale: u8) -> WebDriverResult<()> {
     let cdp = page.browser.cdp();
     let size = json!({ "width": width, "height": 1600, "deviceScaleFactor": scale, "mobile": false });
     cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await?;
-    let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+    let features = [("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")];
+    let media = json!({ "features": features.map(|(name, value)| json!({ "name": name, "value": value })) });
     cdp.send_raw("Emulation.setEmulatedMedia", media).await?;
     Ok(())
 }
