@@ -1,3 +1,4 @@
 //! Whole-system tests of persevere: what they share.
 
 pub mod crash;
+pub mod example_program;
