@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 
 use crate::attr::Kind;
 use crate::errors::Errors;
@@ -20,18 +20,11 @@ use crate::lints::{Allowed, Linter, OURS};
 pub(crate) use crate::tokens::respan;
 use crate::tokens::{is_punct, is_word, list, nested_item, regroup, word};
 
-/// A `path::call(` in the text.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    pub(crate) marker: String,
-    pub(crate) line: u32,
-    pub(crate) column: u32,
-}
-
 /// A body, rewritten.
 pub(crate) struct Rewritten {
     pub(crate) body: Group,
-    pub(crate) calls: Vec<Call>,
+    /// Each `path::call(` in its text: the last word before `::call`, line and column.
+    pub(crate) calls: Vec<String>,
 }
 
 /// Rewrites the body of a function.
@@ -87,7 +80,7 @@ struct Pass<'a> {
     check_awaits: bool,
     /// Whether an await has been checked, so that the trait must be in scope.
     checked: bool,
-    calls: Vec<Call>,
+    calls: Vec<String>,
     /// Locals whose value a lint has refused: to await them is no second mistake.
     refused: BTreeSet<String>,
     linter: Linter<'a>,
@@ -236,7 +229,7 @@ impl Pass<'_> {
         }
         if let Some(marker) = word(tokens.get(at - 3)) {
             let (line, column) = position(marker.span());
-            self.calls.push(Call { marker: crate::attr::plain_name(marker), line, column });
+            self.calls.push(format!("{}:{line}:{column}", crate::attr::plain_name(marker)));
         }
     }
 }
@@ -347,11 +340,4 @@ fn position(span: Span) -> (u32, u32) {
     }
     let span = span.unwrap();
     (u32::try_from(span.line()).unwrap_or(u32::MAX), u32::try_from(span.column()).unwrap_or(u32::MAX))
-}
-
-impl ToTokens for Call {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { marker, line, column } = self;
-        tokens.extend(quote!(marker: #marker, line: #line, column: #column));
-    }
 }

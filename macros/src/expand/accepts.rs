@@ -8,23 +8,20 @@ use syn::spanned::Spanned;
 use crate::model::Callable;
 use crate::rewrite::{respan, split_inner_attributes};
 
-/// The implementations that say what is accepted.
-pub(super) fn accepts(callable: &Callable) -> TokenStream {
-    let Callable { marker, events, rt, .. } = callable;
-    match events {
-        None => quote!(impl<__E: #rt::ExternalEvent> #rt::Accepts<__E> for #marker {}),
-        Some(events) => {
-            let checked = events.iter().map(|event| {
-                let rt = respan(rt.clone(), event.span());
-                quote_spanned!(event.span()=> #rt::is_event::<#event>();)
-            });
-            let accepted = events.iter().map(|event| {
-                let rt = respan(rt.clone(), event.span());
-                quote_spanned!(event.span()=> impl #rt::Accepts<#event> for #marker {})
-            });
-            quote!(fn __events() { #(#checked)* } #(#accepted)*)
-        }
-    }
+/// The type that says what is accepted, and the implementations for single events.
+pub(super) fn accepts(callable: &Callable) -> (TokenStream, TokenStream) {
+    let Callable { function, marker, events, rt, .. } = callable;
+    let Some(events) = events else { return (quote!(#rt::AnyEvent), TokenStream::new()) };
+    let above = super::above(function);
+    let checked = events.iter().map(|event| {
+        let rt = respan(rt.clone(), event.span());
+        quote_spanned!(event.span()=> #rt::is_event::<#event>();)
+    });
+    let accepted = events.iter().map(|event| {
+        let rt = respan(rt.clone(), event.span());
+        quote_spanned!(event.span()=> #above impl #rt::Accepts<#event> for #marker {})
+    });
+    (quote!(#rt::ListedEvents), quote!(#above const _: () = { fn __events() { #(#checked)* } }; #(#accepted)*))
 }
 
 /// The body, with each `path::wait(..)` followed by the check of what is waited for. The check is by type: a `wait` that

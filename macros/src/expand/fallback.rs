@@ -29,8 +29,8 @@ pub(crate) fn expand(sketch: &Sketch, errors: &mut Errors) -> TokenStream {
 /// The stub alone.
 pub(crate) fn declare(sketch: &Sketch) -> TokenStream {
     let type_item = super::marker(&sketch.function, &sketch.marker);
-    let items = super::hidden(&sketch.function, &stub(sketch));
-    quote!(#type_item #items)
+    let (above, stub) = (super::above(&sketch.function), stub(sketch));
+    quote!(#type_item #above const _: () = { #stub };)
 }
 
 fn stub(sketch: &Sketch) -> TokenStream {
@@ -48,7 +48,7 @@ fn stub(sketch: &Sketch) -> TokenStream {
             #[allow(unused_variables)]
             impl #marker {
                 #vis fn call(#ctx: &#rt::Context, #(#parameters),*) -> #rt::ActivityCall<#marker> {
-                    #rt::call_activity::<#marker>(#ctx, #rt::encode_none())
+                    #rt::call_declared_activity::<#marker>(#ctx, #rt::encode((), ()))
                 }
             }
         };
@@ -73,16 +73,16 @@ fn stub(sketch: &Sketch) -> TokenStream {
                 #rt::diagram(Self::SKELETON)
             }
             #vis fn start(client: &#rt::Client, #(#parameters),*) -> #rt::StartOrchestration<#marker> {
-                #rt::start::<#marker>(client, #rt::encode_none())
+                #rt::start_declared::<#marker>(client, #rt::encode((), ()))
             }
             #vis fn call(#ctx: &#rt::Context, #(#parameters),*) -> #rt::SubOrchestrationCall<#marker> {
-                #rt::call_orchestrator::<#marker>(#ctx, #rt::encode_none())
+                #rt::call_declared_orchestrator::<#marker>(#ctx, #rt::encode((), ()))
             }
             #vis fn start_detached(#ctx: &#rt::Context, #(#parameters),*) -> #rt::DetachedStart {
-                #rt::start_detached::<#marker>(#ctx, #rt::encode_none())
+                #rt::start_declared_detached::<#marker>(#ctx, #rt::encode((), ()))
             }
             #vis fn continue_as_new(#ctx: &#rt::Context, #(#parameters),*) -> #rt::ContinueAsNew<#marker> {
-                #rt::continue_as_new::<#marker>(#ctx, #rt::encode_none())
+                #rt::continue_as_declared::<#marker>(#ctx, #rt::encode((), ()))
             }
         }
     }
