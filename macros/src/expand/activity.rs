@@ -8,7 +8,7 @@ use crate::model::Callable;
 use crate::rewrite::respan;
 
 pub(crate) fn expand(callable: &Callable) -> TokenStream {
-    let (function, beside) = (&callable.function, beside(callable));
+    let (function, beside) = (callable.function.with_body(&callable.function.body), beside(callable));
     quote!(#function #beside)
 }
 

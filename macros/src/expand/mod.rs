@@ -8,7 +8,7 @@ use syn::{Ident, Type};
 use crate::attr::{Kind, Options};
 use crate::check;
 use crate::errors::Errors;
-use crate::input::Function;
+use crate::input::{self, Function};
 use crate::model::Callable;
 use crate::rewrite::respan;
 
@@ -25,7 +25,7 @@ pub(crate) mod service;
 pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
     let options = Options::parse(kind, options, &mut errors);
-    let expanded = match syn::parse2::<Function>(item.clone()) {
+    let expanded = match input::function(item.clone()) {
         Err(_) => {
             let attribute = kind.attribute();
             errors.push(first_token(&item), format!("`{attribute}` goes on an async function"));

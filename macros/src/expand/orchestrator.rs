@@ -6,14 +6,16 @@ use syn::spanned::Spanned;
 
 use crate::attr::{Kind, hidden};
 use crate::errors::Errors;
-use crate::input::Function;
 use crate::model::Callable;
 use crate::rewrite::{self, respan};
+use crate::tokens::{self, Token};
 
 pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     let Callable { function, marker, context, rt, .. } = callable;
-    let checked = Function { body: super::accepts::check_waits(callable), ..function.clone() };
-    let rewritten = rewrite::body(Kind::Orchestrator, &checked, &callable.rt, &callable.allowed, errors);
+    let tokens = tokens::list(function.body.stream());
+    let checked = super::accepts::check_waits(callable).map(|body| tokens::list(body.stream()));
+    let body = checked.as_ref().unwrap_or(&tokens);
+    let rewritten = rewrite::body(Kind::Orchestrator, function, body, rt, &callable.allowed, errors);
     let rewritten_function = function.with_body(&rewritten.body);
     let type_item = super::marker(function, marker);
     let above = super::above(function);
@@ -22,7 +24,7 @@ pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     let context = quote_spanned!(context.span()=> type Context = #context;);
     let definition = definition(callable, &rewritten.calls);
     let methods = methods(callable, &DEFINED, &super::inputs(callable));
-    let structure = structure(callable);
+    let structure = structure(callable, &tokens);
     quote! {
         #rewritten_function
         #type_item
@@ -106,10 +108,10 @@ fn methods(callable: &Callable, through: &Through, inputs: &TokenStream) -> Toke
 }
 
 /// What the macro sees in the body, for the reader and for tests.
-fn structure(callable: &Callable) -> TokenStream {
+fn structure(callable: &Callable, body: &[Token]) -> TokenStream {
     let Callable { function, name, version, rt, .. } = callable;
     let vis = &function.vis;
-    let skeleton = crate::skeleton::skeleton(name, version, &function.body);
+    let skeleton = crate::skeleton::skeleton(name, version, body);
     quote! {
         /// The durable operations in its body, in order and nested, one a line.
         #vis const SKELETON: &'static #rt::core::primitive::str = #skeleton;

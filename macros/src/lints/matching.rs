@@ -1,10 +1,10 @@
 //! Whether what the user wrote is meant by a pattern of the catalogue.
 
-use proc_macro2::{Delimiter, TokenTree};
+use proc_macro2::Delimiter;
 
 use super::catalogue::{CATALOGUE, Call, Lint, Pattern};
 use super::path::{Arguments, Follows, Path};
-use crate::tokens::{is_group, is_punct, word};
+use crate::tokens::{Token, is_group, is_punct, word};
 
 /// The check that means that path. `words` are its words with imports of the body resolved.
 pub(crate) fn path(words: &[String], path: &Path) -> Option<&'static Lint> {
@@ -12,7 +12,7 @@ pub(crate) fn path(words: &[String], path: &Path) -> Option<&'static Lint> {
 }
 
 /// The check that means the method called at that `.`.
-pub(crate) fn method(tokens: &[TokenTree], at: usize) -> Option<&'static Lint> {
+pub(crate) fn method(tokens: &[Token], at: usize) -> Option<&'static Lint> {
     let name = word(tokens.get(at + 1)).filter(|_| is_punct(tokens.get(at), '.'))?;
     if !is_group(tokens.get(at + 2), Delimiter::Parenthesis) {
         return None;

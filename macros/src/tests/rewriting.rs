@@ -8,6 +8,7 @@ use crate::errors::Errors;
 use crate::input::Function;
 use crate::lints::Allowed;
 use crate::rewrite;
+use crate::tokens::list;
 
 /// Rewrites the inside of a body, without the import, and gives the messages.
 fn rewritten(body: TokenStream, check_awaits: bool) -> (String, Vec<String>, Vec<String>) {
@@ -15,7 +16,14 @@ fn rewritten(body: TokenStream, check_awaits: bool) -> (String, Vec<String>, Vec
     assert!(check_awaits || allowed.insert("foreign_await"));
     let mut errors = Errors::new();
     let function = function(quote!({ #body }));
-    let rewritten = rewrite::body(Kind::Orchestrator, &function, &quote!(::p::__rt), &allowed, &mut errors);
+    let rewritten = rewrite::body(
+        Kind::Orchestrator,
+        &function,
+        &list(function.body.stream()),
+        &quote!(::p::__rt),
+        &allowed,
+        &mut errors,
+    );
     let import = quote!(
         #[allow(unused_imports)]
         use ::p::__rt::AwaitCheck as _;
@@ -27,7 +35,7 @@ fn rewritten(body: TokenStream, check_awaits: bool) -> (String, Vec<String>, Vec
 }
 
 fn function(body: TokenStream) -> Function {
-    syn::parse2(quote!(async fn f(ctx: Cx) #body)).expect("a function")
+    crate::input::function(quote!(async fn f(ctx: Cx) #body)).expect("a function")
 }
 
 fn check(body: TokenStream, expected: TokenStream) {
@@ -218,7 +226,14 @@ fn what_a_lint_refused_is_no_second_mistake_when_it_is_awaited() {
 fn the_import_follows_inner_attributes_and_is_left_out_where_nothing_needs_it() {
     let rewrite = |body: TokenStream| {
         let (function, allowed, mut errors) = (function(body), Allowed::default(), Errors::new());
-        let rewritten = rewrite::body(Kind::Orchestrator, &function, &quote!(::p::__rt), &allowed, &mut errors);
+        let rewritten = rewrite::body(
+            Kind::Orchestrator,
+            &function,
+            &list(function.body.stream()),
+            &quote!(::p::__rt),
+            &allowed,
+            &mut errors,
+        );
         let text = rewritten.body.stream().to_string();
         assert!(errors.into_messages().is_empty());
         text
