@@ -41,6 +41,7 @@ pub(crate) fn body(
         check_awaits: allowed.checks_awaits(),
         checked: false,
         calls: Vec::new(),
+        parsed: true,
         refused: BTreeSet::new(),
         linter: Linter::new(kind, function, tokens, allowed),
         errors,
@@ -80,6 +81,8 @@ struct Pass<'a> {
     /// Whether an await has been checked, so that the trait must be in scope.
     checked: bool,
     calls: Vec<String>,
+    /// Whether the compiler has parsed these tokens already: all but the arguments of macros and attributes.
+    parsed: bool,
     /// Locals whose value a lint has refused: to await them is no second mistake.
     refused: BTreeSet<String>,
     linter: Linter<'a>,
@@ -100,6 +103,10 @@ impl Pass<'_> {
                 out.extend(tokens[at..at + item].iter().map(Token::original));
                 at += item;
                 continue;
+            }
+            if self.parsed && is_half_typed(tokens, at) {
+                changed = true;
+                break;
             }
             self.linter.look(tokens, at, self.errors);
             if let Some(taken) = self.replacement(tokens, at, &statement, &mut out) {
@@ -124,7 +131,11 @@ impl Pass<'_> {
     /// The group at `at` rewritten, or `None` if nothing in it changes.
     fn group(&mut self, tokens: &[Token], at: usize, group: &tokens::Group) -> Option<Group> {
         let place = self.linter.enter(tokens, at);
+        let parsed = self.parsed;
+        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        self.parsed &= !is_punct(before, '!') && !is_punct(before, '#');
         let stream = self.tokens(group.tokens(), Branches::of(&tokens[..at]));
+        self.parsed = parsed;
         self.linter.leave(place);
         Some(regroup(group.original(), stream?))
     }
@@ -298,6 +309,12 @@ fn ends_statement(tokens: &[Token], at: usize) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a member is missing at the end: `ctx.`. The compiler has read the item before the macro does, and has said so
+/// already, at the closing bracket. A rewritten group has no place of its own for that, so there it would say it again.
+fn is_half_typed(tokens: &[Token], at: usize) -> bool {
+    at + 1 == tokens.len() && is_punct(tokens.get(at), '.') && at > 0 && !is_punct(tokens.get(at - 1), '.')
 }
 
 /// The names that a `let` statement gives to its value.

@@ -134,6 +134,10 @@ proptest! {
         let _ = errors.into_messages();
         let (mut before, mut after) = (Vec::new(), Vec::new());
         flat(body, &mut before);
+        // What is half typed at an end has been reported already, and is left out.
+        let ends = |at: usize| before.get(at + 1).is_none_or(|next| next == "close");
+        let before: Vec<_> =
+            before.iter().enumerate().filter(|(at, token)| *token != "." || !ends(*at)).map(|(_, token)| token.clone()).collect();
         flat(rewritten.body.stream(), &mut after);
         prop_assert!(is_subsequence(&before, &after), "{before:?} is not kept in {after:?}");
         prop_assert!(after.len() >= before.len());

@@ -67,7 +67,9 @@ fn every_await_is_checked_wherever_it_stands() {
 
 #[test]
 fn a_body_that_does_not_parse_is_rewritten_all_the_same() {
-    check(quote!(let x = = y.await; foo(;) z.), quote!(let x = = y.__durable().await; foo(;) z.));
+    check(quote!(let x = = y.await; foo(;) z. w), quote!(let x = = y.__durable().await; foo(;) z. w));
+    // Of a range without an end the dots stay.
+    check_same(quote!(let x = list[1..]; 1..));
 }
 
 #[test]
