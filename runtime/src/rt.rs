@@ -1,6 +1,7 @@
 //! What generated code calls: the only path that the macros name. No part of the public interface.
 
 pub use core;
+pub use core::marker::PhantomData;
 pub use core::option::Option::{None, Some};
 pub use core::pin::pin;
 pub use core::result::Result::{Err, Ok};

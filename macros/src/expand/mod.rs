@@ -1,7 +1,7 @@
 //! From valid input to code. Little is generated: what can be a generic helper of the library is one.
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use proc_macro2::{Literal, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
@@ -118,12 +118,15 @@ fn inputs(callable: &Callable) -> TokenStream {
     quote!((#(#names,)*))
 }
 
-/// How the inputs are stored, as a tuple. What cannot be stored fails at its type, as the user wrote it.
+/// How the inputs are stored, as a tuple. What cannot be stored fails at its parameter, from the name to the type's end.
 fn stored(callable: &Callable) -> TokenStream {
     let parameters = callable.inputs.iter().map(|input| {
         let (ty, name) = (&input.ty, crate::attr::plain_name(&input.ident));
-        let rt = respan(callable.rt.clone(), ty.span());
-        quote_spanned!(ty.span()=> #rt::parameter::<#ty>(#name))
+        let rt = respan(callable.rt.clone(), input.ident.span());
+        let of = quote_spanned!(input.ident.span()=> #rt::PhantomData::<);
+        let last = ty.to_token_stream().into_iter().last().map_or(input.ident.span(), |last| last.span());
+        let end = quote_spanned!(last=> >);
+        quote!(#rt::parameter(#name, #of #ty #end))
     });
     quote!((#(#parameters,)*))
 }
@@ -139,11 +142,18 @@ fn outcome_types(rt: &TokenStream, output: &Type) -> TokenStream {
 
 /// Has the loader add the item to what `auto_register` finds.
 fn link(rt: &TokenStream, marker: &Ident) -> TokenStream {
+    let [windows, apple, others] = [".CRT$XCU", "__DATA,__mod_init_func,mod_init_funcs", ".init_array"].map(text);
+    let (vendor, c) = (text("apple"), text("C"));
     quote! {
         #[used]
-        #[cfg_attr(windows, unsafe(link_section = ".CRT$XCU"))]
-        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs"))]
-        #[cfg_attr(not(any(windows, target_vendor = "apple")), unsafe(link_section = ".init_array"))]
-        static __LINK: extern "C" fn() = #rt::link::<#marker, _>;
+        #[cfg_attr(windows, unsafe(link_section = #windows))]
+        #[cfg_attr(target_vendor = #vendor, unsafe(link_section = #apple))]
+        #[cfg_attr(not(any(windows, target_vendor = #vendor)), unsafe(link_section = #others))]
+        static __LINK: extern #c fn() = #rt::link::<#marker, _>;
     }
+}
+
+/// A string. In `quote!` itself it would be parsed anew each time.
+fn text(text: &str) -> Literal {
+    Literal::string(text)
 }

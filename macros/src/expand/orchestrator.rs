@@ -82,24 +82,31 @@ fn methods(callable: &Callable, through: &Through, inputs: &TokenStream) -> Toke
     let parameters = super::parameters(callable);
     let [ctx, client] = ["ctx", "client"].map(|name| Ident::new(name, hidden()));
     let [start, call, start_detached, continue_as_new] = through.map(|name| Ident::new(name, hidden()));
+    let [nothing, called, detached, anew] = [
+        "",
+        " Calls it as a sub-orchestration.",
+        " Starts it from an orchestrator, which does not wait for it.",
+        " Ends this execution and goes on with it from the start, with that input and a new history.",
+    ]
+    .map(super::text);
     quote! {
         #(#docs)*
         #vis fn start(#client: &#rt::Client, #parameters) -> #rt::StartOrchestration<#marker> {
             #rt::#start(#client, #inputs)
         }
         #(#docs)*
-        ///
-        /// Calls it as a sub-orchestration.
+        #[doc = #nothing]
+        #[doc = #called]
         #[track_caller]
         #vis fn call(#ctx: &#rt::Context, #parameters) -> #rt::SubOrchestrationCall<#marker> {
             #rt::#call(#ctx, #inputs)
         }
-        /// Starts it from an orchestrator, which does not wait for it.
+        #[doc = #detached]
         #[track_caller]
         #vis fn start_detached(#ctx: &#rt::Context, #parameters) -> #rt::DetachedStart {
             #rt::#start_detached::<#marker>(#ctx, #inputs)
         }
-        /// Ends this execution and goes on with it from the start, with that input and a new history.
+        #[doc = #anew]
         #[track_caller]
         #vis fn continue_as_new(#ctx: &#rt::Context, #parameters) -> #rt::ContinueAsNew<#marker> {
             #rt::#continue_as_new(#ctx, #inputs)
@@ -112,10 +119,13 @@ fn structure(callable: &Callable, body: &[Token]) -> TokenStream {
     let Callable { function, name, version, rt, .. } = callable;
     let vis = &function.vis;
     let skeleton = crate::skeleton::skeleton(name, version, body);
+    let [lines, chart] =
+        [" The durable operations in its body, in order and nested, one a line.", " The same as a Mermaid flowchart."]
+            .map(super::text);
     quote! {
-        /// The durable operations in its body, in order and nested, one a line.
+        #[doc = #lines]
         #vis const SKELETON: &'static #rt::core::primitive::str = #skeleton;
-        /// The same as a Mermaid flowchart.
+        #[doc = #chart]
         #vis fn diagram() -> #rt::String {
             #rt::diagram(Self::SKELETON)
         }

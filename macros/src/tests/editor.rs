@@ -63,7 +63,7 @@ fn the_users_documentation_stands_on_what_is_called() {
     let orchestrator = documented(Kind::Orchestrator, "ctx: Cx, city: String");
     assert!(orchestrator.contains(&format!("{docs} fn start (client")), "{orchestrator}");
     assert!(
-        orchestrator.contains(&format!("{docs} # [doc = r\"\"] # [doc = r\" Calls it as a sub-orchestration.\"]")),
+        orchestrator.contains(&format!("{docs} # [doc = \"\"] # [doc = \" Calls it as a sub-orchestration.\"]")),
         "{orchestrator}"
     );
 }

@@ -1,5 +1,7 @@
 //! The inputs of an orchestrator or an activity: a tuple, and how each of its values is stored and read.
 
+use std::marker::PhantomData;
+
 use super::Payload;
 use crate::model::json::{DecodeError, EncodeError, JsonText};
 
@@ -15,8 +17,9 @@ pub struct Parameter<T> {
     decode: fn(&JsonText) -> Result<T, DecodeError>,
 }
 
-/// A parameter of that name.
-pub const fn parameter<T: Payload>(name: &'static str) -> Parameter<T> {
+/// A parameter of that name and type. Of a type that cannot be stored the compiler shows the second argument, which
+/// generated code writes at the place of the whole parameter.
+pub const fn parameter<T: Payload>(name: &'static str, _: PhantomData<T>) -> Parameter<T> {
     Parameter { name, encode: T::__encode, decode: T::__decode }
 }
 
@@ -149,8 +152,8 @@ mod tests {
     #[test]
     fn one_input_is_its_value_several_are_an_array_none_is_null() {
         assert_eq!(encode((), ()).unwrap().as_str(), "null");
-        assert_eq!(encode((vec![1, 2],), (parameter("a"),)).unwrap().as_str(), "[1,2]");
-        let parameters = || (parameter("a"), parameter("b"));
+        assert_eq!(encode((vec![1, 2],), (parameter("a", PhantomData),)).unwrap().as_str(), "[1,2]");
+        let parameters = || (parameter("a", PhantomData), parameter("b", PhantomData));
         let several = encode(("a\"b".to_owned(), None::<u8>), parameters()).unwrap();
         assert_eq!(several.as_str(), r#"["a\"b",null]"#);
         assert_eq!(Inputs::decode(&several, &parameters()), Ok(("a\"b".to_owned(), None::<u8>)));
@@ -159,24 +162,24 @@ mod tests {
     #[test]
     fn an_input_that_cannot_be_encoded_is_the_error_of_the_whole() {
         let bad = || BTreeMap::from([((1, 2), 3)]);
-        assert!(encode((bad(),), (parameter("a"),)).is_err());
-        assert!(encode((1, bad()), (parameter("a"), parameter("b"))).is_err());
+        assert!(encode((bad(),), (parameter("a", PhantomData),)).is_err());
+        assert!(encode((1, bad()), (parameter("a", PhantomData), parameter("b", PhantomData))).is_err());
     }
 
     #[test]
     fn foreign_callers_may_leave_out_optional_inputs_at_the_end() {
-        let optional = (parameter::<u8>("a"), parameter::<Option<u8>>("b"));
+        let optional = (parameter::<u8>("a", PhantomData), parameter::<Option<u8>>("b", PhantomData));
         assert_eq!(Inputs::decode(&text("[1]"), &optional), Ok((1_u8, None::<u8>)));
-        let all = (parameter::<u8>("a"), parameter::<u8>("b"));
+        let all = (parameter::<u8>("a", PhantomData), parameter::<u8>("b", PhantomData));
         let error = <(u8, u8)>::decode(&text("[1]"), &all).unwrap_err();
         assert!(error.0.starts_with("parameter `b`: "), "{error}");
-        assert_eq!(Inputs::decode(&text("null"), &(parameter("a"),)), Ok((None::<u8>,)));
+        assert_eq!(Inputs::decode(&text("null"), &(parameter("a", PhantomData),)), Ok((None::<u8>,)));
         assert_eq!(<()>::decode(&text("\"whatever\""), &()), Ok(()));
     }
 
     #[test]
     fn inputs_of_another_shape_are_refused() {
-        let two = (parameter::<u8>("a"), parameter::<u8>("b"));
+        let two = (parameter::<u8>("a", PhantomData), parameter::<u8>("b", PhantomData));
         assert!(<(u8, u8)>::decode(&text("{\"a\":1}"), &two).is_err());
         let error = <(u8, u8)>::decode(&text("[1,2,3]"), &two).unwrap_err();
         assert_eq!(error.0, "the input has 3 values, and the code takes 2");
