@@ -115,12 +115,12 @@ impl<'a> Linter<'a> {
         if self.place.vouched {
             return;
         }
-        if let Some(path) = Path::at(tokens, at) {
-            if let Some(lint) = self.scope.resolve(&path).and_then(|words| matching::path(&words, &path)) {
-                let bang = if path.follows == path::Follows::Macro { "!" } else { "" };
-                let written = originals(&tokens[at..at + path.tokens]);
-                self.found(lint, &format!("{}{bang}", path.text()), written, errors);
-            }
+        if let Some(path) = Path::at(tokens, at)
+            && let Some(lint) = self.scope.resolve(&path).and_then(|words| matching::path(&words, &path))
+        {
+            let bang = if path.follows == path::Follows::Macro { "!" } else { "" };
+            let written = originals(&tokens[at..at + path.tokens]);
+            self.found(lint, &format!("{}{bang}", path.text()), written, errors);
         }
         if let Some(lint) = matching::method(tokens, at) {
             let name = tokens[at + 1].original();
