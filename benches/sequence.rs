@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use persevere::Client;
 use persevere::model::CommitBatch;
 
+use crate::process::processor_seconds;
 use crate::raw::write_turns;
 use crate::report::Figure;
 use crate::samples::Samples;
@@ -52,9 +53,11 @@ pub(crate) async fn memory(bench: &mut Bench, size: Size) -> Outcome {
     let count = size.count.unwrap_or(bench.scale.pick(100_000, 40_000, 200));
     let bar = progress::bar("sequence in memory", count);
     let stage = Stage::open(&bench.disk, StoreKind::Memory).await?;
-    let (mut rates, mut times) = (Samples::default(), Samples::default());
+    let (mut rates, mut times, mut processor) = (Samples::default(), Samples::default(), Samples::default());
     for _ in 0..ROUNDS {
+        let before = processor_seconds();
         let (rate, round) = hello_many(stage.client(), count.div_ceil(ROUNDS), size.in_flight, &bar).await?;
+        processor.push(microseconds_each(before, round.len()));
         rates.push(rate);
         times.extend(round);
     }
@@ -62,6 +65,7 @@ pub(crate) async fn memory(bench: &mut Bench, size: Size) -> Outcome {
     stage.close().await?;
     let figure = Figure::new("sequence", StoreKind::Memory, rates.median(), "orchestrations/s");
     bench.report.add(&figure.at_least(MEMORY_GOAL).times(&times))?;
+    bench.report.add(&processor_time(StoreKind::Memory, &processor))?;
     Ok(())
 }
 
@@ -72,10 +76,12 @@ async fn sqlite(bench: &mut Bench, size: Size) -> Outcome {
     let turns = recorded(bench, chunk, size.in_flight, &bar).await?;
     let stage = Stage::open(&bench.disk, StoreKind::Sqlite).await?;
     let (mut rates, mut limits, mut shares) = (Samples::default(), Samples::default(), Samples::default());
-    let (mut times, mut batches) = (Samples::default(), Samples::default());
+    let (mut times, mut batches, mut processor) = (Samples::default(), Samples::default(), Samples::default());
     for _ in 0..ROUNDS {
         stage.seen().take_batches();
+        let before = processor_seconds();
         let (rate, round) = hello_many(stage.client(), chunk, size.in_flight, &bar).await?;
+        processor.push(microseconds_each(before, round.len()));
         let sizes = stage.seen().take_batches();
         batches.extend(sizes.iter().map(|turns| *turns as f64).collect());
         let limit = chunk as f64 / raw_seconds(&bench.disk, turns.clone(), sizes).await?;
@@ -92,7 +98,17 @@ async fn sqlite(bench: &mut Bench, size: Size) -> Outcome {
     bench.report.add(&share.case("median of the ratios of rounds").at_least(RAW_SHARE_GOAL))?;
     let size = Figure::new("sequence", StoreKind::Sqlite, batches.mean(), "turns/commit");
     bench.report.add(&size.case("the batches of both"))?;
+    bench.report.add(&processor_time(StoreKind::Sqlite, &processor))?;
     Ok(())
+}
+
+/// Processor time of the whole process, callers and activities included: two cores have two seconds a second.
+fn processor_time(kind: StoreKind, microseconds: &Samples) -> Figure {
+    Figure::new("sequence", kind, microseconds.median(), "us").case("processor time of one orchestration")
+}
+
+fn microseconds_each(before: f64, orchestrations: usize) -> f64 {
+    (processor_seconds() - before) * 1e6 / orchestrations.max(1) as f64
 }
 
 /// The turns of a run that is not measured.
