@@ -176,10 +176,11 @@ struct Go(u32);
 #[orchestrator]
 async fn shows(ctx: OrchestrationContext<u32>) -> Result<(), OrchestrationError> {
     ctx.set_custom_status(&0)?;
-    loop {
+    for _ in 0..10 {
         let Go(number) = Go::wait(&ctx).await?;
         ctx.set_custom_status(&number)?;
     }
+    Ok(())
 }
 
 #[tokio::test]
