@@ -98,7 +98,7 @@ pub(crate) async fn hold(ctx: OrchestrationContext) -> Result<(), OrchestrationE
     Ok(())
 }
 
-/// What [`pause`] waits for, and how many have come to each of its two places.
+/// What `pause` waits for, and how many have come to each of its two places.
 #[derive(Debug, Default)]
 pub(crate) struct Holding {
     /// Whether the first place may be passed.
@@ -144,7 +144,7 @@ fn note_set() {
     SET_AT.store(BEGIN.elapsed().as_nanos() as u64, Ordering::SeqCst);
 }
 
-/// Milliseconds since [`announce`] set its custom status for the last time.
+/// Milliseconds since `announce` set its custom status for the last time.
 pub(crate) fn since_set() -> f64 {
     let set_at = SET_AT.load(Ordering::SeqCst);
     (BEGIN.elapsed().as_nanos() as u64).saturating_sub(set_at) as f64 / 1e6
