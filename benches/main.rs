@@ -82,7 +82,7 @@ enum Workload {
     /// A killed process, and the one that goes on.
     Recovery,
     /// Very many instances that wait.
-    Parked,
+    Parked(parked::Count),
     /// All at once for a while.
     Mixed(mixed::Length),
     /// The process that `recovery` kills.
@@ -133,7 +133,7 @@ async fn measure(bench: &mut Bench, workload: Workload) -> Outcome {
         Workload::Replay => replay::run(bench).await,
         Workload::Events => events::run(bench).await,
         Workload::Recovery => recovery::run(bench).await,
-        Workload::Parked => parked::run(bench).await,
+        Workload::Parked(count) => parked::run(bench, count).await,
         Workload::Mixed(length) => mixed::run(bench, length).await,
         Workload::Hold { count, path } => recovery::be_a_victim(&path, count).await,
     }

@@ -34,14 +34,17 @@ const IN_FLIGHT: usize = 256;
 const BALLAST_BYTES: usize = 16 * 1_024;
 const BALLAST: u64 = 6_000;
 
-pub(crate) async fn run(bench: &mut Bench) -> Outcome {
-    for count in bench.scale.pick(vec![100_000, 1_000_000], vec![100_000], vec![300]) {
-        park(bench, count).await?;
-    }
-    Ok(())
+/// How many.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Count {
+    /// Instances; a million unless given.
+    #[arg(long)]
+    count: Option<u64>,
 }
 
-async fn park(bench: &mut Bench, count: u64) -> Outcome {
+/// Once in a process only: memory that an earlier run has freed would be used again, and not be counted.
+pub(crate) async fn run(bench: &mut Bench, count: Count) -> Outcome {
+    let count = count.count.unwrap_or(bench.scale.pick(1_000_000, 100_000, 300));
     let bar = progress::bar("parked", count);
     let stage = Stage::with(&bench.disk, StoreKind::Sqlite, settings).await?;
     fill_caches(stage.client(), bench.scale.pick(BALLAST, BALLAST, 0)).await?;
