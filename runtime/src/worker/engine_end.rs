@@ -1,8 +1,8 @@
 //! The last thing that the engine thread does: everybody is answered, then the store is closed.
 
 use std::task::{Context, Poll};
-use std::thread;
 
+use super::bell::Bell;
 use super::ending::End;
 use super::engine_thread::Engine;
 use super::shutdown::ShutdownError;
@@ -13,12 +13,12 @@ impl Engine {
     pub(super) fn end(mut self, end: &End, cx: &mut Context<'_>) {
         let result = self.outcome(end);
         self.answer_everybody(end);
-        let Self { thread, phase, stop, .. } = self;
+        let Self { thread, phase, stop, bell, .. } = self;
         // The partition goes before the store does: its futures are user code.
         drop(phase);
         let result = match end {
             End::Stopped => result.and(
-                wait_for(thread.parts.store.close(), cx)
+                wait_for(thread.parts.store.close(), &bell, cx)
                     .map_err(|error| ShutdownError::NotClosed { cause: error.to_string() }),
             ),
             // Not marked as closed in good order.
@@ -67,12 +67,12 @@ impl Engine {
     }
 }
 
-/// The answer of a future that this thread's waker drives.
-fn wait_for<T>(mut future: StoreFuture<T>, cx: &mut Context<'_>) -> T {
+/// The answer of a future that the thread's bell drives.
+fn wait_for<T>(mut future: StoreFuture<T>, bell: &Bell, cx: &mut Context<'_>) -> T {
     loop {
         match future.as_mut().poll(cx) {
             Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
+            Poll::Pending => bell.wait(None),
         }
     }
 }

@@ -13,13 +13,14 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
 use super::activity_run::panic_message;
+use super::bell::Bell;
 use super::calls::ClientCall;
 use super::clock::Clock;
 use super::ending::{End, Ending};
@@ -62,6 +63,7 @@ pub(super) struct Engine {
     pub(super) phase: Phase,
     losses: u32,
     pub(super) stop: Option<Stop>,
+    pub(super) bell: Arc<Bell>,
     /// Empty between two rounds: their room is what is kept.
     notices: Vec<Notice>,
     calls: Vec<ClientCall>,
@@ -70,10 +72,10 @@ pub(super) struct Engine {
 impl EngineThread {
     /// Runs until it is asked to stop or cannot go on.
     pub(crate) fn run(self, opened: Opened) {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        self.clock.wakes(waker.clone());
-        let mut cx = Context::from_waker(&waker);
         let mut engine = Engine::new(self);
+        let waker = Waker::from(Arc::clone(&engine.bell));
+        engine.thread.clock.wakes(waker.clone());
+        let mut cx = Context::from_waker(&waker);
         // A panic of the driver itself must leave nobody without an answer.
         let end = catch_unwind(AssertUnwindSafe(|| match engine.begin(opened) {
             Ok(()) => engine.work(&mut cx),
@@ -88,9 +90,11 @@ impl EngineThread {
 }
 
 impl Engine {
+    /// On the thread that it is going to work on.
     fn new(thread: EngineThread) -> Self {
         let phase = Phase::Recovering(Recovery::new(Arc::clone(&thread.parts.store)));
-        Self { thread, phase, losses: 0, stop: None, notices: Vec::new(), calls: Vec::new() }
+        let bell = Arc::new(Bell::new(thread::current()));
+        Self { thread, phase, losses: 0, stop: None, bell, notices: Vec::new(), calls: Vec::new() }
     }
 
     /// Rounds until the end.
@@ -226,10 +230,7 @@ impl Engine {
     fn sleep(&self, look_again: Option<Instant>, now: Instant) {
         let at = [look_again, self.phase.wake_at(now)].into_iter().flatten().min();
         let wait = at.map(|at| at.saturating_duration_since(now)).into_iter().chain(self.until_deadline()).min();
-        match wait {
-            Some(wait) => thread::park_timeout(wait),
-            None => thread::park(),
-        }
+        self.bell.wait(wait);
     }
 
     fn until_deadline(&self) -> Option<Duration> {
@@ -291,19 +292,6 @@ fn task_rows(backlog: &Backlog) -> HashSet<TaskId> {
             group.tasks.iter().map(move |(operation, _)| TaskId { key, execution, operation: *operation })
         })
         .collect()
-}
-
-/// Wakes a thread that parks.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@
 mod activities;
 mod activity_run;
 mod backoff;
+mod bell;
 mod builder;
 mod calls;
 mod clock;

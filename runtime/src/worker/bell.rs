@@ -1,0 +1,98 @@
+//! How the engine thread is woken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// How long the thread looks for something to do before it sleeps. What it waits for, such as the end of an activity that
+/// does little, often comes sooner than a sleeping thread could be woken. An idle runtime sleeps.
+const LOOK: Duration = Duration::from_micros(40);
+
+/// Rung by whoever has something for the thread.
+#[derive(Debug)]
+pub(super) struct Bell {
+    thread: Thread,
+    rung: AtomicBool,
+}
+
+impl Bell {
+    /// The bell of this thread, which alone may wait for it.
+    pub(super) fn new(thread: Thread) -> Self {
+        Self { thread, rung: AtomicBool::new(false) }
+    }
+
+    /// Waits until it is rung, at most so long. A ring before this call counts.
+    pub(super) fn wait(&self, at_most: Option<Duration>) {
+        let begin = Instant::now();
+        while !self.rung.swap(false, Ordering::Acquire) {
+            let waited = begin.elapsed();
+            match at_most {
+                Some(at_most) if waited >= at_most => return,
+                _ if waited < LOOK => thread::yield_now(),
+                Some(at_most) => thread::park_timeout(at_most - waited),
+                None => thread::park(),
+            }
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Rung already: the thread has not looked since, and will.
+        if !self.rung.swap(true, Ordering::Release) {
+            self.thread.unpark();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_ring_before_the_wait_counts_once() {
+        let bell = Arc::new(Bell::new(thread::current()));
+        bell.wake_by_ref();
+        bell.wake_by_ref();
+        bell.wait(None);
+        bell.wait(Some(Duration::ZERO));
+        assert!(!bell.rung.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn no_ring_is_lost() {
+        let (bell, got) = mpsc::channel();
+        let (ring, rang) = mpsc::channel();
+        let waiting = thread::spawn(move || {
+            let own = Arc::new(Bell::new(thread::current()));
+            bell.send(Arc::clone(&own)).unwrap();
+            for _ in 0..10_000 {
+                own.wait(None);
+                ring.send(()).unwrap();
+            }
+        });
+        let bell = got.recv().unwrap();
+        for number in 0..10_000 {
+            // Long enough, now and then, for the other thread to sleep.
+            if number % 500 == 0 {
+                thread::park_timeout(Duration::from_micros(200));
+            }
+            bell.wake_by_ref();
+            rang.recv().unwrap();
+        }
+        waiting.join().unwrap();
+    }
+
+    #[test]
+    fn a_wait_ends_by_itself() {
+        Bell::new(thread::current()).wait(Some(Duration::from_millis(1)));
+    }
+}
