@@ -115,7 +115,8 @@ impl HttpOptions {
     }
 
     /// What the URLs that are handed out are signed with, besides the keys: at least 16 bytes that nobody can guess.
-    /// With it, reading the file of keys is not enough to make such a URL. Changing it ends all of them.
+    /// With it, reading the file of keys is not enough to make such a URL. Changing it ends all of them. Without it, those
+    /// that the program itself hands out ([`Management`](super::Management)) end with the process.
     pub fn signing_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.signing_secret = Some(secret.into());
         self
