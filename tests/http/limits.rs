@@ -126,6 +126,26 @@ async fn those_who_stay_are_counted() {
 }
 
 #[tokio::test]
+async fn a_history_takes_its_place_until_it_is_sent() {
+    in_time(async {
+        let app = limited(|limits| limits.histories = 1).await;
+        app.puppet("p", json!(1)).await;
+        let ask = || tower::ServiceExt::oneshot(app.router.clone(), request("GET", "instances/p?showHistory=true", ""));
+        let unread = ask().await.unwrap();
+        assert_eq!(unread.status(), 202);
+        let refused = app.get("instances/p?showHistory=true").await;
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("5")));
+        assert_eq!(app.get("instances/p").await.status, 202);
+        drop(unread);
+        for _ in 0..2 {
+            let read = app.get("instances/p?showHistory=true").await;
+            assert_eq!((read.status.as_u16(), read.json()["historyEvents"].is_array()), (202, true));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn time_is_limited() {
     let (store, reads) = ReadsStore::new();
     let mut limits = HttpLimits::default();

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::stage::{App, BASE, in_time, options, request};
+use persevere::http::HttpOptions;
+
+use crate::stage::{App, BASE, in_time, options, request, send_to};
 
 #[tokio::test]
 async fn it_names_every_route_and_every_reference_leads_somewhere() {
@@ -116,6 +118,26 @@ async fn it_follows_the_options() {
             list["parameters"].as_array().unwrap().iter().find(|parameter| parameter["name"] == "taskHub").unwrap();
         assert_eq!(hub["schema"]["enum"], serde_json::json!(["hub"]));
         assert_eq!(app.send(request("GET", "/api/instances/?taskHub=hub", "")).await.status, 200);
+    })
+    .await;
+}
+
+/// Its paths lie below the place where the router is nested, as everything that is handed out does.
+#[tokio::test]
+async fn it_and_the_urls_say_where_the_router_is_nested() {
+    in_time(async {
+        let app = App::with(HttpOptions::new().public_base_url("http://localhost:7071/tenant/")).await;
+        let nested = axum::Router::new().nest("/tenant", app.router.clone());
+        let document = send_to(&nested, request("GET", "/tenant/openapi.json", "")).await.json();
+        let server = document["servers"][0]["url"].as_str().unwrap();
+        assert_eq!(server, "/tenant");
+        let list = send_to(&nested, request("GET", &format!("{server}{BASE}/instances/"), "")).await;
+        assert_eq!(list.status, 200);
+        let started =
+            send_to(&nested, request("POST", &format!("/tenant{BASE}/orchestrators/puppet/p"), "1")).await.json();
+        let url = started["statusQueryGetUri"].as_str().unwrap().strip_prefix("http://localhost:7071").unwrap();
+        assert_eq!(send_to(&nested, request("GET", url, "")).await.status, 202);
+        assert_eq!(App::new().await.get("/openapi.json").await.json()["servers"][0]["url"], "/");
     })
     .await;
 }

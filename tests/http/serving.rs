@@ -46,6 +46,17 @@ async fn others_than_this_machine_are_served_with_keys_and_tls_only() {
     assert_eq!(nowhere, HttpOptionsError::NoUrlBehindProxy);
     let open_proxy = HttpOptions::new().bind(EVERYWHERE).behind_tls_proxy(true).public_base_url("https://a.example");
     assert!(matches!(refused(bind(open_proxy).await), HttpOptionsError::NoKeys { .. }));
+    // A proxy on this machine, or a tunnel to it, brings others too.
+    for open in [
+        options().behind_tls_proxy(true).public_base_url("https://a.example"),
+        options().behind_tls_proxy(true).public_base_url("http://localhost:3000"),
+        options().use_forwarded_host(true),
+        options().public_base_url("https://a.example"),
+    ] {
+        assert!(matches!(refused(bind(open.clone()).await), HttpOptionsError::NoKeys { .. }), "{open:?}");
+        bind(keyed(open.clone())).await.unwrap();
+        bind(open.insecure(true)).await.unwrap();
+    }
 
     let proxied =
         keyed(HttpOptions::new().bind(EVERYWHERE)).behind_tls_proxy(true).public_base_url("https://a.example");
@@ -71,6 +82,9 @@ async fn options_that_cannot_work_are_refused() {
     assert_eq!(refused(local().signing_secret(*b"short")), HttpOptionsError::SigningSecret { bytes: 5 });
     let open = refused(HttpOptions::new().public_base_url("https://orders.example"));
     assert!(matches!(open, HttpOptionsError::NoKeys { .. }), "{open}");
+    for open in [local().behind_tls_proxy(true), local().use_forwarded_host(true)] {
+        assert!(matches!(refused(open), HttpOptionsError::NoKeys { .. }));
+    }
     for path in ["", "/", "/a/b/", "/a-b_c.d~e"] {
         drop(router(runtime.client().clone(), local().base_path(path)).unwrap());
     }

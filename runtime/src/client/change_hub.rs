@@ -97,12 +97,14 @@ fn is_settled(head: &InstanceHead) -> bool {
     head.is_ended() || head.parked.is_some()
 }
 
-/// How a head relates to what an entry knows.
+/// What an entry knows after it was given a head. That may be a newer one, even of a later life.
 enum Accepted {
-    /// It is the newest, or not newer than what is known.
-    SameLife,
-    /// It is of a later life than what is known.
-    LaterLife,
+    /// A life that goes on.
+    GoesOn,
+    /// The end of a life.
+    Ended,
+    /// Still an earlier life than that of the head.
+    EarlierLife,
 }
 
 impl Entry {
@@ -116,15 +118,19 @@ impl Entry {
     }
 
     fn accept(&self, head: Arc<InstanceHead>) -> Accepted {
-        let mut accepted = Accepted::SameLife;
+        let of = |head: &InstanceHead| if head.is_ended() { Accepted::Ended } else { Accepted::GoesOn };
+        let mut accepted = of(&head);
         let settles = is_settled(&head);
         let mut settled = false;
         self.seen.send_if_modified(|seen| match &seen.head {
             Some(known) if known.key < head.key => {
-                accepted = Accepted::LaterLife;
+                accepted = Accepted::EarlierLife;
                 false
             }
-            Some(known) if (known.key, known.revision) >= (head.key, head.revision) => false,
+            Some(known) if (known.key, known.revision) >= (head.key, head.revision) => {
+                accepted = of(known);
+                false
+            }
             _ => {
                 seen.head = Some(head);
                 settled = settles;
@@ -154,13 +160,12 @@ impl ChangeHub {
     pub(crate) fn publish(&self, head: Arc<InstanceHead>) {
         let entry = self.lock().slots.get(&head.id).map(|slot| Arc::clone(&slot.entry));
         let Some(entry) = entry else { return };
-        let ended = head.is_ended();
         match entry.accept(head) {
             // An ended head is the final value of its life. What comes under this id later is another life.
-            Accepted::SameLife if ended => self.detach(&entry),
-            Accepted::SameLife => {}
+            Accepted::Ended => self.detach(&entry),
+            Accepted::GoesOn => {}
             // The end of the known life was never seen: its commit was settled by a recovery, and its row is gone.
-            Accepted::LaterLife => {
+            Accepted::EarlierLife => {
                 self.detach(&entry);
                 entry.lose(Lost::Gone);
             }
@@ -226,9 +231,7 @@ impl ChangeHub {
     /// nothing can come between.
     pub(crate) fn register_with(self: &Arc<Self>, head: &Arc<InstanceHead>) -> Registration {
         let registration = self.register(&head.id);
-        if let Accepted::SameLife = registration.entry.accept(Arc::clone(head))
-            && head.is_ended()
-        {
+        if let Accepted::Ended = registration.entry.accept(Arc::clone(head)) {
             self.detach(&registration.entry);
         }
         registration
@@ -381,11 +384,8 @@ impl Registration {
             *absent_upto = registered;
             return Ok(false);
         };
-        let ended = stored.head.is_ended();
         // Of two lives the earlier stays: its end is published yet, and the reader must see it.
-        if let Accepted::SameLife = self.entry.accept(Arc::new(stored.head))
-            && ended
-        {
+        if let Accepted::Ended = self.entry.accept(Arc::new(stored.head)) {
             self.hub.detach(&self.entry);
         }
         Ok(true)

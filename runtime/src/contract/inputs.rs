@@ -99,7 +99,8 @@ fn array<const N: usize>(values: [Input; N]) -> Input {
 
 /// The values of a JSON array of at most so many.
 fn values(text: &JsonText, parameters: usize) -> Result<std::vec::IntoIter<JsonText>, DecodeError> {
-    let values = text.decode::<Vec<JsonText>>()?;
+    let no_array = |why| DecodeError(format!("the input is no array of {parameters} values: {why}"));
+    let values = serde_json::from_slice::<Vec<JsonText>>(text.as_bytes()).map_err(no_array)?;
     if values.len() > parameters {
         let found = values.len();
         return Err(DecodeError(format!("the input has {found} values, and the code takes {parameters}")));
@@ -180,7 +181,8 @@ mod tests {
     #[test]
     fn inputs_of_another_shape_are_refused() {
         let two = (parameter::<u8>("a", PhantomData), parameter::<u8>("b", PhantomData));
-        assert!(<(u8, u8)>::decode(&text("{\"a\":1}"), &two).is_err());
+        let error = <(u8, u8)>::decode(&text("{\"a\":1}"), &two).unwrap_err();
+        assert!(error.0.starts_with("the input is no array of 2 values: invalid type: map"), "{error}");
         let error = <(u8, u8)>::decode(&text("[1,2,3]"), &two).unwrap_err();
         assert_eq!(error.0, "the input has 3 values, and the code takes 2");
     }

@@ -5,12 +5,16 @@
 //! code = base64url( body │ HMAC-SHA256(secret, body) )
 //! ```
 //! Each key signs with a secret of its own, so that what it obtained ends with it. The server has one too, for the URLs
-//! that the program itself hands out. Nothing is stored: who holds the secret can tell what was signed.
+//! that the program itself hands out: of the operator's secret, or of the process, since what follows from the keys alone
+//! their holders can sign too. Nothing is stored: who holds the secret can tell what was signed.
+
+use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::keys::ApiKeys;
 use super::scopes::Scopes;
@@ -46,6 +50,13 @@ struct Signer {
     scopes: Scopes,
 }
 
+/// What nobody can guess and this process forgets: 244 random bits.
+static OF_PROCESS: LazyLock<[u8; 32]> = LazyLock::new(|| {
+    let mut secret = [0; 32];
+    secret.chunks_exact_mut(16).for_each(|half| half.copy_from_slice(Uuid::new_v4().as_bytes()));
+    secret
+});
+
 /// The server's own signer.
 pub(super) const SERVER: usize = 0;
 
@@ -56,9 +67,12 @@ impl Signers {
         let mut hashes: Vec<_> = keys.iter().map(|key| *key.hash.bytes()).collect();
         let own = keys.iter().map(|key| Signer { mac: derive(root, "key", &[*key.hash.bytes()]), scopes: key.scopes });
         let own: Vec<_> = own.collect();
-        // A secret outlives every key; without one the server's codes end with any change of the keys.
+        // A secret outlives every key and every process; without one the server's codes end with any change of either.
         hashes.sort_unstable();
-        let server = derive(root, "server", if secret.is_some() { &[] } else { &hashes });
+        let server = match secret {
+            Some(root) => derive(root, "server", &[]),
+            None => derive(&*OF_PROCESS, "server", &hashes),
+        };
         Self(std::iter::once(Signer { mac: server, scopes: Scopes::ALL }).chain(own).collect())
     }
 
@@ -166,6 +180,17 @@ mod tests {
         // A restart with the same keys, in another order, changes nothing.
         let again = Signers::new(&keys(&format!("{B}\n{A}")), None);
         assert_eq!(again.check(&of_a).map(|capability| capability.signer), Some(2));
+    }
+
+    /// Who has the only key knows every hash there is.
+    #[test]
+    fn the_holder_of_a_key_cannot_sign_as_the_server() {
+        let keys = keys("reader read aaaaaaaaaaaaaaaaaaaa");
+        let hashes: Vec<_> = keys.iter().map(|key| *key.hash.bytes()).collect();
+        let mac = derive(&[], "server", &hashes);
+        let forger = Signers(vec![Signer { mac, scopes: Scopes::ALL }]);
+        let forged = forger.sign(SERVER, "x", Scopes::ALL, i64::MAX).unwrap();
+        assert_eq!(Signers::new(&keys, None).check(&forged), None);
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn recognise(settings: &Settings, secret: &str) -> Result<Access, ApiError> {
 /// Without keys a page from elsewhere, opened in a browser on this machine, could do everything: its requests carry the
 /// name of where it came from, or, if it made its own name point here, of where it believes to be.
 fn refuse_foreign_pages(settings: &Settings, headers: &HeaderMap) -> Result<(), ApiError> {
-    if settings.options.insecure || settings.options.use_forwarded_host {
+    if settings.options.insecure {
         return Ok(());
     }
     let own = |name: &str| is_loopback(name) || name.eq_ignore_ascii_case(settings.base.host());

@@ -197,7 +197,10 @@ impl FromStr for ApiKeys {
 fn parse_line(line: usize, text: &str) -> Result<ApiKey, KeysError> {
     let words: Vec<_> = text.split_whitespace().collect();
     let [name, scopes, secret] = words[..] else { return Err(KeysError::Line { line }) };
-    let scopes = scopes.parse().map_err(|error| KeysError::Scope { line, error })?;
+    let scopes = scopes.parse().map_err(|error| match may_be_secret(scopes) {
+        true => KeysError::Line { line },
+        false => KeysError::Scope { line, error },
+    })?;
     let hash = match secret.strip_prefix("sha256:") {
         Some(digits) => parse_hash(digits).ok_or(KeysError::Hash { line })?,
         None if secret.chars().count() < SHORTEST_SECRET || secret.len() > LONGEST_SECRET => {
@@ -206,6 +209,11 @@ fn parse_line(line: usize, text: &str) -> Result<ApiKey, KeysError> {
         None => SecretHash::of(secret),
     };
     Ok(ApiKey { name: name.to_owned(), scopes, hash })
+}
+
+/// Whether a text that should be scopes may be the secret: then the words of its line stand in another order.
+fn may_be_secret(scopes: &str) -> bool {
+    scopes.len() >= SHORTEST_SECRET && scopes.split(',').all(|name| name.parse::<Scopes>().is_err())
 }
 
 fn parse_hash(digits: &str) -> Option<SecretHash> {
@@ -255,6 +263,8 @@ mod tests {
             ("a read", "line 1"),
             ("a read secretsecretsecret more", "line 1"),
             ("\na reed secretsecretsecret", "line 2 of the keys: \"reed\" is no scope"),
+            ("a secretsecretsecret read", "line 1 of the keys is not `name scopes secret`"),
+            ("a secretsecret,secret read", "line 1 of the keys is not `name scopes secret`"),
             ("a read secretsecret123", "make one with"),
             ("a read sha256:00", "64 hexadecimal"),
             ("a read secretsecretsecret\na read secretsecretsecreT", "another key"),

@@ -1,8 +1,14 @@
 //! How much one caller, and all callers together, may take.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::ApiError;
@@ -36,6 +42,9 @@ pub struct HttpLimits {
     pub waits: usize,
     /// How many streams may be open at a time: 503 beyond it.
     pub streams: usize,
+    /// How many histories may be on their way at a time, from the store to the last byte that is sent: 503 beyond it. Each
+    /// may be as large as [`Limits::history_bytes`](crate::Limits::history_bytes), and is held in memory.
+    pub histories: usize,
     /// How often a stream on which nothing happens says that it is alive.
     pub keep_alive: Duration,
     /// How many connections the [`Server`](super::Server) serves at a time; the next ones wait to be accepted.
@@ -58,6 +67,7 @@ impl Default for HttpLimits {
             wait_time: Duration::from_secs(120),
             waits: 1_000,
             streams: 10_000,
+            histories: 8,
             keep_alive: Duration::from_secs(15),
             connections: 20_000,
             header_time: Duration::from_secs(30),
@@ -71,6 +81,7 @@ impl Default for HttpLimits {
 pub(super) struct Places {
     waits: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    histories: Arc<Semaphore>,
 }
 
 /// A place that is taken as long as this lives.
@@ -79,7 +90,7 @@ pub(super) type Place = OwnedSemaphorePermit;
 impl Places {
     pub(super) fn new(limits: &HttpLimits) -> Self {
         let places = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        Self { waits: places(limits.waits), streams: places(limits.streams) }
+        Self { waits: places(limits.waits), streams: places(limits.streams), histories: places(limits.histories) }
     }
 
     pub(super) fn wait(&self) -> Result<Place, ApiError> {
@@ -89,8 +100,42 @@ impl Places {
     pub(super) fn stream(&self) -> Result<Place, ApiError> {
         take(&self.streams, "as many streams are open already as may be")
     }
+
+    pub(super) fn history(&self) -> Result<Place, ApiError> {
+        take(&self.histories, "as many histories are on their way already as may be")
+    }
 }
 
 fn take(places: &Arc<Semaphore>, full: &'static str) -> Result<Place, ApiError> {
     Arc::clone(places).try_acquire_owned().map_err(|_| ApiError::busy(full))
+}
+
+/// Keeps a place taken until an answer is sent, or given up.
+pub(super) fn held(response: Response, place: Place) -> Response {
+    response.map(|body| Body::new(Held { body, _place: place }))
+}
+
+struct Held {
+    body: Body,
+    _place: Place,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

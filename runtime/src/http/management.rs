@@ -25,7 +25,8 @@ use crate::model::{InstanceId, RuntimeStatus};
 /// [`start_handler`](super::start_handler) and [`status_handler`](super::status_handler).
 ///
 /// The URLs are those of the [`router`](Self::router): below [`public_base_url`](HttpOptions::public_base_url), and where
-/// there are keys, each with a code for its instance. The program decides who gets them.
+/// there are keys, each with a code for its instance. The program decides who gets them. They survive a restart of the
+/// program only with a [`signing_secret`](HttpOptions::signing_secret).
 ///
 /// # Examples
 /// ```no_run

@@ -16,7 +16,8 @@ use super::urls::Base;
 /// Three things belong together: [`keys`](Self::keys), a proxy in front that terminates TLS
 /// ([`behind_tls_proxy`](Self::behind_tls_proxy)), and the address under which clients see it
 /// ([`public_base_url`](Self::public_base_url)). Without the first two a [`Server`](super::Server) does not bind to
-/// another address than loopback.
+/// another address than loopback; and whatever it binds to, without keys it is not served through a proxy, or under
+/// another name than this machine's.
 ///
 /// # Examples
 /// ```
@@ -114,7 +115,8 @@ impl HttpOptions {
     }
 
     /// What the URLs that are handed out are signed with, besides the keys: at least 16 bytes that nobody can guess.
-    /// With it, reading the file of keys is not enough to make such a URL. Changing it ends all of them.
+    /// With it, reading the file of keys is not enough to make such a URL. Changing it ends all of them. Without it, those
+    /// that the program itself hands out ([`Management`](super::Management)) end with the process.
     pub fn signing_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.signing_secret = Some(secret.into());
         self
@@ -239,10 +241,12 @@ impl Settings {
     pub(super) fn of_router(options: HttpOptions) -> Result<Self, HttpOptionsError> {
         let url = options.public_base_url.clone().ok_or(HttpOptionsError::NoPublicBaseUrl)?;
         let settings = Self::new(options, &url)?;
-        let Settings { options, base, .. } = &settings;
-        if !base.is_loopback() && options.keys.is_empty() {
+        let Settings { options, .. } = &settings;
+        if let Some(address) = beyond_this_machine(options)
+            && options.keys.is_empty()
+        {
             if !options.insecure {
-                return Err(HttpOptionsError::NoKeys { address: url });
+                return Err(HttpOptionsError::NoKeys { address });
             }
             tracing::warn!(target: "persevere::http", url, "the HTTP API has no keys: whoever reaches it may do everything");
         }
@@ -277,20 +281,33 @@ pub(super) fn check_exposure(options: &HttpOptions, address: SocketAddr) -> Resu
     if options.behind_tls_proxy && options.public_base_url.is_none() && !options.use_forwarded_host {
         return Err(HttpOptionsError::NoUrlBehindProxy);
     }
-    if address.ip().is_loopback() {
+    let open = options.keys.is_empty();
+    let (local, beyond) = (address.ip().is_loopback(), beyond_this_machine(options));
+    // A key that comes to this machine's own address crosses no network here.
+    if local && (beyond.is_none() || !open) {
         return Ok(());
     }
-    let open = options.keys.is_empty();
     if options.insecure {
         let (keys, tls) = (!open, options.behind_tls_proxy);
         tracing::warn!(target: "persevere::http", %address, keys, tls, "the HTTP API is served insecurely, as `insecure(true)` asks");
         return Ok(());
     }
     match (open, options.behind_tls_proxy) {
-        (true, _) => Err(HttpOptionsError::NoKeys { address: address.to_string() }),
+        (true, _) => {
+            let address = beyond.filter(|_| local).unwrap_or_else(|| address.to_string());
+            Err(HttpOptionsError::NoKeys { address })
+        }
         (false, false) => Err(HttpOptionsError::NoTls { address: address.to_string() }),
         (false, true) => Ok(()),
     }
+}
+
+/// What brings others than this machine, whatever the address that is listened on: a proxy, or a name of one's own.
+fn beyond_this_machine(options: &HttpOptions) -> Option<String> {
+    let url = options.public_base_url.as_deref();
+    let elsewhere = url.filter(|url| Base::parse(url).is_some_and(|base| !base.is_loopback()));
+    let proxied = options.behind_tls_proxy || options.use_forwarded_host;
+    elsewhere.or(proxied.then_some("what a proxy serves")).map(ToOwned::to_owned)
 }
 
 /// Whether a host names this machine.

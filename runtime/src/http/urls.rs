@@ -26,6 +26,10 @@ impl Base {
         host(&self.authority)
     }
 
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn is_loopback(&self) -> bool {
         is_loopback(self.host())
     }

@@ -6,7 +6,7 @@ use std::task::Poll;
 use super::fake::{Fake, Probe, complete, head, id, set_status};
 use super::{Greeter, Progress};
 use crate::client::{ClientError, CloseReason, SubmitError, WatchError};
-use crate::model::RuntimeStatus;
+use crate::model::{InstanceHead, RuntimeStatus};
 
 #[test]
 fn a_thousand_watchers_of_one_instance_cost_one_read_and_leave_nothing_behind() {
@@ -139,6 +139,37 @@ fn a2_the_run_that_was_started_is_followed_though_others_still_follow_the_one_be
     assert!(probe.poll(&mut result).is_pending());
     fake.commit("g", |head| complete(head, r#"["Hello"]"#));
     assert_eq!(probe.poll(&mut result), Poll::Ready(Ok(vec!["Hello".to_owned()])));
+}
+
+/// The first life ended and the second began, and a reader of the store is quicker than the news of the first.
+#[test]
+fn a2_the_late_news_of_an_end_takes_nothing_from_those_who_follow_the_next_life() {
+    type News = fn(&Fake, InstanceHead);
+    let published: News = |fake, ended| fake.hub().publish(Arc::new(ended));
+    let answered: News = |fake, ended| drop(fake.hub().register_with(&Arc::new(ended)));
+    for news in [published, answered] {
+        let fake = Fake::running();
+        let probe = Probe::default();
+        let ended = fake.commit_silently("g", |head| complete(head, "[]"));
+        fake.store(head("g", 2));
+        let mut watch = fake.handle::<Greeter>("g").watch_custom_status();
+        assert!(probe.next(&mut watch).is_pending());
+        news(&fake, ended);
+        fake.commit("g", |head| set_status(head, r#"{"done":1}"#));
+        assert_eq!(probe.next(&mut watch), Poll::Ready(Some(Ok(Progress { done: 1 }))));
+    }
+}
+
+#[test]
+fn b10_a_late_read_of_an_end_takes_nothing_from_those_who_follow_the_next_life() {
+    let fake = Fake::running();
+    let probe = Probe::default();
+    fake.commit_silently("g", |head| complete(head, "[]"));
+    fake.after_read(|fake| fake.create(head("g", 2)));
+    let mut watch = fake.handle::<Greeter>("g").watch_custom_status();
+    assert!(probe.next(&mut watch).is_pending());
+    fake.commit("g", |head| set_status(head, r#"{"done":1}"#));
+    assert_eq!(probe.next(&mut watch), Poll::Ready(Some(Ok(Progress { done: 1 }))));
 }
 
 #[test]

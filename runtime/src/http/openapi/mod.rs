@@ -22,16 +22,16 @@ use utoipa::openapi::{
 
 use self::table::{Answer, Body, COMMON, Content, Entry, GUARDED, Kind, Parameter, ROUTES};
 use super::body::respond;
-use super::options::HttpOptions;
+use super::options::{HttpOptions, Settings};
 
 const JSON: &str = "application/json";
 
 /// Answers with the document.
-pub(super) fn document(options: &HttpOptions) -> Response {
-    respond(StatusCode::OK, &build(options))
+pub(super) fn document(settings: &Settings) -> Response {
+    respond(StatusCode::OK, &build(&settings.options, settings.base.path()))
 }
 
-fn build(options: &HttpOptions) -> OpenApi {
+fn build(options: &HttpOptions, nested: &str) -> OpenApi {
     let mut components = ComponentsBuilder::new()
         .schemas_from_iter(schemas::all())
         .security_scheme("functionsKey", key(ApiKey::Header, "x-functions-key"))
@@ -44,7 +44,7 @@ fn build(options: &HttpOptions) -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some("Version 2 of the HTTP API of the Durable Functions, with the custom status streamed."))
         .license(Some(licence));
-    let server = ServerBuilder::new().url("/").build();
+    let server = ServerBuilder::new().url(if nested.is_empty() { "/" } else { nested }).build();
     OpenApiBuilder::new()
         .info(info.build())
         .servers(Some([server]))

@@ -5,6 +5,7 @@ use axum::response::Response;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::history_body::HistoryView;
+use crate::http::limits::held;
 use crate::http::long_poll;
 use crate::model::RuntimeStatus;
 
@@ -17,15 +18,18 @@ pub(in crate::http) async fn status(call: &Call<'_>, id: &str) -> Result<Respons
         show_input: call.query.flag("showInput", true)?,
         show_output: call.query.flag("showHistoryOutput", false)?,
     };
-    let show_history = call.query.flag("showHistory", false)?;
+    let place = match call.query.flag("showHistory", false)? {
+        true => Some(call.service.places.history()?),
+        false => None,
+    };
     let metadata = match call.query.get(WAIT) {
         Some(known) => long_poll::changed(call, id, known).await?,
         None => call.read(id).await?,
     };
     // The family does not load it before the code has run.
-    if !show_history || metadata.runtime_status() == RuntimeStatus::Pending {
+    let Some(place) = place.filter(|_| metadata.runtime_status() != RuntimeStatus::Pending) else {
         return call.status(&metadata, None);
-    }
+    };
     let history = call.client().history(metadata.instance_id()).await?;
-    call.status(&metadata, Some(&view.events(&history.events)))
+    Ok(held(call.status(&metadata, Some(&view.events(&history.events)))?, place))
 }
