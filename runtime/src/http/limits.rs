@@ -37,7 +37,8 @@ pub struct HttpLimits {
     pub keep_alive: Duration,
     /// How many connections the [`Server`](super::Server) serves at a time; the next ones wait to be accepted.
     pub connections: usize,
-    /// How many bytes the head of a request may have on a connection of the [`Server`](super::Server): 431 beyond it.
+    /// Names and values of a request's headers, in bytes: 431 beyond it. A connection of the [`Server`](super::Server)
+    /// reads hardly more than this of a head that does not end, and no more than 100 headers.
     pub header_bytes: usize,
     /// How long the head of a request may take to arrive at the [`Server`](super::Server).
     pub header_time: Duration,

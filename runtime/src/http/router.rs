@@ -91,9 +91,14 @@ impl Service {
             let text = format!("The URL has more than {} bytes.", limits.url_bytes);
             return Err(ApiError::new(StatusCode::URI_TOO_LONG, "UriTooLong", text));
         }
+        let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if head > limits.header_bytes {
+            let text = format!("The headers have more than {} bytes.", limits.header_bytes);
+            return Err(ApiError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeadersTooLarge", text));
+        }
         let route = Route::parse(&parts.method, path, &options.base_path)?;
         let query = Query::parse(query)?;
-        let access = guard::admit(&self.settings, &route, &parts.headers, &query)?;
+        let access = guard::admit(&self.settings, &route, parts, &query)?;
         self.check_names(&query)?;
         let wait = self.wait(&route, &query)?;
         let more = match (&wait, &route) {
