@@ -58,6 +58,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "Newtonsoft.Json.JsonReaderException", "Invalid JSON content").because(what)
     }
 
+    /// 422: it is JSON, and not what is wanted.
+    pub(super) fn unprocessable(what: impl Into<String>) -> Self {
+        let text = "The body is not the input of this orchestrator.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Newtonsoft.Json.JsonSerializationException", text).because(what)
+    }
+
     pub(super) fn no_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, "RouteNotFound", "There is nothing at this path for this method.")
     }

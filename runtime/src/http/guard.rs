@@ -122,6 +122,7 @@ fn credentials<'a>(headers: &'a HeaderMap, query: &'a Query) -> impl Iterator<It
 
 fn recognise(settings: &Settings, secret: &str) -> Result<Access, ApiError> {
     if let Some((place, key)) = settings.options.keys.find(secret) {
+        tracing::debug!(target: "persevere::http", key = key.name(), "a key was recognised");
         // The server's signer comes before those of the keys.
         return Ok(Access::Signer { signer: place + 1, scopes: key.scopes });
     }

@@ -5,7 +5,8 @@
 //!
 //! - [`serve`] and [`Server`] for a program that has no server.
 //! - [`router`] for one that has: merge or nest it.
-//! - [`Management`] for handlers of the program's own.
+//! - [`Management`] for handlers of the program's own; [`start_handler`] and [`status_handler`] where they know the
+//!   orchestrator.
 //!
 //! ```no_run
 //! use persevere::http::{self, HttpOptions};
@@ -38,6 +39,7 @@ mod keys;
 mod limits;
 mod long_poll;
 mod management;
+mod openapi;
 mod options;
 mod route;
 mod router;
@@ -46,6 +48,7 @@ mod scopes;
 mod serve;
 mod status_body;
 mod stream;
+mod typed;
 mod uri;
 mod urls;
 
@@ -59,6 +62,7 @@ pub use management::Management;
 pub use options::{HttpOptions, HttpOptionsError};
 pub use scopes::{Scopes, UnknownScope};
 pub use serve::{ServeError, Server, serve};
+pub use typed::{Started, TypedInput, TypedStatus, start_handler, status_handler};
 
 /// The API as a router, to be merged or nested. The same as [`Management::router`].
 ///

@@ -19,6 +19,7 @@ use super::error::ApiError;
 use super::guard;
 use super::health;
 use super::limits::Places;
+use super::openapi;
 use super::options::Settings;
 use super::route::{Operation, Route};
 use super::routes::{control, purge, query, raise, restart, rewind, start, status};
@@ -158,7 +159,7 @@ async fn handle(call: &Call<'_>, route: &Route, body: &[u8]) -> Result<Response,
         Route::Health => return Ok(health::alive()),
         Route::Ready => return health::ready(call.client()).await,
         Route::Start { function, id } => return start::start(call, function, id.as_deref(), body).await,
-        Route::OpenApi => return Err(ApiError::no_route()),
+        Route::OpenApi => return Ok(openapi::document(&call.service.settings.options)),
         Route::List => return query::list(call).await,
         Route::PurgeMany => return purge::purge_where(call).await,
         Route::Instance { id, operation } => (id, operation),

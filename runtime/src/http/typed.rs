@@ -1,0 +1,277 @@
+//! Routes of a program's own that know their orchestrator: its input comes typed, its status goes out typed.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRef, FromRequest, Path, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::body::{is_json, respond};
+use super::error::ApiError;
+use super::management::Management;
+use super::status_body::StatusBody;
+use crate::client::{ClientError, OrchestrationHandle, OrchestrationMetadata, StartOrchestration, StatusValue};
+use crate::contract::{CustomStatus, Orchestrator, Payload};
+use crate::model::{DecodeError, JsonText, RuntimeStatus};
+
+/// How many seconds a client waits before it asks for a status again.
+const RETRY_SECONDS: u32 = 5;
+
+/// Starts the orchestrator `O` with the input in the body, under an id that is made, and answers with 202 and the URLs
+/// to follow it. Its state is a [`Management`].
+///
+/// # Errors
+/// See [`TypedInput`] for a body that is wrong, and [`StartOrchestration`] for the rest.
+///
+/// # Examples
+/// ```no_run
+/// use axum::{Router, routing::{get, post}};
+/// use persevere::http::{self, HttpOptions, Management};
+/// use persevere::prelude::*;
+///
+/// #[derive(Serialize, Deserialize)]
+/// pub struct Progress { done: usize }
+///
+/// #[orchestrator]
+/// pub async fn hello_cities(ctx: OrchestrationContext<Progress>, cities: Vec<String>) -> Result<usize, OrchestrationError> {
+///     ctx.set_custom_status(&Progress { done: cities.len() })?;
+///     Ok(cities.len())
+/// }
+///
+/// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let management = Management::new(client, HttpOptions::new().public_base_url("http://localhost:3000"))?;
+/// let app = Router::new()
+///     .route("/cities", post(http::start_handler::<hello_cities>)) // ["Tokyo", "London"]
+///     .route("/cities/{id}", get(http::status_handler::<hello_cities>))
+///     .with_state(management.clone())
+///     .merge(management.router());
+/// # let _: Router = app;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn start_handler<O>(
+    State(management): State<Management>,
+    input: TypedInput<O>,
+) -> Result<Started<O>, ApiError>
+where
+    O: Orchestrator,
+    O::Input: Serialize + DeserializeOwned,
+{
+    let start = StartOrchestration::<O>::new(management.client(), JsonText::encode(&input.0));
+    Ok(management.started(start.await?))
+}
+
+/// Reads the instance of the orchestrator `O` whose id is the route's only parameter. Its state is a [`Management`].
+///
+/// # Errors
+/// 404: there is no such instance, or it runs another orchestrator.
+pub async fn status_handler<O: Orchestrator>(
+    State(management): State<Management>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<TypedStatus<O>, ApiError> {
+    let Path(id) = id.map_err(|error| ApiError::bad_argument(error.body_text()))?;
+    let handle = management.client().handle::<O>(&id).map_err(|_| ApiError::no_instance(&id))?;
+    Ok(TypedStatus::read(&handle).await?)
+}
+
+/// The input of the orchestrator `O`, from a JSON body: the value of its only parameter, an array for several, nothing
+/// or `null` for none.
+///
+/// # Errors
+/// 400: the body is no JSON. 413: it is too large. 415: its content type is not `application/json`. 422: it is not what
+/// the orchestrator takes; the answer says where in the body.
+///
+/// # Examples
+/// ```no_run
+/// use axum::extract::{Path, State};
+/// use persevere::http::{ApiError, Management, Started, TypedInput};
+/// use persevere::prelude::*;
+///
+/// #[orchestrator]
+/// pub async fn ship(_ctx: OrchestrationContext, order: String) -> Result<String, OrchestrationError> {
+///     Ok(order)
+/// }
+///
+/// /// The same order again is the same orchestration.
+/// async fn put_order(
+///     State(management): State<Management>,
+///     Path(id): Path<String>,
+///     TypedInput(order): TypedInput<ship>,
+/// ) -> Result<Started<ship>, ApiError> {
+///     let order = ship::start(management.client(), order).instance_id(id).await?;
+///     Ok(management.started(order))
+/// }
+/// # let _ = axum::Router::<Management>::new().route("/orders/{id}", axum::routing::put(put_order));
+/// ```
+pub struct TypedInput<O: Orchestrator>(
+    /// The input.
+    pub O::Input,
+);
+
+impl<S, O> FromRequest<S> for TypedInput<O>
+where
+    S: Send + Sync,
+    Management: FromRef<S>,
+    O: Orchestrator,
+    O::Input: DeserializeOwned,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let management = Management::from_ref(state);
+        let typed = is_json(request.headers());
+        let body = management.read_body(request.into_body()).await?;
+        let text = match body.trim_ascii() {
+            b"" => b"null",
+            _ if !typed => {
+                let text = "The body of this request is JSON: send `Content-Type: application/json`.";
+                return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", text));
+            }
+            text => text,
+        };
+        read_input(text).map(Self)
+    }
+}
+
+fn read_input<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let (path, cause) = (error.path().to_string(), error.inner());
+        if !cause.is_data() {
+            return ApiError::invalid_json(cause.to_string());
+        }
+        ApiError::unprocessable(format!("at `{path}`: {cause}"))
+    })?;
+    reader.end().map_err(|error| ApiError::invalid_json(error.to_string()))?;
+    Ok(value)
+}
+
+/// An orchestration that was started; as an answer, 202 with the URLs to follow and manage it.
+/// [`Management::started`] makes it.
+#[derive(Debug)]
+pub struct Started<O: Orchestrator> {
+    handle: OrchestrationHandle<O>,
+    management: Management,
+}
+
+impl<O: Orchestrator> Started<O> {
+    /// The instance.
+    pub fn handle(&self) -> &OrchestrationHandle<O> {
+        &self.handle
+    }
+}
+
+impl<O: Orchestrator> IntoResponse for Started<O> {
+    fn into_response(self) -> Response {
+        self.management.create_check_status_response(self.handle.id())
+    }
+}
+
+impl Management {
+    /// The answer to the start of an orchestration: 202 with its URLs.
+    pub fn started<O: Orchestrator>(&self, handle: OrchestrationHandle<O>) -> Started<O> {
+        Started { handle, management: self.clone() }
+    }
+}
+
+/// An instance of the orchestrator `O` as it stands; as an answer, the family's status document, with 202 while it goes
+/// on and 200 once it has ended.
+///
+/// # Examples
+/// ```no_run
+/// use persevere::http::TypedStatus;
+/// use persevere::prelude::*;
+/// # #[derive(Serialize, Deserialize)]
+/// # pub struct Progress { done: usize }
+/// # #[orchestrator]
+/// # pub async fn hello_cities(_ctx: OrchestrationContext<Progress>) -> Result<usize, OrchestrationError> { Ok(0) }
+///
+/// async fn percent(hello: &OrchestrationHandle<hello_cities>) -> Result<String, ClientError> {
+///     let status = TypedStatus::read(hello).await?;
+///     Ok(match status.custom_status() {
+///         StatusValue::Typed(progress) => format!("{} done", progress.done),
+///         _ => "not begun".to_owned(),
+///     })
+/// }
+/// ```
+pub struct TypedStatus<O> {
+    metadata: OrchestrationMetadata,
+    orchestrator: PhantomData<fn() -> O>,
+}
+
+impl<O: Orchestrator> TypedStatus<O> {
+    /// Reads the instance of a handle.
+    ///
+    /// # Errors
+    /// Those of [`OrchestrationHandle::metadata`].
+    pub async fn read(handle: &OrchestrationHandle<O>) -> Result<Self, ClientError> {
+        Ok(Self { metadata: handle.metadata().await?, orchestrator: PhantomData })
+    }
+
+    /// The instance, without types.
+    pub fn metadata(&self) -> &OrchestrationMetadata {
+        &self.metadata
+    }
+
+    /// What it returned. `None`: it has not returned.
+    ///
+    /// # Errors
+    /// [`ClientError::Decode`]: another version of the orchestrator returned another type.
+    pub fn output(&self) -> Result<Option<O::Output>, ClientError> {
+        let returned = self.metadata.runtime_status() == RuntimeStatus::Completed;
+        let text = self.metadata.serialized_output().filter(|_| returned);
+        let id = self.metadata.instance_id();
+        let wrong = |error: DecodeError| ClientError::Decode { id: id.clone(), what: "output", error };
+        text.map(|text| O::Output::__decode(&json(text)).map_err(wrong)).transpose()
+    }
+}
+
+impl<O: Orchestrator> TypedStatus<O>
+where
+    O::Status: CustomStatus,
+{
+    /// What it says of itself. A value of another type is [`StatusValue::Unknown`].
+    pub fn custom_status(&self) -> StatusValue<O::Status> {
+        let Some(text) = self.metadata.serialized_custom_status() else { return StatusValue::None };
+        O::Status::__decode(&json(text)).map_or_else(
+            |_| StatusValue::Unknown(serde_json::from_str(text).unwrap_or_else(|_| text.into())),
+            StatusValue::Typed,
+        )
+    }
+}
+
+impl<O> IntoResponse for TypedStatus<O> {
+    fn into_response(self) -> Response {
+        let ended = self.metadata.is_ended();
+        let status = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let mut response = respond(status, &StatusBody::new(&self.metadata, true));
+        if !ended {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS.into());
+        }
+        response
+    }
+}
+
+impl<O: Orchestrator> fmt::Debug for TypedStatus<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TypedStatus").field("orchestrator", &O::NAME).field("metadata", &self.metadata).finish()
+    }
+}
+
+impl<O: Orchestrator> fmt::Debug for TypedInput<O>
+where
+    O::Input: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypedInput").field(&self.0).finish()
+    }
+}
+
+fn json(text: &str) -> JsonText {
+    JsonText::from_string(text.to_owned())
+}
