@@ -4,9 +4,11 @@
 mod connection;
 mod logged;
 mod nested;
+mod property;
 #[allow(dead_code, reason = "shared with the tests of reads")]
 #[path = "../system/reads.rs"]
 mod reads;
+mod requests;
 mod scenarios;
 mod streams;
 mod wire;

@@ -92,7 +92,8 @@ async fn odd_request_targets_and_heads_have_their_answer() {
 async fn requests_in_one_go_are_answered_in_their_order() {
     let served = Served::memory(HttpOptions::new()).await;
     let mut connection = Connection::open(served.address).await;
-    let one = format!("POST {BASE}/orchestrators/recommend_city HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n2");
+    let one =
+        format!("POST {BASE}/orchestrators/recommend_city HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n2");
     let other = format!("GET {BASE}/instances/nobody HTTP/1.1\r\nhost: localhost\r\n\r\n");
     connection.send(format!("{one}{other}").repeat(100)).await;
     for _ in 0..100 {
@@ -124,7 +125,8 @@ async fn heads_and_bodies_that_do_not_come_end() {
 async fn letters_that_are_not_ascii_become_urls_that_are() {
     let served = Served::memory(HttpOptions::new()).await;
     let mut connection = Connection::open(served.address).await;
-    let started = connection.post(&format!("{BASE}/orchestrators/recommend_city/Zürich 😀").replace(' ', "%20"), "2").await;
+    let started =
+        connection.post(&format!("{BASE}/orchestrators/recommend_city/Zürich 😀").replace(' ', "%20"), "2").await;
     assert_eq!(started.status, 202);
     let encoded = format!("http://{}{BASE}/instances/Z%C3%BCrich%20%F0%9F%98%80", served.address);
     assert!(started.head.contains(&format!("location: {encoded}?")), "{}", started.head);
