@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const FILE_LIMIT: usize = 600;
 
 /// The layers, lowest first. A module uses those of its own number and below.
-const LAYERS: [(&str, u8); 11] = [
+const LAYERS: [(&str, u8); 12] = [
     ("model", 0),
     ("contract", 1),
     ("context", 1),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, u8); 11] = [
     ("store", 3),
     ("engine", 4),
     ("client", 5),
+    ("http", 6),
     ("worker", 6),
     ("testing", 7),
     ("__rt", 8),

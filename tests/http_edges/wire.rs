@@ -7,6 +7,8 @@ use persevere::http::{HttpLimits, HttpOptions};
 use crate::Served;
 use crate::connection::{BASE, Connection};
 
+const LIST: &str = "GET /runtime/webhooks/durabletask/instances/ HTTP/1.1";
+
 /// What is sent after the request line, and the codes of the answers, in order. The server closes behind them.
 async fn answers(served: &Served, sent: &str) -> Vec<u16> {
     let mut connection = Connection::open(served.address).await;
@@ -60,10 +62,10 @@ async fn odd_request_targets_and_heads_have_their_answer() {
     for (line, headers, expected) in [
         ("GET /healthz HTTP/1.0", "", 200),
         ("GET http://localhost/healthz HTTP/1.1", local, 200),
-        ("GET http://elsewhere.example/healthz HTTP/1.1", local, 403),
-        ("GET /healthz HTTP/1.1", "host: localhost\r\nhost: elsewhere.example\r\n", 403),
-        ("GET /healthz HTTP/1.1", "host: localhost\r\norigin: null\r\n", 403),
-        ("GET /healthz HTTP/1.1", "host: localhost\r\norigin: http://localhost:3000\r\n", 200),
+        ("GET http://elsewhere.example/runtime/webhooks/durabletask/instances/ HTTP/1.1", local, 403),
+        (LIST, "host: localhost\r\nhost: elsewhere.example\r\n", 403),
+        (LIST, "host: localhost\r\norigin: null\r\n", 403),
+        (LIST, "host: localhost\r\norigin: http://localhost:3000\r\n", 200),
         ("HEAD /healthz HTTP/1.1", local, 200),
         ("OPTIONS * HTTP/1.1", local, 404),
         ("CONNECT localhost:80 HTTP/1.1", local, 404),

@@ -21,6 +21,9 @@ pub struct HttpLimits {
     pub body_bytes: usize,
     /// Path and query of a request, in bytes: 414 beyond it.
     pub url_bytes: usize,
+    /// The names and values of a request's headers together, in bytes: 431 beyond it. There may be 100 of them at a
+    /// [`Server`](super::Server).
+    pub header_bytes: usize,
     /// The name of an event, in characters.
     pub event_name_chars: usize,
     /// How many instances a page of a list has at most; a larger `top` is cut to it.
@@ -37,9 +40,6 @@ pub struct HttpLimits {
     pub keep_alive: Duration,
     /// How many connections the [`Server`](super::Server) serves at a time; the next ones wait to be accepted.
     pub connections: usize,
-    /// Names and values of a request's headers, in bytes: 431 beyond it. A connection of the [`Server`](super::Server)
-    /// reads hardly more than this of a head that does not end, and no more than 100 headers.
-    pub header_bytes: usize,
     /// How long the head of a request may take to arrive at the [`Server`](super::Server).
     pub header_time: Duration,
     /// How long running requests may go on when the [`Server`](super::Server) shuts down.
@@ -51,6 +51,7 @@ impl Default for HttpLimits {
         Self {
             body_bytes: 1024 * 1024,
             url_bytes: 8 * 1024,
+            header_bytes: 32 * 1024,
             event_name_chars: 256,
             page: 1_000,
             request_time: Duration::from_secs(30),
@@ -59,7 +60,6 @@ impl Default for HttpLimits {
             streams: 10_000,
             keep_alive: Duration::from_secs(15),
             connections: 20_000,
-            header_bytes: 32 * 1024,
             header_time: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(10),
         }

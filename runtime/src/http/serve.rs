@@ -175,14 +175,14 @@ fn connection(
     router: &Router,
     limits: &HttpLimits,
 ) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
-    // hyper refuses smaller buffers.
-    const SMALLEST_BUFFER: usize = 8 * 1024;
+    // hyper refuses smaller buffers than 8 KiB. It looks at the size between reads, and the router counts exactly.
+    let head = limits.header_bytes.saturating_add(limits.url_bytes).max(8 * 1024);
     // A value of a stream is small, and is for now.
     let _ = stream.set_nodelay(true);
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
-        .max_buf_size(limits.header_bytes.max(SMALLEST_BUFFER))
+        .max_buf_size(head)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()))
 }
 

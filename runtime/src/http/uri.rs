@@ -1,7 +1,7 @@
 //! Reading paths and queries: strictly, so that one text means one thing, and without a panic on any of them.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::time::Duration;
 
 use super::error::ApiError;
@@ -12,15 +12,6 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 /// Writes a text so that it is one segment of a path, or one value of a query.
 pub(super) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
-}
-
-/// What is no character of a path, encoded or not (RFC 3986, 3.3).
-const NO_PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
-
-/// Writes a path as it came, but for what some clients send and no header may hold, such as letters that are not ASCII.
-pub(super) fn encode_path(path: &str) -> String {
-    utf8_percent_encode(path, NO_PATH).to_string()
 }
 
 /// Reads a segment of a path.
@@ -122,14 +113,6 @@ mod tests {
             let query = format!("x={}", encode(text));
             assert_eq!(Query::parse(Some(&query)).unwrap().get("X"), Some(text));
         }
-    }
-
-    #[test]
-    fn a_path_becomes_ascii_and_stays_the_same_path() {
-        assert_eq!(encode_path("/b/instances/a%20b~/x:y"), "/b/instances/a%20b~/x:y");
-        let encoded = encode_path("/Zürich/\"{|}😀");
-        assert_eq!(encoded, "/Z%C3%BCrich/%22%7B%7C%7D%F0%9F%98%80");
-        assert_eq!(decode(&encoded).unwrap(), "/Zürich/\"{|}😀");
     }
 
     #[test]

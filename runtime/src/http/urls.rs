@@ -5,7 +5,7 @@ use axum::http::uri::Authority;
 
 use super::guard::Access;
 use super::options::{HttpOptions, Settings, is_loopback, split_url};
-use super::uri::{encode, encode_path};
+use super::uri::encode;
 
 /// What every URL begins with.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl Urls<'_> {
         let query: Vec<_> =
             parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{}{mark}{}", self.root(), encode_path(path), query.join("&"))
+        format!("{}{path}{mark}{}", self.root(), query.join("&"))
     }
 
     /// The URLs with which an instance is managed.

@@ -349,6 +349,7 @@ pub(super) const COMMON: &[Answer] = &[
     error(408, "The body took too long to arrive"),
     error(413, "The body is too large"),
     error(414, "The URL is too long"),
+    error(431, "The headers are too large"),
     error(500, "Something went wrong"),
     error(503, "The store or the runtime does not work at the moment, or there is no room for another that waits"),
     error(504, "It took longer than a request may"),
