@@ -1,3 +1,7 @@
 //! Whole-system tests of persevere: what they share.
 
 pub mod crash;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/http.md")]
+struct HttpPage;

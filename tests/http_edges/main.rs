@@ -4,6 +4,7 @@
 mod connection;
 mod logged;
 mod nested;
+mod page;
 mod property;
 #[allow(dead_code, reason = "shared with the tests of reads")]
 #[path = "../system/reads.rs"]
@@ -11,6 +12,7 @@ mod reads;
 mod requests;
 mod scenarios;
 mod streams;
+mod transcripts;
 mod wire;
 
 use std::path::Path;
