@@ -13,7 +13,9 @@ use persevere::model::{
     CommitBatch, Epoch, Execution, HeadChange, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText,
     OperationId, RecordRow, RuntimeStatus, TimerRow, Timestamp, TurnCommit,
 };
-use persevere::store::{CommitError, Durability, InstanceRef, LoadError, OpenError, SqliteStore, Store};
+use persevere::store::{
+    CommitError, Durability, InstanceFilter, InstanceQuery, InstanceRef, LoadError, OpenError, SqliteStore, Store,
+};
 use tempfile::TempDir;
 
 const KEY: InstanceKey = InstanceKey(1);
@@ -47,10 +49,10 @@ fn message(id: u64, size: usize) -> TurnCommit {
     TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }
 }
 
-fn instance() -> TurnCommit {
-    let head = InstanceHead {
-        key: KEY,
-        id: InstanceId::new("i").unwrap(),
+fn head(key: InstanceKey) -> InstanceHead {
+    InstanceHead {
+        key,
+        id: InstanceId::new(format!("i{}", key.0)).unwrap(),
         name: "hello".to_owned(),
         version: String::new(),
         status: RuntimeStatus::Running,
@@ -70,7 +72,14 @@ fn instance() -> TurnCommit {
         parent: None,
         depth: 0,
         start_hash: 0,
-    };
+    }
+}
+
+fn insert(key: InstanceKey) -> TurnCommit {
+    TurnCommit { head: HeadChange::Insert(Arc::new(head(key))), ..TurnCommit::default() }
+}
+
+fn instance() -> TurnCommit {
     let record = RecordRow {
         key: KEY,
         execution: Execution(0),
@@ -78,7 +87,7 @@ fn instance() -> TurnCommit {
         time: Timestamp(0),
         bytes: vec![1, 2, 3].into(),
     };
-    TurnCommit { head: HeadChange::Insert(Arc::new(head)), record: Some(record), ..TurnCommit::default() }
+    TurnCommit { record: Some(record), ..insert(KEY) }
 }
 
 fn timer() -> TurnCommit {
@@ -354,6 +363,72 @@ async fn b23_the_log_stays_short_under_load() {
     let log = fs::metadata(beside(&place.path, "-wal")).unwrap().len();
     assert!(log < 8 * MIB, "the log has {log} bytes after 50 MB of commits");
     assert!(fs::metadata(&place.path).unwrap().len() > 40 * MIB);
+}
+
+/// A store with so many instances.
+async fn with_instances(path: &Path, count: u64) -> (Arc<SqliteStore>, Epoch) {
+    let store = SqliteStore::builder(path).durability(Durability::Relaxed).open().unwrap();
+    let epoch = store.claim().await.unwrap().epoch;
+    let turns = (1..=count).map(|number| insert(InstanceKey(number))).collect();
+    store.commit(Arc::new(CommitBatch { epoch, turns })).await.unwrap();
+    (Arc::new(store), epoch)
+}
+
+/// Replaces the message before by one of 250 kB; answers how long the log is then.
+async fn replace_message(store: &SqliteStore, epoch: Epoch, path: &Path, id: u64) -> u64 {
+    let inbox_done = if id == 0 { vec![] } else { vec![InboxId(id - 1)] };
+    store.commit(batch(epoch, TurnCommit { inbox_done, ..message(id, 250_000) })).await.unwrap();
+    fs::metadata(beside(path, "-wal")).unwrap().len()
+}
+
+#[tokio::test]
+async fn b23_a_slow_consumer_of_a_list_does_not_hold_the_log() {
+    const MIB: u64 = 1 << 20;
+    let place = place();
+    let (store, epoch) = with_instances(&place.path, 200).await;
+    let mut query = InstanceQuery { limit: 4, ..InstanceQuery::default() };
+    let (mut seen, mut longest, mut commits) = (0, 0, 0);
+    loop {
+        let page = store.query(query.clone()).await.unwrap();
+        seen += page.instances.len();
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+        for _ in 0..5 {
+            longest = longest.max(replace_message(&store, epoch, &place.path, commits).await);
+            commits += 1;
+        }
+    }
+    assert_eq!((seen, commits), (200, 245));
+    assert!(longest < 8 * MIB, "the log had {longest} bytes while 60 MB were committed");
+}
+
+#[tokio::test]
+async fn b23_consumers_that_read_without_a_gap_do_not_hold_the_log() {
+    const MIB: u64 = 1 << 20;
+    let place = place();
+    let (store, epoch) = with_instances(&place.path, 5_000).await;
+    let consumers: Vec<_> = (0..4)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            // Looks at every row, again and again, until the test ends.
+            let filter = InstanceFilter::new().name("none");
+            let query = InstanceQuery { filter, limit: 10, ..InstanceQuery::default() };
+            tokio::spawn(async move {
+                loop {
+                    assert!(store.query(query.clone()).await.unwrap().instances.is_empty());
+                }
+            })
+        })
+        .collect();
+    let mut longest = 0;
+    for id in 0..600 {
+        longest = longest.max(replace_message(&store, epoch, &place.path, id).await);
+    }
+    assert!(!consumers.iter().any(tokio::task::JoinHandle::is_finished), "a page failed");
+    consumers.iter().for_each(tokio::task::JoinHandle::abort);
+    assert!(longest < 64 * MIB, "the log had {longest} bytes while 150 MB were committed");
 }
 
 #[tokio::test]

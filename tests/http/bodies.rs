@@ -95,6 +95,12 @@ async fn the_status_of_an_instance() {
         let token = answer.header("x-custom-status-token").unwrap();
         assert_eq!(token, metadata.custom_status_token().to_string());
 
+        // An id that a client sent without encoding it.
+        app.puppet("\u{e9}", json!(1)).await;
+        let unencoded = app.get("instances/\u{e9}").await;
+        assert_eq!(unencoded.status, 202);
+        assert!(unencoded.header("location").unwrap().ends_with("/instances/%C3%A9"));
+
         app.tell("p", json!("fail")).await;
         let answer = app.get("instances/p?showInput=false").await;
         let prefix = r#"{"name":"puppet","instanceId":"p","runtimeStatus":"Failed","input":null,"customStatus":"#;

@@ -219,6 +219,7 @@ fn every_request_has_an_answer() {
     let open = server.block_on(async {
         let app = App::with(options().limits(limits)).await;
         app.one_of_each().await;
+        app.puppet("\u{e9}", serde_json::json!("\u{e9}")).await;
         app
     });
     run(&open, &server, 4_000);

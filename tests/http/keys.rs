@@ -163,6 +163,21 @@ async fn what_the_program_hands_out_is_as_it_says() {
     .await;
 }
 
+#[tokio::test]
+async fn a_stream_ends_with_the_code_that_opened_it() {
+    in_time(async {
+        let app = App::with(keyed(SHOP).url_lifetime(Duration::from_secs(3))).await;
+        let url = started(&app, "one", "shop-secret-0123456789").await["statusQueryGetUri"].clone();
+        let stream = json!(url.as_str().unwrap().replace("/one?", "/one/customStatus/stream?"));
+        // Its body is read to the end: the instance goes on, and the stream does not.
+        let answer = follow(&app, "GET", &stream).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.text.contains("event: customStatus") && !answer.text.contains("event: end"), "{}", answer.text);
+        assert_eq!(follow(&app, "GET", &stream).await.status, 401);
+    })
+    .await;
+}
+
 #[test]
 fn keys_come_from_a_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -198,3 +198,16 @@ async fn an_event_that_finds_no_room_is_told_so() {
     })
     .await;
 }
+
+/// The page of the API names every limit there is.
+#[test]
+fn the_table_of_limits_is_complete() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/http.md")).unwrap();
+    let limits = format!("{:?}", HttpLimits::default());
+    let fields: Vec<_> =
+        limits.split(['{', ',']).skip(1).map(|field| field.split(':').next().unwrap().trim()).collect();
+    assert!(fields.len() > 10, "{fields:?}");
+    for field in fields {
+        assert!(page.contains(&format!("| `{field}` |")), "{field} is not in the table");
+    }
+}

@@ -72,7 +72,7 @@ async fn options_that_cannot_work_are_refused() {
     let open = refused(HttpOptions::new().public_base_url("https://orders.example"));
     assert!(matches!(open, HttpOptionsError::NoKeys { .. }), "{open}");
     for path in ["", "/", "/a/b/", "/a-b_c.d~e"] {
-        router(runtime.client().clone(), local().base_path(path)).unwrap();
+        drop(router(runtime.client().clone(), local().base_path(path)).unwrap());
     }
     let taken = Server::bind(runtime.client().clone(), options()).await.unwrap();
     let error = Server::bind(runtime.client().clone(), HttpOptions::new().bind(taken.local_addr())).await.unwrap_err();

@@ -111,6 +111,7 @@ const WITHOUT_KEYS: &[Row] = &[
         400,
         "neither a version nor a token",
     ),
+    Row("a time-out that is none", "GET", "instances/running?timeout=-1", "", 400, "`timeout`"),
     // Events
     Row("raise", "POST", "instances/running/raiseEvent/Next", "2", 202, ""),
     Row("raise, in other letters", "POST", "instances/running/RAISEEVENT/Other%2FEvent", "null", 202, ""),

@@ -72,6 +72,9 @@ pub(crate) enum Lost {
 struct Entry {
     id: InstanceId,
     seen: watch::Sender<Seen>,
+    /// Changes only when nothing more may be expected for now: an end, a parking, a loss. Who waits for that is not woken
+    /// by the many heads before it.
+    settled: watch::Sender<()>,
     /// Held by the one who reads the store. The count: registrations up to this one are answered by a read that began
     /// after them and found nothing.
     absent_upto: tokio::sync::Mutex<u64>,
@@ -89,6 +92,11 @@ impl Seen {
     }
 }
 
+/// Whether nothing more may be expected of the instance unless somebody intervenes.
+fn is_settled(head: &InstanceHead) -> bool {
+    head.is_ended() || head.parked.is_some()
+}
+
 /// How a head relates to what an entry knows.
 enum Accepted {
     /// It is the newest, or not newer than what is known.
@@ -99,11 +107,18 @@ enum Accepted {
 
 impl Entry {
     fn new(id: InstanceId) -> Self {
-        Self { id, seen: watch::Sender::new(Seen::default()), absent_upto: tokio::sync::Mutex::new(0) }
+        Self {
+            id,
+            seen: watch::Sender::new(Seen::default()),
+            settled: watch::Sender::new(()),
+            absent_upto: tokio::sync::Mutex::new(0),
+        }
     }
 
     fn accept(&self, head: Arc<InstanceHead>) -> Accepted {
         let mut accepted = Accepted::SameLife;
+        let settles = is_settled(&head);
+        let mut settled = false;
         self.seen.send_if_modified(|seen| match &seen.head {
             Some(known) if known.key < head.key => {
                 accepted = Accepted::LaterLife;
@@ -112,14 +127,19 @@ impl Entry {
             Some(known) if (known.key, known.revision) >= (head.key, head.revision) => false,
             _ => {
                 seen.head = Some(head);
+                settled = settles;
                 true
             }
         });
+        if settled {
+            self.settled.send_replace(());
+        }
         accepted
     }
 
     fn lose(&self, lost: Lost) {
         self.seen.send_modify(|seen| seen.lost = Some(lost));
+        self.settled.send_replace(());
     }
 }
 
@@ -202,6 +222,33 @@ impl ChangeHub {
         Registration::new(Arc::clone(self), Arc::clone(&slot.entry), slot.registered)
     }
 
+    /// Takes part in an instance of which this is the newest durable head. For the place where effects are released, where
+    /// nothing can come between.
+    pub(crate) fn register_with(self: &Arc<Self>, head: &Arc<InstanceHead>) -> Registration {
+        let registration = self.register(&head.id);
+        if let Accepted::SameLife = registration.entry.accept(Arc::clone(head))
+            && head.is_ended()
+        {
+            self.detach(&registration.entry);
+        }
+        registration
+    }
+
+    /// Takes part in an entry, whether it is in the map or not.
+    fn join(self: &Arc<Self>, entry: &Arc<Entry>) -> Registration {
+        let mut state = self.lock();
+        let ordinal = match state.slots.get_mut(&entry.id) {
+            Some(slot) if Arc::ptr_eq(&slot.entry, entry) => {
+                slot.members += 1;
+                slot.registered += 1;
+                slot.registered
+            }
+            _ => 0,
+        };
+        drop(state);
+        Registration::new(Arc::clone(self), Arc::clone(entry), ordinal)
+    }
+
     /// Takes an entry out of the map: who registers from now on begins anew.
     fn detach(&self, entry: &Arc<Entry>) {
         let mut state = self.lock();
@@ -250,6 +297,11 @@ impl Registration {
         Self { hub, entry, receiver, ordinal, given: None }
     }
 
+    /// Another one of the same life, with what is known of it. It begins with the current head.
+    pub(crate) fn again(&self) -> Self {
+        self.hub.join(&self.entry)
+    }
+
     /// The current head the first time, then each newer one, always the newest. `None`: there is no such instance.
     ///
     /// A head that has ended is the last: after it comes [`Lost::Gone`]. A head that was not given yet comes before the
@@ -265,6 +317,29 @@ impl Registration {
             // The sender lives in the entry that this registration holds.
             self.receiver.changed().await.map_err(|_| Lost::Gone)?;
         }
+    }
+
+    /// As [`next`](Self::next), but only a head that has ended or is parked, and not woken by any other.
+    pub(crate) async fn settled(&mut self, port: &dyn ClientPort) -> Result<Option<Arc<InstanceHead>>, Lost> {
+        let mut settled = self.entry.settled.subscribe();
+        if self.given.is_none() && !self.first(port).await? {
+            return Ok(None);
+        }
+        loop {
+            settled.mark_unchanged();
+            while let Some(answer) = self.take() {
+                let head = answer?;
+                if is_settled(&head) {
+                    return Ok(Some(head));
+                }
+            }
+            settled.changed().await.map_err(|_| Lost::Gone)?;
+        }
+    }
+
+    /// The newest head that is known.
+    pub(crate) fn newest(&self) -> Option<Arc<InstanceHead>> {
+        self.entry.seen.borrow().head.clone()
     }
 
     fn take(&mut self) -> Option<Result<Arc<InstanceHead>, Lost>> {

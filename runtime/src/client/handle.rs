@@ -3,13 +3,15 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use super::Client;
+use super::change_hub::Registration;
 use super::error::ClientError;
 use super::history::{self, OrchestrationHistory};
 use super::metadata::{OrchestrationMetadata, StatusValue};
 use super::restart::RestartOrchestration;
-use super::submission::{RaiseEvent, Terminate};
+use super::submission::{Begun, RaiseEvent, Terminate};
 use super::target::Target;
 use super::wait::{self, Wait};
 use super::wait_error::ResultError;
@@ -70,12 +72,21 @@ pub struct OrchestrationHandle<O> {
     id: InstanceId,
     key: Option<InstanceKey>,
     was_created: bool,
+    /// Knows the run since it began, so that waits and watches need no read.
+    followed: Option<Arc<Registration>>,
     orchestrator: PhantomData<fn() -> O>,
 }
 
 impl<O: Orchestrator> OrchestrationHandle<O> {
-    pub(super) fn new(client: Client, id: InstanceId, key: Option<InstanceKey>, was_created: bool) -> Self {
-        Self { client, id, key, was_created, orchestrator: PhantomData }
+    /// Whichever run of the id there is.
+    pub(super) fn new(client: Client, id: InstanceId) -> Self {
+        Self { client, id, key: None, was_created: false, followed: None, orchestrator: PhantomData }
+    }
+
+    /// One run.
+    pub(super) fn begun(client: Client, begun: Begun) -> Self {
+        let Begun { id, key, was_created, followed } = begun;
+        Self { client, id, key: Some(key), was_created, followed, orchestrator: PhantomData }
     }
 
     /// The instance's id.
@@ -196,7 +207,8 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
 
     #[track_caller]
     fn target(&self) -> Target {
-        self.client.target(self.id.clone(), self.key, Some(O::NAME))
+        let target = self.client.target(self.id.clone(), self.key, Some(O::NAME));
+        Target { followed: self.followed.clone(), ..target }
     }
 }
 
@@ -251,6 +263,7 @@ impl<O> Clone for OrchestrationHandle<O> {
             id: self.id.clone(),
             key: self.key,
             was_created: self.was_created,
+            followed: self.followed.clone(),
             orchestrator: PhantomData,
         }
     }

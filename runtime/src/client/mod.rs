@@ -50,7 +50,7 @@ pub use handle::OrchestrationHandle;
 pub use history::{HistoryEvent, HistoryEventKind, OrchestrationHistory};
 pub use list::{InstanceList, ListInstances};
 pub use metadata::{OrchestrationMetadata, StatusValue};
-pub(crate) use port::{BoxFuture, ClientPort, SubmitError};
+pub(crate) use port::{Answered, BoxFuture, ClientPort, SubmitError};
 pub use purge::PurgeInstances;
 pub use restart::RestartOrchestration;
 pub use start::{ByName, StartOrchestration, StartedInstance};
@@ -97,7 +97,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::InvalidInstanceId`]: the text cannot be an instance id.
     pub fn handle<O: Orchestrator>(&self, id: impl AsRef<str>) -> Result<OrchestrationHandle<O>, ClientError> {
-        Ok(OrchestrationHandle::new(self.clone(), InstanceId::new(id)?, None, false))
+        Ok(OrchestrationHandle::new(self.clone(), InstanceId::new(id)?))
     }
 
     /// Reads an instance from the store, without its history. `None`: there is none of this id.
@@ -267,7 +267,7 @@ impl Client {
     #[track_caller]
     fn target(&self, id: InstanceId, key: Option<InstanceKey>, orchestrator: Option<&'static str>) -> Target {
         in_turn::refuse_in_turn();
-        Target { port: Arc::clone(&self.port), id, key, orchestrator }
+        Target { port: Arc::clone(&self.port), id, key, orchestrator, followed: None }
     }
 
     #[track_caller]

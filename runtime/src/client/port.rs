@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::change_hub::ChangeHub;
+use super::change_hub::{ChangeHub, Registration};
 use crate::engine::{ClientAnswer, ClientOperation, Refusal};
 use crate::model::{Execution, InstanceKey, Timestamp};
 use crate::store::{InstancePage, InstanceQuery, InstanceRef, StoredInstance};
@@ -20,7 +20,10 @@ pub(crate) trait ClientPort: Send + Sync + Debug + 'static {
     /// Hands one operation to the partition; waits while its queue of client operations is full.
     ///
     /// Resolves to exactly one answer: done (durable), refused (it has not happened and will not), or unknown.
-    fn submit(&self, operation: ClientOperation) -> BoxFuture<Result<ClientAnswer, SubmitError>>;
+    ///
+    /// With `follow` the answer of a start that began an instance also brings a registration with what the instance is
+    /// since then, so that a wait for it needs no read.
+    fn submit(&self, operation: ClientOperation, follow: bool) -> BoxFuture<Result<Answered, SubmitError>>;
 
     /// Reads a head row from the store, never from the partition's memory. The read begins after the call.
     fn instance(&self, target: InstanceRef) -> BoxFuture<Result<Option<StoredInstance>, SubmitError>>;
@@ -36,6 +39,20 @@ pub(crate) trait ClientPort: Send + Sync + Debug + 'static {
 
     /// The wall clock, cut to microseconds.
     fn now(&self) -> Timestamp;
+}
+
+/// What an operation was answered.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) answer: ClientAnswer,
+    /// Follows the instance that was begun.
+    pub(crate) followed: Option<Registration>,
+}
+
+impl From<ClientAnswer> for Answered {
+    fn from(answer: ClientAnswer) -> Self {
+        Self { answer, followed: None }
+    }
 }
 
 /// Why an operation was not done, or may not have been done.

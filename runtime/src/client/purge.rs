@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 
 use super::error::ClientError;
 use super::list;
-use super::port::{BoxFuture, ClientPort, SubmitError};
-use crate::engine::{ClientAnswer, ClientOperation, Refusal};
+use super::port::{Answered, BoxFuture, ClientPort, SubmitError};
+use crate::engine::{ClientOperation, Refusal};
 use crate::model::RuntimeStatus;
 use crate::store::{InstanceFilter, InstanceQuery, StoredInstance};
 
@@ -105,7 +105,7 @@ async fn purge_batch(port: &dyn ClientPort, instances: Vec<StoredInstance>) -> R
         .into_iter()
         .map(|stored| {
             let (id, key) = (stored.head.id, Some(stored.head.key));
-            (id.clone(), port.submit(ClientOperation::Purge { id, key }))
+            (id.clone(), port.submit(ClientOperation::Purge { id, key }, false))
         })
         .collect();
     let (mut purged, mut failed) = (0, None);
@@ -126,7 +126,7 @@ async fn purge_batch(port: &dyn ClientPort, instances: Vec<StoredInstance>) -> R
     failed.map_or(Ok(purged), Err)
 }
 
-fn counted(answer: Result<ClientAnswer, SubmitError>) -> Result<u64, SubmitError> {
+fn counted(answer: Result<Answered, SubmitError>) -> Result<u64, SubmitError> {
     match answer {
         Ok(_) => Ok(1),
         // Another was quicker: the run is gone, or a later one has its id.

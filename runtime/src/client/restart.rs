@@ -38,7 +38,7 @@ impl<O> RestartOrchestration<O> {
     #[track_caller]
     pub(super) fn new(client: &Client, id: Result<InstanceId, ClientError>) -> Self {
         let operation = id.map(|id| ClientOperation::Restart { id, new_id: false });
-        Self { client: client.clone(), submission: client.submission(operation), orchestrator: PhantomData }
+        Self { client: client.clone(), submission: client.submission(operation).follow(), orchestrator: PhantomData }
     }
 
     /// Gives the new instance an id of its own. The other one stays as it is, ended or not.
@@ -57,8 +57,8 @@ impl<O: Orchestrator> Future for RestartOrchestration<O> {
     type Output = Result<OrchestrationHandle<O>, ClientError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (id, key, created) = ready!(self.submission.poll_started(cx))?;
-        Poll::Ready(Ok(OrchestrationHandle::new(self.client.clone(), id, Some(key), created)))
+        let begun = ready!(self.submission.poll_started(cx))?;
+        Poll::Ready(Ok(OrchestrationHandle::begun(self.client.clone(), begun)))
     }
 }
 
@@ -66,8 +66,8 @@ impl Future for RestartOrchestration<ByName> {
     type Output = Result<StartedInstance, ClientError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (id, _, created) = ready!(self.submission.poll_started(cx))?;
-        Poll::Ready(Ok(StartedInstance::new(id, created)))
+        let begun = ready!(self.submission.poll_started(cx))?;
+        Poll::Ready(Ok(StartedInstance::new(begun.id, begun.was_created)))
     }
 }
 

@@ -81,7 +81,9 @@ impl<O: Orchestrator> StartOrchestration<O> {
     #[track_caller]
     pub(crate) fn new(client: &Client, input: Result<JsonText, EncodeError>) -> Self {
         // Always the version of this type: the newest registered one may take another input.
-        Self::with(client, O::NAME.to_owned(), Some(O::VERSION.to_owned()), input)
+        let mut start = Self::with(client, O::NAME.to_owned(), Some(O::VERSION.to_owned()), input);
+        start.submission = start.submission.follow();
+        start
     }
 }
 
@@ -208,8 +210,8 @@ impl<O: Orchestrator> Future for StartOrchestration<O> {
     type Output = Result<OrchestrationHandle<O>, ClientError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (id, key, created) = ready!(self.submission.poll_started(cx))?;
-        Poll::Ready(Ok(OrchestrationHandle::new(self.client.clone(), id, Some(key), created)))
+        let begun = ready!(self.submission.poll_started(cx))?;
+        Poll::Ready(Ok(OrchestrationHandle::begun(self.client.clone(), begun)))
     }
 }
 
@@ -217,8 +219,8 @@ impl Future for StartOrchestration<ByName> {
     type Output = Result<StartedInstance, ClientError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (id, _, was_created) = ready!(self.submission.poll_started(cx))?;
-        Poll::Ready(Ok(StartedInstance::new(id, was_created)))
+        let begun = ready!(self.submission.poll_started(cx))?;
+        Poll::Ready(Ok(StartedInstance::new(begun.id, begun.was_created)))
     }
 }
 

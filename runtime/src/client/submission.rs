@@ -6,26 +6,34 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::change_hub::Registration;
 use super::error::ClientError;
-use super::port::{BoxFuture, ClientPort};
+use super::port::{Answered, BoxFuture, ClientPort, SubmitError};
 use crate::engine::{ClientAnswer, ClientOperation};
 use crate::model::{InstanceId, InstanceKey};
 
 /// An operation that is handed over when it is first polled, and never a second time.
 pub(super) struct Submission {
     port: Arc<dyn ClientPort>,
+    follow: bool,
     state: State,
 }
 
 enum State {
     Ready(Result<ClientOperation, ClientError>),
-    Running(Option<InstanceId>, BoxFuture<Result<ClientAnswer, super::port::SubmitError>>),
+    Running(Option<InstanceId>, BoxFuture<Result<Answered, SubmitError>>),
     Over,
 }
 
 impl Submission {
     pub(super) fn new(port: Arc<dyn ClientPort>, operation: Result<ClientOperation, ClientError>) -> Self {
-        Self { port, state: State::Ready(operation) }
+        Self { port, follow: false, state: State::Ready(operation) }
+    }
+
+    /// Asks for a registration with what it begins.
+    pub(super) fn follow(mut self) -> Self {
+        self.follow = true;
+        self
     }
 
     /// Changes the operation; the first thing that goes wrong is what awaiting it answers.
@@ -39,13 +47,13 @@ impl Submission {
         self
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ClientAnswer, ClientError>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answered, ClientError>> {
         loop {
             match std::mem::replace(&mut self.state, State::Over) {
                 State::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 State::Ready(Ok(operation)) => {
                     let id = subject(&operation).cloned();
-                    self.state = State::Running(id, self.port.submit(operation));
+                    self.state = State::Running(id, self.port.submit(operation, self.follow));
                 }
                 State::Running(id, mut answer) => {
                     let Poll::Ready(answer) = answer.as_mut().poll(cx) else {
@@ -61,19 +69,27 @@ impl Submission {
 }
 
 impl Submission {
-    /// The answer of an operation that begins an instance: id, life, and whether it was this operation that began it.
-    pub(super) fn poll_started(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(InstanceId, InstanceKey, bool), ClientError>> {
-        Poll::Ready(match ready!(self.poll(cx)) {
-            Ok(ClientAnswer::Started { id, key, created }) => Ok((id, key, created)),
-            Ok(ClientAnswer::Done) => Err(ClientError::OutcomeUnknown {
+    /// The answer of an operation that begins an instance.
+    pub(super) fn poll_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun, ClientError>> {
+        let Answered { answer, followed } = ready!(self.poll(cx))?;
+        Poll::Ready(match answer {
+            ClientAnswer::Started { id, key, created } => {
+                Ok(Begun { id, key, was_created: created, followed: followed.map(Arc::new) })
+            }
+            ClientAnswer::Done => Err(ClientError::OutcomeUnknown {
                 cause: "the runtime did not say which instance it started".to_owned(),
             }),
-            Err(error) => Err(error),
         })
     }
+}
+
+/// The instance that an operation began, or found.
+pub(super) struct Begun {
+    pub(super) id: InstanceId,
+    pub(super) key: InstanceKey,
+    pub(super) was_created: bool,
+    /// Knows the instance since it began.
+    pub(super) followed: Option<Arc<Registration>>,
 }
 
 fn subject(operation: &ClientOperation) -> Option<&InstanceId> {

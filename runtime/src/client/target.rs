@@ -18,6 +18,8 @@ pub(super) struct Target {
     pub(super) key: Option<InstanceKey>,
     /// The orchestrator that it must run; `None` means any.
     pub(super) orchestrator: Option<&'static str>,
+    /// Knows the life that is meant.
+    pub(super) followed: Option<Arc<Registration>>,
 }
 
 impl Target {
@@ -59,12 +61,34 @@ pub(super) struct Subscription {
 impl Subscription {
     /// Registers at once: what is committed from now on is not missed.
     pub(super) fn new(target: Target) -> Self {
-        let registration = target.port.changes().register(&target.id);
+        let registration = match &target.followed {
+            Some(followed) => followed.again(),
+            None => target.port.changes().register(&target.id),
+        };
         Self { target, registration }
     }
 
     pub(super) fn id(&self) -> &InstanceId {
         &self.target.id
+    }
+
+    /// The newest head that is known.
+    pub(super) fn newest(&self) -> Option<Arc<InstanceHead>> {
+        self.registration.newest()
+    }
+
+    /// The head once it has ended or is parked; is not woken before.
+    pub(super) async fn settled(&mut self) -> Result<Arc<InstanceHead>, ClientError> {
+        // The first head tells whether it is the instance that is meant; all that follow are of the same life.
+        let head = self.next().await?;
+        if head.is_ended() || head.parked.is_some() {
+            return Ok(head);
+        }
+        match self.registration.settled(&*self.target.port).await {
+            Ok(Some(head)) => Ok(head),
+            Ok(None) => Err(ClientError::NotFound { id: self.target.id.clone() }),
+            Err(lost) => Err(ClientError::from_lost(lost, &self.target.id)),
+        }
     }
 
     /// The current head the first time, then each newer one, always the newest. One that has ended is the last.

@@ -54,12 +54,13 @@ impl<T, E> Wait<T, E> {
 }
 
 impl<T: 'static, E: From<WaitError> + 'static> Wait<T, E> {
-    /// Waits until `judge` has an answer for the newest head. A parked instance answers when `judge` does not.
+    /// Waits until `judge` has an answer for the newest head of interest. A parked instance answers when `judge` does not.
     fn until(
         target: Result<Target, ClientError>,
+        interest: Interest,
         judge: impl FnMut(&Arc<InstanceHead>) -> Option<Result<T, E>> + Send + 'static,
     ) -> Self {
-        let begin: Begin<T, E> = Box::new(move |timeout| Box::pin(until(target, timeout, judge)));
+        let begin: Begin<T, E> = Box::new(move |timeout| Box::pin(until(target, interest, timeout, judge)));
         Self { begin: Some(begin), timeout: None, running: None }
     }
 }
@@ -84,16 +85,28 @@ impl<T, E> fmt::Debug for Wait<T, E> {
     }
 }
 
+/// Which heads a wait wants to see.
+#[derive(Debug, Clone, Copy)]
+enum Interest {
+    Every,
+    /// Those that have ended or are parked.
+    Settled,
+}
+
 async fn until<T, E: From<WaitError>>(
     target: Result<Target, ClientError>,
+    interest: Interest,
     timeout: Option<Duration>,
     mut judge: impl FnMut(&Arc<InstanceHead>) -> Option<Result<T, E>>,
 ) -> Result<T, E> {
     let mut subscription = Subscription::new(target.map_err(WaitError::Client)?);
-    let mut last = None;
     let answer = async {
         loop {
-            let head = subscription.next().await.map_err(WaitError::Client)?;
+            let head = match interest {
+                Interest::Every => subscription.next().await,
+                Interest::Settled => subscription.settled().await,
+            };
+            let head = head.map_err(WaitError::Client)?;
             if let Some(answer) = judge(&head) {
                 return answer;
             }
@@ -103,13 +116,12 @@ async fn until<T, E: From<WaitError>>(
             if head.is_ended() {
                 return Err(WaitError::Ended { last: seen(&head) }.into());
             }
-            last = Some(head);
         }
     };
     let Some(after) = timeout else { return answer.await };
     match tokio::time::timeout(after, answer).await {
         Ok(answer) => answer,
-        Err(_) => Err(WaitError::TimedOut { after, last: last.as_ref().map(seen) }.into()),
+        Err(_) => Err(WaitError::TimedOut { after, last: subscription.newest().as_ref().map(seen) }.into()),
     }
 }
 
@@ -118,11 +130,11 @@ fn seen(head: &Arc<InstanceHead>) -> Box<OrchestrationMetadata> {
 }
 
 pub(super) fn for_start(target: Result<Target, ClientError>) -> Wait<OrchestrationMetadata> {
-    Wait::until(target, |head| (head.status != RuntimeStatus::Pending).then(|| Ok(*seen(head))))
+    Wait::until(target, Interest::Every, |head| (head.status != RuntimeStatus::Pending).then(|| Ok(*seen(head))))
 }
 
 pub(super) fn for_completion(target: Result<Target, ClientError>) -> Wait<OrchestrationMetadata> {
-    Wait::until(target, |head| head.is_ended().then(|| Ok(*seen(head))))
+    Wait::until(target, Interest::Settled, |head| head.is_ended().then(|| Ok(*seen(head))))
 }
 
 pub(super) fn for_custom_status<S: CustomStatus>(
@@ -130,7 +142,7 @@ pub(super) fn for_custom_status<S: CustomStatus>(
     mut predicate: impl FnMut(&S) -> bool + Send + 'static,
 ) -> Wait<S> {
     let mut judged = None;
-    Wait::until(Ok(target), move |head| {
+    Wait::until(Ok(target), Interest::Every, move |head| {
         // A value is judged once, however often the row changes around it.
         if judged.replace(head.custom_status_version) == Some(head.custom_status_version) {
             return None;
@@ -141,7 +153,7 @@ pub(super) fn for_custom_status<S: CustomStatus>(
 }
 
 pub(super) fn for_result<O: Orchestrator>(target: Target) -> Wait<O::Output, ResultError<O::Error>> {
-    Wait::until(Ok(target), |head| head.is_ended().then(|| outcome::<O>(head)))
+    Wait::until(Ok(target), Interest::Settled, |head| head.is_ended().then(|| outcome::<O>(head)))
 }
 
 fn outcome<O: Orchestrator>(head: &InstanceHead) -> Result<O::Output, ResultError<O::Error>> {

@@ -63,7 +63,7 @@ fn issue_task<A: Activity>(leaf: &mut Leaf, input: JsonText) -> Result<(), JsonT
     // Halted: the turn is given up, and nobody will ask for the result.
     let _ = leaf.issue(Awaits::Task, |operation, location| Action::ScheduleTask {
         operation,
-        name: A::NAME.to_owned(),
+        name: A::NAME.into(),
         input,
         location,
     });

@@ -18,18 +18,16 @@ use super::foreign::ForeignWatch;
 use super::journal::{Journal, Phase};
 use super::timer::Timer;
 use crate::contract::{CustomStatus, CustomStatusError, DeclaresStatus, NoStatus, Payload};
-use crate::model::{Action, DecodeError, Execution, InstanceId, JsonText, KeyMint, Parent, SourceLocation, Timestamp};
+use crate::model::{
+    Action, DecodeError, Execution, ExecutionStarted, InstanceId, JsonText, KeyMint, SourceLocation, Timestamp,
+};
 
 /// What an execution is, from its first turn to its last.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) id: InstanceId,
     pub(crate) execution: Execution,
-    pub(crate) execution_id: Uuid,
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) parent: Option<Parent>,
-    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) started: Arc<ExecutionStarted>,
     pub(crate) mint: Arc<KeyMint>,
 }
 
@@ -83,27 +81,27 @@ impl Context {
 
     /// Names this execution among all executions everywhere; continue-as-new gets a new one.
     pub fn execution_id(&self) -> Uuid {
-        self.0.facts.execution_id
+        self.0.facts.started.execution_id
     }
 
     /// The name of this orchestrator.
     pub fn name(&self) -> &str {
-        &self.0.facts.name
+        &self.0.facts.started.name
     }
 
     /// The version of this orchestrator; empty when it has none.
     pub fn version(&self) -> &str {
-        &self.0.facts.version
+        &self.0.facts.started.version
     }
 
     /// The instance that waits for the end of this one, if it is an attached sub-orchestration.
     pub fn parent(&self) -> Option<&InstanceId> {
-        self.0.facts.parent.as_ref().map(|parent| &parent.instance)
+        self.0.facts.started.parent.as_ref().map(|parent| &parent.instance)
     }
 
     /// The tags given at start.
     pub fn tags(&self) -> &BTreeMap<String, String> {
-        &self.0.facts.tags
+        &self.0.facts.started.tags
     }
 
     /// Whether this poll repeats a turn that is durable already.
@@ -169,7 +167,7 @@ impl Context {
     /// Derived from the execution id and a counter: the same in every replay.
     pub fn new_uuid(&self) -> Uuid {
         let number = self.turn().next_uuid();
-        Uuid::new_v5(&self.0.facts.execution_id, &number.to_be_bytes())
+        Uuid::new_v5(&self.0.facts.started.execution_id, &number.to_be_bytes())
     }
 
     /// 64 random bits. Not for secrets: whoever knows the execution id knows them.
@@ -177,7 +175,7 @@ impl Context {
     /// # Determinism
     /// From a fixed generator (SplitMix64, by Steele, Lea and Flood) seeded by the execution id: the same in every replay.
     pub fn random(&self) -> u64 {
-        let (high, low) = self.0.facts.execution_id.as_u64_pair();
+        let (high, low) = self.0.facts.started.execution_id.as_u64_pair();
         super::random::next(self.turn().random_state(high ^ low.rotate_left(32)))
     }
 
@@ -280,7 +278,7 @@ impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("instance_id", &self.0.facts.id)
-            .field("name", &self.0.facts.name)
+            .field("name", &self.0.facts.started.name)
             .field("execution", &self.0.facts.execution)
             .finish_non_exhaustive()
     }

@@ -67,11 +67,7 @@ impl LiveExecution {
         let facts = Facts {
             id: identity.id,
             execution: identity.execution,
-            execution_id: started.execution_id,
-            name: started.name.clone(),
-            version: started.version.clone(),
-            parent: started.parent.clone(),
-            tags: started.tags.clone(),
+            started: Arc::clone(&started),
             mint: identity.mint,
         };
         let ctx = Context::new(facts, journal);

@@ -1,6 +1,7 @@
 //! Reads the records of an execution: checks that they are whole, and finds what needs no code.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -31,7 +32,7 @@ pub(crate) fn decode_all(rows: &[Bytes]) -> Result<Vec<TurnRecord>, String> {
 }
 
 /// The start of the execution: the first input of the first record.
-pub(crate) fn started(records: &[TurnRecord]) -> Result<&ExecutionStarted, Stuck> {
+pub(crate) fn started(records: &[TurnRecord]) -> Result<&Arc<ExecutionStarted>, Stuck> {
     match records.first().and_then(|record| record.inputs.first()) {
         Some(Input::ExecutionStarted(started)) => Ok(started),
         _ => Err(Stuck::Corrupt("the history does not begin with the start of the execution".to_owned())),

@@ -1,5 +1,6 @@
 //! What goes into a partition and what comes out: values, nothing else.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -326,7 +327,7 @@ pub struct ActivityTask {
     /// The id of the instance that scheduled it.
     pub instance: InstanceId,
     /// The activity's name.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// Its input.
     pub input: JsonText,
 }

@@ -30,7 +30,6 @@ pub(super) struct Call<'a> {
     pub(super) service: &'a Service,
     pub(super) access: Access,
     pub(super) base: Base,
-    pub(super) path: &'a str,
     pub(super) query: Query,
     pub(super) headers: &'a HeaderMap,
     /// How long it waits, if it does.
@@ -90,13 +89,11 @@ impl Call<'_> {
         Ok(response)
     }
 
-    /// The URL of this request, with a code for the instance in place of the one that came with it.
+    /// The URL of this request, with a code for the instance in place of the one that came with it. Written anew, so
+    /// that it is a URL whatever was sent.
     fn own_url(&self, metadata: &OrchestrationMetadata) -> String {
-        let mut parameters: Vec<_> =
-            self.query.pairs().filter(|(name, _)| !name.eq_ignore_ascii_case("code")).collect();
-        let code = self.access.code_for(&self.service.settings, metadata.instance_id().as_str());
-        parameters.extend(code.as_deref().map(|code| ("code", code)));
-        self.urls().of_path(self.path, &parameters)
+        let parameters: Vec<_> = self.query.pairs().filter(|(name, _)| !name.eq_ignore_ascii_case("code")).collect();
+        self.urls().of_status(metadata.instance_id().as_str(), &parameters)
     }
 
     /// Answers a start: its result if it comes within the time that the caller waits, the URLs to follow it otherwise.

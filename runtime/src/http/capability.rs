@@ -53,8 +53,8 @@ impl Signers {
     /// One for each key and one for the server; with a secret of the operator's, all of them hang on that too.
     pub(super) fn new(keys: &ApiKeys, secret: Option<&[u8]>) -> Self {
         let root = secret.unwrap_or_default();
-        let mut hashes: Vec<_> = keys.iter().map(|key| key.hash).collect();
-        let own = keys.iter().map(|key| Signer { mac: derive(root, "key", &[key.hash]), scopes: key.scopes });
+        let mut hashes: Vec<_> = keys.iter().map(|key| *key.hash.bytes()).collect();
+        let own = keys.iter().map(|key| Signer { mac: derive(root, "key", &[*key.hash.bytes()]), scopes: key.scopes });
         let own: Vec<_> = own.collect();
         // A secret outlives every key; without one the server's codes end with any change of the keys.
         hashes.sort_unstable();

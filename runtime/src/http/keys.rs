@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use super::scopes::{Scopes, UnknownScope};
 
@@ -49,7 +49,27 @@ pub struct ApiKeys(Vec<ApiKey>);
 pub(super) struct ApiKey {
     name: String,
     pub(super) scopes: Scopes,
-    pub(super) hash: [u8; 32],
+    pub(super) hash: SecretHash,
+}
+
+/// The SHA-256 of a secret. It can be compared in constant time only: there is no `==`.
+#[derive(Clone, Copy)]
+pub(super) struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl ConstantTimeEq for SecretHash {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
 }
 
 /// Why a text gives no keys. Its message never holds a secret.
@@ -144,7 +164,7 @@ impl ApiKeys {
         if secret.len() > LONGEST_SECRET {
             return None;
         }
-        let hash: [u8; 32] = Sha256::digest(secret).into();
+        let hash = SecretHash::of(secret);
         let mut found = None;
         for (place, key) in self.0.iter().enumerate() {
             if bool::from(key.hash.ct_eq(&hash)) {
@@ -165,7 +185,7 @@ impl FromStr for ApiKeys {
                 continue;
             }
             let key = parse_line(line, text)?;
-            if keys.iter().any(|other| other.name == key.name || other.hash == key.hash) {
+            if keys.iter().any(|other| other.name == key.name || bool::from(other.hash.ct_eq(&key.hash))) {
                 return Err(KeysError::Twice { line });
             }
             keys.push(key);
@@ -183,12 +203,12 @@ fn parse_line(line: usize, text: &str) -> Result<ApiKey, KeysError> {
         None if secret.chars().count() < SHORTEST_SECRET || secret.len() > LONGEST_SECRET => {
             return Err(KeysError::ShortSecret { line, chars: secret.chars().count() });
         }
-        None => Sha256::digest(secret).into(),
+        None => SecretHash::of(secret),
     };
     Ok(ApiKey { name: name.to_owned(), scopes, hash })
 }
 
-fn parse_hash(digits: &str) -> Option<[u8; 32]> {
+fn parse_hash(digits: &str) -> Option<SecretHash> {
     let digits: Option<Vec<u8>> =
         digits.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
     let digits = digits.filter(|digits| digits.len() == 64)?;
@@ -196,7 +216,7 @@ fn parse_hash(digits: &str) -> Option<[u8; 32]> {
     for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
         *byte = pair[0] << 4 | pair[1];
     }
-    Some(hash)
+    Some(SecretHash(hash))
 }
 
 impl ApiKey {

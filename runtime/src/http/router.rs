@@ -110,7 +110,7 @@ impl Service {
         };
         let time = limits.request_time.saturating_add(more);
         let base = self.settings.base.of_request(options, &parts.headers);
-        let call = Call { service: self, access, base, path, query, headers: &parts.headers, wait };
+        let call = Call { service: self, access, base, query, headers: &parts.headers, wait };
         let late = || {
             let text = "This took longer than a request may: whether it was done is unknown.";
             ApiError::new(StatusCode::GATEWAY_TIMEOUT, "System.TimeoutException", text)
@@ -144,8 +144,9 @@ impl Service {
                 }
                 timeout
             }
-            Route::Instance { operation: Operation::Status, .. } if query.get(status::WAIT).is_some() => {
-                Some(query.seconds("timeout")?.unwrap_or(longest))
+            Route::Instance { operation: Operation::Status, .. } => {
+                let timeout = query.seconds("timeout")?;
+                query.get(status::WAIT).map(|_| timeout.unwrap_or(longest))
             }
             _ => None,
         };

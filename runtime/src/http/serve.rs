@@ -55,10 +55,11 @@ pub enum ServeError {
 /// ```no_run
 /// use persevere::http::{HttpOptions, Server};
 ///
-/// # async fn example(client: persevere::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example(client: persevere::Client, stopped: tokio::sync::oneshot::Receiver<()>) -> Result<(), Box<dyn std::error::Error>> {
 /// let server = Server::bind(client, HttpOptions::new().bind(([127, 0, 0, 1], 0))).await?;
 /// println!("http://{}/openapi.json", server.local_addr());
-/// server.run_until(async { drop(tokio::signal::ctrl_c().await) }).await;
+/// // Or until Ctrl-C: `async { drop(tokio::signal::ctrl_c().await) }`, with Tokio's feature `signal`.
+/// server.run_until(async { drop(stopped.await) }).await;
 /// # Ok(())
 /// # }
 /// ```

@@ -73,12 +73,17 @@ impl Urls<'_> {
         format!("{scheme}://{authority}{path}")
     }
 
-    /// The URL of a request, as a path of this router and the parameters it came with.
-    pub(super) fn of_path(&self, path: &str, parameters: &[(&str, &str)]) -> String {
-        let query: Vec<_> =
-            parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    /// The status of an instance, with these parameters and a code for it.
+    pub(super) fn of_status(&self, id: &str, parameters: &[(&str, &str)]) -> String {
+        let parameters = parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+        let code = self.access.code_for(self.settings, id).map(|code| format!("code={code}"));
+        let query: Vec<_> = parameters.chain(code).collect();
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{path}{mark}{}", self.root(), query.join("&"))
+        format!("{}{mark}{}", self.of_id(id), query.join("&"))
+    }
+
+    fn of_id(&self, id: &str) -> String {
+        format!("{}{}/instances/{}", self.root(), self.settings.options.base_path, encode(id))
     }
 
     /// The URLs with which an instance is managed.
@@ -89,7 +94,7 @@ impl Urls<'_> {
             tail.push_str("&code=");
             tail.push_str(&code);
         }
-        InstanceUrls { root: format!("{}{}/instances/{}", self.root(), options.base_path, encode(id)), tail }
+        InstanceUrls { root: self.of_id(id), tail }
     }
 }
 

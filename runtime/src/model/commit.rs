@@ -1,5 +1,6 @@
 //! What becomes durable together.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -42,8 +43,22 @@ pub enum HeadChange {
     None,
     /// A new life. Its id is in use by no other row.
     Insert(Arc<InstanceHead>),
-    /// The row of this life becomes this.
+    /// The row of this life becomes this: an execution follows another.
     Update(Arc<InstanceHead>),
+    /// The row of this life becomes this, and only what a run changes differs from what it was: `status`, `parked`,
+    /// `updated_at`, `ended_at`, `output`, `failure`, `custom_status`, `custom_status_version`, `revision`. A store may
+    /// leave the other columns alone.
+    Progress(Arc<InstanceHead>),
+}
+
+impl HeadChange {
+    /// The row as it is afterwards.
+    pub fn head(&self) -> Option<&Arc<InstanceHead>> {
+        match self {
+            Self::None => None,
+            Self::Insert(head) | Self::Update(head) | Self::Progress(head) => Some(head),
+        }
+    }
 }
 
 /// A row of history.
@@ -78,7 +93,7 @@ pub struct TaskRow {
     /// The turn that scheduled it: its record holds the input.
     pub turn_number: u64,
     /// The activity's name.
-    pub name: String,
+    pub name: Cow<'static, str>,
 }
 
 /// A row of the timer table. Its columns are its key.
@@ -107,7 +122,7 @@ impl TurnCommit {
     /// Row operations in it: what one commit costs a store.
     pub fn row_operations(&self) -> usize {
         usize::from(self.purge.is_some())
-            + usize::from(self.head != HeadChange::None)
+            + usize::from(self.head.head().is_some())
             + usize::from(self.record.is_some())
             + self.inbox_done.len()
             + self.tasks_done.len()
@@ -119,14 +134,11 @@ impl TurnCommit {
 
     /// Roughly how many bytes of memory it holds until it is durable.
     pub fn size(&self) -> usize {
-        let head = match &self.head {
-            HeadChange::None => 0,
-            HeadChange::Insert(head) | HeadChange::Update(head) => {
-                256 + head.input.len()
-                    + head.output.as_ref().map_or(0, |o| o.len())
-                    + head.custom_status.as_ref().map_or(0, |s| s.len())
-            }
-        };
+        let head = self.head.head().map_or(0, |head| {
+            256 + head.input.len()
+                + head.output.as_ref().map_or(0, |o| o.len())
+                + head.custom_status.as_ref().map_or(0, |s| s.len())
+        });
         let inbox: usize = self.inbox_new.iter().map(|row| 32 + row.bytes.len()).sum();
         let record = self.record.as_ref().map_or(0, |record| 64 + record.bytes.len());
         128 + head + inbox + record + self.row_operations() * 32

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ pub struct TurnRecord {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// The first input of every execution.
-    ExecutionStarted(Box<ExecutionStarted>),
+    ExecutionStarted(Arc<ExecutionStarted>),
     /// Somebody raised an event.
     EventRaised {
         /// Its name; compared by ASCII case folding.
@@ -149,7 +150,7 @@ pub enum Action {
         /// Its operation.
         operation: OperationId,
         /// The activity's name.
-        name: String,
+        name: Cow<'static, str>,
         /// Its input.
         input: JsonText,
         /// Where in the code.

@@ -24,6 +24,7 @@ pub(crate) mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -69,8 +70,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ///
     /// The work is bounded whatever the filter is: a page ends when it has as many instances as were asked for, when it
     /// has looked at [`PAGE_ROWS`] rows, or with the row by which it has read [`PAGE_BYTES`]. So it may be short, even
-    /// empty, and have a [`next`](InstancePage::next) all the same. Only at the end of the list it has none; it may have
-    /// one and nothing may stand behind that.
+    /// empty, and have a [`next`](InstancePage::next) all the same. It has none when no row stands behind the page in
+    /// this order, and only then; whether the filter holds one of the rows that do, the next page says.
     ///
     /// A row that is looked at and is not as it was written makes the answer [`LoadError::Corrupt`], which names the
     /// row: it is never left out.
@@ -145,5 +146,5 @@ pub struct TaskGroup {
     /// Its record; `None` when the history row is missing.
     pub record: Option<Bytes>,
     /// The operations that are open, and the names of their activities.
-    pub tasks: Vec<(OperationId, String)>,
+    pub tasks: Vec<(OperationId, Cow<'static, str>)>,
 }

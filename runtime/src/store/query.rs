@@ -115,7 +115,7 @@ impl InstanceFilter {
     pub fn holds(&self, head: &InstanceHead) -> bool {
         self.holds_row(head.status, head.created_at, head.id.as_str(), &head.name)
             && self.holds_tags(&head.tags)
-            && self.holds_custom_status(head.custom_status.as_ref().map(JsonText::as_str)).unwrap_or(false)
+            && self.holds_custom_status(head.custom_status.as_ref().map(JsonText::as_bytes)).unwrap_or(false)
     }
 
     /// The part of [`holds`](Self::holds) that is cheap to look at.
@@ -132,15 +132,15 @@ impl InstanceFilter {
     }
 
     /// Fails when it has to look at a text that is no JSON.
-    pub(crate) fn holds_custom_status(&self, status: Option<&str>) -> Result<bool, serde_json::Error> {
+    pub(crate) fn holds_custom_status(&self, status: Option<&[u8]>) -> Result<bool, serde_json::Error> {
         if self.custom_status.is_empty() {
             return Ok(true);
         }
         let Some(text) = status else { return Ok(false) };
-        let value = match serde_json::from_str::<Value>(text) {
+        let value = match serde_json::from_slice::<Value>(text) {
             Ok(value) => value,
             // JSON that no `Value` can be: nested too deeply, or with a number out of range.
-            Err(_) if serde_json::from_str::<&RawValue>(text).is_ok() => return Ok(false),
+            Err(_) if serde_json::from_slice::<&RawValue>(text).is_ok() => return Ok(false),
             Err(error) => return Err(error),
         };
         Ok(self.custom_status.iter().all(|condition| value.pointer(&condition.pointer) == Some(&condition.value)))
@@ -279,10 +279,22 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_is_compared_letter_by_letter() {
+        let holds = |prefix: &str| {
+            let filter = InstanceFilter::new().instance_id_prefix(prefix);
+            filter.holds_row(RuntimeStatus::Running, Timestamp(0), "Zürich 7", "hello")
+        };
+        assert_eq!(
+            ["", "Z", "Zürich 7", "z", "Zu", "Zürich 7 ", "ü"].map(holds),
+            [true, true, true, false, false, false, false]
+        );
+    }
+
+    #[test]
     fn a_status_is_looked_at_by_pointer_and_value() {
         let status = r#"{"city":"London","at":{"done":[1,2.5]},"a/b":null}"#;
         let holds = |pointer: &str, value: Value| {
-            InstanceFilter::new().custom_status(pointer, value).holds_custom_status(Some(status)).unwrap()
+            InstanceFilter::new().custom_status(pointer, value).holds_custom_status(Some(status.as_bytes())).unwrap()
         };
         assert!(holds("/city", "London".into()));
         assert!(holds("/at/done/1", 2.5.into()));
@@ -298,11 +310,11 @@ mod tests {
     fn a_status_that_is_no_json_is_an_error_and_one_that_is_too_deep_is_not_held() {
         let filter = InstanceFilter::new().custom_status("/city", "London");
         for text in ["", "{", "{\"city\":\"London\"", "no JSON", "1 2"] {
-            assert!(filter.holds_custom_status(Some(text)).is_err(), "{text:?}");
-            assert!(InstanceFilter::new().holds_custom_status(Some(text)).unwrap(), "nobody looks at it");
+            assert!(filter.holds_custom_status(Some(text.as_bytes())).is_err(), "{text:?}");
+            assert!(InstanceFilter::new().holds_custom_status(Some(text.as_bytes())).unwrap(), "nobody looks at it");
         }
         for text in ["[".repeat(500) + &"]".repeat(500), "1e999".to_owned()] {
-            assert!(!filter.holds_custom_status(Some(&text)).unwrap(), "{text:?}");
+            assert!(!filter.holds_custom_status(Some(text.as_bytes())).unwrap(), "{text:?}");
         }
     }
 }

@@ -14,6 +14,10 @@ pub(crate) trait Rows {
 
     fn insert_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Self::Error>;
     fn update_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Self::Error>;
+    /// As `update_head`, where only the columns of [`HeadChange::Progress`] differ.
+    fn progress_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Self::Error> {
+        self.update_head(head)
+    }
     fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Self::Error>;
     fn insert_record(&mut self, record: &RecordRow) -> Result<usize, Self::Error>;
     /// All records of an execution, or of every execution of a life. There may be none.
@@ -57,9 +61,8 @@ pub(crate) fn apply_turn<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(),
         HeadChange::Insert(head) => exactly_one(rows.insert_head(head)?, || {
             format!("instance {:?} with id {:?}: the key or the id is in use", head.key, head.id)
         })?,
-        HeadChange::Update(head) => exactly_one(rows.update_head(head)?, || {
-            format!("instance {:?} with id {:?} to be changed is not there", head.key, head.id)
-        })?,
+        HeadChange::Update(head) => exactly_one(rows.update_head(head)?, || not_there(head))?,
+        HeadChange::Progress(head) => exactly_one(rows.progress_head(head)?, || not_there(head))?,
     }
     if let Some(record) = &turn.record {
         exactly_one(rows.insert_record(record)?, || {
@@ -69,6 +72,10 @@ pub(crate) fn apply_turn<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(),
     }
     remove_anchors(rows, turn)?;
     add_anchors(rows, turn)
+}
+
+fn not_there(head: &InstanceHead) -> String {
+    format!("instance {:?} with id {:?} to be changed is not there", head.key, head.id)
 }
 
 fn remove_anchors<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(), Refusal<R::Error>> {

@@ -4,9 +4,10 @@
 //! durable, and a recovered partition that asks again gets it instead of a second run; what nobody waits for any more is
 //! cancelled, and its result is dropped.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -38,7 +39,7 @@ pub(crate) struct ActivityHost {
 pub(crate) struct Activities {
     host: ActivityHost,
     bounds: ActivityBounds,
-    entries: HashMap<TaskId, Entry>,
+    entries: FxHashMap<TaskId, Entry>,
     /// Tasks to start, oldest first. One that was cancelled has no entry of its run any more.
     queue: VecDeque<(TaskId, u64)>,
     /// Runs whose end was not reported, those that nobody waits for included: they use resources all the same.
@@ -66,7 +67,7 @@ impl Activities {
         Self {
             host,
             bounds,
-            entries: HashMap::new(),
+            entries: FxHashMap::default(),
             queue: VecDeque::new(),
             running: 0,
             kept_bytes: 0,
@@ -83,7 +84,7 @@ impl Activities {
             return Some(PartitionInput::TaskDone { task: id, result: result.clone() });
         }
         if !self.host.code.knows(&task.name) {
-            tracing::warn!(activity = task.name, instance = %task.instance, "the activity has no code in this process: it waits for a start that has");
+            tracing::warn!(activity = &*task.name, instance = %task.instance, "the activity has no code in this process: it waits for a start that has");
             return None;
         }
         self.last_run += 1;

@@ -1,6 +1,7 @@
 //! One run of one activity, in the application's Tokio runtime: panics contained, its end always reported.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,7 +43,7 @@ pub(crate) struct Report {
 pub(crate) struct ActivityRun {
     pub(crate) code: Arc<dyn ActivityCode>,
     pub(crate) context: ActivityContext,
-    pub(crate) name: String,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) input: JsonText,
     pub(crate) reporter: Reporter,
 }
@@ -52,7 +53,7 @@ impl ActivityRun {
     pub(crate) async fn run(self) {
         let span = tracing::info_span!(
             "activity",
-            name = self.name,
+            name = &*self.name,
             instance = %self.context.instance_id(),
             operation = self.context.task_id().operation.0
         );

@@ -193,6 +193,7 @@ impl RuntimeBuilder {
         };
         let engine = EngineThread {
             world: World {
+                shown: None,
                 activities: Activities::new(host, self.limits.activities(self.concurrent_activities)),
                 calls: Calls::default(),
                 hub: Arc::clone(&hub),

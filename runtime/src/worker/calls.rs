@@ -1,17 +1,21 @@
 //! Client calls that the partition has and has not answered. Each gets exactly one answer.
 
-use std::collections::HashMap;
-
+use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
-use crate::client::SubmitError;
-use crate::engine::{ClientAnswer, ClientOperation, RequestId};
+use crate::client::{Answered, SubmitError};
+use crate::engine::{ClientOperation, RequestId};
+
+/// The way back to a caller.
+pub(crate) type Answer = oneshot::Sender<Result<Answered, SubmitError>>;
 
 /// What a client sends to the engine thread.
 #[derive(Debug)]
 pub(crate) struct ClientCall {
     pub(crate) operation: ClientOperation,
-    pub(crate) answer: oneshot::Sender<Result<ClientAnswer, SubmitError>>,
+    /// Whether the caller wants to follow the instance that this begins.
+    pub(crate) follow: bool,
+    pub(crate) answer: Answer,
 }
 
 impl ClientCall {
@@ -26,21 +30,26 @@ impl ClientCall {
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     last: u64,
-    open: HashMap<RequestId, oneshot::Sender<Result<ClientAnswer, SubmitError>>>,
+    open: FxHashMap<RequestId, (Answer, bool)>,
 }
 
 impl Calls {
     /// A request id is never given twice, not even over recoveries: an answer cannot reach another call.
-    pub(crate) fn open(&mut self, answer: oneshot::Sender<Result<ClientAnswer, SubmitError>>) -> RequestId {
+    pub(crate) fn open(&mut self, answer: Answer, follow: bool) -> RequestId {
         self.last += 1;
         let request = RequestId(self.last);
-        self.open.insert(request, answer);
+        self.open.insert(request, (answer, follow));
         request
     }
 
-    pub(crate) fn answer(&mut self, request: RequestId, result: Result<ClientAnswer, SubmitError>) {
+    /// Whether who called wants to follow what the call began.
+    pub(crate) fn follows(&self, request: RequestId) -> bool {
+        self.open.get(&request).is_some_and(|(_, follow)| *follow)
+    }
+
+    pub(crate) fn answer(&mut self, request: RequestId, result: Result<Answered, SubmitError>) {
         match self.open.remove(&request) {
-            Some(answer) => {
+            Some((answer, _)) => {
                 let _ = answer.send(result);
             }
             None => tracing::error!(?request, "a call was answered twice, or never made; the answer is dropped"),
@@ -48,7 +57,7 @@ impl Calls {
     }
 
     pub(crate) fn answer_all(&mut self, error: &SubmitError) {
-        for (_, answer) in self.open.drain() {
+        for (_, (answer, _)) in self.open.drain() {
             let _ = answer.send(Err(error.clone()));
         }
     }

@@ -130,7 +130,7 @@ impl CommitLane {
     }
 
     fn next_batch(&mut self) -> Option<Flight> {
-        let mut turns = Vec::new();
+        let mut turns = Vec::with_capacity(self.waiting.len().min(self.bounds.turns));
         let (mut bytes, mut upto) = (0, self.waiting.front()?.number);
         while let Some(next) = self.waiting.front() {
             // A turn that is larger than a batch may be goes alone.

@@ -258,8 +258,8 @@ fn read_calls(
         return Ok(false);
     }
     let mut loss = Ok(());
-    for ClientCall { operation, answer } in calls {
-        let request = thread.world.calls.open(answer);
+    for ClientCall { operation, follow, answer } in calls {
+        let request = thread.world.calls.open(answer, follow);
         if loss.is_ok() {
             loss = session.handle(now, PartitionInput::Client { request, operation });
         }

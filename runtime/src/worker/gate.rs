@@ -7,18 +7,18 @@ use std::collections::VecDeque;
 
 use crate::context::CancellationReason;
 use crate::engine::{CommitNumber, Effect};
-use crate::model::{HeadChange, TaskId, TurnCommit};
+use crate::model::{TaskId, TurnCommit};
 
 /// What waits at the gate.
 #[derive(Debug)]
 pub(crate) enum Held {
     /// Something for the world.
     Effect(Effect),
-    /// The rows of these tasks are gone: their results need not be kept, and nobody waits for those that still run.
-    TasksSettled {
+    /// The row of this task is gone: its result need not be kept, and nobody waits for it if it still runs.
+    TaskSettled {
         /// Which.
-        tasks: Vec<TaskId>,
-        /// What to tell those that still run.
+        task: TaskId,
+        /// What to tell it if it still runs.
         reason: CancellationReason,
     },
 }
@@ -37,10 +37,8 @@ impl Gate {
 
     /// Notes which tasks a commit settles.
     pub(crate) fn hold_settled(&mut self, number: CommitNumber, turn: &TurnCommit) {
-        if !turn.tasks_done.is_empty() {
-            let held = Held::TasksSettled { tasks: turn.tasks_done.clone(), reason: reason_of(turn) };
-            self.held.push_back((number, held));
-        }
+        let settled = |task: &TaskId| (number, Held::TaskSettled { task: *task, reason: reason_of(turn) });
+        self.held.extend(turn.tasks_done.iter().map(settled));
     }
 
     /// Every commit up to this one is durable.
@@ -63,10 +61,7 @@ impl Gate {
 }
 
 fn reason_of(turn: &TurnCommit) -> CancellationReason {
-    let ended = match &turn.head {
-        HeadChange::Insert(head) | HeadChange::Update(head) => head.is_ended(),
-        HeadChange::None => false,
-    };
+    let ended = turn.head.head().is_some_and(|head| head.is_ended());
     if ended || turn.erase_history.is_some() || turn.purge.is_some() {
         CancellationReason::InstanceEnded
     } else {
@@ -94,7 +89,7 @@ mod tests {
             .map(|held| match held {
                 Held::Effect(Effect::Reply { request, .. }) => format!("reply {}", request.0),
                 Held::Effect(Effect::CancelActivity(task)) => format!("cancel {}", task.operation.0),
-                Held::TasksSettled { tasks, reason } => format!("settled {} {reason:?}", tasks[0].operation.0),
+                Held::TaskSettled { task, reason } => format!("settled {} {reason:?}", task.operation.0),
                 other => panic!("{other:?}"),
             })
             .collect()

@@ -10,8 +10,8 @@ use super::calls::ClientCall;
 use super::clock::Clock;
 use super::ending::Ending;
 use super::store_access::StoreAccess;
-use crate::client::{BoxFuture, ChangeHub, ClientPort, SubmitError};
-use crate::engine::{ClientAnswer, ClientOperation};
+use crate::client::{Answered, BoxFuture, ChangeHub, ClientPort, SubmitError};
+use crate::engine::ClientOperation;
 use crate::model::{Execution, InstanceKey, Timestamp};
 use crate::store::{InstancePage, InstanceQuery, InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
 
@@ -25,11 +25,11 @@ pub(crate) struct RuntimePort {
 }
 
 impl ClientPort for RuntimePort {
-    fn submit(&self, operation: ClientOperation) -> BoxFuture<Result<ClientAnswer, SubmitError>> {
+    fn submit(&self, operation: ClientOperation, follow: bool) -> BoxFuture<Result<Answered, SubmitError>> {
         let (calls, ending) = (self.calls.clone(), Arc::clone(&self.ending));
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            if calls.send(ClientCall { operation, answer }).await.is_err() {
+            if calls.send(ClientCall { operation, follow, answer }).await.is_err() {
                 return Err(stopped(&ending));
             }
             // Calls that the partition had are answered one by one; only what was left in the queue is dropped.

@@ -59,6 +59,8 @@ pub(crate) struct Session {
     more: bool,
     /// The highest commit that the partition made; they come without gaps.
     last_commit: CommitNumber,
+    /// Empty between two uses: its room is what is kept.
+    outputs: Vec<PartitionOutput>,
 }
 
 impl Session {
@@ -74,6 +76,7 @@ impl Session {
             bounds: parts.bounds,
             more: true,
             last_commit: CommitNumber::default(),
+            outputs: Vec::new(),
         })
     }
 
@@ -177,9 +180,10 @@ impl Session {
     }
 
     fn take_outputs(&mut self) -> Result<bool, Loss> {
-        let outputs = self.with_partition(Partition::take_outputs)?;
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.with_partition(|partition| partition.take_outputs(&mut outputs))?;
         let any = !outputs.is_empty();
-        for output in outputs {
+        for output in outputs.drain(..) {
             match output {
                 PartitionOutput::Load { ticket, target, with_history } => {
                     self.loads.push(Load::Instance { ticket, target, with_history });
@@ -195,6 +199,7 @@ impl Session {
                 PartitionOutput::Effect { after, effect } => self.gate.hold(after, effect),
             }
         }
+        self.outputs = outputs;
         Ok(any)
     }
 
@@ -212,9 +217,7 @@ impl Session {
                 Held::Effect(Effect::Reply { request, result }) => world.reply(request, result),
                 Held::Effect(Effect::InstanceChanged(head)) => world.show(head),
                 Held::Effect(Effect::BacklogJudged) => world.backlog_is_judged(),
-                Held::TasksSettled { tasks, reason } => {
-                    tasks.into_iter().for_each(|task| world.activities.settle(task, reason));
-                }
+                Held::TaskSettled { task, reason } => world.activities.settle(task, reason),
             }
         }
         Ok(())

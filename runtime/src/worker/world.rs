@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::activities::Activities;
 use super::calls::Calls;
-use crate::client::{ChangeHub, SubmitError};
+use crate::client::{Answered, ChangeHub, SubmitError};
 use crate::engine::{ClientAnswer, Refusal, RequestId};
 use crate::model::InstanceHead;
 
@@ -15,17 +15,20 @@ pub(crate) struct World {
     pub(crate) activities: Activities,
     pub(crate) calls: Calls,
     pub(crate) hub: Arc<ChangeHub>,
+    /// The head that was shown last.
+    pub(crate) shown: Option<Arc<InstanceHead>>,
     /// Whoever waits for the runtime to have tried again what its predecessor left parked.
     pub(crate) started: Option<oneshot::Sender<()>>,
 }
 
 impl World {
     /// The head row is this now, durably.
-    pub(crate) fn show(&self, head: Arc<InstanceHead>) {
+    pub(crate) fn show(&mut self, head: Arc<InstanceHead>) {
         if let Some(reason) = &head.parked {
             tracing::warn!(instance = %head.id, orchestrator = head.name, reason, "the instance is parked");
         }
-        self.hub.publish(head);
+        self.hub.publish(Arc::clone(&head));
+        self.shown = Some(head);
     }
 
     /// What was parked in the store is parked for a reason of this process, or goes on.
@@ -37,6 +40,18 @@ impl World {
     }
 
     pub(crate) fn reply(&mut self, request: RequestId, result: Result<ClientAnswer, Refusal>) {
-        self.calls.answer(request, result.map_err(SubmitError::Refused));
+        let answered = result.map_err(SubmitError::Refused).map(|answer| {
+            let followed = self.begun(&answer).filter(|_| self.calls.follows(request));
+            Answered { followed: followed.map(|head| self.hub.register_with(head)), answer }
+        });
+        self.calls.answer(request, answered);
+    }
+
+    /// The head of the instance that a call began: it is shown right before the call is answered.
+    fn begun(&self, answer: &ClientAnswer) -> Option<&Arc<InstanceHead>> {
+        match answer {
+            ClientAnswer::Started { key, created: true, .. } => self.shown.as_ref().filter(|head| head.key == *key),
+            _ => None,
+        }
     }
 }

@@ -219,7 +219,7 @@ pub(super) fn of_end(head: &InstanceHead, turn: u64) -> HistoryEvent {
 fn of_input(input: Input) -> HistoryEventKind {
     use HistoryEventKind as Kind;
     match input {
-        Input::ExecutionStarted(started) => of_start(*started),
+        Input::ExecutionStarted(started) => of_start(&started),
         Input::EventRaised { name, payload, .. } => Kind::EventRaised { name, input: payload },
         Input::TaskCompleted { operation, result } => Kind::TaskCompleted { task_scheduled_id: operation.0, result },
         Input::TaskFailed { operation, failure } => {
@@ -238,13 +238,13 @@ fn of_input(input: Input) -> HistoryEventKind {
     }
 }
 
-fn of_start(started: ExecutionStarted) -> HistoryEventKind {
+fn of_start(started: &ExecutionStarted) -> HistoryEventKind {
     HistoryEventKind::ExecutionStarted {
-        name: started.name,
-        version: Some(started.version).filter(|version| !version.is_empty()),
-        input: started.input,
-        custom_status: started.custom_status,
-        parent: started.parent.map(|parent| parent.instance),
+        name: started.name.clone(),
+        version: Some(started.version.clone()).filter(|version| !version.is_empty()),
+        input: started.input.clone(),
+        custom_status: started.custom_status.clone(),
+        parent: started.parent.as_ref().map(|parent| parent.instance.clone()),
         scheduled_start_time: started.start_at.map(crate::model::Timestamp::to_utc),
     }
 }
@@ -254,7 +254,9 @@ fn of_action(action: Action) -> HistoryEventKind {
     let location = action.location().filter(|place| place.line != 0).map(ToString::to_string);
     let event_id = action.operation().map_or(0, |OperationId(number)| number);
     match action {
-        Action::ScheduleTask { name, input, .. } => Kind::TaskScheduled { event_id, name, input, location },
+        Action::ScheduleTask { name, input, .. } => {
+            Kind::TaskScheduled { event_id, name: name.into_owned(), input, location }
+        }
         Action::CreateTimer { fire_at, .. } => Kind::TimerCreated { event_id, fire_at: fire_at.to_utc(), location },
         Action::WaitForEvent { name, .. } => Kind::EventAwaited { event_id, name, location },
         Action::StartSubOrchestration { name, version, instance, input, detached, .. } => {

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::client::port::BoxFuture;
+use crate::client::port::{Answered, BoxFuture};
+use crate::client::submission::Begun;
 use crate::client::{ChangeHub, Client, ClientPort, OrchestrationHandle, StatusWatch, SubmitError, WatchError};
 use crate::contract::{CustomStatus, Orchestrator};
 use crate::engine::{ClientAnswer, ClientOperation};
@@ -125,7 +126,8 @@ impl Fake {
 
     /// The handle that the start of a life gives.
     pub(super) fn started<O: Orchestrator>(&self, name: &str, key: u64) -> OrchestrationHandle<O> {
-        OrchestrationHandle::new(self.client(), id(name), Some(InstanceKey(key)), true)
+        let begun = Begun { id: id(name), key: InstanceKey(key), was_created: true, followed: None };
+        OrchestrationHandle::begun(self.client(), begun)
     }
 
     pub(super) fn hub(&self) -> &Arc<ChangeHub> {
@@ -159,6 +161,18 @@ impl Fake {
 
     pub(super) fn answer(&self, answer: Result<ClientAnswer, SubmitError>) {
         self.0.answers.lock().unwrap().push_back(answer);
+    }
+
+    /// As the runtime answers: a start that began an instance brings it along.
+    fn answered(&self, answer: ClientAnswer, follow: bool) -> Answered {
+        let followed = match &answer {
+            ClientAnswer::Started { id, created: true, .. } if follow => {
+                let row = self.0.rows.lock().unwrap().get(id).cloned();
+                row.map(|row| self.0.hub.register_with(&Arc::new(row.head)))
+            }
+            _ => None,
+        };
+        Answered { answer, followed }
     }
 
     pub(super) fn submitted(&self) -> Vec<ClientOperation> {
@@ -238,13 +252,13 @@ impl fmt::Debug for Fake {
 }
 
 impl ClientPort for Fake {
-    fn submit(&self, operation: ClientOperation) -> BoxFuture<Result<ClientAnswer, SubmitError>> {
+    fn submit(&self, operation: ClientOperation, follow: bool) -> BoxFuture<Result<Answered, SubmitError>> {
         let fake = self.clone();
         Box::pin(async move {
             fake.0.submitted.lock().unwrap().push(operation);
             let answer = fake.0.answers.lock().unwrap().pop_front();
             match answer {
-                Some(answer) => answer,
+                Some(answer) => answer.map(|answer| fake.answered(answer, follow)),
                 None => std::future::pending().await,
             }
         })

@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 fn started() -> Input {
-    Input::ExecutionStarted(Box::new(ExecutionStarted {
+    Input::ExecutionStarted(std::sync::Arc::new(ExecutionStarted {
         execution_id: uuid::Uuid::nil(),
         name: "greeter".to_owned(),
         version: "2".to_owned(),
@@ -37,7 +37,7 @@ fn place() -> SourceLocation {
 fn failed() -> Vec<Bytes> {
     let schedule = Action::ScheduleTask {
         operation: OperationId(1),
-        name: "say_hello".to_owned(),
+        name: "say_hello".into(),
         input: json(r#""Tokyo""#),
         location: place(),
     };

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::fake::{Fake, Probe, clear_status, complete, head, id, ready, set_status};
 use super::{Greeter, NoSuchCity, Progress, Silent};
-use crate::client::{ClientError, ResultError, WaitError};
+use crate::client::{ClientError, ResultError, StartOrchestration, WaitError};
 use crate::contract::Failure;
-use crate::model::{FailureDetails, InstanceHead, RuntimeStatus};
+use crate::engine::ClientAnswer;
+use crate::model::{FailureDetails, InstanceHead, InstanceKey, JsonText, RuntimeStatus};
 
 #[test]
 fn a_wait_for_the_start_is_woken_by_the_first_turn_and_sees_its_status() {
@@ -220,4 +221,55 @@ fn the_result_of_nothing_is_unit() {
     let fake = Fake::new();
     fake.create(InstanceHead { name: "silent".to_owned(), status: RuntimeStatus::Completed, ..head("s", 1) });
     assert_eq!(ready(fake.handle::<Silent>("s").result()), Ok(()));
+}
+
+#[test]
+fn the_handle_of_a_start_waits_and_watches_without_a_read() {
+    let fake = Fake::running();
+    let start = |fake: &Fake| {
+        fake.answer(Ok(ClientAnswer::Started { id: id("g"), key: InstanceKey(1), created: true }));
+        ready(StartOrchestration::<Greeter>::new(&fake.client(), JsonText::encode(&["Tokyo"]))).unwrap()
+    };
+    let handle = start(&fake);
+    let probe = Probe::default();
+    let (mut result, mut watch) = (handle.result(), handle.watch_custom_status());
+    assert!(probe.poll(&mut result).is_pending() && probe.next(&mut watch).is_pending());
+    fake.commit("g", |head| set_status(head, r#"{"done":1}"#));
+    assert_eq!(probe.next(&mut watch), Poll::Ready(Some(Ok(Progress { done: 1 }))));
+    fake.commit("g", |head| complete(head, r#"["Hello"]"#));
+    assert_eq!(probe.poll(&mut result), Poll::Ready(Ok(vec!["Hello".to_owned()])));
+    // It knows the end of its run, whatever becomes of the id.
+    fake.remove("g");
+    assert_eq!(ready(handle.clone().result()), Ok(vec!["Hello".to_owned()]));
+    assert_eq!(fake.reads(), 0);
+    assert!(matches!(ready(handle.metadata()), Err(ClientError::NotFound { .. })), "a read reads");
+    drop((handle, watch, result));
+    assert!(fake.hub().watched_ids().is_empty());
+}
+
+#[test]
+fn a_wait_for_the_end_is_woken_by_the_end_alone() {
+    let fake = Fake::running();
+    let probe = Probe::default();
+    let (mut result, mut end) = (fake.handle::<Greeter>("g").result(), fake.client().wait_for_completion("g"));
+    assert!(probe.poll(&mut result).is_pending() && probe.poll(&mut end).is_pending());
+    let woken = probe.wakes();
+    for done in 0..5 {
+        fake.commit("g", |head| set_status(head, &format!(r#"{{"done":{done}}}"#)));
+    }
+    assert_eq!(probe.wakes(), woken);
+    fake.commit("g", |head| head.parked = Some("the code changed".to_owned()));
+    assert_eq!(probe.wakes(), woken + 2);
+    assert!(matches!(probe.poll(&mut result), Poll::Ready(Err(ResultError::Parked { .. }))));
+    assert!(matches!(probe.poll(&mut end), Poll::Ready(Err(WaitError::Parked { .. }))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_the_end_that_is_over_has_seen_what_it_was_not_woken_by() {
+    let fake = Fake::running();
+    let wait = tokio::spawn(fake.client().wait_for_completion("g").timeout(Duration::from_secs(5)));
+    tokio::task::yield_now().await;
+    fake.commit("g", |head| set_status(head, r#"{"done":3}"#));
+    let error = wait.await.unwrap().unwrap_err();
+    assert_eq!(error.last().unwrap().serialized_custom_status(), Some(r#"{"done":3}"#));
 }

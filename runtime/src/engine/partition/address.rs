@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::slot::{Phase, Slot};
 use super::{BacklogToken, Partition, TaskState};
 use crate::context::{check_custom_status, payload_too_large};
@@ -34,7 +36,7 @@ enum Target {
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     by_id: HashMap<InstanceId, Lookup>,
-    by_key: HashMap<InstanceKey, Lookup>,
+    by_key: FxHashMap<InstanceKey, Lookup>,
     tickets: BTreeMap<Ticket, Asked>,
     accepted: u64,
 }
@@ -292,7 +294,7 @@ impl Partition {
         let phase = if unreadable { Phase::Unreadable } else { Phase::Stored };
         let mut slot = Slot::new(Arc::new(stored.head), stored.record_count, newest, phase);
         slot.history = history;
-        self.slots.insert(key, slot);
+        self.slots.insert(key, Box::new(slot));
     }
 
     fn history_loaded(&mut self, key: InstanceKey, result: Result<Option<LoadedInstance>, LoadError>) {

@@ -1,5 +1,6 @@
 //! From actions to rows: what a turn asked for becomes tasks, timers and messages of its commit.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::slot::Slot;
@@ -92,19 +93,27 @@ impl Partition {
         }
     }
 
-    fn schedule_task(&mut self, slot: &Slot, taken: &mut Taken, operation: OperationId, name: &str, input: &JsonText) {
+    #[expect(clippy::ptr_arg, reason = "a borrowed name stays borrowed")]
+    fn schedule_task(
+        &mut self,
+        slot: &Slot,
+        taken: &mut Taken,
+        operation: OperationId,
+        name: &Cow<'static, str>,
+        input: &JsonText,
+    ) {
         let id = TaskId { key: slot.head.key, execution: slot.head.execution, operation };
         if let Some(failure) = self.refuse_task(slot, name, operation) {
             self.tasks.insert(id, TaskState::Refused);
             return self.send(&mut taken.commit, Message::TaskRefused { parent: parent_of(slot, operation), failure });
         }
         self.tasks.insert(id, TaskState::Open);
-        taken.commit.tasks_new.push(TaskRow { id, turn_number: slot.records, name: name.to_owned() });
+        taken.commit.tasks_new.push(TaskRow { id, turn_number: slot.records, name: name.clone() });
         taken.effects.push(Effect::RunActivity(Box::new(ActivityTask {
             store_id: self.store_id,
             task: id,
             instance: slot.head.id.clone(),
-            name: name.to_owned(),
+            name: name.clone(),
             input: input.clone(),
         })));
     }

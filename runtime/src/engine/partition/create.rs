@@ -129,10 +129,10 @@ impl Partition {
             depth: birth.depth,
             start_hash: birth.start_hash,
         };
-        let mut slot = Slot::new(Arc::new(head), 0, now, Phase::Fresh(Box::new(started)));
+        let mut slot = Slot::new(Arc::new(head), 0, now, Phase::Fresh(Arc::new(started)));
         slot.arrivals.push_back(created);
         self.ids.insert(birth.id, key);
-        self.slots.insert(key, slot);
+        self.slots.insert(key, Box::new(slot));
         self.make_ready(key);
     }
 
@@ -151,13 +151,16 @@ impl Partition {
 
     /// Names an execution among all executions of all stores. Part of the storage format.
     pub(super) fn execution_id(&self, key: InstanceKey, execution: Execution) -> Uuid {
-        Uuid::new_v5(&self.store_id, format!("{}.{}", key.0, execution.0).as_bytes())
+        let mut name = [0; 12];
+        name[..8].copy_from_slice(&key.0.to_be_bytes());
+        name[8..].copy_from_slice(&execution.0.to_be_bytes());
+        Uuid::new_v5(&self.store_id, &name)
     }
 }
 
 /// Stored with the head, so it is the same for ever: the first half of a UUIDv5.
 fn hash_start(name: &str, version: &str, input: &JsonText) -> u64 {
-    let text = format!("{name}\0{version}\0{}", input.as_str());
+    let text = [name.as_bytes(), version.as_bytes(), input.as_bytes()].join(&0);
     // SQLite's integers are signed; the highest bit is left out.
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()).as_u64_pair().0 >> 1
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, &text).as_u64_pair().0 >> 1
 }

@@ -210,7 +210,7 @@ impl Partition {
 
         let execution = Execution(slot.head.execution.0 + 1);
         let version = version.unwrap_or_else(|| slot.head.version.clone());
-        let started = ExecutionStarted {
+        let started = Arc::new(ExecutionStarted {
             execution_id: self.execution_id(slot.head.key, execution),
             name: slot.head.name.clone(),
             version: version.clone(),
@@ -220,16 +220,15 @@ impl Partition {
             parent: slot.head.parent.clone(),
             start_at: None,
             limits: self.config.execution,
-        };
+        });
         let head = Arc::make_mut(&mut slot.head);
         head.execution = execution;
         head.input = input;
         head.version = version;
         head.start_at = None;
-        taken.head_changed = true;
+        (taken.head_changed, taken.renewed) = (true, true);
 
-        let inputs: Vec<_> =
-            std::iter::once(Input::ExecutionStarted(Box::new(started.clone()))).chain(events).collect();
+        let inputs: Vec<_> = std::iter::once(Input::ExecutionStarted(Arc::clone(&started))).chain(events).collect();
         let record = TurnRecord { turn_number: 0, time, polled: false, inputs, actions: Vec::new() };
         slot.live = None;
         slot.history = None;
@@ -242,7 +241,7 @@ impl Partition {
         slot.arrivals.push_front(Arrival::Timer(row));
         slot.progressed = true;
         if let Some(code) = self.registry.orchestrator(&started.name, &started.version) {
-            let mut live = LiveExecution::new(self.identity(slot), code.handler, Arc::new(started), record.inputs);
+            let mut live = LiveExecution::new(self.identity(slot), code.handler, started, record.inputs);
             live.history_bytes = taken.commit.record.as_ref().map_or(0, |record| record.bytes.len());
             slot.live = Some(live);
         }

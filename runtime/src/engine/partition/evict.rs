@@ -64,7 +64,7 @@ impl Partition {
     fn read_awaited(&mut self, key: InstanceKey) {
         let durable = self.durable;
         let awaiting = |slot: &Slot| matches!(slot.phase, Phase::Awaiting) && slot.last_commit <= durable;
-        if self.slots.get(&key).is_some_and(awaiting)
+        if self.slots.get(&key).is_some_and(|slot| awaiting(slot))
             && let Some(mut slot) = self.slots.remove(&key)
         {
             self.load_history(&mut slot);

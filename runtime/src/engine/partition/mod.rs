@@ -25,6 +25,8 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use uuid::Uuid;
 
 use self::address::{Addressed, Lookups};
@@ -44,7 +46,7 @@ pub struct Partition {
     registry: Arc<Registry>,
     store_id: Uuid,
     mint: Arc<KeyMint>,
-    slots: HashMap<InstanceKey, Slot>,
+    slots: FxHashMap<InstanceKey, Box<Slot>>,
     /// The life that an id names, for the slots in memory.
     ids: HashMap<InstanceId, InstanceKey>,
     lookups: Lookups,
@@ -115,9 +117,10 @@ impl Partition {
         !self.ready.is_empty()
     }
 
-    /// What came out since the last call, in order.
-    pub fn take_outputs(&mut self) -> Vec<PartitionOutput> {
-        std::mem::take(&mut self.outputs)
+    /// What came out since the last call, in order. The buffer that is given must be empty, and is used from now on.
+    pub fn take_outputs(&mut self, buffer: &mut Vec<PartitionOutput>) {
+        debug_assert!(buffer.is_empty(), "outputs would be lost");
+        std::mem::swap(&mut self.outputs, buffer);
     }
 
     /// When the next timer is due.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::address::Addressed;
 use super::evict::LiveSet;
 use super::{Partition, TaskState};
@@ -28,7 +30,7 @@ impl Partition {
             registry,
             store_id: claim.store_id,
             mint: Arc::new(KeyMint::new(claim.epoch)),
-            slots: HashMap::new(),
+            slots: FxHashMap::default(),
             ids: HashMap::new(),
             lookups: super::address::Lookups::default(),
             ready: VecDeque::new(),
@@ -88,7 +90,7 @@ impl Partition {
                 _ => None,
             };
             let blocked = match input {
-                _ if self.registry.activity(name).is_none() => Stuck::ActivityNotRegistered { name: name.clone() },
+                _ if self.registry.activity(name).is_none() => Stuck::ActivityNotRegistered { name: name.to_string() },
                 Some(input) => {
                     let (instance, name) = (group.id.clone(), name.clone());
                     self.effect(Effect::RunActivity(Box::new(ActivityTask {

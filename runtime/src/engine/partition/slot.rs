@@ -47,7 +47,7 @@ pub(super) struct Slot {
 #[derive(Debug)]
 pub(super) enum Phase {
     /// No turn yet: its first commit inserts the head.
-    Fresh(Box<ExecutionStarted>),
+    Fresh(Arc<ExecutionStarted>),
     /// As the store has it, or will have it.
     Stored,
     /// Its records are wanted, and its last commit is not durable.

@@ -20,6 +20,8 @@ pub(super) struct Taken {
     pub(super) park: Option<String>,
     pub(super) effects: Vec<crate::engine::Effect>,
     pub(super) head_changed: bool,
+    /// What the execution began with changed too: another one follows.
+    pub(super) renewed: bool,
     /// The latest instant for which one of its timers was due: the turn is not before it, whatever the clock says.
     pub(super) due: Timestamp,
     /// How many arrivals it took.

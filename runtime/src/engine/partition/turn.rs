@@ -89,7 +89,7 @@ impl Partition {
     fn make_live(&mut self, slot: &mut Slot) -> Code {
         let identity = self.identity(slot);
         if let Phase::Fresh(started) = &slot.phase {
-            let started = Arc::new((**started).clone());
+            let started = Arc::clone(started);
             return match self.registry.orchestrator(&started.name, &started.version) {
                 Some(code) => {
                     slot.live = Some(LiveExecution::new(identity, code.handler, started, Vec::new()));
@@ -119,7 +119,7 @@ impl Partition {
 
     fn replay(&mut self, slot: &Slot, identity: Identity, rows: &[bytes::Bytes]) -> Result<LiveExecution, Stuck> {
         let records = history::decode(rows, slot.records)?;
-        let started = Arc::new(history::started(&records)?.clone());
+        let started = Arc::clone(history::started(&records)?);
         let Some(code) = self.registry.orchestrator(&started.name, &started.version) else {
             return Err(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() });
         };
@@ -359,12 +359,16 @@ impl Partition {
             head.updated_at = time;
             head.revision += 1;
             let head = Arc::clone(&slot.head);
-            taken.commit.head = if fresh { HeadChange::Insert(head) } else { HeadChange::Update(head) };
+            taken.commit.head = match fresh {
+                true => HeadChange::Insert(head),
+                false if taken.renewed => HeadChange::Update(head),
+                false => HeadChange::Progress(head),
+            };
         }
         if fresh {
             slot.phase = Phase::Stored;
         }
-        let changed = taken.commit.head != HeadChange::None;
+        let changed = taken.commit.head.head().is_some();
         if changed || taken.commit.row_operations() > 0 || taken.commit.erase_history.is_some() {
             let commit = std::mem::take(&mut taken.commit);
             let number = self.commit(commit);

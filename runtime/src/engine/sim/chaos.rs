@@ -200,7 +200,7 @@ impl Chaos {
         for head in self.sim.store.heads.values().filter(|head| !head.is_ended()) {
             let rows = self.sim.store.history(head.key, head.execution);
             let records = history::decode(&rows, rows.len() as u64).unwrap();
-            let started = std::sync::Arc::new(history::started(&records).unwrap().clone());
+            let started = std::sync::Arc::clone(history::started(&records).unwrap());
             let mint = std::sync::Arc::new(KeyMint::new(crate::model::Epoch(9_999)));
             let identity = Identity { id: head.id.clone(), execution: head.execution, mint };
             let live = LiveExecution::replay(identity, interpret, started, records).unwrap();
@@ -262,10 +262,7 @@ impl Chaos {
             .durable_commits
             .iter()
             .filter(|turn| turn.erase_history.is_some())
-            .filter_map(|turn| match &turn.head {
-                HeadChange::Insert(head) | HeadChange::Update(head) => Some(head.id.as_str()),
-                HeadChange::None => None,
-            })
+            .filter_map(|turn| turn.head.head().map(|head| head.id.as_str()))
             .collect();
         for (request, name, token) in &self.raises {
             let found = recorded.get(token).cloned().unwrap_or_default();

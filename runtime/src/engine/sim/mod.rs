@@ -250,7 +250,9 @@ impl Sim {
     }
 
     fn take_outputs(&mut self) {
-        for output in self.partition.take_outputs() {
+        let mut outputs = Vec::new();
+        self.partition.take_outputs(&mut outputs);
+        for output in outputs {
             match output {
                 PartitionOutput::Load { ticket, target, with_history } => {
                     self.loads.push_back(Load { ticket, target, with_history, read: None });

@@ -117,6 +117,23 @@ impl Rows for ModelStore {
         }
     }
 
+    /// What a run does not change stays as it is: other stores leave those columns alone.
+    fn progress_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
+        if let Some(row) = self.heads.get(&head.key) {
+            let mut expected = InstanceHead::clone(row);
+            expected.status = head.status;
+            expected.parked.clone_from(&head.parked);
+            (expected.updated_at, expected.ended_at) = (head.updated_at, head.ended_at);
+            expected.output.clone_from(&head.output);
+            expected.failure.clone_from(&head.failure);
+            expected.custom_status.clone_from(&head.custom_status);
+            expected.custom_status_version = head.custom_status_version;
+            expected.revision = head.revision;
+            assert_eq!(**head, expected, "a head changed in more than its progress");
+        }
+        self.update_head(head)
+    }
+
     fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Infallible> {
         let Some(head) = self.heads.remove(&key) else { return Ok(0) };
         self.ids.remove(&head.id);

@@ -279,11 +279,11 @@ fn b16_golden_vectors() {
     assert_eq!(sim.head("x").key.0, (1 << 39) + 1);
     // Computed by other means from the store id 0x5eed, the key and the execution.
     let golden = json!([
-        "6237bfe2-80c1-5fca-8710-394e281dd117",
-        "1bc26732-b8f0-5d26-b325-77a53077cb2c",
-        "48a4b346-0ed5-5454-a729-9f8da5816f93",
-        2_750_550_645_175_676_658_u64,
-        10_349_958_155_474_649_079_u64,
+        "0f5c259b-a594-5080-b418-f9e8d7111c61",
+        "aa9285e9-2ca0-5522-8571-965c664cf515",
+        "3a835402-1bec-52f3-b9be-3b105e75f623",
+        12_000_229_539_652_598_398_u64,
+        6_727_686_143_732_333_542_u64,
     ]);
     assert_eq!(sim.output("x"), golden);
     // Another execution, another life, another instance: nothing is the same.

@@ -86,12 +86,10 @@ impl Driver {
 
     fn task_done(&self, operation: OperationId) -> Option<Input> {
         self.records.iter().flat_map(|record| &record.actions).find_map(|action| match action {
-            Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => {
-                Some(match name.as_str() {
-                    "echo" => Input::TaskCompleted { operation, result: input.clone() },
-                    _ => Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") },
-                })
-            }
+            Action::ScheduleTask { operation: other, name, input, .. } if *other == operation => Some(match &**name {
+                "echo" => Input::TaskCompleted { operation, result: input.clone() },
+                _ => Input::TaskFailed { operation, failure: FailureDetails::new("f", "m") },
+            }),
             _ => None,
         })
     }
@@ -112,7 +110,7 @@ impl Driver {
     fn run(mut self, program: &Program, evict: bool) -> (Vec<TurnRecord>, bool) {
         let started = started(program);
         let mut live = LiveExecution::new(identity(), interpret, Arc::clone(&started), Vec::new());
-        let mut inputs = vec![Input::ExecutionStarted(Box::new((*started).clone()))];
+        let mut inputs = vec![Input::ExecutionStarted(std::sync::Arc::clone(&started))];
         for _ in 0..30 {
             let ended = self.turn(&mut live, inputs).is_some();
             if ended {

@@ -1,4 +1,6 @@
-//! Between the model and its stored form.
+//! From the stored form to the model; messages the other way too.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -19,7 +21,7 @@ fn json(bytes: Bytes) -> Result<JsonText> {
     JsonText::from_bytes(bytes).map_err(malformed)
 }
 
-fn failure_bytes(failure: &FailureDetails) -> Bytes {
+pub(super) fn failure_bytes(failure: &FailureDetails) -> Bytes {
     // Failure details hold strings and JSON text only, which always have a JSON form.
     JsonText::encode(failure).map_or_else(|_| Bytes::new(), |text| text.to_bytes())
 }
@@ -30,19 +32,6 @@ fn failure(bytes: Bytes) -> Result<FailureDetails> {
 
 fn instance(id: String) -> Result<InstanceId> {
     InstanceId::new(id).map_err(malformed)
-}
-
-impl From<&TurnRecord> for schema::TurnRecord {
-    fn from(record: &TurnRecord) -> Self {
-        Self {
-            format: FORMAT,
-            turn_number: record.turn_number,
-            time: record.time.0,
-            polled: record.polled,
-            inputs: record.inputs.iter().map(|input| schema::Input { kind: Some(input.into()) }).collect(),
-            actions: record.actions.iter().map(Into::into).collect(),
-        }
-    }
 }
 
 impl TryFrom<schema::TurnRecord> for TurnRecord {
@@ -60,40 +49,13 @@ impl TryFrom<schema::TurnRecord> for TurnRecord {
     }
 }
 
-impl From<&Input> for schema::InputKind {
-    fn from(input: &Input) -> Self {
-        let outcome = |operation: &OperationId, payload| schema::Outcome { operation: operation.0, payload };
-        let reason = |text: &String| schema::Reason { text: text.clone() };
-        match input {
-            Input::ExecutionStarted(started) => Self::ExecutionStarted((&**started).into()),
-            Input::EventRaised { name, payload, event_id } => Self::EventRaised(schema::Event {
-                name: name.clone(),
-                payload: payload.to_bytes(),
-                event_id: event_id.clone(),
-            }),
-            Input::TaskCompleted { operation, result } => Self::TaskCompleted(outcome(operation, result.to_bytes())),
-            Input::TaskFailed { operation, failure } => Self::TaskFailed(outcome(operation, failure_bytes(failure))),
-            Input::TimerFired { operation } => Self::TimerFired(operation.0),
-            Input::SubOrchestrationCompleted { operation, result } => {
-                Self::SubOrchestrationCompleted(outcome(operation, result.to_bytes()))
-            }
-            Input::SubOrchestrationFailed { operation, failure } => {
-                Self::SubOrchestrationFailed(outcome(operation, failure_bytes(failure)))
-            }
-            Input::Terminated { reason: text } => Self::Terminated(reason(text)),
-            Input::Suspended { reason: text } => Self::Suspended(reason(text)),
-            Input::Resumed { reason: text } => Self::Resumed(reason(text)),
-        }
-    }
-}
-
 impl TryFrom<schema::InputKind> for Input {
     type Error = WireError;
 
     fn try_from(kind: schema::InputKind) -> Result<Self> {
         use schema::InputKind as Kind;
         Ok(match kind {
-            Kind::ExecutionStarted(started) => Self::ExecutionStarted(Box::new(started.try_into()?)),
+            Kind::ExecutionStarted(started) => Self::ExecutionStarted(Arc::new(started.try_into()?)),
             Kind::EventRaised(event) => {
                 Self::EventRaised { name: event.name, payload: json(event.payload)?, event_id: event.event_id }
             }
@@ -114,24 +76,6 @@ impl TryFrom<schema::InputKind> for Input {
             Kind::Suspended(reason) => Self::Suspended { reason: reason.text },
             Kind::Resumed(reason) => Self::Resumed { reason: reason.text },
         })
-    }
-}
-
-impl From<&ExecutionStarted> for schema::ExecutionStarted {
-    fn from(started: &ExecutionStarted) -> Self {
-        Self {
-            execution_id: Bytes::copy_from_slice(started.execution_id.as_bytes()),
-            name: started.name.clone(),
-            version: started.version.clone(),
-            input: started.input.to_bytes(),
-            custom_status: started.custom_status.as_ref().map(JsonText::to_bytes),
-            tags: started.tags.clone(),
-            parent: started.parent.as_ref().map(Into::into),
-            start_at: started.start_at.map(|t| t.0),
-            custom_status_bytes: started.limits.custom_status_bytes,
-            payload_bytes: started.limits.payload_bytes,
-            actions_per_turn: started.limits.actions_per_turn,
-        }
     }
 }
 
@@ -181,56 +125,6 @@ impl TryFrom<schema::Parent> for Parent {
     }
 }
 
-impl From<&Action> for schema::Action {
-    fn from(action: &Action) -> Self {
-        let location = action.location().map(|l| schema::Location {
-            file: l.file.clone().into_owned(),
-            line: l.line,
-            column: l.column,
-        });
-        Self { operation: action.operation().unwrap_or_default().0, location, kind: Some(action.into()) }
-    }
-}
-
-impl From<&Action> for schema::ActionKind {
-    fn from(action: &Action) -> Self {
-        let named =
-            |name: &String, payload: &JsonText| schema::Named { name: name.clone(), payload: payload.to_bytes() };
-        match action {
-            Action::ScheduleTask { name, input, .. } => Self::ScheduleTask(named(name, input)),
-            Action::CreateTimer { fire_at, .. } => Self::CreateTimer(fire_at.0),
-            Action::WaitForEvent { name, .. } => Self::WaitForEvent(name.clone()),
-            Action::StartSubOrchestration { name, version, instance, minted, input, detached, .. } => {
-                Self::StartSubOrchestration(schema::SubOrchestration {
-                    name: name.clone(),
-                    version: version.clone(),
-                    instance: instance.as_str().to_owned(),
-                    minted: *minted,
-                    input: input.to_bytes(),
-                    detached: *detached,
-                })
-            }
-            Action::SendEvent { target, name, payload, .. } => Self::SendEvent(sent_event(target, name, payload)),
-            Action::SideEffect { value, .. } => Self::SideEffect(value.to_bytes()),
-            Action::Patched { id, .. } => Self::Patched(id.clone()),
-            Action::Cancelled { .. } => Self::Cancelled(true),
-            Action::Complete(Completion::Completed(value)) => {
-                Self::Complete(schema::Complete { failed: false, payload: value.to_bytes() })
-            }
-            Action::Complete(Completion::Failed(failure)) => {
-                Self::Complete(schema::Complete { failed: true, payload: failure_bytes(failure) })
-            }
-            Action::Complete(Completion::ContinuedAsNew { input, version, keep_events }) => {
-                Self::ContinuedAsNew(schema::ContinuedAsNew {
-                    input: input.to_bytes(),
-                    version: version.clone(),
-                    keep_events: *keep_events,
-                })
-            }
-        }
-    }
-}
-
 fn sent_event(target: &InstanceId, name: &str, payload: &JsonText) -> schema::SentEvent {
     schema::SentEvent { target: target.as_str().to_owned(), name: name.to_owned(), payload: payload.to_bytes() }
 }
@@ -248,7 +142,7 @@ impl TryFrom<schema::Action> for Action {
         });
         Ok(match action.kind.ok_or_else(|| malformed("an action of unknown kind"))? {
             Kind::ScheduleTask(task) => {
-                Self::ScheduleTask { operation, name: task.name, input: json(task.payload)?, location }
+                Self::ScheduleTask { operation, name: task.name.into(), input: json(task.payload)?, location }
             }
             Kind::CreateTimer(fire_at) => Self::CreateTimer { operation, fire_at: Timestamp(fire_at), location },
             Kind::WaitForEvent(name) => Self::WaitForEvent { operation, name, location },

@@ -4,6 +4,7 @@
 //! `taskScheduled` 6, …). A record of a newer format is refused, never guessed.
 
 mod convert;
+mod encode;
 mod schema;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -30,7 +31,7 @@ pub(crate) enum WireError {
 
 /// The stored form of a turn record.
 pub(crate) fn encode_record(record: &TurnRecord) -> Bytes {
-    seal(&schema::TurnRecord::from(record))
+    encode::record(record)
 }
 
 /// Reads a stored turn record.

@@ -1,5 +1,12 @@
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
 use super::*;
-use crate::model::{Action, Input, JsonText, OperationId, Timestamp};
+use crate::model::{
+    Action, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId, InstanceKey,
+    JsonText, OperationId, Parent, SourceLocation, Timestamp,
+};
 
 fn record() -> TurnRecord {
     TurnRecord {
@@ -36,6 +43,136 @@ fn b05_every_flipped_bit_is_found() {
 
 #[test]
 fn c1_a_newer_format_is_refused() {
-    let newer = schema::TurnRecord { format: FORMAT + 1, ..schema::TurnRecord::from(&record()) };
+    let known = schema::TurnRecord::decode(open(&encode_record(&record())).unwrap()).unwrap();
+    let newer = schema::TurnRecord { format: FORMAT + 1, ..known };
     assert_eq!(decode_record(&seal(&newer)), Err(WireError::NewerFormat(FORMAT + 1)));
+}
+
+/// Texts short and long, so that lengths take one, two and three bytes.
+fn text() -> BoxedStrategy<String> {
+    prop_oneof![
+        Just(String::new()),
+        "[a-z]{1,8}",
+        "\\PC{0,200}",
+        (0_usize..40_000).prop_map(|length| "x".repeat(length)),
+    ]
+    .boxed()
+}
+
+fn json() -> BoxedStrategy<JsonText> {
+    text().prop_map(|text| JsonText::encode(&text).unwrap()).boxed()
+}
+
+fn operation() -> impl Strategy<Value = OperationId> {
+    prop_oneof![0_u32..200, any::<u32>()].prop_map(OperationId)
+}
+
+fn failure() -> impl Strategy<Value = FailureDetails> {
+    (text(), text()).prop_map(|(kind, message)| FailureDetails::new(kind, message))
+}
+
+fn instance() -> impl Strategy<Value = InstanceId> {
+    "[a-z]{1,100}".prop_map(|id| InstanceId::new(id).unwrap())
+}
+
+fn started() -> impl Strategy<Value = Input> {
+    let parent =
+        (instance(), any::<u64>(), any::<u32>(), operation()).prop_map(|(instance, key, execution, operation)| {
+            Parent { instance, key: InstanceKey(key), execution: Execution(execution), operation }
+        });
+    let facts = (any::<u128>(), text(), text(), json(), option::of(json()));
+    let limits = (any::<u32>(), any::<u32>(), any::<u32>());
+    let rest = (btree_map(text(), text(), 0..3), option::of(parent), option::of(any::<i64>()), limits);
+    (facts, rest).prop_map(|((id, name, version, input, custom_status), (tags, parent, start_at, limits))| {
+        Input::ExecutionStarted(std::sync::Arc::new(ExecutionStarted {
+            execution_id: uuid::Uuid::from_u128(id),
+            name,
+            version,
+            input,
+            custom_status,
+            tags,
+            parent,
+            start_at: start_at.map(Timestamp),
+            limits: ExecutionLimits {
+                custom_status_bytes: limits.0,
+                payload_bytes: limits.1,
+                actions_per_turn: limits.2,
+            },
+        }))
+    })
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let event = (text(), json(), option::of(text()));
+    prop_oneof![
+        started(),
+        event.prop_map(|(name, payload, event_id)| Input::EventRaised { name, payload, event_id }),
+        (operation(), json()).prop_map(|(operation, result)| Input::TaskCompleted { operation, result }),
+        (operation(), failure()).prop_map(|(operation, failure)| Input::TaskFailed { operation, failure }),
+        operation().prop_map(|operation| Input::TimerFired { operation }),
+        (operation(), json()).prop_map(|(operation, result)| Input::SubOrchestrationCompleted { operation, result }),
+        (operation(), failure()).prop_map(|(operation, failure)| Input::SubOrchestrationFailed { operation, failure }),
+        text().prop_map(|reason| Input::Terminated { reason }),
+        text().prop_map(|reason| Input::Suspended { reason }),
+        text().prop_map(|reason| Input::Resumed { reason }),
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let place = (text(), any::<u32>(), any::<u32>()).prop_map(|(file, line, column)| SourceLocation {
+        file: file.into(),
+        line,
+        column,
+    });
+    let completion = prop_oneof![
+        json().prop_map(Completion::Completed),
+        failure().prop_map(Completion::Failed),
+        (json(), option::of(text()), any::<bool>())
+            .prop_map(|(input, version, keep_events)| Completion::ContinuedAsNew { input, version, keep_events }),
+    ];
+    let sub = (option::of(text()), instance(), any::<bool>(), any::<bool>());
+    (0..9, operation(), place, (text(), json(), any::<i64>()), sub, completion).prop_map(
+        |(kind, operation, location, (name, payload, time), (version, instance, minted, detached), completion)| {
+            match kind {
+                0 => Action::ScheduleTask { operation, name: name.into(), input: payload, location },
+                1 => Action::CreateTimer { operation, fire_at: Timestamp(time), location },
+                2 => Action::WaitForEvent { operation, name, location },
+                3 => Action::StartSubOrchestration {
+                    operation,
+                    name,
+                    version,
+                    instance,
+                    minted,
+                    input: payload,
+                    detached,
+                    location,
+                },
+                4 => Action::SendEvent { operation, target: instance, name, payload, location },
+                5 => Action::SideEffect { operation, value: payload, location },
+                6 => Action::Patched { operation, id: name, location },
+                7 => Action::Cancelled { operation },
+                _ => Action::Complete(completion),
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is written by hand is what the schema's own code would write, and it reads back as it was.
+    #[test]
+    fn c1_a_record_is_written_as_its_schema_says(
+        turn_number in any::<u64>(),
+        time in any::<i64>(),
+        polled in any::<bool>(),
+        inputs in vec(input(), 0..5),
+        actions in vec(action(), 0..5),
+    ) {
+        let record = TurnRecord { turn_number, time: Timestamp(time), polled, inputs, actions };
+        let bytes = encode_record(&record);
+        prop_assert_eq!(decode_record(&bytes), Ok(record));
+        let message = schema::TurnRecord::decode(open(&bytes).unwrap()).unwrap();
+        prop_assert_eq!(seal(&message), bytes);
+    }
 }

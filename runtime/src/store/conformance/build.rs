@@ -52,6 +52,10 @@ pub(super) fn insert(head: InstanceHead) -> TurnCommit {
     TurnCommit { head: HeadChange::Insert(Arc::new(head)), ..TurnCommit::default() }
 }
 
+pub(super) fn progress(head: InstanceHead) -> TurnCommit {
+    TurnCommit { head: HeadChange::Progress(Arc::new(head)), ..TurnCommit::default() }
+}
+
 pub(super) fn update(head: InstanceHead) -> TurnCommit {
     TurnCommit { head: HeadChange::Update(Arc::new(head)), ..TurnCommit::default() }
 }
@@ -85,7 +89,7 @@ pub(super) fn task_id(number: u64, operation: u32) -> TaskId {
 }
 
 pub(super) fn task(number: u64, operation: u32, turn_number: u64) -> TurnCommit {
-    let row = TaskRow { id: task_id(number, operation), turn_number, name: format!("activity {operation}") };
+    let row = TaskRow { id: task_id(number, operation), turn_number, name: format!("activity {operation}").into() };
     TurnCommit { tasks_new: vec![row], ..TurnCommit::default() }
 }
 
@@ -128,7 +132,7 @@ pub(super) fn together(parts: impl IntoIterator<Item = TurnCommit>) -> TurnCommi
         all.purge = part.purge.or(all.purge);
         all.erase_history = part.erase_history.or(all.erase_history);
         all.record = part.record.or(all.record);
-        if part.head != HeadChange::None {
+        if part.head.head().is_some() {
             all.head = part.head;
         }
         all.inbox_done.extend(part.inbox_done);

@@ -85,7 +85,7 @@ pub(super) async fn adding_a_row_that_is_there_is_refused(mut store: Subject) {
     let mut other_key = head(2);
     other_key.id = id("i1");
     let mut other_turn = task(1, 1, 7);
-    other_turn.tasks_new[0].name = "other".to_owned();
+    other_turn.tasks_new[0].name = "other".into();
     let mut other_bytes = record(1, 0, 0);
     if let Some(row) = &mut other_bytes.record {
         row.bytes = "other".into();

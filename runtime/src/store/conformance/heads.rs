@@ -12,7 +12,7 @@ fn json(text: &str) -> JsonText {
 }
 
 /// Every column differs from those of `head`.
-fn full(number: u64) -> InstanceHead {
+pub(super) fn full(number: u64) -> InstanceHead {
     InstanceHead {
         key: key(number),
         id: id(&format!("i{number}")),
@@ -77,6 +77,35 @@ pub(super) async fn a_changed_head_is_changed_in_every_column(mut store: Subject
         assert_eq!(store.instance(1).await.map(|stored| stored.head), Some(changed));
         assert_eq!(store.instance(2).await.map(|stored| stored.head), Some(head(2)));
     }
+}
+
+pub(super) async fn progress_changes_state_status_and_outcome(mut store: Subject) {
+    store.claim().await;
+    store.commit([insert(head(1)), insert(head(2)), insert(full(3))]).await;
+    for mut changed in [full(1), head(1), full(1)] {
+        let begun = head(1);
+        changed = InstanceHead {
+            name: begun.name,
+            version: begun.version,
+            execution: begun.execution,
+            created_at: begun.created_at,
+            start_at: begun.start_at,
+            input: begun.input,
+            tags: begun.tags,
+            parent: begun.parent,
+            depth: begun.depth,
+            start_hash: begun.start_hash,
+            ..changed
+        };
+        store.commit([progress(changed.clone())]).await;
+        assert_eq!(store.instance(1).await.map(|stored| stored.head), Some(changed));
+        assert_eq!(store.instance(2).await.map(|stored| stored.head), Some(head(2)));
+        assert_eq!(store.instance(3).await.map(|stored| stored.head), Some(full(3)));
+    }
+    let mut other = head(1);
+    other.id = id("other");
+    store.refused([progress(other)]).await;
+    store.refused([progress(head(4))]).await;
 }
 
 pub(super) async fn an_id_belongs_to_one_life(mut store: Subject) {
@@ -153,7 +182,7 @@ pub(super) async fn texts_of_any_script_are_kept(mut store: Subject) {
         head.input = json(&serde_json::Value::from(text).to_string());
         head.failure = Some(FailureDetails::new(text, text));
         keeps(&mut store, head).await;
-        let row = TaskRow { id: task_id(number, 1), turn_number: 0, name: text.to_owned() };
+        let row = TaskRow { id: task_id(number, 1), turn_number: 0, name: text.to_owned().into() };
         store.commit([TurnCommit { tasks_new: vec![row], ..TurnCommit::default() }]).await;
     }
     let names: Vec<_> =

@@ -15,6 +15,8 @@ mod build;
 mod commits;
 mod epochs;
 mod heads;
+mod pages;
+mod queries;
 mod random;
 mod reads;
 mod subject;
@@ -85,6 +87,7 @@ macro_rules! __store_conformance_cases {
                 a_head_without_options_keeps_them_absent
                 every_status_is_kept
                 a_changed_head_is_changed_in_every_column
+                progress_changes_state_status_and_outcome
                 an_id_belongs_to_one_life
                 the_largest_numbers_are_kept
                 texts_of_any_script_are_kept
@@ -95,6 +98,29 @@ macro_rules! __store_conformance_cases {
                 records_are_counted_in_the_current_execution
                 a_read_sees_the_commit_before_it
                 reads_never_see_half_a_commit;
+            queries:
+                an_empty_store_has_an_empty_list
+                a_list_shows_instances_as_single_reads_do
+                a_list_sees_the_commit_before_it
+                lists_are_ordered_by_key
+                lists_of_a_prefix_are_ordered_by_id
+                a_prefix_is_compared_letter_by_letter
+                statuses_are_alternatives
+                bounds_of_creation_are_inclusive
+                a_name_is_the_whole_name
+                all_tags_must_be_there_with_their_values
+                a_custom_status_is_looked_at_by_place_and_value
+                all_conditions_must_be_met
+                a_damaged_custom_status_is_named_and_never_left_out;
+            pages:
+                pages_of_every_size_make_the_same_list
+                only_the_end_of_the_list_has_no_next
+                a_place_stays_when_its_instance_goes
+                places_beyond_the_ends_are_places
+                what_comes_and_goes_between_pages_moves_nothing_else
+                a_page_shows_one_moment
+                a_page_looks_at_a_bounded_number_of_rows
+                a_page_reads_a_bounded_number_of_bytes;
             epochs:
                 each_claim_raises_the_epoch
                 a_batch_of_another_epoch_is_refused
@@ -106,7 +132,8 @@ macro_rules! __store_conformance_cases {
                 only_a_closed_store_is_clean
                 a_closed_store_can_be_claimed_again;
             random:
-                random_batches_end_as_in_the_memory_store;
+                random_batches_end_as_in_the_memory_store
+                random_lists_hold_what_a_search_through_all_heads_finds;
         }
     };
 }

@@ -1,11 +1,15 @@
-//! Many random batches, legal and illegal: the store answers as the memory store does and ends with the same rows.
+//! Many random batches, legal and illegal: the store answers as the memory store does and ends with the same rows. Many
+//! random lists: they hold what a search through all heads finds.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::build::*;
 use super::subject::Subject;
-use crate::model::{RuntimeStatus, TurnCommit};
-use crate::store::{CommitError, MemoryStore, Store};
+use crate::model::{InstanceHead, InstanceKey, JsonText, RuntimeStatus, Timestamp, TurnCommit};
+use crate::store::{CommitError, InstanceFilter, InstanceQuery, MemoryStore, PageCursor, Store};
 
 /// The instance that has the tasks. It is never purged, for a task without its instance is damage.
 const OWNER: u64 = 9;
@@ -17,6 +21,10 @@ impl Numbers {
     fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
+    }
+
+    fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
+        values[usize::try_from(self.below(values.len() as u64)).unwrap_or(0)]
     }
 
     /// Few instances and few numbers, so that rows meet.
@@ -70,4 +78,136 @@ pub(super) async fn random_batches_end_as_in_the_memory_store(mut store: Subject
         }
     }
     assert!(applied > BATCHES / 10 && applied < BATCHES, "{applied} of {BATCHES} were applied");
+}
+
+const STATUSES: [RuntimeStatus; 3] = [RuntimeStatus::Running, RuntimeStatus::Completed, RuntimeStatus::Suspended];
+const NAMES: [&str; 3] = ["hello", "order", "Order"];
+const LETTERS: [&str; 7] = ["a", "b", "A", "%", "_", "\u{e9}", "\u{10ffff}"];
+const TAGS: [(&str, &str); 3] = [("team", "blue"), ("team", "red"), ("x", "")];
+const CUSTOM_STATUSES: [&str; 4] = [r#"{"at":1,"in":["a"]}"#, r#"{"at":2}"#, "1", "null"];
+
+impl Numbers {
+    /// Few values, so that conditions are met now and then.
+    fn head(&mut self, number: u64) -> InstanceHead {
+        let letters = 1 + self.below(3);
+        let text: String = (0..letters).map(|_| self.one_of(&LETTERS)).collect();
+        InstanceHead {
+            id: id(&text),
+            name: self.one_of(&NAMES).to_owned(),
+            status: self.one_of(&STATUSES),
+            created_at: Timestamp(self.below(5).cast_signed()),
+            tags: (0..self.below(3)).map(|_| self.one_of(&TAGS)).map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            custom_status: (self.below(3) > 0).then(|| JsonText::from_string(self.one_of(&CUSTOM_STATUSES).to_owned())),
+            ..head(number)
+        }
+    }
+
+    fn filter(&mut self) -> InstanceFilter {
+        let mut filter = InstanceFilter::new();
+        if self.below(3) == 0 {
+            filter = filter.runtime_status([self.one_of(&STATUSES), self.one_of(&STATUSES)]);
+        }
+        if self.below(3) == 0 {
+            filter = filter.name(self.one_of(&NAMES));
+        }
+        if self.below(4) == 0 {
+            filter.created_from = Some(Timestamp(self.below(4).cast_signed()));
+        }
+        if self.below(4) == 0 {
+            filter.created_to = Some(Timestamp(1 + self.below(4).cast_signed()));
+        }
+        if self.below(4) == 0 {
+            let (key, value) = self.one_of(&TAGS);
+            filter = filter.tag(key, value);
+        }
+        if self.below(4) == 0 {
+            let pointer = self.one_of(&["/at", "/in/0", ""]);
+            filter = filter.custom_status(pointer, self.one_of(&[1, 2]));
+        }
+        for _ in 0..self.below(3) {
+            filter.id_prefix.push_str(self.one_of(&LETTERS));
+        }
+        filter
+    }
+}
+
+/// Whether a list should hold it, in other words than the filter's own.
+fn is_wanted(filter: &InstanceFilter, head: &InstanceHead) -> bool {
+    let status: Option<Value> = head.custom_status.as_ref().and_then(|text| serde_json::from_str(text.as_str()).ok());
+    let mut met = vec![
+        filter.statuses.is_empty() || filter.statuses.contains(&head.status),
+        filter.name.is_none() || filter.name.as_deref() == Some(head.name.as_str()),
+        head.id.as_str().chars().zip(filter.id_prefix.chars()).filter(|(a, b)| a == b).count()
+            == filter.id_prefix.chars().count(),
+    ];
+    met.extend(filter.created_from.map(|from| head.created_at.0 >= from.0));
+    met.extend(filter.created_to.map(|to| head.created_at.0 <= to.0));
+    met.extend(filter.tags.iter().map(|tag| head.tags.iter().any(|own| own == tag)));
+    met.extend(filter.custom_status.iter().map(|condition| {
+        let keys = condition.pointer.split('/').skip(1);
+        let found = keys.fold(status.as_ref(), |value, key| match value? {
+            Value::Array(list) => list.get(key.parse::<usize>().ok()?),
+            object => object.get(key),
+        });
+        found == Some(&condition.value)
+    }));
+    met.into_iter().all(|met| met)
+}
+
+/// The keys of the list, from all heads.
+fn expected(heads: &BTreeMap<InstanceKey, InstanceHead>, query: &InstanceQuery) -> Vec<InstanceKey> {
+    let by_id = !query.filter.id_prefix.is_empty();
+    let mut wanted: Vec<_> = heads.values().filter(|head| is_wanted(&query.filter, head)).collect();
+    if by_id {
+        wanted.sort_by(|a, b| a.id.as_str().as_bytes().cmp(b.id.as_str().as_bytes()));
+    }
+    let is_behind = |head: &&&InstanceHead| match &query.after {
+        None => true,
+        Some(PageCursor::Key(key)) => (head.key > *key) != query.newest_first && head.key != *key,
+        Some(PageCursor::Id(id)) => (head.id > *id) != query.newest_first && head.id != *id,
+    };
+    let mut keys: Vec<_> = wanted.iter().filter(is_behind).map(|head| head.key).collect();
+    if query.newest_first {
+        keys.reverse();
+    }
+    keys
+}
+
+pub(super) async fn random_lists_hold_what_a_search_through_all_heads_finds(mut store: Subject) {
+    const LISTS: u64 = 1_000;
+    let mut numbers = Numbers(2_027);
+    let mut heads = BTreeMap::new();
+    let (mut next_key, mut sizes) = (1, BTreeMap::<usize, u64>::new());
+    store.claim().await;
+    for round in 0..LISTS {
+        if round % 10 == 0 {
+            let mut turns = Vec::new();
+            for _ in 0..if round == 0 { 60 } else { 3 } {
+                let head = numbers.head(next_key);
+                // An id that is in use begins a new life.
+                let old: Option<InstanceKey> =
+                    heads.values().find(|old: &&InstanceHead| old.id == head.id).map(|old| old.key);
+                if let Some(old) = old {
+                    heads.remove(&old);
+                }
+                turns.push(together([TurnCommit { purge: old, ..TurnCommit::default() }, insert(head.clone())]));
+                heads.insert(head.key, head);
+                next_key += 1;
+            }
+            store.commit(turns).await;
+        }
+        let (filter, newest_first, limit) = (numbers.filter(), numbers.below(2) == 0, numbers.below(8));
+        let mut query =
+            InstanceQuery { filter, newest_first, after: None, limit: usize::try_from(limit).unwrap_or_default() };
+        if numbers.below(3) == 0 {
+            // It may be there or gone.
+            let place = numbers.below(next_key);
+            query.after = Some(query.place(&numbers.head(place)));
+        }
+        let found: Vec<_> = store.list(query.clone()).await.iter().map(|stored| stored.head.key).collect();
+        let expected = expected(&heads, &query);
+        assert_eq!(found, expected, "list {round}: {query:#?} of {heads:#?}");
+        *sizes.entry(found.len().min(5)).or_default() += 1;
+    }
+    assert!((0..=5).all(|size| sizes.get(&size).is_some_and(|count| *count > LISTS / 100)), "{sizes:?}");
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{CommitBatch, Epoch, Execution, HeadChange, InstanceId, InstanceKey, TurnCommit};
-use crate::store::{Backlog, Claim, CommitError, InstanceRef, Store, StoreFuture, StoredInstance};
+use crate::model::{CommitBatch, Epoch, Execution, InstanceId, InstanceKey, TurnCommit};
+use crate::store::{
+    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, Store, StoreFuture, StoredInstance,
+};
 
 /// A store that is open and claimed. It remembers what was mentioned in a batch, so that it can look at all of it.
 pub(super) struct Subject {
@@ -116,8 +118,29 @@ impl Subject {
         done(self.store().history(InstanceKey(number), Execution(execution)).await)
     }
 
+    pub(super) async fn page(&self, query: InstanceQuery) -> InstancePage {
+        let limit = query.limit.max(1);
+        let page = done(self.store().query(query).await);
+        assert!(page.instances.len() <= limit, "{} instances on a page of {limit}", page.instances.len());
+        page
+    }
+
+    /// All pages of a list.
+    pub(super) async fn list(&self, mut query: InstanceQuery) -> Vec<StoredInstance> {
+        let mut instances = Vec::new();
+        loop {
+            let page = self.page(query.clone()).await;
+            instances.extend(page.instances);
+            assert!(page.next.is_none() || page.next != query.after, "a page that does not go on: {query:?}");
+            query.after = page.next;
+            if query.after.is_none() {
+                return instances;
+            }
+        }
+    }
+
     pub(super) fn remember(&mut self, turn: &TurnCommit) {
-        if let HeadChange::Insert(head) | HeadChange::Update(head) = &turn.head {
+        if let Some(head) = turn.head.head() {
             self.ids.insert(head.id.clone());
             self.executions.insert((head.key, head.execution));
         }

@@ -1,12 +1,14 @@
 //! The rows of the memory store, and the way back when a batch is refused half-way.
 
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
+use std::collections::{BTreeMap, BTreeSet, hash_map};
 use std::convert::Infallible;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 
 use crate::model::{
     Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText, RecordRow, TaskId, TaskRow,
@@ -25,9 +27,9 @@ type History = BTreeMap<(Execution, u64), (Timestamp, Bytes)>;
 pub(super) struct Tables {
     heads: BTreeMap<InstanceKey, Arc<InstanceHead>>,
     ids: BTreeMap<InstanceId, InstanceKey>,
-    history: HashMap<InstanceKey, History>,
+    history: FxHashMap<InstanceKey, History>,
     inbox: BTreeMap<InboxId, Bytes>,
-    tasks: HashMap<TaskId, (u64, String)>,
+    tasks: FxHashMap<TaskId, (u64, Cow<'static, str>)>,
     timers: BTreeSet<TimerRow>,
     undo: Vec<Undo>,
 }
@@ -40,7 +42,7 @@ enum Undo {
     History(InstanceKey, History),
     Record(InstanceKey, Execution, u64),
     Inbox(InboxId, Option<Bytes>),
-    Task(TaskId, Option<(u64, String)>),
+    Task(TaskId, Option<(u64, Cow<'static, str>)>),
     Timer(TimerRow, bool),
 }
 
@@ -200,7 +202,7 @@ impl Tables {
 
 /// The custom status is the only text here that may be damaged: whoever made the head may have given anything.
 fn holds(filter: &InstanceFilter, head: &InstanceHead) -> Result<bool, LoadError> {
-    let status = head.custom_status.as_ref().map(JsonText::as_str);
+    let status = head.custom_status.as_ref().map(JsonText::as_bytes);
     if !filter.holds_row(head.status, head.created_at, head.id.as_str(), &head.name) || !filter.holds_tags(&head.tags) {
         return Ok(false);
     }

@@ -25,6 +25,7 @@ pub(super) struct Statements<'c> {
     epoch: Statement<'c>,
     insert_head: Statement<'c>,
     update_head: Statement<'c>,
+    progress_head: Statement<'c>,
     delete_head: Statement<'c>,
     insert_record: Statement<'c>,
     delete_life: Statement<'c>,
@@ -48,6 +49,7 @@ impl<'c> Statements<'c> {
             epoch: sql("SELECT epoch FROM meta")?,
             insert_head: sql(row::INSERT)?,
             update_head: sql(row::UPDATE)?,
+            progress_head: sql(row::PROGRESS)?,
             delete_head: sql("DELETE FROM instance WHERE key = ?1")?,
             insert_record: sql("INSERT INTO history (key, execution, turn, time, record) VALUES (?1, ?2, ?3, ?4, ?5)")?,
             delete_life: sql("DELETE FROM history WHERE key = ?1")?,
@@ -150,6 +152,10 @@ impl Rows for Statements<'_> {
 
     fn update_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
         row::write(&mut self.update_head, head)
+    }
+
+    fn progress_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
+        row::write_progress(&mut self.progress_head, head)
     }
 
     fn delete_head(&mut self, key: InstanceKey) -> rusqlite::Result<usize> {

@@ -14,7 +14,7 @@ use crate::store::OpenError;
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// How long a statement waits for a lock that somebody outside holds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Opens the one connection that writes; creates the file, or brings it to the newest schema.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {

@@ -1,5 +1,7 @@
 //! The read path: what each read asks the database, in a transaction of its own.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
@@ -10,21 +12,38 @@ use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
 
 pub(super) fn instance(connection: &Connection, target: &InstanceRef) -> Result<Option<StoredInstance>, ReadError> {
     match target {
-        InstanceRef::Id(id) => one_instance(&mut by_column(connection, "id")?, id.as_str()),
-        InstanceRef::Key(key) => one_instance(&mut by_column(connection, "key")?, Key(*key)),
+        InstanceRef::Id(id) => one_instance(&mut by_column(connection, Column::Id)?, id.as_str()),
+        InstanceRef::Key(key) => one_instance(&mut by_column(connection, Column::Key)?, Key(*key)),
     }
 }
 
-/// What [`one_instance`] runs. Turns are numbered from 0 without gaps, so the last one tells how many there are without
-/// reading the others.
-pub(super) fn by_column<'c>(connection: &'c Connection, column: &str) -> rusqlite::Result<CachedStatement<'c>> {
+/// By what an instance is found.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Column {
+    Id,
+    Key,
+}
+
+/// What [`one_instance`] runs.
+pub(super) fn by_column(connection: &Connection, column: Column) -> rusqlite::Result<CachedStatement<'_>> {
+    // Made once: putting the text together costs more than running it.
+    static BY_ID: LazyLock<String> = LazyLock::new(|| instance_sql("id"));
+    static BY_KEY: LazyLock<String> = LazyLock::new(|| instance_sql("key"));
+    connection.prepare_cached(match column {
+        Column::Id => &BY_ID,
+        Column::Key => &BY_KEY,
+    })
+}
+
+/// Turns are numbered from 0 without gaps, so the last one tells how many there are without reading the others.
+fn instance_sql(column: &str) -> String {
     let columns = row::COLUMNS.split(", ").map(|name| format!("i.{name}")).collect::<Vec<_>>().join(", ");
-    connection.prepare_cached(&format!(
+    format!(
         "SELECT {columns}, h.turn, h.time FROM instance i
          LEFT JOIN history h ON h.key = i.key AND h.execution = i.execution AND h.turn =
              (SELECT max(turn) FROM history WHERE key = i.key AND execution = i.execution)
          WHERE i.{column} = ?1"
-    ))
+    )
 }
 
 pub(super) fn one_instance(
@@ -85,7 +104,7 @@ fn tasks(connection: &Connection) -> Result<Vec<TaskGroup>, ReadError> {
     while let Some(row) = rows.next()? {
         let (Key(key), execution, turn) = (row.get(0)?, Execution(row.get(1)?), row.get::<_, i64>(2)?);
         let turn_number = turn.cast_unsigned();
-        let task = (OperationId(row.get(3)?), row.get(4)?);
+        let task = (OperationId(row.get(3)?), row.get::<_, String>(4)?.into());
         match groups.last_mut() {
             Some(group) if (group.key, group.execution, group.turn_number) == (key, execution, turn_number) => {
                 group.tasks.push(task);

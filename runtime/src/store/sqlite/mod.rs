@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! SqliteStore ──commands──► writer thread ──► the lock, and the only connection that writes
-//!             ──requests──► reader threads ─► connections that only read
+//!             ──requests──► reader threads ─► connections that only read; lists have one of their own
 //! ```
 //!
 //! Invariants: nobody but the writer thread writes; a caller's thread never waits for the disk; what a reader sees is
@@ -13,6 +13,7 @@ mod connection;
 mod errors;
 mod load;
 mod lock;
+mod log;
 mod query;
 mod reader;
 mod row;
@@ -38,6 +39,7 @@ use crate::model::{CommitBatch, Execution, InstanceKey};
 
 /// How long opening waits for an owner of the file that is on its way out.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// They answer the engine too, so lists, which take longer, are read by another thread.
 const READERS: usize = 2;
 
 /// A store in one SQLite file.
@@ -80,6 +82,7 @@ struct Options {
 struct Threads {
     commands: mpsc::Sender<Command>,
     requests: mpsc::Sender<Read>,
+    lists: mpsc::Sender<Read>,
 }
 
 impl SqliteStore {
@@ -116,8 +119,10 @@ impl SqliteStore {
     ) -> StoreFuture<Result<T, LoadError>> {
         let (answer, answered) = oneshot::channel();
         if let Some(threads) = &*self.threads() {
+            let request = request(answer);
+            let queue = if matches!(request, Read::Page(..)) { &threads.lists } else { &threads.requests };
             // A request that cannot be sent is dropped, which shows in the answer.
-            let _ = threads.requests.send(request(answer));
+            let _ = queue.send(request);
         }
         Box::pin(async {
             answered.await.unwrap_or_else(|_| Err(LoadError::Transient("the store is closed".to_owned())))
@@ -199,21 +204,24 @@ impl Options {
 impl Threads {
     fn start(options: &Options) -> Result<Self, OpenError> {
         let (commands, received) = mpsc::channel();
-        let (requests, asked) = mpsc::channel();
-        let asked = Arc::new(Mutex::new(asked));
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let builder = thread::Builder::new().name(name.to_owned());
             builder.spawn(work).map_err(|e| options.failed(&format!("a thread cannot be started: {e}")))
         };
-        let readers = (0..READERS)
-            .map(|_| {
+        let mut readers = Vec::new();
+        let mut queue = |threads: usize| {
+            let (requests, asked) = mpsc::channel();
+            let asked = Arc::new(Mutex::new(asked));
+            for _ in 0..threads {
                 let (path, asked) = (options.path.clone(), Arc::clone(&asked));
-                spawn("persevere-read", Box::new(move || reader::run(&path, &asked)))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+                readers.push(spawn("persevere-read", Box::new(move || reader::run(&path, &asked)))?);
+            }
+            Ok(requests)
+        };
+        let (requests, lists) = (queue(READERS)?, queue(1)?);
         let writer = Writer::new(options.clone(), received, readers);
         spawn("persevere-write", Box::new(|| writer.run()))?;
-        Ok(Self { commands, requests })
+        Ok(Self { commands, requests, lists })
     }
 }
 

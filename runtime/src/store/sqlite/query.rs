@@ -11,7 +11,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
 use super::errors::ReadError;
-use super::load;
+use super::load::{self, Column};
 use super::row::{self, Key};
 use crate::model::{InstanceId, InstanceKey, Timestamp};
 use crate::store::page::{PageBuilder, Span, damaged_row};
@@ -46,7 +46,7 @@ pub(super) fn page(connection: &Connection, query: &InstanceQuery) -> Result<Ins
     let (filter, mut page) = (&query.filter, PageBuilder::new(query));
     let Some((from, to)) = Span::of(query).and_then(bounds) else { return Ok(page.finish(None)) };
     let snapshot = connection.unchecked_transaction()?;
-    let mut whole = load::by_column(&snapshot, "key")?;
+    let mut whole = load::by_column(&snapshot, Column::Key)?;
     let mut scan = snapshot.prepare_cached(scan(query.is_by_id(), query.newest_first))?;
     let mut rows = scan.query(params![from, to, !filter.tags.is_empty(), !filter.custom_status.is_empty()])?;
     while let Some(row) = rows.next()? {
@@ -113,7 +113,7 @@ impl Seen {
         let holds = filter.holds_row(status, created_at, id.as_str(), text(2)?)
             && (filter.tags.is_empty()
                 || filter.holds_tags(&row::json_column::<BTreeMap<_, _>>(row, 5)?.unwrap_or_default()))
-            && filter.holds_custom_status(custom_status).map_err(ReadError::corrupt)?;
+            && filter.holds_custom_status(custom_status.map(str::as_bytes)).map_err(ReadError::corrupt)?;
         let bytes = [tags, custom_status].into_iter().flatten().map(str::len).sum();
         Ok(Self { key, id, holds, bytes })
     }
@@ -130,4 +130,113 @@ fn name(row: &Row<'_>, error: ReadError) -> ReadError {
     let key = key.ok().and_then(|key| key.as_i64().ok()).unwrap_or_default();
     let id = id.ok().and_then(|id| id.as_bytes().ok()).unwrap_or_default();
     ReadError::corrupt(damaged_row(InstanceKey(key.cast_unsigned()), &String::from_utf8_lossy(id), detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    /// Running instances `i1` to `i3` with a tag and a custom status.
+    fn filled(path: &Path) -> Connection {
+        let mut connection = Connection::open(path).unwrap();
+        schema::migrate(&mut connection, "s").unwrap();
+        let row = "INSERT INTO instance (key, id, name, version, status, execution, created_at, updated_at,
+                custom_status_version, revision, depth, start_hash, tags, custom_status, input)
+            VALUES (?1, 'i' || ?1, 'hello', '', 0, 0, 0, 0, 0, 0, 0, 0, '{\"team\":\"blue\"}', '{\"city\":\"London\"}', 'null')";
+        for number in 1..=3 {
+            connection.execute(row, [number]).unwrap();
+        }
+        connection
+    }
+
+    fn lists(filter: &InstanceFilter) -> [InstanceQuery; 4] {
+        [("", false), ("", true), ("i", false), ("i", true)].map(|(prefix, newest_first)| InstanceQuery {
+            filter: filter.clone().instance_id_prefix(prefix),
+            newest_first,
+            after: None,
+            limit: 10,
+        })
+    }
+
+    #[test]
+    fn every_scan_walks_in_its_order_and_sorts_nothing() {
+        let connection = filled(Path::new(":memory:"));
+        for by_id in [false, true] {
+            for newest_first in [false, true] {
+                let sql = format!("EXPLAIN QUERY PLAN {}", scan(by_id, newest_first));
+                let mut statement = connection.prepare(&sql).unwrap();
+                let steps = statement.query_map(params!["", "", true, true], |row| row.get::<_, String>(3)).unwrap();
+                let expected = if by_id {
+                    "SEARCH instance USING INDEX sqlite_autoindex_instance_1 (id>? AND id<?)"
+                } else {
+                    "SEARCH instance USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+                };
+                assert_eq!(steps.collect::<Result<Vec<_>, _>>().unwrap(), [expected]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_row_is_named_and_never_left_out() {
+        let damages = [
+            ("key = -5", "\"i2\""),
+            ("id = 'i/2'", "0.2"),
+            ("status = 99", "\"i2\" with key 0.2: 99 is no runtime status"),
+            ("tags = 'no JSON'", "\"i2\" with key 0.2"),
+            ("custom_status = '{'", "\"i2\" with key 0.2"),
+            ("execution = -1", "\"i2\" with key 0.2"),
+            ("failure = 'no JSON'", "\"i2\" with key 0.2"),
+        ];
+        let filter = InstanceFilter::new().tag("team", "blue").custom_status("/city", "London");
+        for (change, expected) in damages {
+            let connection = filled(Path::new(":memory:"));
+            for list in lists(&filter) {
+                assert_eq!(page(&connection, &list).unwrap().instances.len(), 3);
+            }
+            connection.execute(&format!("UPDATE instance SET {change} WHERE key = 2"), []).unwrap();
+            for list in lists(&filter) {
+                let answer = page(&connection, &list).map_err(|ReadError(error)| error);
+                let Err(LoadError::Corrupt(detail)) = &answer else { panic!("{change}: {answer:?}") };
+                assert!(detail.contains(expected), "{change}: {detail}");
+            }
+            assert!(connection.is_autocommit(), "a read transaction outlives its call");
+        }
+    }
+
+    #[test]
+    fn an_index_that_leads_to_another_row_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let connection = filled(&path);
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_instance_1'";
+        let number = |sql: &str| -> usize {
+            connection.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap().try_into().unwrap()
+        };
+        let (root, size) = (number(sql), number("PRAGMA page_size"));
+        drop(connection);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let index = &mut bytes[(root - 1) * size..root * size];
+        let place = index.windows(2).position(|text| text == b"i2").unwrap();
+        index[place + 1] = b'9';
+        std::fs::write(&path, bytes).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        let list = InstanceQuery { limit: 10, ..lists(&InstanceFilter::new())[2].clone() };
+        let answer = page(&connection, &list).map_err(|ReadError(error)| error);
+        let Err(LoadError::Corrupt(detail)) = &answer else { panic!("{answer:?}") };
+        assert!(detail.contains("\"i9\" with key 0.2"), "{detail}");
+    }
+
+    #[test]
+    fn no_read_transaction_outlives_a_page() {
+        let connection = filled(Path::new(":memory:"));
+        for list in lists(&InstanceFilter::new()) {
+            for limit in [1, 10] {
+                page(&connection, &InstanceQuery { limit, ..list.clone() }).unwrap();
+                assert!(connection.is_autocommit());
+            }
+        }
+    }
 }

@@ -32,6 +32,30 @@ pub(super) const UPDATE: &str = "
         tags = ?20, custom_status = ?21, output = ?22, failure = ?23, input = ?24
     WHERE key = ?1 AND id = ?2";
 
+/// What a run changes. The columns with what it began with are neither bound nor written anew.
+pub(super) const PROGRESS: &str = "
+    UPDATE instance SET status = ?3, parked = ?4, updated_at = ?5, ended_at = ?6, custom_status_version = ?7,
+        revision = ?8, custom_status = ?9, output = ?10, failure = ?11
+    WHERE key = ?1 AND id = ?2";
+
+/// Runs [`PROGRESS`].
+pub(super) fn write_progress(statement: &mut Statement<'_>, head: &InstanceHead) -> rusqlite::Result<usize> {
+    let failure = head.failure.as_ref().map(to_json).transpose()?;
+    statement.execute(params![
+        head.key.0.cast_signed(),
+        head.id.as_str(),
+        head.status.code(),
+        head.parked,
+        head.updated_at.0,
+        head.ended_at.map(|time| time.0),
+        head.custom_status_version.cast_signed(),
+        head.revision.cast_signed(),
+        head.custom_status.as_ref().map(JsonText::as_str),
+        head.output.as_ref().map(JsonText::as_str),
+        failure,
+    ])
+}
+
 /// Runs [`INSERT`] or [`UPDATE`].
 pub(super) fn write(statement: &mut Statement<'_>, head: &InstanceHead) -> rusqlite::Result<usize> {
     let InstanceHead {

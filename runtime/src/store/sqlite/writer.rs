@@ -8,28 +8,29 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::commit::Statements;
 use super::errors::open_error;
 use super::lock::FileLock;
+use super::log::Log;
 use super::{Options, connection};
 use crate::model::{CommitBatch, Epoch};
 use crate::store::rows::wrong_epoch;
 use crate::store::{Claim, CommitError, OpenError};
 
-/// The log is copied into the database when it has this many more frames (of 4 KiB) than after the last time.
-const CHECKPOINT_FRAMES: i32 = 1_024;
-/// And when nothing was asked for this long.
+/// The log is copied into the database when nothing was asked for this long, and when it is due.
 const CHECKPOINT_IDLE: Duration = Duration::from_secs(1);
-/// A log of this many frames (1 GiB) means that a reader keeps it from being reset.
-const WARN_FRAMES: i32 = 262_144;
+/// Readers that the log waits for are looked at so often, with a pause in between. A read of this store takes less time.
+/// What takes more, such as a backup, is waited for again when the log is twice as long.
+const RESTART_LOOKS: u32 = 200;
+const RESTART_PAUSE: Duration = Duration::from_millis(1);
 
 type Answer<T, E> = oneshot::Sender<Result<T, E>>;
 
@@ -186,6 +187,26 @@ impl Database {
             tracing::warn!(%error, "the write-ahead log could not be copied into the database");
         }
     }
+
+    /// Copies the log and waits until nobody reads from it, so that the next commit begins it anew. Nobody commits
+    /// meanwhile: once all is copied, new readers do without the log and are not waited for.
+    fn restart_log(&self) {
+        let restarted = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
+            for _ in 0..RESTART_LOOKS {
+                match self.connection.wal_checkpoint_v2(Some("main"), CheckpointMode::RESTART) {
+                    Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                        thread::sleep(RESTART_PAUSE);
+                    }
+                    result => return result.map(|_| ()),
+                }
+            }
+            Ok(())
+        });
+        let restored = self.connection.busy_timeout(connection::BUSY_TIMEOUT);
+        if let Err(error) = restarted.and(restored) {
+            tracing::warn!(%error, "the write-ahead log could not be begun anew");
+        }
+    }
 }
 
 /// The time from a claim to the end of its connection.
@@ -195,17 +216,6 @@ struct Session<'a> {
     statements: Statements<'a>,
     epoch: Option<Epoch>,
     log: Log,
-}
-
-/// When to checkpoint.
-struct Log {
-    /// Frames in it after the last commit.
-    frames: i32,
-    /// Checkpoint when it is longer than this.
-    next: i32,
-    /// Whether it holds something that the database does not.
-    dirty: bool,
-    warned: bool,
 }
 
 impl<'a> Session<'a> {
@@ -248,7 +258,7 @@ impl<'a> Session<'a> {
 
     /// The next command. A log that is not copied yet is, when none comes for a while.
     fn wait(&mut self) -> Option<Command> {
-        if self.log.dirty {
+        if self.log.is_dirty() {
             match self.writer.commands.recv_timeout(CHECKPOINT_IDLE) {
                 Ok(command) => return Some(command),
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -316,7 +326,11 @@ impl<'a> Session<'a> {
     }
 
     fn checkpoint(&mut self) {
-        self.database.checkpoint(CheckpointMode::PASSIVE);
+        if self.log.outlives_copies() {
+            self.database.restart_log();
+        } else {
+            self.database.checkpoint(CheckpointMode::PASSIVE);
+        }
         self.log.copied();
     }
 }
@@ -324,53 +338,4 @@ impl<'a> Session<'a> {
 /// After these answers nobody knows what the connection remembers.
 fn usable(result: &Result<(), CommitError>) -> bool {
     !matches!(result, Err(CommitError::Ambiguous(_) | CommitError::Corrupt(_)))
-}
-
-impl Log {
-    fn new() -> Self {
-        Self { frames: 0, next: CHECKPOINT_FRAMES, dirty: true, warned: false }
-    }
-
-    /// Notes the length after a commit; answers whether a checkpoint is due.
-    fn committed(&mut self, frames: i32) -> bool {
-        if frames < self.frames {
-            // It was copied as a whole and begins anew.
-            self.next = CHECKPOINT_FRAMES;
-            self.warned = false;
-        }
-        self.frames = frames;
-        self.dirty = true;
-        if frames > WARN_FRAMES && !self.warned {
-            self.warned = true;
-            tracing::warn!(
-                frames,
-                "the write-ahead log is longer than 1 GiB: something keeps reading and so keeps it from being reset"
-            );
-        }
-        frames >= self.next
-    }
-
-    /// Notes a checkpoint. A reader may keep the log from beginning anew, so the next one is due after as much again.
-    fn copied(&mut self) {
-        self.next = self.frames.saturating_add(CHECKPOINT_FRAMES);
-        self.dirty = false;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_that_a_reader_holds_is_not_copied_at_every_commit() {
-        let mut log = Log::new();
-        assert!(!log.committed(CHECKPOINT_FRAMES - 1));
-        assert!(log.committed(CHECKPOINT_FRAMES));
-        log.copied();
-        assert!(!log.committed(CHECKPOINT_FRAMES + 10), "held by a reader");
-        assert!(log.committed(2 * CHECKPOINT_FRAMES));
-        log.copied();
-        assert!(!log.committed(10), "begins anew");
-        assert!(log.committed(CHECKPOINT_FRAMES));
-    }
 }

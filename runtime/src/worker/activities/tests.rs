@@ -69,8 +69,13 @@ impl Bench {
 
     fn ask(&mut self, operation: u32, name: &str) -> Option<PartitionInput> {
         let (input, instance) = (JsonText::encode(&operation).unwrap(), InstanceId::new("one").unwrap());
-        let task =
-            ActivityTask { store_id: uuid::Uuid::nil(), task: id(operation), instance, name: name.to_owned(), input };
+        let task = ActivityTask {
+            store_id: uuid::Uuid::nil(),
+            task: id(operation),
+            instance,
+            name: name.to_owned().into(),
+            input,
+        };
         self.activities.run(Box::new(task))
     }
 

@@ -9,7 +9,7 @@ use super::super::registered::RegisteredActivities;
 use super::super::scripted_store::ScriptedStore;
 use super::super::session::SessionBounds;
 use super::*;
-use crate::client::ChangeHub;
+use crate::client::{Answered, ChangeHub};
 use crate::context::Context as Ctx;
 use crate::contract::{
     ActivityHandler, ActivityRegistration, BoxedOrchestration, OrchestratorRegistration, Registration, SourceLocation,
@@ -19,7 +19,7 @@ use crate::model::{Epoch, Execution, FailureDetails, InstanceId, InstanceKey, Js
 use crate::registry::Registry;
 use crate::store::{Claim, CommitError, OpenError, Store};
 
-type Answer = oneshot::Receiver<Result<ClientAnswer, SubmitError>>;
+type Answer = oneshot::Receiver<Result<Answered, SubmitError>>;
 
 /// An engine without its thread: the test does the rounds.
 struct Bench {
@@ -64,6 +64,7 @@ impl Bench {
         let store_part = Arc::clone(&store) as Arc<dyn Store>;
         let thread = EngineThread {
             world: World {
+                shown: None,
                 activities: Activities::new(host, bound),
                 calls: Calls::default(),
                 hub: Arc::new(ChangeHub::new()),
@@ -109,7 +110,7 @@ impl Bench {
 
     fn submit(&self, operation: ClientOperation) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.calls.try_send(ClientCall { operation, answer }).unwrap();
+        self.calls.try_send(ClientCall { operation, follow: false, answer }).unwrap();
         answered
     }
 
@@ -119,7 +120,7 @@ impl Bench {
 }
 
 fn waits(answer: &mut Answer) -> bool {
-    answer.try_recv() == Err(oneshot::error::TryRecvError::Empty)
+    matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Empty))
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn b1_a_loss_answers_every_call_and_nothing_is_taken_before_the_claim() {
     assert_eq!(bench.store.commits()[0].epoch, Epoch(2));
     bench.store.answer_commit(Ok(()));
     bench.settle().unwrap();
-    assert!(matches!(waiting.try_recv(), Ok(Ok(ClientAnswer::Started { created: true, .. }))));
+    assert!(matches!(waiting.try_recv(), Ok(Ok(Answered { answer: ClientAnswer::Started { created: true, .. }, .. }))));
 }
 
 #[test]
@@ -238,7 +239,7 @@ fn b1_what_waits_for_a_slot_does_not_start_before_the_recovered_store_knows_it()
     let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
     let instance = InstanceId::new("one").unwrap();
     let task =
-        ActivityTask { store_id: uuid::Uuid::nil(), task, instance, name: "busy".to_owned(), input: JsonText::null() };
+        ActivityTask { store_id: uuid::Uuid::nil(), task, instance, name: "busy".into(), input: JsonText::null() };
     assert!(bench.engine.thread.world.activities.run(Box::new(task)).is_none());
     bench.engine.lose(Loss::Recover("planted".to_owned())).unwrap();
     bench.settle().unwrap();
@@ -269,7 +270,7 @@ fn b21_the_end_answers_what_the_partition_had_and_what_was_in_the_queue() {
     bench.settle().unwrap();
     bench.engine.end(&End::Stopped, &mut Context::from_waker(Waker::noop()));
     assert!(matches!(had.try_recv(), Ok(Err(SubmitError::OutcomeUnknown { .. }))));
-    assert_eq!(queued.try_recv(), Ok(Err(SubmitError::RuntimeStopped)));
+    assert!(matches!(queued.try_recv(), Ok(Err(SubmitError::RuntimeStopped))));
     assert!(matches!(told.try_recv(), Ok(Err(_))), "not drained");
     drop(bench.tokio);
 }
