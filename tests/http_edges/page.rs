@@ -11,10 +11,12 @@ use tower::ServiceExt;
 
 use crate::connection::BASE;
 use crate::root;
+use crate::scenarios::Pace;
 
 #[tokio::test]
 async fn the_table_of_routes_is_that_of_the_document() {
-    let runtime = Runtime::builder().store(MemoryStore::new()).start().await.unwrap();
+    let runtime =
+        Runtime::builder().store(MemoryStore::new()).state(Pace::free()).auto_register().start().await.unwrap();
     let options = HttpOptions::new().public_base_url("http://localhost");
     let router = persevere::http::router(runtime.client().clone(), options).unwrap();
     let request = Request::get("/openapi.json").body(Body::empty()).unwrap();

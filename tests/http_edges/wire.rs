@@ -136,6 +136,7 @@ async fn letters_that_are_not_ascii_become_urls_that_are() {
     for path in [format!("{BASE}/instances/Zürich%20😀"), format!("{BASE}/instances/Z%C3%BCrich%20%F0%9F%98%80")] {
         let read = connection.get(&path).await;
         assert_eq!(read.status, 202, "{path}");
+        assert!(read.body.contains(r#""instanceId":"Zürich 😀""#), "{}", read.body);
         assert!(read.head.contains(&format!("location: {encoded}\n")), "{}", read.head);
     }
     served.close().await;
