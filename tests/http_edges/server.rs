@@ -8,8 +8,9 @@ mod scenarios;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use persevere::http::{ApiKeys, HttpOptions};
+use persevere::http::{ApiKeys, HttpLimits, HttpOptions};
 use persevere::prelude::*;
 use persevere::store::Store;
 use tokio::io::AsyncReadExt;
@@ -18,7 +19,10 @@ use scenarios::Pace;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut options = HttpOptions::new().bind(([127, 0, 0, 1], 0));
+    let mut limits = HttpLimits::default();
+    // Tools wait for nothing, and still see what a wait in vain is answered with.
+    limits.wait_time = Duration::from_millis(100);
+    let mut options = HttpOptions::new().bind(([127, 0, 0, 1], 0)).limits(limits);
     let mut store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let mut arguments = std::env::args_os().skip(1);
     while let Some(name) = arguments.next() {
