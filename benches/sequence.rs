@@ -1,71 +1,170 @@
 //! Orchestrations per second: three activities in turn, a custom status after each, many in flight.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use persevere::Client;
+use persevere::model::CommitBatch;
 
-use crate::report::{self, Figure};
-use crate::workload::{hello_cities, runtime};
-use crate::{Size, StoreKind};
+use crate::process::processor_seconds;
+use crate::raw::write_turns;
+use crate::report::Figure;
+use crate::samples::Samples;
+use crate::stage::{Disk, Stage, StoreKind};
+use crate::workload::hello_cities;
+use crate::{Bench, Outcome, progress};
 
-pub(crate) async fn run(size: &Size) -> Result<(), Box<dyn Error>> {
-    let (runtime, _folder) = runtime(size.store).await?;
-    let bar = progress(size);
-    let next = Arc::new(AtomicU64::new(0));
-    let begin = Instant::now();
-    let workers: Vec<_> = (0..size.in_flight)
-        .map(|_| tokio::spawn(worker(runtime.client().clone(), Arc::clone(&next), size.count, bar.clone())))
-        .collect();
-    let mut milliseconds = Vec::new();
-    for worker in workers {
-        milliseconds.extend(worker.await?.map_err(|error| error.to_string())?);
+/// The goals, in orchestrations per second, and as a share of the raw limit.
+const SQLITE_GOAL: f64 = 15_000.0;
+const MEMORY_GOAL: f64 = 50_000.0;
+const RAW_SHARE_GOAL: f64 = 0.5;
+
+/// The measured and the raw run take turns so often, so that what else the machine does hits both.
+const ROUNDS: u64 = 5;
+
+/// How much work.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Size {
+    /// How many orchestrations in all.
+    #[arg(long)]
+    pub(crate) count: Option<u64>,
+    /// How many of them at a time.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) in_flight: usize,
+    /// Where the rows go; both unless it is given.
+    #[arg(long, value_enum)]
+    pub(crate) store: Option<StoreKind>,
+}
+
+pub(crate) async fn run(bench: &mut Bench, size: Size) -> Outcome {
+    if size.store != Some(StoreKind::Memory) {
+        sqlite(bench, size).await?;
     }
-    let seconds = begin.elapsed().as_secs_f64();
-    bar.finish_and_clear();
-    runtime.shutdown().await?;
-    report::print(
-        &Figure {
-            workload: "sequence",
-            store: size.store.name(),
-            value: milliseconds.len() as f64 / seconds,
-            unit: "orchestrations/s",
-            goal: if size.store == StoreKind::Memory { 50_000.0 } else { 15_000.0 },
-            p50_ms: report::percentile(&mut milliseconds, 0.5),
-            p99_ms: report::percentile(&mut milliseconds, 0.99),
-        },
-        size.json,
-    )?;
+    if size.store != Some(StoreKind::Sqlite) {
+        memory(bench, size).await?;
+    }
     Ok(())
 }
 
-/// One of those in flight: starts an orchestration, waits for its end, starts the next.
-async fn worker(
-    client: Client,
-    next: Arc<AtomicU64>,
-    count: u64,
-    bar: ProgressBar,
-) -> Result<Vec<f64>, Box<dyn Error + Send + Sync>> {
-    let mut milliseconds = Vec::new();
-    while next.fetch_add(1, Ordering::Relaxed) < count {
-        let begin = Instant::now();
-        let hello = hello_cities::start(&client, ["Tokyo", "Seattle", "London"].map(String::from).to_vec()).await?;
-        let greetings = hello.result().await?;
-        if greetings != ["Hello Tokyo!", "Hello Seattle!", "Hello London!"] {
-            return Err(format!("unexpected result {greetings:?}").into());
-        }
-        milliseconds.push(begin.elapsed().as_secs_f64() * 1_000.0);
-        bar.inc(1);
+/// The memory store: what the engine itself costs.
+pub(crate) async fn memory(bench: &mut Bench, size: Size) -> Outcome {
+    let count = size.count.unwrap_or(bench.scale.pick(100_000, 40_000, 200));
+    let bar = progress::bar("sequence in memory", count);
+    let stage = Stage::open(&bench.disk, StoreKind::Memory).await?;
+    let (mut rates, mut times, mut processor) = (Samples::default(), Samples::default(), Samples::default());
+    for _ in 0..ROUNDS {
+        let before = processor_seconds();
+        let (rate, round) = hello_many(stage.client(), count.div_ceil(ROUNDS), size.in_flight, &bar).await?;
+        processor.push(microseconds_each(before, round.len()));
+        rates.push(rate);
+        times.extend(round);
     }
-    Ok(milliseconds)
+    bar.finish_and_clear();
+    stage.close().await?;
+    let figure = Figure::new("sequence", StoreKind::Memory, rates.median(), "orchestrations/s");
+    bench.report.add(&figure.at_least(MEMORY_GOAL).times(&times))?;
+    bench.report.add(&processor_time(StoreKind::Memory, &processor))?;
+    Ok(())
 }
 
-fn progress(size: &Size) -> ProgressBar {
-    let target = if size.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(5) };
-    let bar = ProgressBar::with_draw_target(Some(size.count), target);
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message("sequence")
+async fn sqlite(bench: &mut Bench, size: Size) -> Outcome {
+    let count = size.count.unwrap_or(bench.scale.pick(60_000, 25_000, 200));
+    let chunk = count.div_ceil(ROUNDS);
+    let bar = progress::bar("sequence", count + chunk);
+    let turns = recorded(bench, chunk, size.in_flight, &bar).await?;
+    let stage = Stage::open(&bench.disk, StoreKind::Sqlite).await?;
+    let (mut rates, mut limits, mut shares) = (Samples::default(), Samples::default(), Samples::default());
+    let (mut times, mut batches, mut processor) = (Samples::default(), Samples::default(), Samples::default());
+    for _ in 0..ROUNDS {
+        stage.seen().take_batches();
+        let before = processor_seconds();
+        let (rate, round) = hello_many(stage.client(), chunk, size.in_flight, &bar).await?;
+        processor.push(microseconds_each(before, round.len()));
+        let sizes = stage.seen().take_batches();
+        batches.extend(sizes.iter().map(|turns| *turns as f64).collect());
+        let limit = chunk as f64 / raw_seconds(&bench.disk, turns.clone(), sizes).await?;
+        rates.push(rate);
+        limits.push(limit);
+        shares.push(rate / limit);
+        times.extend(round);
+    }
+    bar.finish_and_clear();
+    stage.close().await?;
+    let figure = Figure::new("sequence", StoreKind::Sqlite, rates.median(), "orchestrations/s");
+    bench.report.add(&figure.at_least(SQLITE_GOAL).raw(limits.median()).times(&times))?;
+    let share = Figure::new("sequence", StoreKind::Sqlite, shares.median(), "of the raw limit");
+    bench.report.add(&share.case("median of the ratios of rounds").at_least(RAW_SHARE_GOAL))?;
+    let size = Figure::new("sequence", StoreKind::Sqlite, batches.mean(), "turns/commit");
+    bench.report.add(&size.case("the batches of both"))?;
+    bench.report.add(&processor_time(StoreKind::Sqlite, &processor))?;
+    Ok(())
+}
+
+/// Processor time of the whole process, callers and activities included: two cores have two seconds a second.
+fn processor_time(kind: StoreKind, microseconds: &Samples) -> Figure {
+    Figure::new("sequence", kind, microseconds.median(), "us").case("processor time of one orchestration")
+}
+
+fn microseconds_each(before: f64, orchestrations: usize) -> f64 {
+    (processor_seconds() - before) * 1e6 / orchestrations.max(1) as f64
+}
+
+/// The turns of a run that is not measured.
+async fn recorded(bench: &Bench, count: u64, in_flight: usize, bar: &ProgressBar) -> Outcome<Vec<Arc<CommitBatch>>> {
+    let stage = Stage::open(&bench.disk, StoreKind::Sqlite).await?;
+    stage.seen().keep();
+    hello_many(stage.client(), count, in_flight, bar).await?;
+    let kept = stage.seen().take_kept();
+    stage.close().await?;
+    Ok(kept)
+}
+
+/// How long plain rusqlite takes for these turns in batches of these sizes.
+async fn raw_seconds(disk: &Disk, turns: Vec<Arc<CommitBatch>>, sizes: Vec<usize>) -> Outcome<f64> {
+    let disk = disk.clone();
+    let turns = move || write_turns(&disk, turns.iter().flat_map(|batch| &batch.turns), sizes.into_iter().cycle());
+    tokio::task::spawn_blocking(turns).await?
+}
+
+/// Starts orchestrations and awaits their results, so many at a time. Answers the rate, and how long each took.
+pub(crate) async fn hello_many(
+    client: &Client,
+    count: u64,
+    in_flight: usize,
+    bar: &ProgressBar,
+) -> Outcome<(f64, Samples)> {
+    let next = Arc::new(AtomicU64::new(0));
+    let begin = Instant::now();
+    let callers: Vec<_> = (0..in_flight)
+        .map(|_| {
+            let (client, next, bar) = (client.clone(), Arc::clone(&next), bar.clone());
+            tokio::spawn(async move {
+                let mut times = Samples::default();
+                while next.fetch_add(1, Ordering::Relaxed) < count {
+                    let begin = Instant::now();
+                    hello(&client).await?;
+                    times.since(begin);
+                    bar.inc(1);
+                }
+                Outcome::Ok(times)
+            })
+        })
+        .collect();
+    let mut times = Samples::default();
+    for caller in callers {
+        times.extend(caller.await??);
+    }
+    Ok((times.len() as f64 / begin.elapsed().as_secs_f64(), times))
+}
+
+/// One orchestration, from its start to its result.
+pub(crate) async fn hello(client: &Client) -> Outcome {
+    let cities = ["Tokyo", "Seattle", "London"].map(String::from).to_vec();
+    let greetings = hello_cities::start(client, cities).await?.result().await?;
+    if greetings != ["Hello Tokyo!", "Hello Seattle!", "Hello London!"] {
+        return Err(format!("unexpected result {greetings:?}").into());
+    }
+    Ok(())
 }

@@ -1,11 +1,11 @@
-//! The orchestrations that are measured, and the runtime they run on.
+//! The orchestrations that are measured.
 
-use std::error::Error;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use persevere::prelude::*;
-use tempfile::TempDir;
-
-use crate::StoreKind;
+use tokio::sync::watch;
 
 /// How far a greeting is.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -14,6 +14,11 @@ pub(crate) struct Progress {
     pub(crate) done: usize,
     pub(crate) total: usize,
 }
+
+/// Lets a waiting instance go on.
+#[external_event]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Go(pub(crate) u32);
 
 /// An activity that costs nothing: what is measured is everything around it.
 #[activity]
@@ -35,15 +40,112 @@ pub(crate) async fn hello_cities(
     Ok(greetings)
 }
 
-/// A runtime on a fresh store. The folder lives as long as the measurement.
-pub(crate) async fn runtime(store: StoreKind) -> Result<(Runtime, Option<TempDir>), Box<dyn Error>> {
-    let builder = Runtime::builder().auto_register();
-    Ok(match store {
-        StoreKind::Memory => (builder.store(MemoryStore::new()).start().await?, None),
-        StoreKind::Sqlite => {
-            let folder = tempfile::tempdir()?;
-            let store = SqliteStore::open(folder.path().join("bench.db"))?;
-            (builder.store(store).start().await?, Some(folder))
+/// Greets many at once.
+#[orchestrator]
+pub(crate) async fn fan_out(ctx: OrchestrationContext, width: u32) -> Result<usize, OrchestrationError> {
+    let calls = (0..width).map(|place| say_hello::call(&ctx, format!("city {place}")));
+    Ok(ctx.try_join_all(calls).await?.len())
+}
+
+/// Greets many, one after the other.
+#[orchestrator]
+pub(crate) async fn long(ctx: OrchestrationContext, steps: u32) -> Result<u32, OrchestrationError> {
+    for step in 0..steps {
+        say_hello::call(&ctx, format!("city {step}")).await?;
+    }
+    Ok(steps)
+}
+
+/// Waits for one event.
+#[orchestrator]
+pub(crate) async fn wait_for_go(ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
+    Ok(Go::wait(&ctx).await?.0)
+}
+
+/// Takes an input and ends.
+#[orchestrator]
+pub(crate) async fn swallow(_ctx: OrchestrationContext, text: String) -> Result<usize, OrchestrationError> {
+    Ok(text.len())
+}
+
+/// Greets many, says so, and waits for one event: a history to replay.
+#[orchestrator]
+pub(crate) async fn long_then_wait(ctx: OrchestrationContext<u32>, steps: u32) -> Result<u32, OrchestrationError> {
+    for step in 0..steps {
+        say_hello::call(&ctx, format!("city {step}")).await?;
+    }
+    ctx.set_custom_status(&steps)?;
+    Ok(Go::wait(&ctx).await?.0)
+}
+
+/// Answers each event with a custom status of its number.
+#[orchestrator]
+pub(crate) async fn announce(ctx: OrchestrationContext<u32>, rounds: u32) -> Result<u32, OrchestrationError> {
+    ctx.set_custom_status(&0)?;
+    for _ in 0..rounds {
+        let Go(number) = Go::wait(&ctx).await?;
+        note_set();
+        ctx.set_custom_status(&number)?;
+    }
+    Ok(rounds)
+}
+
+/// Two steps that end when the process lets them.
+#[orchestrator]
+pub(crate) async fn hold(ctx: OrchestrationContext) -> Result<(), OrchestrationError> {
+    pause::call(&ctx, 1).await?;
+    pause::call(&ctx, 2).await?;
+    Ok(())
+}
+
+/// What `pause` waits for, and how many have come to each of its two places.
+#[derive(Debug, Default)]
+pub(crate) struct Holding {
+    /// Whether the first place may be passed.
+    first_ends: bool,
+    reached: [AtomicUsize; 2],
+    changed: watch::Sender<()>,
+}
+
+impl Holding {
+    /// Nothing is held at the first place.
+    pub(crate) fn at_the_second() -> Self {
+        Self { first_ends: true, ..Self::default() }
+    }
+
+    /// Waits until so many have come to a place.
+    pub(crate) async fn reached(&self, place: usize, count: usize) {
+        let mut changes = self.changed.subscribe();
+        while self.reached[place - 1].load(Ordering::SeqCst) < count {
+            // The sender lives as long as `self`.
+            let _ = changes.changed().await;
         }
-    })
+    }
+}
+
+/// The first place may be passed, the second never.
+#[activity]
+pub(crate) async fn pause(cx: &ActivityContext, place: usize) -> Result<(), ActivityError> {
+    let holding = cx.state::<std::sync::Arc<Holding>>();
+    holding.reached[place - 1].fetch_add(1, Ordering::SeqCst);
+    holding.changed.send_replace(());
+    if place == 1 && holding.first_ends {
+        return Ok(());
+    }
+    cx.cancellation().cancelled().await;
+    Err(ActivityError::new("told to stop"))
+}
+
+static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+static SET_AT: AtomicU64 = AtomicU64::new(0);
+
+/// Notes the instant before a custom status is set. Measures, and has no part in what the orchestrator does.
+fn note_set() {
+    SET_AT.store(BEGIN.elapsed().as_nanos() as u64, Ordering::SeqCst);
+}
+
+/// Milliseconds since `announce` set its custom status for the last time.
+pub(crate) fn since_set() -> f64 {
+    let set_at = SET_AT.load(Ordering::SeqCst);
+    (BEGIN.elapsed().as_nanos() as u64).saturating_sub(set_at) as f64 / 1e6
 }

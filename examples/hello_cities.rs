@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let log = GreetingLog(options.database.with_file_name("hello_cities.log"));
+    let log = GreetingLog::beside(&options.database);
     let store = SqliteStore::open(&options.database)?;
     let runtime = Runtime::builder().store(store).state(log).auto_register().start().await?;
 
@@ -113,9 +113,13 @@ async fn announce(hello: &OrchestrationHandle<hello_cities>, given: &[String]) -
 }
 
 /// The file that shows which greetings ran, in which process.
-struct GreetingLog(PathBuf);
+pub(crate) struct GreetingLog(PathBuf);
 
 impl GreetingLog {
+    pub(crate) fn beside(database: &Path) -> Self {
+        Self(database.with_file_name("hello_cities.log"))
+    }
+
     fn add(&self, city: &str) -> io::Result<()> {
         let line = format!("greeted {city} in process {}\n", std::process::id());
         File::options().create(true).append(true).open(&self.0)?.write_all(line.as_bytes())

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::Parser;
 use persevere::{ClientError, OrchestrationHandle, prelude::*};
 use persevere_examples::{ask, exit, start_or_go_on};
@@ -37,7 +38,7 @@ struct Options {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Booking {
-    Offered { discount_percent: u8, answer_within_seconds: u32, booking_address: String },
+    Offered { discount_percent: u8, answer_within_seconds: u32, answer_until: DateTime<Utc>, booking_address: String },
     Closed { message: String },
 }
 
@@ -59,12 +60,14 @@ async fn reserve_ticket(
     within: u32,
 ) -> Result<String, OrchestrationError> {
     let discount_percent = calculate_discount::call(&ctx, seats).await?;
+    let time = Duration::from_secs(within.into());
     ctx.set_custom_status(&Booking::Offered {
         discount_percent,
         answer_within_seconds: within,
+        answer_until: ctx.current_time() + time,
         booking_address: format!("https://tickets.example/{}/{}", ctx.instance_id(), ctx.new_uuid()),
     })?;
-    let answer = BookingConfirmed::wait(&ctx).timeout(&ctx, Duration::from_secs(within.into())).await;
+    let answer = BookingConfirmed::wait(&ctx).timeout(&ctx, time).await;
     let (outcome, message) = match answer.map(|event| event.map(|BookingConfirmed(yes)| yes)) {
         Ok(Ok(true)) => ("confirmed", "Thank you! Your seats are reserved."),
         Ok(Ok(false)) => ("declined", "The seats go to somebody else. Until next time!"),
@@ -89,7 +92,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         println!("An earlier offer still stands; its time has gone on running.");
     }
     let offer = ticket.wait_for_custom_status(|booking| matches!(booking, Booking::Offered { .. })).await?;
-    if let Booking::Offered { discount_percent, answer_within_seconds, booking_address } = offer {
+    if let Booking::Offered { discount_percent, answer_within_seconds, booking_address, .. } = offer {
         println!("Discount: {discount_percent} %");
         println!("Answer within {answer_within_seconds} s at {booking_address}");
     }

@@ -184,8 +184,8 @@ fn a_newer_schema_is_refused_by_its_number_and_left_alone() {
     drop(SqliteStore::open(&place.path).unwrap());
     meddle(&place.path, "UPDATE meta SET schema_version = 99");
     let refused = SqliteStore::open(&place.path).unwrap_err();
-    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 1, .. }), "{refused:?}");
-    meddle(&place.path, "UPDATE meta SET schema_version = 1");
+    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 2, .. }), "{refused:?}");
+    meddle(&place.path, "UPDATE meta SET schema_version = 2");
     SqliteStore::open(&place.path).unwrap();
 }
 
@@ -319,12 +319,19 @@ async fn b05_a_store_whose_meta_table_is_damaged_is_refused() {
 
 #[tokio::test]
 async fn b05_a_damaged_head_is_corrupt_and_never_absent() {
-    let damages =
-        ["status = 99", "tags = 'no JSON'", "failure = 'no JSON'", "id = 'a/b'", "execution = -1", "parent_id = 'p'"];
+    let damages = [
+        "UPDATE progress SET status = 99",
+        "UPDATE instance SET tags = 'no JSON'",
+        "UPDATE progress SET failure = 'no JSON'",
+        "UPDATE instance SET id = 'a/b'",
+        "UPDATE instance SET execution = -1",
+        "UPDATE instance SET parent_id = 'p'",
+        "DELETE FROM progress",
+    ];
     for change in damages {
         let place = place();
         filled(&place.path).await;
-        meddle(&place.path, &format!("UPDATE instance SET {change}"));
+        meddle(&place.path, change);
         let store = SqliteStore::open(&place.path).unwrap();
         let read = store.instance(InstanceRef::Key(KEY)).await;
         assert!(matches!(read, Err(LoadError::Corrupt(_))), "{change}: {read:?}");

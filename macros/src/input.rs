@@ -1,10 +1,10 @@
 //! The annotated function: its signature is parsed strictly, its body stays raw tokens, so that completion works in it
 //! while a line is half typed.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Signature, Visibility};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Signature, Token, Visibility};
 
 /// A function as the user wrote it.
 #[derive(Clone)]
@@ -13,25 +13,44 @@ pub(crate) struct Function {
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
     pub(crate) body: Group,
+    /// Everything before the body, as it came.
+    header: TokenStream,
 }
 
-impl Parse for Function {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attrs = input.call(Attribute::parse_outer)?;
-        let vis = input.parse()?;
-        let sig = input.parse()?;
-        match input.parse()? {
-            TokenTree::Group(body) => Ok(Self { attrs, vis, sig, body }),
-            other => Err(syn::Error::new_spanned(other, "expected a function with a body")),
+/// Takes a function apart. The body is split off first: a parser would go through every token of it.
+pub(crate) fn function(item: TokenStream) -> syn::Result<Function> {
+    let mut header: Vec<_> = item.into_iter().collect();
+    match header.pop() {
+        Some(TokenTree::Group(body)) => {
+            let header: TokenStream = header.into_iter().collect();
+            let (attrs, vis, sig) = parse_header.parse2(header.clone())?;
+            Ok(Function { attrs, vis, sig, body, header })
         }
+        other => Err(syn::Error::new_spanned(other, "expected a function with a body")),
     }
+}
+
+/// A signature that ends in a semicolon. It may leave out `async`, since there is no body to be so.
+pub(crate) fn declaration(input: ParseStream<'_>) -> syn::Result<Function> {
+    let (attrs, vis, mut sig) = parse_header(input)?;
+    if !input.peek(Token![;]) {
+        return Err(input.error("a declaration has no body: end it with `;`"));
+    }
+    input.parse::<Token![;]>()?;
+    sig.asyncness.get_or_insert(Token![async](sig.fn_token.span));
+    let body = Group::new(Delimiter::Brace, TokenStream::new());
+    Ok(Function { attrs, vis, sig, body, header: TokenStream::new() })
+}
+
+fn parse_header(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Visibility, Signature)> {
+    Ok((input.call(Attribute::parse_outer)?, input.parse()?, input.parse()?))
 }
 
 impl Function {
     /// The function with another body.
     pub(crate) fn with_body(&self, body: &Group) -> TokenStream {
-        let Self { attrs, vis, sig, .. } = self;
-        quote!(#(#attrs)* #vis #sig #body)
+        let header = &self.header;
+        quote!(#header #body)
     }
 
     /// The attributes that generated items take over: documentation, and whether it is deprecated.
@@ -45,8 +64,10 @@ impl Function {
     }
 }
 
+/// What it is by its parts, whatever it was written as.
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        tokens.extend(self.with_body(&self.body));
+        let Self { attrs, vis, sig, body, .. } = self;
+        tokens.extend(quote!(#(#attrs)* #vis #sig #body));
     }
 }

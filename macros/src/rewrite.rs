@@ -10,34 +10,28 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Punct, Spacing, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
 
 use crate::attr::Kind;
 use crate::errors::Errors;
 use crate::input::Function;
 use crate::lints::{Allowed, Linter, OURS};
 pub(crate) use crate::tokens::respan;
-use crate::tokens::{is_punct, is_word, list, nested_item, regroup, word};
-
-/// A `path::call(` in the text.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    pub(crate) marker: String,
-    pub(crate) line: u32,
-    pub(crate) column: u32,
-}
+use crate::tokens::{self, Token, Word, is_group, is_punct, is_word, nested_item, originals, regroup, word};
 
 /// A body, rewritten.
 pub(crate) struct Rewritten {
     pub(crate) body: Group,
-    pub(crate) calls: Vec<Call>,
+    /// Each `path::call(` in its text: the last word before `::call`, line and column.
+    pub(crate) calls: Vec<String>,
 }
 
-/// Rewrites the body of a function.
+/// Rewrites the body of a function, which consists of those tokens.
 pub(crate) fn body(
     kind: Kind,
     function: &Function,
+    tokens: &[Token],
     rt: &TokenStream,
     allowed: &Allowed,
     errors: &mut Errors,
@@ -47,35 +41,34 @@ pub(crate) fn body(
         check_awaits: allowed.checks_awaits(),
         checked: false,
         calls: Vec::new(),
+        parsed: true,
         refused: BTreeSet::new(),
-        linter: Linter::new(kind, function, allowed),
+        linter: Linter::new(kind, function, tokens, allowed),
         errors,
     };
-    let body = &function.body;
-    let tokens = list(&body.stream());
-    let (inner_attributes, rest) = tokens.split_at(inner_attributes(&tokens));
-    let rest = pass.tokens(rest, Branches::None).unwrap_or_else(|| rest.iter().cloned().collect());
+    let (inner_attributes, rest) = tokens.split_at(inner_attributes(tokens));
+    let rest = pass.tokens(rest, Branches::None).unwrap_or_else(|| originals(rest));
     let Pass { checked, calls, linter, .. } = pass;
-    let inner_attributes: TokenStream = inner_attributes.iter().cloned().collect();
+    let inner_attributes = originals(inner_attributes);
     let import = checked.then(|| quote!(#[allow(unused_imports)] use #rt::AwaitCheck as _;));
     let (allowed, warnings) = (allowed.visible(rt), linter.into_warnings());
     let stream = quote!(#inner_attributes #import #allowed #warnings #rest);
-    Rewritten { body: regroup(body, stream), calls }
+    Rewritten { body: regroup(&function.body, stream), calls }
 }
 
 /// The inner attributes of a body, and what follows them.
 pub(crate) fn split_inner_attributes(body: &Group) -> (TokenStream, TokenStream) {
-    let tokens: Vec<_> = body.stream().into_iter().collect();
+    let tokens = tokens::list(body.stream());
     let (attributes, rest) = tokens.split_at(inner_attributes(&tokens));
-    (attributes.iter().cloned().collect(), rest.iter().cloned().collect())
+    (originals(attributes), originals(rest))
 }
 
 /// How many tokens the inner attributes take.
-fn inner_attributes(tokens: &[TokenTree]) -> usize {
+fn inner_attributes(tokens: &[Token]) -> usize {
     let mut at = 0;
     while is_punct(tokens.get(at), '#')
         && is_punct(tokens.get(at + 1), '!')
-        && matches!(tokens.get(at + 2), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket)
+        && is_group(tokens.get(at + 2), Delimiter::Bracket)
     {
         at += 3;
     }
@@ -87,7 +80,9 @@ struct Pass<'a> {
     check_awaits: bool,
     /// Whether an await has been checked, so that the trait must be in scope.
     checked: bool,
-    calls: Vec<Call>,
+    calls: Vec<String>,
+    /// Whether the compiler has parsed these tokens already: all but the arguments of macros and attributes.
+    parsed: bool,
     /// Locals whose value a lint has refused: to await them is no second mistake.
     refused: BTreeSet<String>,
     linter: Linter<'a>,
@@ -96,7 +91,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     /// The tokens rewritten, or `None` if nothing changes.
-    fn tokens(&mut self, tokens: &[TokenTree], branches: Branches) -> Option<TokenStream> {
+    fn tokens(&mut self, tokens: &[Token], branches: Branches) -> Option<TokenStream> {
         let mut out = Vec::new();
         let mut changed = false;
         let mut statement = Statement { start: 0, hits: self.linter.hits };
@@ -105,16 +100,20 @@ impl Pass<'_> {
         while at < tokens.len() {
             let item = nested_item(tokens, at);
             if item > 0 {
-                out.extend(tokens[at..at + item].iter().cloned());
+                out.extend(tokens[at..at + item].iter().map(Token::original));
                 at += item;
                 continue;
+            }
+            if self.parsed && is_half_typed(tokens, at) {
+                changed = true;
+                break;
             }
             self.linter.look(tokens, at, self.errors);
             if let Some(taken) = self.replacement(tokens, at, &statement, &mut out) {
                 changed = true;
                 at += taken;
             } else {
-                out.push(tokens[at].clone());
+                out.push(tokens[at].original());
                 at += 1;
             }
             if at == tokens.len() || ends_statement(tokens, at - 1) {
@@ -130,28 +129,32 @@ impl Pass<'_> {
     }
 
     /// The group at `at` rewritten, or `None` if nothing in it changes.
-    fn group(&mut self, tokens: &[TokenTree], at: usize, group: &Group) -> Option<Group> {
+    fn group(&mut self, tokens: &[Token], at: usize, group: &tokens::Group) -> Option<Group> {
         let place = self.linter.enter(tokens, at);
-        let stream = self.tokens(&list(&group.stream()), Branches::of(&tokens[..at]));
+        let parsed = self.parsed;
+        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        self.parsed &= !is_punct(before, '!') && !is_punct(before, '#');
+        let stream = self.tokens(group.tokens(), Branches::of(&tokens[..at]));
+        self.parsed = parsed;
         self.linter.leave(place);
-        Some(regroup(group, stream?))
+        Some(regroup(group.original(), stream?))
     }
 
     /// Writes what stands for the tokens from `at` on, if it is not they themselves. Gives how many they are.
     fn replacement(
         &mut self,
-        tokens: &[TokenTree],
+        tokens: &[Token],
         at: usize,
         statement: &Statement,
         out: &mut Vec<TokenTree>,
     ) -> Option<usize> {
         match &tokens[at] {
-            TokenTree::Group(group) => {
+            Token::Group(group) => {
                 let group = self.group(tokens, at, group)?;
                 out.push(TokenTree::Group(group));
                 Some(1)
             }
-            TokenTree::Punct(dot) if dot.as_char() == '.' && self.check_awaits => {
+            Token::Punct(dot) if dot.as_char() == '.' && self.check_awaits => {
                 let keyword = word(tokens.get(at + 1)).filter(|word| *word == "await")?;
                 if self.is_refused(&tokens[statement.start..at], statement) {
                     return None;
@@ -160,12 +163,12 @@ impl Pass<'_> {
                 let span = keyword.span();
                 out.push(TokenTree::Punct(dot.clone()));
                 out.extend(quote_spanned!(span=> __durable()));
-                out.extend([TokenTree::Punct(Punct::new('.', Spacing::Alone)), keyword.clone().into()]);
+                out.extend([TokenTree::Punct(Punct::new('.', Spacing::Alone)), keyword.ident().clone().into()]);
                 Some(2)
             }
-            TokenTree::Ident(word) if word == "async" && self.check_awaits => self.block(tokens, at, word, out),
-            TokenTree::Ident(word) if OURS.iter().any(|ours| word == ours) => self.combinator(tokens, at, word, out),
-            TokenTree::Ident(word) if word == "call" => {
+            Token::Word(word) if word == "async" && self.check_awaits => self.block(tokens, at, word, out),
+            Token::Word(word) if word.is_any(OURS) => self.combinator(tokens, at, word, out),
+            Token::Word(word) if word == "call" => {
                 self.note_call(tokens, at);
                 None
             }
@@ -174,24 +177,25 @@ impl Pass<'_> {
     }
 
     /// Whether a lint has refused what is awaited behind those tokens of a statement.
-    fn is_refused(&self, before: &[TokenTree], statement: &Statement) -> bool {
+    fn is_refused(&self, before: &[Token], statement: &Statement) -> bool {
         self.linter.hits > statement.hits
-            || word(before.last()).is_some_and(|local| self.refused.contains(&local.to_string()))
+            || word(before.last()).is_some_and(|local| self.refused.contains(local.text()))
     }
 
     /// `async {}` and `async move {}`.
-    fn block(&mut self, tokens: &[TokenTree], at: usize, keyword: &Ident, out: &mut Vec<TokenTree>) -> Option<usize> {
+    fn block(&mut self, tokens: &[Token], at: usize, keyword: &Word, out: &mut Vec<TokenTree>) -> Option<usize> {
         let moved = word(tokens.get(at + 1)).filter(|word| *word == "move");
         let next = at + 1 + usize::from(moved.is_some());
         match tokens.get(next)? {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-                let block = self.group(tokens, next, group).unwrap_or_else(|| group.clone());
+            Token::Group(group) if group.delimiter() == Delimiter::Brace => {
+                let block = self.group(tokens, next, group).unwrap_or_else(|| group.original().clone());
                 let (rt, span) = (self.rt, keyword.span());
+                let (keyword, moved) = (keyword.ident(), moved.map(Word::ident));
                 let path = respan(quote!(#rt::block), span);
                 out.extend(quote_spanned!(span=> #path(#keyword #moved #block)));
                 Some(next - at + 1)
             }
-            TokenTree::Punct(bar) if bar.as_char() == '|' => {
+            Token::Punct(bar) if bar.as_char() == '|' => {
                 self.errors.push_at(
                     keyword.span(),
                     "an async closure cannot be checked for durable awaits: write `|x| async move { .. }`",
@@ -203,15 +207,15 @@ impl Pass<'_> {
     }
 
     /// `select! {}`, `join!()`, `try_join!()`.
-    fn combinator(&mut self, tokens: &[TokenTree], at: usize, name: &Ident, out: &mut Vec<TokenTree>) -> Option<usize> {
-        let called = is_punct(tokens.get(at + 1), '!') && matches!(tokens.get(at + 2), Some(TokenTree::Group(_)));
+    fn combinator(&mut self, tokens: &[Token], at: usize, name: &Word, out: &mut Vec<TokenTree>) -> Option<usize> {
+        let called = is_punct(tokens.get(at + 1), '!') && matches!(tokens.get(at + 2), Some(Token::Group(_)));
         if !called {
             return None;
         }
         let path = path_before(tokens, at);
         if path.is_empty() {
-            let rt = self.rt;
-            out.extend(respan(quote!(#rt::#name), name.span()));
+            let (rt, ident) = (self.rt, name.ident());
+            out.extend(respan(quote!(#rt::#ident), name.span()));
             return Some(1);
         }
         if !self.is_ours(&path) {
@@ -228,15 +232,14 @@ impl Pass<'_> {
         path.trim_start_matches("::") == ours.trim_start_matches("::")
     }
 
-    fn note_call(&mut self, tokens: &[TokenTree], at: usize) {
-        let calls =
-            matches!(tokens.get(at + 1), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
+    fn note_call(&mut self, tokens: &[Token], at: usize) {
+        let calls = is_group(tokens.get(at + 1), Delimiter::Parenthesis);
         if !calls || at < 3 || !is_punct(tokens.get(at - 1), ':') || !is_punct(tokens.get(at - 2), ':') {
             return;
         }
         if let Some(marker) = word(tokens.get(at - 3)) {
             let (line, column) = position(marker.span());
-            self.calls.push(Call { marker: crate::attr::plain_name(marker), line, column });
+            self.calls.push(format!("{}:{line}:{column}", crate::attr::plain_name(marker.ident())));
         }
     }
 }
@@ -259,7 +262,7 @@ enum Branches {
 }
 
 impl Branches {
-    fn of(before: &[TokenTree]) -> Self {
+    fn of(before: &[Token]) -> Self {
         let Some(name) = before.len().checked_sub(2).and_then(|name| word(before.get(name))) else { return Self::None };
         match is_punct(before.last(), '!') {
             true if name == "join" || name == "try_join" => Self::Join,
@@ -272,33 +275,34 @@ impl Branches {
     fn excuse(self, rt: &TokenStream, out: &mut Vec<TokenTree>, start: usize) -> bool {
         let end = match (self, &out[..]) {
             (Self::None, _) => return false,
-            (Self::Join, [.., last]) if is_punct(Some(last), ',') => out.len() - 1,
+            (Self::Join, [.., last]) if is_sign(last, ',') => out.len() - 1,
             (Self::Join, _) => out.len(),
-            (Self::Select, [.., equals, arrow]) if is_punct(Some(equals), '=') && is_punct(Some(arrow), '>') => {
-                out.len() - 2
-            }
+            (Self::Select, [.., equals, arrow]) if is_sign(equals, '=') && is_sign(arrow, '>') => out.len() - 2,
             (Self::Select, _) => return false,
         };
-        let equals = out[start..end].iter().position(|token| is_punct(Some(token), '='));
+        let equals = out[start..end].iter().position(|token| is_sign(token, '='));
         let start = match self {
             Self::Select => equals.map_or(start, |equals| start + equals + 1),
             _ => start,
         };
         let branch: TokenStream = out.drain(start..end).collect();
-        let excused = list(&quote!(#rt::assume_durable_future("", #branch)));
-        out.splice(start..start, excused);
+        out.splice(start..start, quote!(#rt::assume_durable_future("", #branch)));
         true
     }
 }
 
+fn is_sign(token: &TokenTree, char: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == char)
+}
+
 /// Whether a statement, or a part of a list, ends with the token at `at`.
-fn ends_statement(tokens: &[TokenTree], at: usize) -> bool {
+fn ends_statement(tokens: &[Token], at: usize) -> bool {
     match &tokens[at] {
-        TokenTree::Punct(punct) => {
+        Token::Punct(punct) => {
             matches!(punct.as_char(), ';' | ',')
                 || punct.as_char() == '>' && is_punct(tokens.get(at.wrapping_sub(1)), '=')
         }
-        TokenTree::Group(group) => {
+        Token::Group(group) => {
             group.delimiter() == Delimiter::Brace
                 && !is_punct(tokens.get(at + 1), '.')
                 && !is_punct(tokens.get(at + 1), '?')
@@ -307,16 +311,22 @@ fn ends_statement(tokens: &[TokenTree], at: usize) -> bool {
     }
 }
 
+/// Whether a member is missing at the end: `ctx.`. The compiler has read the item before the macro does, and has said so
+/// already, at the closing bracket. A rewritten group has no place of its own for that, so there it would say it again.
+fn is_half_typed(tokens: &[Token], at: usize) -> bool {
+    at + 1 == tokens.len() && is_punct(tokens.get(at), '.') && at > 0 && !is_punct(tokens.get(at - 1), '.')
+}
+
 /// The names that a `let` statement gives to its value.
-fn bound_names(statement: &[TokenTree]) -> Vec<String> {
+fn bound_names(statement: &[Token]) -> Vec<String> {
     let mut names = Vec::new();
     if is_word(statement.first(), "let") {
         let pattern = statement.iter().take_while(|token| !is_punct(Some(token), '='));
         for token in pattern {
             match token {
-                TokenTree::Ident(name) => names.push(name.to_string()),
-                TokenTree::Group(group) => {
-                    names.extend(group.stream().into_iter().filter_map(|token| Some(word(Some(&token))?.to_string())));
+                Token::Word(name) => names.push(name.to_string()),
+                Token::Group(group) => {
+                    names.extend(group.tokens().iter().filter_map(|token| Some(word(Some(token))?.to_string())));
                 }
                 _ => {}
             }
@@ -326,7 +336,7 @@ fn bound_names(statement: &[TokenTree]) -> Vec<String> {
 }
 
 /// The path that ends just before `at`: words and `::`.
-fn path_before(tokens: &[TokenTree], at: usize) -> Vec<String> {
+fn path_before(tokens: &[Token], at: usize) -> Vec<String> {
     let mut path = Vec::new();
     let mut end = at;
     while end >= 2 && is_punct(tokens.get(end - 1), ':') && is_punct(tokens.get(end - 2), ':') {
@@ -347,11 +357,4 @@ fn position(span: Span) -> (u32, u32) {
     }
     let span = span.unwrap();
     (u32::try_from(span.line()).unwrap_or(u32::MAX), u32::try_from(span.column()).unwrap_or(u32::MAX))
-}
-
-impl ToTokens for Call {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { marker, line, column } = self;
-        tokens.extend(quote!(marker: #marker, line: #line, column: #column));
-    }
 }

@@ -1,46 +1,171 @@
-//! Questions to a list of tokens. A body need not parse, so they are asked token by token.
+//! Tokens as the passes over a body read them. They are taken from the compiler once, with the texts of words and the
+//! contents of groups: each question to it costs more than all that is done with the answer. A body need not parse, so
+//! everything is asked token by token.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use std::fmt;
+use std::rc::Rc;
+
+use proc_macro2::{Delimiter, Ident, Literal, Punct, Span, TokenStream, TokenTree};
+
+/// One token, or a group of them.
+#[derive(Debug, Clone)]
+pub(crate) enum Token {
+    Word(Word),
+    Punct(Punct),
+    Literal(Literal),
+    Group(Group),
+}
+
+impl Token {
+    /// As the compiler gave it.
+    pub(crate) fn original(&self) -> TokenTree {
+        match self {
+            Self::Word(word) => word.ident.clone().into(),
+            Self::Punct(punct) => punct.clone().into(),
+            Self::Literal(literal) => literal.clone().into(),
+            Self::Group(group) => group.0.original.clone().into(),
+        }
+    }
+}
+
+impl From<TokenTree> for Token {
+    fn from(token: TokenTree) -> Self {
+        match token {
+            TokenTree::Ident(ident) => Self::Word(Word { text: ident.to_string().into(), ident }),
+            TokenTree::Punct(punct) => Self::Punct(punct),
+            TokenTree::Literal(literal) => Self::Literal(literal),
+            TokenTree::Group(original) => {
+                let tokens = list(original.stream());
+                Self::Group(Group(Rc::new(Contents { original, tokens })))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.original(), f)
+    }
+}
+
+/// A word: a name or a keyword.
+#[derive(Debug, Clone)]
+pub(crate) struct Word {
+    text: Rc<str>,
+    ident: Ident,
+}
+
+impl Word {
+    pub(crate) fn span(&self) -> Span {
+        self.ident.span()
+    }
+
+    pub(crate) fn ident(&self) -> &Ident {
+        &self.ident
+    }
+
+    /// Whether it is one of those.
+    pub(crate) fn is_any(&self, words: &[&str]) -> bool {
+        words.contains(&&*self.text)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq<str> for Word {
+    fn eq(&self, other: &str) -> bool {
+        *self.text == *other
+    }
+}
+
+impl PartialEq<&str> for Word {
+    fn eq(&self, other: &&str) -> bool {
+        *self.text == **other
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Tokens in brackets.
+#[derive(Debug, Clone)]
+pub(crate) struct Group(Rc<Contents>);
+
+#[derive(Debug)]
+struct Contents {
+    original: proc_macro2::Group,
+    tokens: Vec<Token>,
+}
+
+impl Group {
+    pub(crate) fn delimiter(&self) -> Delimiter {
+        self.0.original.delimiter()
+    }
+
+    pub(crate) fn tokens(&self) -> &[Token] {
+        &self.0.tokens
+    }
+
+    /// As the compiler gave it.
+    pub(crate) fn original(&self) -> &proc_macro2::Group {
+        &self.0.original
+    }
+}
+
+/// The tokens of a stream.
+pub(crate) fn list(stream: TokenStream) -> Vec<Token> {
+    stream.into_iter().map(Token::from).collect()
+}
+
+/// The tokens as the compiler gave them.
+pub(crate) fn originals(tokens: &[Token]) -> TokenStream {
+    tokens.iter().map(Token::original).collect()
+}
 
 /// The word that stands there.
-pub(crate) fn word(token: Option<&TokenTree>) -> Option<&Ident> {
+pub(crate) fn word(token: Option<&Token>) -> Option<&Word> {
     match token {
-        Some(TokenTree::Ident(word)) => Some(word),
+        Some(Token::Word(word)) => Some(word),
         _ => None,
     }
 }
 
 /// Whether that word stands there.
-pub(crate) fn is_word(token: Option<&TokenTree>, expected: &str) -> bool {
+pub(crate) fn is_word(token: Option<&Token>, expected: &str) -> bool {
     word(token).is_some_and(|word| word == expected)
 }
 
 /// Whether that sign stands there.
-pub(crate) fn is_punct(token: Option<&TokenTree>, char: char) -> bool {
-    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == char)
+pub(crate) fn is_punct(token: Option<&Token>, char: char) -> bool {
+    matches!(token, Some(Token::Punct(punct)) if punct.as_char() == char)
 }
 
-/// The tokens between such brackets, if a group stands there.
-pub(crate) fn inside(token: Option<&TokenTree>, delimiter: Delimiter) -> Option<Vec<TokenTree>> {
+/// The group in such brackets that stands there.
+pub(crate) fn group(token: Option<&Token>, delimiter: Delimiter) -> Option<&Group> {
     match token {
-        Some(TokenTree::Group(group)) if group.delimiter() == delimiter => Some(list(&group.stream())),
+        Some(Token::Group(group)) if group.delimiter() == delimiter => Some(group),
         _ => None,
     }
 }
 
-/// Whether a group in such brackets stands there.
-pub(crate) fn is_group(token: Option<&TokenTree>, delimiter: Delimiter) -> bool {
-    matches!(token, Some(TokenTree::Group(group)) if group.delimiter() == delimiter)
+/// The tokens between such brackets, if a group stands there.
+pub(crate) fn inside(token: Option<&Token>, delimiter: Delimiter) -> Option<&[Token]> {
+    group(token, delimiter).map(Group::tokens)
 }
 
-/// The tokens of a stream, to be looked at from both sides.
-pub(crate) fn list(stream: &TokenStream) -> Vec<TokenTree> {
-    stream.clone().into_iter().collect()
+/// Whether a group in such brackets stands there.
+pub(crate) fn is_group(token: Option<&Token>, delimiter: Delimiter) -> bool {
+    group(token, delimiter).is_some()
 }
 
 /// How many tokens from `at` on are an item of their own, which the body does not run where it stands: a nested
 /// function, an import. Zero if none begins there.
-pub(crate) fn nested_item(tokens: &[TokenTree], at: usize) -> usize {
+pub(crate) fn nested_item(tokens: &[Token], at: usize) -> usize {
     match word(tokens.get(at)) {
         Some(keyword) if keyword == "fn" && word(tokens.get(at + 1)).is_some() => nested_function(&tokens[at..]),
         // `use<'a>` is a list of what an opaque type captures.
@@ -53,16 +178,16 @@ pub(crate) fn nested_item(tokens: &[TokenTree], at: usize) -> usize {
 }
 
 /// The length of a nested function: up to its body, which is the first brace that is no generic argument.
-fn nested_function(tokens: &[TokenTree]) -> usize {
+fn nested_function(tokens: &[Token]) -> usize {
     let mut depth = 0_i32;
     for (at, token) in tokens.iter().enumerate() {
         match token {
-            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
-            TokenTree::Punct(punct) if punct.as_char() == '>' && !is_punct(tokens.get(at.wrapping_sub(1)), '-') => {
+            Token::Punct(punct) if punct.as_char() == '<' => depth += 1,
+            Token::Punct(punct) if punct.as_char() == '>' && !is_punct(tokens.get(at.wrapping_sub(1)), '-') => {
                 depth -= 1;
             }
-            TokenTree::Punct(punct) if punct.as_char() == ';' => return at + 1,
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace && depth <= 0 => return at + 1,
+            Token::Punct(punct) if punct.as_char() == ';' => return at + 1,
+            Token::Group(group) if group.delimiter() == Delimiter::Brace && depth <= 0 => return at + 1,
             _ => {}
         }
     }
@@ -70,8 +195,8 @@ fn nested_function(tokens: &[TokenTree]) -> usize {
 }
 
 /// The group in its place, with other tokens in it.
-pub(crate) fn regroup(group: &Group, stream: TokenStream) -> Group {
-    let mut new = Group::new(group.delimiter(), stream);
+pub(crate) fn regroup(group: &proc_macro2::Group, stream: TokenStream) -> proc_macro2::Group {
+    let mut new = proc_macro2::Group::new(group.delimiter(), stream);
     new.set_span(group.span());
     new
 }
@@ -82,7 +207,8 @@ pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
         .into_iter()
         .map(|mut token| {
             // What `$crate` means hangs on its place.
-            if word(Some(&token)).is_none_or(|word| word != "$crate") {
+            let keeps = matches!(&token, TokenTree::Ident(ident) if ident == "$crate");
+            if !keeps {
                 token.set_span(span);
             }
             token

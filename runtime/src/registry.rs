@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::contract::{ActivityRegistration, OrchestratorRegistration, Registration, SourceLocation};
+use crate::contract::{self, ActivityRegistration, CallSite, OrchestratorRegistration, Registration, SourceLocation};
 
 /// The orchestrators and activities that a runtime knows.
 #[derive(Debug, Clone, Default)]
@@ -156,15 +156,18 @@ impl Registry {
                 || self.activities().any(|entry| entry.marker == marker)
         };
         for orchestrator in self.orchestrators() {
-            for call in orchestrator.calls.iter().filter(|call| !registered(call.marker)) {
-                let mut namesakes: Vec<_> = linked.iter().map(identity).filter(|item| item.0 == call.marker).collect();
+            for (called, line, column) in orchestrator.calls.iter().map(|call| call_site(call)) {
+                if registered(called) {
+                    continue;
+                }
+                let mut namesakes: Vec<_> = linked.iter().map(identity).filter(|item| item.0 == called).collect();
                 namesakes.sort_by_key(|item| order(item.1));
                 if let Some((_, definition)) = namesakes.first() {
                     let SourceLocation { file, .. } = orchestrator.location;
                     return Err(RegistryError::NotRegistered {
                         orchestrator: orchestrator.name,
-                        called: call.marker,
-                        call: SourceLocation { file, line: call.line, column: call.column },
+                        called,
+                        call: SourceLocation { file, line, column },
                         definition: *definition,
                     });
                 }
@@ -174,9 +177,17 @@ impl Registry {
     }
 }
 
+/// What is called there, and where.
+fn call_site(site: CallSite) -> (&'static str, u32, u32) {
+    let mut parts = site.split(':');
+    let called = parts.next().unwrap_or_default();
+    let [line, column] = [(); 2].map(|()| parts.next().and_then(|number| number.parse().ok()).unwrap_or_default());
+    (called, line, column)
+}
+
 /// Everything that is linked into the program, in a fixed order.
 fn linked() -> Vec<Registration> {
-    let mut entries: Vec<_> = inventory::iter::<Registration>.into_iter().copied().collect();
+    let mut entries = contract::linked();
     entries.sort_by_key(|entry| order(identity(entry).1));
     entries
 }
@@ -204,14 +215,13 @@ fn later(a: SourceLocation, b: SourceLocation) -> SourceLocation {
 #[macro_export]
 macro_rules! registry {
     ($($marker:ty),* $(,)?) => {
-        [$(<$marker as $crate::Registered>::REGISTRATION),*]
+        [$($crate::__rt::registration::<$marker, _>()),*]
     };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::CallSite;
 
     fn at(line: u32) -> SourceLocation {
         SourceLocation { file: "shop.rs", line, column: 1 }
@@ -271,8 +281,7 @@ mod tests {
 
     #[test]
     fn a_call_of_what_stands_in_the_program_but_is_not_listed_is_an_error() {
-        static CALLS: &[CallSite] =
-            &[CallSite { marker: "pay", line: 5, column: 9 }, CallSite { marker: "unknown_alias", line: 6, column: 9 }];
+        static CALLS: &[CallSite] = &["pay:5:9", "unknown_alias:6:9"];
         let mut registry = Registry::default();
         registry.insert(orchestrator("order", "", CALLS, 1)).unwrap();
         // Nothing in the program has that name: it may be an alias, or run elsewhere.

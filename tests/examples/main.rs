@@ -1,8 +1,8 @@
 //! The examples as a newcomer meets them: as programs, with their arguments, their output and their files.
 
-mod program;
+mod http_server;
 
-use program::Folder;
+use persevere_tests::example_program::{Folder, root};
 
 /// The cities of the log, in its order.
 fn greeted(folder: &Folder, log: &str) -> Vec<String> {
@@ -44,7 +44,7 @@ fn hello_cities_goes_on_after_a_crash_and_repeats_nothing_that_was_recorded() {
     );
     assert_eq!(greeted(&folder, "hello_cities.log"), ["Tokyo", "Seattle", "London"]);
 
-    let readme = std::fs::read_to_string(program::root().join("README.md")).unwrap();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     for line in crashed.lines.iter().chain(&resumed).filter(|line| !line.contains("Graz")) {
         assert!(readme.contains(line.as_str()), "the README shows another output than {line:?}");
     }

@@ -166,3 +166,86 @@ async fn reading_and_waiting_never_load_a_history() {
     })
     .await;
 }
+
+#[external_event]
+#[derive(Clone, Copy, Debug)]
+struct Go(u32);
+
+/// Shows each number that it is given.
+#[orchestrator]
+async fn shows(ctx: OrchestrationContext<u32>) -> Result<(), OrchestrationError> {
+    ctx.set_custom_status(&0)?;
+    for _ in 0..10 {
+        let Go(number) = Go::wait(&ctx).await?;
+        ctx.set_custom_status(&number)?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_thousand_watchers_of_one_instance_cost_one_read() {
+    in_time(async {
+        let (stage, _, reads) = counted();
+        let runtime = stage.runtime().await;
+        let shown = shows::start(runtime.client()).instance_id("watched").await.unwrap();
+        let before = reads.by_id();
+        let (looking, mut looked) = tokio::sync::mpsc::unbounded_channel();
+        let watchers: Vec<_> = (0..1_000)
+            .map(|_| {
+                let (mut watch, looking) = (shown.watch_custom_status(), looking.clone());
+                tokio::spawn(async move {
+                    assert_eq!(watch.next().await.unwrap().unwrap(), 0);
+                    looking.send(()).unwrap();
+                    watch.next().await.unwrap().unwrap()
+                })
+            })
+            .collect();
+        for _ in 0..watchers.len() {
+            looked.recv().await.unwrap();
+        }
+        shown.raise_event(Go(7)).await.unwrap();
+        for watcher in watchers {
+            assert_eq!(watcher.await.unwrap(), 7);
+        }
+        // One of them reads, if not the start told them all.
+        assert!(reads.by_id() <= before + 1, "{} reads", reads.by_id() - before);
+        assert_eq!(reads.histories(), 0);
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}
+
+/// Nothing is written of instances that wait: not while they are read and watched, not while time passes, not while the
+/// runtime does other work, and not when it starts again.
+#[tokio::test]
+async fn instances_that_wait_write_nothing() {
+    in_time(async {
+        let (stage, faults, reads) = counted();
+        let runtime = stage.runtime().await;
+        let mut waiting = Vec::new();
+        for number in 0..20 {
+            let one = shows::start(runtime.client()).instance_id(format!("waits-{number}")).await.unwrap();
+            one.wait_for_custom_status(|shown| *shown == 0).await.unwrap();
+            waiting.push(one);
+        }
+        let ids: Arc<Mutex<Vec<String>>> = Arc::default();
+        let noted = Arc::clone(&ids);
+        faults.reset_rows();
+        faults.observe(move |batch, _| {
+            let heads = batch.turns.iter().filter_map(|turn| turn.head.head()).map(|head| head.id.to_string());
+            noted.lock().unwrap().extend(heads);
+        });
+        for one in &waiting {
+            one.metadata().await.unwrap();
+            assert_eq!(one.watch_custom_status().next().await.unwrap().unwrap(), 0);
+        }
+        stage.clock.advance(std::time::Duration::from_secs(3_600));
+        let runtime = stage.restart(runtime).await;
+        // Other work, so that the engine has been round.
+        walk::start(runtime.client(), 3, false).instance_id("walks").await.unwrap().result().await.unwrap();
+        assert_eq!(*ids.lock().unwrap(), ["walks", "walks"]);
+        assert_eq!((faults.rows().heads_inserted, faults.rows().records, reads.histories()), (1, 4, 0));
+        runtime.shutdown().await.unwrap();
+    })
+    .await;
+}

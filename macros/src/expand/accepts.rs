@@ -7,37 +7,33 @@ use syn::spanned::Spanned;
 
 use crate::model::Callable;
 use crate::rewrite::{respan, split_inner_attributes};
+use crate::tokens::regroup;
 
-/// The implementations that say what is accepted.
-pub(super) fn accepts(callable: &Callable) -> TokenStream {
-    let Callable { marker, events, rt, .. } = callable;
-    match events {
-        None => quote!(impl<__E: #rt::ExternalEvent> #rt::Accepts<__E> for #marker {}),
-        Some(events) => {
-            let checked = events.iter().map(|event| {
-                let rt = respan(rt.clone(), event.span());
-                quote_spanned!(event.span()=> #rt::is_event::<#event>();)
-            });
-            let accepted = events.iter().map(|event| {
-                let rt = respan(rt.clone(), event.span());
-                quote_spanned!(event.span()=> impl #rt::Accepts<#event> for #marker {})
-            });
-            quote!(fn __events() { #(#checked)* } #(#accepted)*)
-        }
-    }
+/// The type that says what is accepted, and the implementations for single events.
+pub(super) fn accepts(callable: &Callable) -> (TokenStream, TokenStream) {
+    let Callable { function, marker, events, rt, .. } = callable;
+    let Some(events) = events else { return (quote!(#rt::AnyEvent), TokenStream::new()) };
+    let above = super::above(function);
+    let checked = events.iter().map(|event| {
+        let rt = respan(rt.clone(), event.span());
+        quote_spanned!(event.span()=> #rt::is_event::<#event>();)
+    });
+    let accepted = events.iter().map(|event| {
+        let rt = respan(rt.clone(), event.span());
+        quote_spanned!(event.span()=> #above impl #rt::Accepts<#event> for #marker {})
+    });
+    (quote!(#rt::ListedEvents), quote!(#above const _: () = { fn __events() { #(#checked)* } }; #(#accepted)*))
 }
 
-/// The body, with each `path::wait(..)` followed by the check of what is waited for. The check is by type: a `wait` that
-/// is no wait for an event passes.
-pub(super) fn check_waits(callable: &Callable) -> Group {
+/// The body, with each `path::wait(..)` followed by the check of what is waited for; `None` if nothing is to be checked.
+/// The check is by type: a `wait` that is no wait for an event passes.
+pub(super) fn check_waits(callable: &Callable) -> Option<Group> {
+    callable.events.as_ref()?;
     let body = &callable.function.body;
-    if callable.events.is_none() {
-        return body.clone();
-    }
     let (inner_attributes, rest) = split_inner_attributes(body);
-    let Some(rest) = checked(callable, rest) else { return body.clone() };
+    let rest = checked(callable, rest)?;
     let rt = &callable.rt;
-    regroup(body, quote!(#inner_attributes #[allow(unused_imports)] use #rt::WaitCheck as _; #rest))
+    Some(regroup(body, quote!(#inner_attributes #[allow(unused_imports)] use #rt::WaitCheck as _; #rest)))
 }
 
 /// The tokens with their waits checked, or `None` if there is none.
@@ -70,10 +66,4 @@ fn checked(callable: &Callable, tokens: TokenStream) -> Option<TokenStream> {
 fn wait_before(tokens: &[TokenTree]) -> Option<Span> {
     let [.., TokenTree::Punct(first), TokenTree::Punct(second), TokenTree::Ident(word)] = tokens else { return None };
     (first.as_char() == ':' && second.as_char() == ':' && word == "wait").then(|| word.span())
-}
-
-fn regroup(group: &Group, stream: TokenStream) -> Group {
-    let mut new = Group::new(group.delimiter(), stream);
-    new.set_span(group.span());
-    new
 }

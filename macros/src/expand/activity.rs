@@ -1,112 +1,100 @@
 //! `#[activity]`: the function as it is, and the type that calls it durably.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{ToTokens, quote, quote_spanned};
 
-use crate::attr::hidden as hidden_span;
+use crate::attr::hidden;
 use crate::model::Callable;
 use crate::rewrite::respan;
 
 pub(crate) fn expand(callable: &Callable) -> TokenStream {
-    let (function, beside) = (&callable.function, beside(callable));
+    let (function, beside) = (callable.function.with_body(&callable.function.body), beside(callable));
     quote!(#function #beside)
 }
 
 /// What stands beside the function.
 pub(super) fn beside(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, .. } = callable;
+    let Callable { function, marker, name, rt, .. } = callable;
     let type_item = super::marker(function, marker);
-    let contract = contract(callable);
-    let call = call(callable);
-    let registration = registration(callable);
-    let items = super::hidden(function, &quote!(#contract #call #registration));
-    quote!(#type_item #items)
+    let above = super::above(function);
+    let types = super::stated_types(callable);
+    let stored = super::stored(callable);
+    let marker_name = crate::attr::plain_name(marker);
+    let (body, of) = body(callable);
+    let link = super::link(rt, marker);
+    let call = call(callable, &quote!(call_activity), &super::inputs(callable));
+    quote! {
+        #type_item
+        #above
+        impl #rt::DefinedActivity for #marker {
+            #types
+            const DEFINITION: #rt::ActivityDefinition<Self> = {
+                #link
+                #rt::activity(#name, #marker_name, #stored, &#body)#of
+            };
+        }
+        #above
+        #call
+    }
 }
 
 /// The type alone, for code that runs elsewhere.
 pub(crate) fn declare(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, .. } = callable;
+    let Callable { function, marker, name, output, rt, .. } = callable;
     let type_item = super::marker(function, marker);
-    let contract = contract(callable);
-    let call = call(callable);
-    let items = super::hidden(function, &quote!(#contract #call));
-    quote!(#type_item #items)
-}
-
-fn contract(callable: &Callable) -> TokenStream {
-    let Callable { marker, name, output, rt, .. } = callable;
-    let input = super::input_type(callable);
+    let above = super::above(function);
+    let inputs_type = super::inputs_type(callable);
+    let (inputs, stored) = (super::inputs(callable), super::stored(callable));
     let types = super::outcome_types(rt, output);
+    let call = call(callable, &quote!(call_declared_activity), &quote!(#rt::encode(#inputs, #stored)));
     quote! {
+        #type_item
+        #above
         impl #rt::Activity for #marker {
-            #input
+            type Input = <#inputs_type as #rt::Inputs>::Value;
             #types
             const NAME: &'static #rt::core::primitive::str = #name;
         }
+        #above
+        #call
     }
 }
 
-fn call(callable: &Callable) -> TokenStream {
+fn call(callable: &Callable, through: &TokenStream, inputs: &TokenStream) -> TokenStream {
     let Callable { function, marker, rt, .. } = callable;
     let (vis, docs) = (&function.vis, function.docs());
-    let (parameters, encoded) = (super::parameters(callable), super::encoded(callable));
-    let ctx = Ident::new("ctx", hidden_span());
+    let parameters = super::parameters(callable);
+    let ctx = Ident::new("ctx", hidden());
     quote! {
         impl #marker {
             #(#docs)*
             #[track_caller]
             #vis fn call(#ctx: &#rt::Context, #parameters) -> #rt::ActivityCall<#marker> {
-                #rt::call_activity::<#marker>(#ctx, #encoded)
+                #rt::#through(#ctx, #inputs)
             }
         }
     }
 }
 
-fn registration(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, name, output, rt, .. } = callable;
+/// The function with what it is to be called with, and what the definition says of a service. What must be `Send` fails
+/// at the name of the function.
+fn body(callable: &Callable) -> (TokenStream, Option<TokenStream>) {
+    let Callable { function, context, service, rt, .. } = callable;
     let ident = &function.sig.ident;
-    let [cx, input, reader] = ["cx", "input", "reader"].map(|name| Ident::new(name, hidden_span()));
-    let context = callable.context.as_ref().map(|ty| {
-        let rt = respan(rt.clone(), ty.span());
-        quote_spanned!(ty.span()=> #rt::activity_context::<#ty>(&#cx),)
-    });
-    let decoded = super::decoded(callable, &reader);
-    let number = callable.inputs.len();
-    // Each at its own place: what must be `Send` at the name, what must be a `Result` at the return type.
-    let record = super::recorded(rt, output, &quote!(activity_result::<#marker>));
-    let (called, this, service) = match &callable.service {
-        Some(ty) => {
-            let rt = respan(rt.clone(), ty.span());
-            let this = quote_spanned!(ty.span()=> #rt::service::<#ty>(&#cx)?,);
-            let service = quote_spanned!(ty.span()=> #rt::Some(#rt::ServiceType::of::<#ty>()));
-            (quote!(<#ty>::#ident), Some(this), service)
-        }
-        None => (quote!(#ident), None, quote!(#rt::None)),
+    let rt = respan(rt.clone(), ident.span());
+    let Some(service) = service else {
+        let body = match context {
+            None => quote_spanned!(ident.span()=> #rt::alone::<Self, _>(#ident)),
+            Some(ty) => quote_spanned!(ident.span()=> #rt::in_context::<Self, #ty, _>(#ident)),
+        };
+        return (body, None);
     };
-    let future = quote! {{
-        let mut #reader = #rt::InputReader::open(&#input, #number)?;
-        (#record)(#called(#this #context #(#decoded),*).await)
-    }};
-    let rt_here = respan(rt.clone(), ident.span());
-    let erased = quote_spanned!(ident.span()=> #rt_here::erase_activity(async move #future));
-    let marker_name = crate::attr::plain_name(marker);
-    let location = super::location(rt);
-    let entry = quote! {
-        #rt::Registration::Activity(#rt::ActivityRegistration {
-            name: #name,
-            marker: #marker_name,
-            location: #location,
-            handler: __run,
-            service: #service,
-        })
+    // Here too: a service that is not shared makes no future of its methods `Send`, and that is one mistake.
+    let this = respan(service.to_token_stream(), ident.span());
+    let path = match context {
+        None => quote_spanned!(ident.span()=> #rt::of_service::<Self, #this, _>),
+        Some(ty) => quote_spanned!(ident.span()=> #rt::of_service_in_context::<Self, #this, #ty, _>),
     };
-    let registration = super::registration(rt, marker, &entry);
-    quote! {
-        #[allow(unused_variables, unused_mut)]
-        fn __run(#cx: #rt::ActivityContext, #input: #rt::JsonText) -> #rt::BoxedActivity {
-            #erased
-        }
-        #registration
-    }
+    let body = quote_spanned!(ident.span()=> #path(<#service>::#ident));
+    (body, Some(quote_spanned!(ident.span()=> .of::<#this>())))
 }

@@ -1,16 +1,16 @@
 //! `declare_activity!` and `declare_orchestrator!`: the type of code that runs elsewhere, from its signature.
 
-use proc_macro2::{Delimiter, Group, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Meta, Token};
+use syn::{Attribute, Meta};
 
 use crate::attr::{Kind, Options};
 use crate::check;
 use crate::combine::library;
 use crate::errors::Errors;
 use crate::expand::{activity, fallback, orchestrator};
-use crate::input::Function;
+use crate::input::{Function, declaration};
 
 pub(crate) fn declare(kind: Kind, tokens: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
@@ -18,7 +18,7 @@ pub(crate) fn declare(kind: Kind, tokens: TokenStream) -> TokenStream {
         let library = library(input)?;
         let mut expanded = TokenStream::new();
         while !input.is_empty() {
-            expanded.extend(one(kind, &library, parse(input)?, &mut errors));
+            expanded.extend(one(kind, &library, declaration(input)?, &mut errors));
         }
         Ok(expanded)
     };
@@ -31,19 +31,6 @@ pub(crate) fn declare(kind: Kind, tokens: TokenStream) -> TokenStream {
     };
     let errors = errors.into_tokens();
     super::print_if_asked(kind, quote!(#expanded #errors))
-}
-
-/// A signature that ends in a semicolon. It may leave out `async`, since there is no body to be so.
-fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
-    let attrs = input.call(Attribute::parse_outer)?;
-    let vis = input.parse()?;
-    let mut sig: syn::Signature = input.parse()?;
-    if !input.peek(Token![;]) {
-        return Err(input.error("a declaration has no body: end it with `;`"));
-    }
-    input.parse::<Token![;]>()?;
-    sig.asyncness.get_or_insert(Token![async](sig.fn_token.span));
-    Ok(Function { attrs, vis, sig, body: Group::new(Delimiter::Brace, TokenStream::new()) })
 }
 
 fn one(kind: Kind, library: &TokenStream, mut function: Function, errors: &mut Errors) -> TokenStream {

@@ -14,7 +14,8 @@ use crate::rewrite;
 pub(crate) fn expand(sketch: &Sketch, errors: &mut Errors) -> TokenStream {
     let mut function = sketch.function.clone();
     if sketch.kind == Kind::Orchestrator {
-        function.body = rewrite::body(sketch.kind, &function, &sketch.rt, &sketch.allowed, errors).body;
+        let tokens = crate::tokens::list(function.body.stream());
+        function.body = rewrite::body(sketch.kind, &function, &tokens, &sketch.rt, &sketch.allowed, errors).body;
     }
     // Awaits in a function that is not async would be a second message.
     function.sig.asyncness.get_or_insert(syn::Token![async](Span::mixed_site()));
@@ -29,8 +30,8 @@ pub(crate) fn expand(sketch: &Sketch, errors: &mut Errors) -> TokenStream {
 /// The stub alone.
 pub(crate) fn declare(sketch: &Sketch) -> TokenStream {
     let type_item = super::marker(&sketch.function, &sketch.marker);
-    let items = super::hidden(&sketch.function, &stub(sketch));
-    quote!(#type_item #items)
+    let (above, stub) = (super::above(&sketch.function), stub(sketch));
+    quote!(#type_item #above const _: () = { #stub };)
 }
 
 fn stub(sketch: &Sketch) -> TokenStream {
@@ -48,7 +49,7 @@ fn stub(sketch: &Sketch) -> TokenStream {
             #[allow(unused_variables)]
             impl #marker {
                 #vis fn call(#ctx: &#rt::Context, #(#parameters),*) -> #rt::ActivityCall<#marker> {
-                    #rt::call_activity::<#marker>(#ctx, #rt::encode_none())
+                    #rt::call_declared_activity::<#marker>(#ctx, #rt::encode((), ()))
                 }
             }
         };
@@ -73,16 +74,16 @@ fn stub(sketch: &Sketch) -> TokenStream {
                 #rt::diagram(Self::SKELETON)
             }
             #vis fn start(client: &#rt::Client, #(#parameters),*) -> #rt::StartOrchestration<#marker> {
-                #rt::start::<#marker>(client, #rt::encode_none())
+                #rt::start_declared::<#marker>(client, #rt::encode((), ()))
             }
             #vis fn call(#ctx: &#rt::Context, #(#parameters),*) -> #rt::SubOrchestrationCall<#marker> {
-                #rt::call_orchestrator::<#marker>(#ctx, #rt::encode_none())
+                #rt::call_declared_orchestrator::<#marker>(#ctx, #rt::encode((), ()))
             }
             #vis fn start_detached(#ctx: &#rt::Context, #(#parameters),*) -> #rt::DetachedStart {
-                #rt::start_detached::<#marker>(#ctx, #rt::encode_none())
+                #rt::start_declared_detached::<#marker>(#ctx, #rt::encode((), ()))
             }
             #vis fn continue_as_new(#ctx: &#rt::Context, #(#parameters),*) -> #rt::ContinueAsNew<#marker> {
-                #rt::continue_as_new::<#marker>(#ctx, #rt::encode_none())
+                #rt::continue_as_declared::<#marker>(#ctx, #rt::encode((), ()))
             }
         }
     }

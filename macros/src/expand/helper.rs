@@ -14,7 +14,8 @@ pub(crate) fn expand(function: &Function, options: &Options, errors: &mut Errors
     let mut form = Errors::new();
     check::orchestrator_fn(function, &mut form);
     let rt = options.rt();
-    let rewritten = rewrite::body(Kind::OrchestratorFn, function, &rt, &options.allowed, errors);
+    let tokens = crate::tokens::list(function.body.stream());
+    let rewritten = rewrite::body(Kind::OrchestratorFn, function, &tokens, &rt, &options.allowed, errors);
     let body = rewritten.body;
 
     let mut function = function.clone();

@@ -1,14 +1,14 @@
 //! From valid input to code. Little is generated: what can be a generic helper of the library is one.
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use proc_macro2::{Literal, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
 use crate::attr::{Kind, Options};
 use crate::check;
 use crate::errors::Errors;
-use crate::input::Function;
+use crate::input::{self, Function};
 use crate::model::Callable;
 use crate::rewrite::respan;
 
@@ -25,7 +25,7 @@ pub(crate) mod service;
 pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
     let options = Options::parse(kind, options, &mut errors);
-    let expanded = match syn::parse2::<Function>(item.clone()) {
+    let expanded = match input::function(item.clone()) {
         Err(_) => {
             let attribute = kind.attribute();
             errors.push(first_token(&item), format!("`{attribute}` goes on an async function"));
@@ -77,48 +77,30 @@ fn marker(function: &Function, marker: &Ident) -> TokenStream {
     }
 }
 
-/// Puts implementations where no name of theirs can be seen.
-fn hidden(function: &Function, items: &TokenStream) -> TokenStream {
+/// What stands above each implementation. Its types and names are the user's, and what lints say of them they have said
+/// of the function.
+fn above(function: &Function) -> TokenStream {
     let cfgs = function.cfgs();
-    quote! {
-        #(#cfgs)*
-        #[allow(clippy::all, clippy::pedantic, dead_code, deprecated, missing_docs)]
-        const _: () = { #items };
-    }
+    quote!(#(#cfgs)* #[allow(deprecated, dead_code, missing_docs, clippy::all, clippy::pedantic)])
 }
 
-/// The `Input` type: nothing, the type of the only parameter, or a tuple. What is wrong with it is wrong at the first.
-fn input_type(callable: &Callable) -> TokenStream {
-    match &callable.inputs[..] {
-        [] => quote!(
-            type Input = ();
+/// The inputs as a tuple of types.
+fn inputs_type(callable: &Callable) -> TokenStream {
+    let types = callable.inputs.iter().map(|input| &input.ty);
+    quote!((#(#types,)*))
+}
+
+/// The types that an implementation states. What is wrong with the inputs is wrong at the first.
+fn stated_types(callable: &Callable) -> TokenStream {
+    let (inputs, output) = (inputs_type(callable), &callable.output);
+    let inputs = match callable.inputs.first() {
+        Some(first) => quote_spanned!(first.ty.span()=> type Inputs = #inputs;),
+        None => quote!(
+            type Inputs = #inputs;
         ),
-        [only] => {
-            let ty = &only.ty;
-            quote_spanned!(ty.span()=> type Input = #ty;)
-        }
-        [first, ..] => {
-            let types = callable.inputs.iter().map(|input| &input.ty);
-            quote_spanned!(first.ty.span()=> type Input = (#(#types),*);)
-        }
-    }
-}
-
-/// What is returned, as associated types.
-fn outcome_types(rt: &TokenStream, output: &Type) -> TokenStream {
-    let rt = respan(rt.clone(), output.span());
-    quote_spanned! {output.span()=>
-        type Output = <#output as #rt::Outcome>::Ok;
-        type Error = <#output as #rt::Outcome>::Err;
-    }
-}
-
-/// The function that turns what is returned into what is recorded. What must be a `Result` fails at the return type.
-fn recorded(rt: &TokenStream, output: &Type, helper: &TokenStream) -> TokenStream {
-    let (rt, helper) = (respan(rt.clone(), output.span()), respan(helper.clone(), output.span()));
-    quote_spanned! {output.span()=>
-        |output| { #rt::#helper(<#output as #rt::Outcome>::__into_result(output)) }
-    }
+    };
+    let output = quote_spanned!(output.span()=> type Return = #output;);
+    quote!(#inputs #output)
 }
 
 /// The parameters of `call` and `start`, in the user's own words.
@@ -130,44 +112,48 @@ fn parameters(callable: &Callable) -> TokenStream {
     quote!(#(#parameters),*)
 }
 
-/// The expression that encodes the parameters. The bound fails at the type, as the user wrote it.
-fn encoded(callable: &Callable) -> TokenStream {
-    let rt = &callable.rt;
-    let encode = |input: &crate::model::Input| {
-        let (ident, ty) = (&input.ident, &input.ty);
-        let rt = respan(rt.clone(), ty.span());
-        quote_spanned!(ty.span()=> #rt::codec::<#ty>().encode(#ident))
-    };
-    match &callable.inputs[..] {
-        [] => quote!(#rt::encode_none()),
-        [only] => encode(only),
-        inputs => {
-            let inputs = inputs.iter().map(encode);
-            quote!(#rt::encode_many([#(#inputs),*]))
-        }
+/// The inputs as a tuple of values.
+fn inputs(callable: &Callable) -> TokenStream {
+    let names = callable.inputs.iter().map(|input| &input.ident);
+    quote!((#(#names,)*))
+}
+
+/// How the inputs are stored, as a tuple. What cannot be stored fails at its parameter, from the name to the type's end.
+fn stored(callable: &Callable) -> TokenStream {
+    let parameters = callable.inputs.iter().map(|input| {
+        let (ty, name) = (&input.ty, crate::attr::plain_name(&input.ident));
+        let rt = respan(callable.rt.clone(), input.ident.span());
+        let of = quote_spanned!(input.ident.span()=> #rt::PhantomData::<);
+        let last = ty.to_token_stream().into_iter().last().map_or(input.ident.span(), |last| last.span());
+        let end = quote_spanned!(last=> >);
+        quote!(#rt::parameter(#name, #of #ty #end))
+    });
+    quote!((#(#parameters,)*))
+}
+
+/// What is returned, as associated types.
+fn outcome_types(rt: &TokenStream, output: &Type) -> TokenStream {
+    let rt = respan(rt.clone(), output.span());
+    quote_spanned! {output.span()=>
+        type Output = <#output as #rt::Outcome>::Ok;
+        type Error = <#output as #rt::Outcome>::Err;
     }
 }
 
-/// The expressions that read the parameters, in order, from a reader.
-fn decoded<'a>(callable: &'a Callable, reader: &'a Ident) -> impl Iterator<Item = TokenStream> + 'a {
-    callable.inputs.iter().map(move |input| {
-        let (ty, name, rt) = (&input.ty, crate::attr::plain_name(&input.ident), &callable.rt);
-        let rt = respan(rt.clone(), ty.span());
-        quote_spanned!(ty.span()=> #reader.next(#rt::codec::<#ty>(), #name)?)
-    })
-}
-
-/// Where the item stands: the attribute's own place.
-fn location(rt: &TokenStream) -> TokenStream {
-    quote!(#rt::SourceLocation::here())
-}
-
-/// `impl Registered`, and the entry that `auto_register` finds.
-fn registration(rt: &TokenStream, marker: &Ident, entry: &TokenStream) -> TokenStream {
+/// Has the loader add the item to what `auto_register` finds.
+fn link(rt: &TokenStream, marker: &Ident) -> TokenStream {
+    let [windows, apple, others] = [".CRT$XCU", "__DATA,__mod_init_func,mod_init_funcs", ".init_array"].map(text);
+    let (vendor, c) = (text("apple"), text("C"));
     quote! {
-        impl #rt::Registered for #marker {
-            const REGISTRATION: #rt::Registration = #entry;
-        }
-        #rt::inventory::submit! { <#marker as #rt::Registered>::REGISTRATION }
+        #[used]
+        #[cfg_attr(windows, unsafe(link_section = #windows))]
+        #[cfg_attr(target_vendor = #vendor, unsafe(link_section = #apple))]
+        #[cfg_attr(not(any(windows, target_vendor = #vendor)), unsafe(link_section = #others))]
+        static __LINK: extern #c fn() = #rt::link::<#marker, _>;
     }
+}
+
+/// A string. In `quote!` itself it would be parsed anew each time.
+fn text(text: &str) -> Literal {
+    Literal::string(text)
 }

@@ -4,140 +4,145 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use crate::attr::{Kind, hidden as hidden_span};
+use crate::attr::{Kind, hidden};
 use crate::errors::Errors;
-use crate::input::Function;
 use crate::model::Callable;
-use crate::rewrite::{self, Call, respan};
+use crate::rewrite::{self, respan};
+use crate::tokens::{self, Token};
 
 pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
-    let Callable { function, marker, .. } = callable;
-    let checked = Function { body: super::accepts::check_waits(callable), ..function.clone() };
-    let rewritten = rewrite::body(Kind::Orchestrator, &checked, &callable.rt, &callable.allowed, errors);
+    let Callable { function, marker, context, rt, .. } = callable;
+    let tokens = tokens::list(function.body.stream());
+    let checked = super::accepts::check_waits(callable).map(|body| tokens::list(body.stream()));
+    let body = checked.as_ref().unwrap_or(&tokens);
+    let rewritten = rewrite::body(Kind::Orchestrator, function, body, rt, &callable.allowed, errors);
     let rewritten_function = function.with_body(&rewritten.body);
     let type_item = super::marker(function, marker);
-    let contract = contract(callable);
-    let methods = methods(callable);
-    let structure = structure(callable);
-    let registration = registration(callable, &rewritten.calls);
-    let items = super::hidden(function, &quote!(#contract #methods #structure #registration));
-    quote!(#rewritten_function #type_item #items)
+    let above = super::above(function);
+    let types = super::stated_types(callable);
+    let (events, accepts) = super::accepts::accepts(callable);
+    let context = quote_spanned!(context.span()=> type Context = #context;);
+    let definition = definition(callable, &rewritten.calls);
+    let methods = methods(callable, &DEFINED, &super::inputs(callable));
+    let structure = structure(callable, &tokens);
+    quote! {
+        #rewritten_function
+        #type_item
+        #above
+        impl #rt::DefinedOrchestrator for #marker {
+            #context
+            #types
+            type Events = #events;
+            const DEFINITION: #rt::OrchestratorDefinition<Self> = { #definition };
+        }
+        #accepts
+        #above
+        impl #marker { #methods #structure }
+    }
 }
 
 /// The type alone, for code that runs elsewhere.
 pub(crate) fn declare(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, .. } = callable;
+    let Callable { function, marker, name, version, context, output, rt, .. } = callable;
     let type_item = super::marker(function, marker);
-    let contract = contract(callable);
-    let methods = methods(callable);
-    let items = super::hidden(function, &quote!(#contract #methods));
-    quote!(#type_item #items)
-}
-
-fn contract(callable: &Callable) -> TokenStream {
-    let Callable { marker, name, version, context, output, rt, .. } = callable;
-    let input = super::input_type(callable);
+    let above = super::above(function);
+    let inputs_type = super::inputs_type(callable);
+    let (inputs, stored) = (super::inputs(callable), super::stored(callable));
     let types = super::outcome_types(rt, output);
     let rt_here = respan(rt.clone(), context.span());
-    let accepts = super::accepts::accepts(callable);
-    let status = quote_spanned! {context.span()=>
-        type Status = <#context as #rt_here::ContextType>::Status;
-    };
+    let status = quote_spanned!(context.span()=> type Status = <#context as #rt_here::ContextType>::Status;);
+    let methods = methods(callable, &DECLARED, &quote!(#rt::encode(#inputs, #stored)));
+    let cfgs = function.cfgs();
     quote! {
+        #type_item
+        #above
         impl #rt::Orchestrator for #marker {
-            #input
+            type Input = <#inputs_type as #rt::Inputs>::Value;
             #types
             #status
             const NAME: &'static #rt::core::primitive::str = #name;
             const VERSION: &'static #rt::core::primitive::str = #version;
         }
-        #accepts
+        #(#cfgs)*
+        impl<__E: #rt::ExternalEvent> #rt::Accepts<__E> for #marker {}
+        #above
+        impl #marker { #methods }
+    }
+}
+
+/// What `start`, `call`, `start_detached` and `continue_as_new` go through.
+type Through = [&'static str; 4];
+const DEFINED: Through = ["start", "call_orchestrator", "start_detached", "continue_as_new"];
+const DECLARED: Through =
+    ["start_declared", "call_declared_orchestrator", "start_declared_detached", "continue_as_declared"];
+
+fn methods(callable: &Callable, through: &Through, inputs: &TokenStream) -> TokenStream {
+    let Callable { function, marker, rt, .. } = callable;
+    let (vis, docs) = (&function.vis, function.docs().collect::<Vec<_>>());
+    let parameters = super::parameters(callable);
+    let [ctx, client] = ["ctx", "client"].map(|name| Ident::new(name, hidden()));
+    let [start, call, start_detached, continue_as_new] = through.map(|name| Ident::new(name, hidden()));
+    let [nothing, called, detached, anew] = [
+        "",
+        " Calls it as a sub-orchestration.",
+        " Starts it from an orchestrator, which does not wait for it.",
+        " Ends this execution and goes on with it from the start, with that input and a new history.",
+    ]
+    .map(super::text);
+    quote! {
+        #(#docs)*
+        #vis fn start(#client: &#rt::Client, #parameters) -> #rt::StartOrchestration<#marker> {
+            #rt::#start(#client, #inputs)
+        }
+        #(#docs)*
+        #[doc = #nothing]
+        #[doc = #called]
+        #[track_caller]
+        #vis fn call(#ctx: &#rt::Context, #parameters) -> #rt::SubOrchestrationCall<#marker> {
+            #rt::#call(#ctx, #inputs)
+        }
+        #[doc = #detached]
+        #[track_caller]
+        #vis fn start_detached(#ctx: &#rt::Context, #parameters) -> #rt::DetachedStart {
+            #rt::#start_detached::<#marker>(#ctx, #inputs)
+        }
+        #[doc = #anew]
+        #[track_caller]
+        #vis fn continue_as_new(#ctx: &#rt::Context, #parameters) -> #rt::ContinueAsNew<#marker> {
+            #rt::#continue_as_new(#ctx, #inputs)
+        }
     }
 }
 
 /// What the macro sees in the body, for the reader and for tests.
-fn structure(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, name, version, rt, .. } = callable;
+fn structure(callable: &Callable, body: &[Token]) -> TokenStream {
+    let Callable { function, name, version, rt, .. } = callable;
     let vis = &function.vis;
-    let skeleton = crate::skeleton::skeleton(name, version, &function.body);
+    let skeleton = crate::skeleton::skeleton(name, version, body);
+    let [lines, chart] =
+        [" The durable operations in its body, in order and nested, one a line.", " The same as a Mermaid flowchart."]
+            .map(super::text);
     quote! {
-        impl #marker {
-            /// The durable operations in its body, in order and nested, one a line.
-            #vis const SKELETON: &'static #rt::core::primitive::str = #skeleton;
-            /// The same as a Mermaid flowchart.
-            #vis fn diagram() -> #rt::String {
-                #rt::diagram(Self::SKELETON)
-            }
+        #[doc = #lines]
+        #vis const SKELETON: &'static #rt::core::primitive::str = #skeleton;
+        #[doc = #chart]
+        #vis fn diagram() -> #rt::String {
+            #rt::diagram(Self::SKELETON)
         }
     }
 }
 
-fn methods(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, rt, .. } = callable;
-    let (vis, docs) = (&function.vis, function.docs().collect::<Vec<_>>());
-    let (parameters, encoded) = (super::parameters(callable), super::encoded(callable));
-    let [ctx, client] = ["ctx", "client"].map(|name| Ident::new(name, hidden_span()));
-    quote! {
-        impl #marker {
-            #(#docs)*
-            #vis fn start(#client: &#rt::Client, #parameters) -> #rt::StartOrchestration<#marker> {
-                #rt::start::<#marker>(#client, #encoded)
-            }
-            #(#docs)*
-            ///
-            /// Calls it as a sub-orchestration.
-            #[track_caller]
-            #vis fn call(#ctx: &#rt::Context, #parameters) -> #rt::SubOrchestrationCall<#marker> {
-                #rt::call_orchestrator::<#marker>(#ctx, #encoded)
-            }
-            /// Starts it from an orchestrator, which does not wait for it.
-            #[track_caller]
-            #vis fn start_detached(#ctx: &#rt::Context, #parameters) -> #rt::DetachedStart {
-                #rt::start_detached::<#marker>(#ctx, #encoded)
-            }
-            /// Ends this execution and goes on with it from the start, with that input and a new history.
-            #[track_caller]
-            #vis fn continue_as_new(#ctx: &#rt::Context, #parameters) -> #rt::ContinueAsNew<#marker> {
-                #rt::continue_as_new::<#marker>(#ctx, #encoded)
-            }
-        }
-    }
-}
-
-fn registration(callable: &Callable, calls: &[Call]) -> TokenStream {
-    let Callable { function, marker, name, version, context, output, rt, .. } = callable;
+fn definition(callable: &Callable, calls: &[String]) -> TokenStream {
+    let Callable { function, marker, name, version, rt, .. } = callable;
     let ident = &function.sig.ident;
-    let [ctx, input, reader] = ["ctx", "input", "reader"].map(|name| Ident::new(name, hidden_span()));
-    let rt_here = respan(rt.clone(), context.span());
-    let context = quote_spanned!(context.span()=> <#context as #rt_here::ContextType>::__from_context(#ctx));
-    let decoded = super::decoded(callable, &reader);
-    let number = callable.inputs.len();
-    // Each at its own place: what must be `Send` at the name, what must be a `Result` at the return type.
-    let rt_here = respan(rt.clone(), ident.span());
-    let record = super::recorded(rt, output, &quote!(orchestration_result::<#marker>));
-    let erased = quote_spanned!(ident.span()=> #rt_here::erase_orchestration(#ident(#context, #(#decoded),*), #record));
+    let stored = super::stored(callable);
     let marker_name = crate::attr::plain_name(marker);
-    let location = super::location(rt);
-    let entry = quote! {
-        #rt::Registration::Orchestrator(#rt::OrchestratorRegistration {
-            name: #name,
-            version: #version,
-            marker: #marker_name,
-            location: #location,
-            handler: __run,
-            calls: &[#(#rt::CallSite { #calls }),*],
-        })
-    };
-    let registration = super::registration(rt, marker, &entry);
+    let link = super::link(rt, marker);
+    // What must be `Send` fails at the name of the function.
+    let rt_here = respan(rt.clone(), ident.span());
+    let body = quote_spanned!(ident.span()=> #rt_here::orchestration::<Self, _>(#ident));
     quote! {
-        #[allow(unused_variables, unused_mut)]
-        fn __run(
-            #ctx: #rt::Context,
-            #input: &#rt::JsonText,
-        ) -> #rt::core::result::Result<#rt::BoxedOrchestration, #rt::FailureDetails> {
-            let mut #reader = #rt::InputReader::open(#input, #number)?;
-            #rt::Ok(#erased)
-        }
-        #registration
+        #link
+        #rt::orchestrator(#name, #version, #marker_name, &[#(#calls),*], #stored, &#body)
     }
 }

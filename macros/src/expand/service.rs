@@ -9,7 +9,7 @@ use super::{activity, fallback};
 use crate::attr::{Kind, Options};
 use crate::check;
 use crate::errors::Errors;
-use crate::input::Function;
+use crate::input;
 
 /// Expands the attribute of an `impl` block. The block stays as it is, without our attributes on its methods.
 pub(crate) fn activities(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -106,7 +106,7 @@ fn one(
     };
     let mut own = Options::parse(Kind::Activity, given, errors);
     own.krate = own.krate.or_else(|| options.krate.clone());
-    let Ok(mut function) = syn::parse2::<Function>(method.clone()) else {
+    let Ok(mut function) = input::function(method.clone()) else {
         errors.push(super::first_token(method), "`#[activity]` goes on an async method");
         return TokenStream::new();
     };

@@ -1,10 +1,10 @@
 //! Hazards of branches and loops: on `is_replaying`, without an end, over maps without an order.
 
-use proc_macro2::{Delimiter, TokenTree};
+use proc_macro2::Delimiter;
 
 use super::Found;
 use super::scope::{Holds, Scope};
-use crate::tokens::{inside, is_group, is_punct, is_word, list, nested_item, word};
+use crate::tokens::{Token, inside, is_group, is_punct, is_word, nested_item, word};
 
 /// Functions of a generated type that are recorded.
 const RECORDED_FUNCTIONS: [&str; 4] = ["call", "wait", "start_detached", "continue_as_new"];
@@ -27,7 +27,7 @@ const RECORDED_METHODS: [&str; 10] = [
 const ORDERED_BY_HASH: [&str; 9] =
     ["iter", "iter_mut", "into_iter", "keys", "into_keys", "values", "values_mut", "into_values", "drain"];
 
-pub(crate) fn find(tokens: &[TokenTree], at: usize, scope: &Scope) -> Option<Found> {
+pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> {
     let keyword = word(tokens.get(at))?;
     let branches = keyword == "if" || keyword == "while" || keyword == "match";
     if let Some(found) = branches.then(|| replaying_branch(tokens, at)).flatten() {
@@ -35,38 +35,38 @@ pub(crate) fn find(tokens: &[TokenTree], at: usize, scope: &Scope) -> Option<Fou
     }
     if keyword == "loop" || keyword == "while" && is_word(tokens.get(at + 1), "true") {
         let body = inside(tokens.get(at + if keyword == "loop" { 1 } else { 2 }), Delimiter::Brace)?;
-        let awaits = any(&body, &mut |tokens, at| is_await(tokens, at));
-        let leaves = |tokens: &[TokenTree], at: usize| {
+        let awaits = any(body, &mut |tokens, at| is_await(tokens, at));
+        let leaves = |tokens: &[Token], at: usize| {
             ["break", "return", "continue_as_new"].iter().any(|way_out| is_word(tokens.get(at), way_out))
         };
-        let leaves = any(&body, &mut { leaves });
+        let leaves = any(body, &mut { leaves });
         return (awaits && !leaves).then_some(Found { id: "unbounded_loop", what: None, at });
     }
-    let hashed = scope.holds(&keyword.to_string()) == Some(Holds::Hashed);
+    let hashed = scope.holds(keyword.text()) == Some(Holds::Hashed);
     (hashed && shows_order(tokens, at)).then_some(Found { id: "hash_iter", what: None, at })
 }
 
 /// Whether the brace behind those tokens is the first branch of an `if` on `is_replaying`.
-pub(crate) fn depends_on_replay(before: &[TokenTree]) -> bool {
-    let ends = |token: &TokenTree| is_punct(Some(token), ';') || is_group(Some(token), Delimiter::Brace);
+pub(crate) fn depends_on_replay(before: &[Token]) -> bool {
+    let ends = |token: &Token| is_punct(Some(token), ';') || is_group(Some(token), Delimiter::Brace);
     let start = before.iter().rposition(ends).map_or(0, |end| end + 1);
     let condition = before[start..].iter().position(|token| is_word(Some(token), "if"));
     condition.is_some_and(|at| asks_for_replay(&before[start + at..]))
 }
 
-fn asks_for_replay(condition: &[TokenTree]) -> bool {
+fn asks_for_replay(condition: &[Token]) -> bool {
     any(condition, &mut |tokens, at| is_word(tokens.get(at), "is_replaying"))
 }
 
 /// `if ctx.is_replaying() { x::call(..).await }`
-fn replaying_branch(tokens: &[TokenTree], at: usize) -> Option<Found> {
+fn replaying_branch(tokens: &[Token], at: usize) -> Option<Found> {
     let body = at + tokens[at..].iter().position(|token| is_group(Some(token), Delimiter::Brace))?;
     let asked = at + tokens[at..body].iter().position(|token| is_word(Some(token), "is_replaying"))?;
-    let mut branches = inside(tokens.get(body), Delimiter::Brace)?;
+    let mut branches = inside(tokens.get(body), Delimiter::Brace)?.to_vec();
     let mut end = body + 1;
     while is_word(tokens.get(end), "else") {
         let next = end + tokens[end..].iter().position(|token| is_group(Some(token), Delimiter::Brace))?;
-        branches.extend(inside(tokens.get(next), Delimiter::Brace)?);
+        branches.extend_from_slice(inside(tokens.get(next), Delimiter::Brace)?);
         end = next + 1;
     }
     is_recorded(&branches).then_some(Found { id: "replaying_branch", what: None, at: asked })
@@ -74,17 +74,17 @@ fn replaying_branch(tokens: &[TokenTree], at: usize) -> Option<Found> {
 
 /// Whether the order of the map at `at` decides over durable operations: it is what a `for` goes through, or what an
 /// expression is made of.
-fn shows_order(tokens: &[TokenTree], at: usize) -> bool {
+fn shows_order(tokens: &[Token], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
     if is_punct(before(1), '.') || is_punct(before(1), ':') {
         return false;
     }
     let method = word(tokens.get(at + 2)).filter(|_| is_punct(tokens.get(at + 1), '.'));
-    let iterates = method.is_some_and(|method| ORDERED_BY_HASH.iter().any(|known| method == known));
+    let iterates = method.is_some_and(|method| method.is_any(&ORDERED_BY_HASH));
     // The chain of methods: operators end it.
-    let operator = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if !".:<>_".contains(punct.as_char()));
+    let operator = |token: &Token| matches!(token, Token::Punct(punct) if !".:<>_".contains(punct.as_char()));
     let end = tokens[at..].iter().position(operator).map_or(tokens.len(), |end| at + end);
-    let sign = |token: Option<&TokenTree>| is_punct(token, '&') || is_word(token, "mut");
+    let sign = |token: Option<&Token>| is_punct(token, '&') || is_word(token, "mut");
     let start = (1..).find(|back| !sign(before(*back))).unwrap_or(1);
     if is_word(before(start), "in") {
         let Some(body) = tokens[at..].iter().position(|token| is_group(Some(token), Delimiter::Brace)) else {
@@ -92,25 +92,25 @@ fn shows_order(tokens: &[TokenTree], at: usize) -> bool {
         };
         let loop_body = inside(tokens.get(at + body), Delimiter::Brace).unwrap_or_default();
         let whole = method.is_none() && body == 1;
-        return (iterates || whole) && !sorts(&tokens[at..at + body]) && is_recorded(&loop_body);
+        return (iterates || whole) && !sorts(&tokens[at..at + body]) && is_recorded(loop_body);
     }
     iterates && !sorts(&tokens[at..end]) && is_recorded(&tokens[at..end])
 }
 
 /// Whether an expression brings its elements into an order, or forgets it.
-fn sorts(tokens: &[TokenTree]) -> bool {
+fn sorts(tokens: &[Token]) -> bool {
     any(tokens, &mut |tokens, at| {
         word(tokens.get(at)).is_some_and(|word| {
-            let word = word.to_string();
+            let word = word.text();
             word.contains("sort") || word.contains("BTree") || word.contains("BinaryHeap")
         })
     })
 }
 
 /// Whether something durable is asked for.
-fn is_recorded(tokens: &[TokenTree]) -> bool {
+fn is_recorded(tokens: &[Token]) -> bool {
     any(tokens, &mut |tokens, at| {
-        let name = |names: &[&str]| word(tokens.get(at)).is_some_and(|word| names.iter().any(|name| word == name));
+        let name = |names: &[&str]| word(tokens.get(at)).is_some_and(|word| word.is_any(names));
         let after = |sign| at > 0 && is_punct(tokens.get(at - 1), sign);
         let called = is_group(tokens.get(at + 1), Delimiter::Parenthesis)
             && (after(':') && name(&RECORDED_FUNCTIONS) || after('.') && name(&RECORDED_METHODS));
@@ -118,12 +118,12 @@ fn is_recorded(tokens: &[TokenTree]) -> bool {
     })
 }
 
-fn is_await(tokens: &[TokenTree], at: usize) -> bool {
+fn is_await(tokens: &[Token], at: usize) -> bool {
     is_punct(tokens.get(at), '.') && is_word(tokens.get(at + 1), "await")
 }
 
 /// Whether something holds at any place, in groups too. Nested functions do not run where they stand.
-fn any(tokens: &[TokenTree], holds: &mut impl FnMut(&[TokenTree], usize) -> bool) -> bool {
+fn any(tokens: &[Token], holds: &mut impl FnMut(&[Token], usize) -> bool) -> bool {
     let mut at = 0;
     while at < tokens.len() {
         let item = nested_item(tokens, at);
@@ -134,8 +134,8 @@ fn any(tokens: &[TokenTree], holds: &mut impl FnMut(&[TokenTree], usize) -> bool
         if holds(tokens, at) {
             return true;
         }
-        if let TokenTree::Group(group) = &tokens[at]
-            && any(&list(&group.stream()), holds)
+        if let Token::Group(group) = &tokens[at]
+            && any(group.tokens(), holds)
         {
             return true;
         }

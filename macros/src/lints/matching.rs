@@ -1,10 +1,10 @@
 //! Whether what the user wrote is meant by a pattern of the catalogue.
 
-use proc_macro2::{Delimiter, TokenTree};
+use proc_macro2::Delimiter;
 
 use super::catalogue::{CATALOGUE, Call, Lint, Pattern};
 use super::path::{Arguments, Follows, Path};
-use crate::tokens::{is_group, is_punct, word};
+use crate::tokens::{Token, is_group, is_punct, word};
 
 /// The check that means that path. `words` are its words with imports of the body resolved.
 pub(crate) fn path(words: &[String], path: &Path) -> Option<&'static Lint> {
@@ -12,7 +12,7 @@ pub(crate) fn path(words: &[String], path: &Path) -> Option<&'static Lint> {
 }
 
 /// The check that means the method called at that `.`.
-pub(crate) fn method(tokens: &[TokenTree], at: usize) -> Option<&'static Lint> {
+pub(crate) fn method(tokens: &[Token], at: usize) -> Option<&'static Lint> {
     let name = word(tokens.get(at + 1)).filter(|_| is_punct(tokens.get(at), '.'))?;
     if !is_group(tokens.get(at + 2), Delimiter::Parenthesis) {
         return None;
@@ -27,7 +27,7 @@ fn means(pattern: &Pattern, words: &[String], follows: Follows) -> bool {
             words.len() >= *least && is_called(*call, follows) && any_path(of, names, words)
         }
         Pattern::Function(name) => matches!(follows, Follows::Call(_)) && words.last().is_some_and(|last| last == name),
-        Pattern::Macros(paths) => follows == Follows::Macro && paths.iter().any(|path| ends(path.split("::"), words)),
+        Pattern::Macros(paths) => follows == Follows::Macro && paths.iter().any(|path| ends(path.rsplit("::"), words)),
         Pattern::Method(_) | Pattern::Shape => false,
     }
 }
@@ -42,11 +42,10 @@ fn is_called(call: Call, follows: Follows) -> bool {
 }
 
 fn any_path(of: &[&str], names: &[&str], words: &[String]) -> bool {
-    of.iter().any(|of| names.iter().any(|name| ends(of.split("::").chain(name.split("::")), words)))
+    names.iter().any(|name| of.iter().any(|of| ends(name.rsplit("::").chain(of.rsplit("::")), words)))
 }
 
-/// Whether a path of the catalogue ends with those words.
-fn ends<'a>(path: impl Iterator<Item = &'a str>, words: &[String]) -> bool {
-    let path: Vec<_> = path.collect();
-    path.len() >= words.len() && path[path.len() - words.len()..].iter().zip(words).all(|(known, word)| known == word)
+/// Whether a path of the catalogue, from its end on, ends with those words.
+fn ends<'a>(mut path: impl Iterator<Item = &'a str>, words: &[String]) -> bool {
+    words.iter().rev().all(|word| path.next().is_some_and(|known| known == word))
 }

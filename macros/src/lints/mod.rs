@@ -12,7 +12,7 @@ use quote::{quote, quote_spanned};
 use crate::attr::Kind;
 use crate::errors::Errors;
 use crate::input::Function;
-use crate::tokens::{is_group, is_punct, is_word, list, word};
+use crate::tokens::{Token, Word, is_group, is_punct, is_word, originals, word};
 
 mod catalogue;
 mod flow;
@@ -86,17 +86,17 @@ pub(crate) struct Place {
 }
 
 impl<'a> Linter<'a> {
-    pub(crate) fn new(kind: Kind, function: &Function, allowed: &'a Allowed) -> Self {
-        let scope = Scope::of(function);
+    pub(crate) fn new(kind: Kind, function: &Function, body: &[Token], allowed: &'a Allowed) -> Self {
+        let scope = Scope::of(function, body);
         Self { kind, allowed, scope, hits: 0, warnings: TokenStream::new(), place: Place::default() }
     }
 
     /// Steps into the group at `at`. Give what it returns to [`Linter::leave`].
-    pub(crate) fn enter(&mut self, tokens: &[TokenTree], at: usize) -> Place {
+    pub(crate) fn enter(&mut self, tokens: &[Token], at: usize) -> Place {
         let before = self.place;
         let back = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
         let vouched = word(back(1)).is_some_and(|method| method == "side_effect")
-            || is_punct(back(1), '!') && word(back(2)).is_some_and(|name| VOUCHED.iter().any(|known| name == known));
+            || is_punct(back(1), '!') && word(back(2)).is_some_and(|name| name.is_any(&VOUCHED));
         self.place.vouched |= vouched;
         if is_group(tokens.get(at), Delimiter::Brace) {
             self.place.replay_known |= flow::depends_on_replay(&tokens[..at]);
@@ -111,19 +111,19 @@ impl<'a> Linter<'a> {
     }
 
     /// Looks at one place.
-    pub(crate) fn look(&mut self, tokens: &[TokenTree], at: usize, errors: &mut Errors) {
+    pub(crate) fn look(&mut self, tokens: &[Token], at: usize, errors: &mut Errors) {
         if self.place.vouched {
             return;
         }
-        if let Some(path) = Path::at(tokens, at) {
-            let written: TokenStream = tokens[at..at + path.tokens].iter().cloned().collect();
-            if let Some(lint) = self.scope.resolve(&path).and_then(|words| matching::path(&words, &path)) {
-                let bang = if path.follows == path::Follows::Macro { "!" } else { "" };
-                self.found(lint, &format!("{}{bang}", path.text()), written, errors);
-            }
+        if let Some(path) = Path::at(tokens, at)
+            && let Some(lint) = self.scope.resolve(&path).and_then(|words| matching::path(&words, &path))
+        {
+            let bang = if path.follows == path::Follows::Macro { "!" } else { "" };
+            let written = originals(&tokens[at..at + path.tokens]);
+            self.found(lint, &format!("{}{bang}", path.text()), written, errors);
         }
         if let Some(lint) = matching::method(tokens, at) {
-            let name = tokens[at + 1].clone();
+            let name = tokens[at + 1].original();
             self.found(lint, &name.to_string(), name.into(), errors);
         }
         // What races with something else ends when that is done.
@@ -134,13 +134,13 @@ impl<'a> Linter<'a> {
                 && let Some(lint) = catalogue::lint(id)
             {
                 let what = what.map_or_else(|| tokens[at].to_string(), ToOwned::to_owned);
-                self.found(lint, &what, tokens[at].clone().into(), errors);
+                self.found(lint, &what, tokens[at].original().into(), errors);
             }
         }
     }
 
     /// A `select!`, `join!` or `try_join!` of somebody else.
-    pub(crate) fn foreign_combinator(&mut self, path: &[String], name: &Ident, errors: &mut Errors) {
+    pub(crate) fn foreign_combinator(&mut self, path: &[String], name: &Word, errors: &mut Errors) {
         let id = if name == "select" { "select" } else { "join" };
         if self.place.vouched || self.allowed.0.contains(id) {
             return;
@@ -172,7 +172,7 @@ impl<'a> Linter<'a> {
             return;
         }
         // A deprecated function is the only way to warn at a place of the user's.
-        let span = list(&tokens).last().map_or_else(Span::call_site, TokenTree::span);
+        let span = tokens.into_iter().last().map_or_else(Span::call_site, |last| TokenTree::span(&last));
         let id = Ident::new(id, span);
         let used = quote_spanned!(span=> #id());
         self.warnings.extend(quote! {

@@ -1,8 +1,8 @@
 //! Paths in a list of tokens: `std::time::Instant::now`, with what follows them.
 
-use proc_macro2::{Delimiter, Ident, Literal, TokenTree};
+use proc_macro2::{Delimiter, Literal};
 
-use crate::tokens::{inside, is_group, is_punct, list, word};
+use crate::tokens::{Token, Word, group, inside, is_punct, word};
 
 /// A path as the user wrote it.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(crate) enum Arguments {
 
 impl Path {
     /// The path that begins at `at`, if one does.
-    pub(crate) fn at(tokens: &[TokenTree], at: usize) -> Option<Self> {
+    pub(crate) fn at(tokens: &[Token], at: usize) -> Option<Self> {
         let first = word(tokens.get(at))?;
         let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
         let continues = is_punct(before(1), ':') && is_punct(before(2), ':') && word(before(3)).is_some_and(is_segment);
@@ -66,33 +66,31 @@ impl Path {
 }
 
 /// Whether a word can stand before `::` as a part of the path: `return ::std::..` begins one.
-fn is_segment(word: &Ident) -> bool {
+fn is_segment(word: &Word) -> bool {
     const KEYWORDS: [&str; 8] = ["return", "in", "match", "if", "while", "else", "break", "move"];
-    KEYWORDS.iter().all(|keyword| word != keyword)
+    !word.is_any(&KEYWORDS)
 }
 
-fn declares(token: Option<&TokenTree>) -> bool {
+fn declares(token: Option<&Token>) -> bool {
     const KEYWORDS: [&str; 9] = ["fn", "struct", "enum", "union", "trait", "type", "mod", "const", "macro_rules"];
-    word(token).is_some_and(|word| KEYWORDS.iter().any(|keyword| word == keyword))
+    word(token).is_some_and(|word| word.is_any(&KEYWORDS))
 }
 
-fn follows(tokens: &[TokenTree], end: usize) -> Follows {
-    if is_punct(tokens.get(end), '!') && matches!(tokens.get(end + 1), Some(TokenTree::Group(_))) {
+fn follows(tokens: &[Token], end: usize) -> Follows {
+    if is_punct(tokens.get(end), '!') && matches!(tokens.get(end + 1), Some(Token::Group(_))) {
         return Follows::Macro;
     }
-    match tokens.get(end) {
-        Some(TokenTree::Group(group)) if is_group(tokens.get(end), Delimiter::Parenthesis) => {
-            Follows::Call(match &list(&group.stream())[..] {
-                [] => Arguments::None,
-                [TokenTree::Literal(only)] if is_text(only) => Arguments::OneText,
-                _ => Arguments::Others,
-            })
-        }
-        _ => Follows::Nothing,
+    match group(tokens.get(end), Delimiter::Parenthesis) {
+        Some(arguments) => Follows::Call(match arguments.tokens() {
+            [] => Arguments::None,
+            [Token::Literal(only)] if is_text(only) => Arguments::OneText,
+            _ => Arguments::Others,
+        }),
+        None => Follows::Nothing,
     }
 }
 
-fn given(arguments: Option<&TokenTree>) -> Option<String> {
+fn given(arguments: Option<&Token>) -> Option<String> {
     let arguments = inside(arguments, Delimiter::Parenthesis)?;
     let name = arguments.iter().position(|token| !is_punct(Some(token), '&'))?;
     let alone = arguments.get(name + 1).is_none_or(|next| is_punct(Some(next), ','));
@@ -106,7 +104,7 @@ pub(crate) fn is_text(literal: &Literal) -> bool {
 }
 
 /// The place behind generic arguments that begin at `at`.
-pub(crate) fn after_generics(tokens: &[TokenTree], at: usize) -> usize {
+pub(crate) fn after_generics(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0_i32;
     for (place, token) in tokens.iter().enumerate().skip(at) {
         if is_punct(Some(token), '<') {

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{Delimiter, TokenTree};
+use proc_macro2::Delimiter;
 use quote::ToTokens;
 
 use super::path::Path;
 use crate::input::Function;
-use crate::tokens::{inside, is_punct, is_word, list, nested_item, word};
+use crate::tokens::{Token, inside, is_punct, is_word, list, nested_item, word};
 
 /// The names of one body.
 #[derive(Debug, Default)]
@@ -33,15 +33,15 @@ pub(crate) enum Holds {
 }
 
 impl Scope {
-    pub(crate) fn of(function: &Function) -> Self {
+    pub(crate) fn of(function: &Function, body: &[Token]) -> Self {
         let mut scope = Self::default();
-        scope.walk(&list(&function.body.stream()));
+        scope.walk(body);
         for input in &function.sig.inputs {
             if let syn::FnArg::Typed(input) = input
                 && let syn::Pat::Ident(name) = &*input.pat
             {
                 scope.context.get_or_insert_with(|| name.ident.to_string());
-                let holds = scope.type_holds(&list(&input.ty.to_token_stream()));
+                let holds = scope.type_holds(&list(input.ty.to_token_stream()));
                 scope.bind(name.ident.to_string(), holds);
             }
         }
@@ -77,7 +77,7 @@ impl Scope {
             .or_insert(holds);
     }
 
-    fn walk(&mut self, tokens: &[TokenTree]) {
+    fn walk(&mut self, tokens: &[Token]) {
         let mut at = 0;
         while at < tokens.len() {
             let item = nested_item(tokens, at);
@@ -91,16 +91,16 @@ impl Scope {
                 continue;
             }
             match &tokens[at] {
-                TokenTree::Group(group) => self.walk(&list(&group.stream())),
-                TokenTree::Ident(keyword) if keyword == "let" => self.local(&tokens[at + 1..]),
-                TokenTree::Ident(keyword) => self.item(&keyword.to_string(), &tokens[at + 1..]),
+                Token::Group(group) => self.walk(group.tokens()),
+                Token::Word(keyword) if keyword == "let" => self.local(&tokens[at + 1..]),
+                Token::Word(keyword) => self.item(keyword.text(), &tokens[at + 1..]),
                 _ => {}
             }
             at += 1;
         }
     }
 
-    fn item(&mut self, keyword: &str, rest: &[TokenTree]) {
+    fn item(&mut self, keyword: &str, rest: &[Token]) {
         let name = match keyword {
             "struct" | "enum" | "union" | "trait" | "type" | "mod" => word(rest.first()),
             "macro_rules" if is_punct(rest.first(), '!') => word(rest.get(1)),
@@ -110,22 +110,22 @@ impl Scope {
     }
 
     /// One tree of a `use`, and those after a comma.
-    fn import(&mut self, before: &[String], tokens: &[TokenTree]) {
+    fn import(&mut self, before: &[String], tokens: &[Token]) {
         for tree in tokens.split(|token| is_punct(Some(token), ',')) {
             let mut path = before.to_owned();
             let mut at = 0;
             let mut name = None;
             while let Some(token) = tree.get(at) {
                 match token {
-                    TokenTree::Ident(keyword) if keyword == "as" => {
+                    Token::Word(keyword) if keyword == "as" => {
                         name = word(tree.get(at + 1)).map(ToString::to_string);
                         break;
                     }
-                    TokenTree::Ident(word) if word == "self" && !path.is_empty() => {}
-                    TokenTree::Ident(word) => path.push(word.to_string()),
-                    TokenTree::Group(_) => {
+                    Token::Word(word) if word == "self" && !path.is_empty() => {}
+                    Token::Word(word) => path.push(word.to_string()),
+                    Token::Group(_) => {
                         let inner = inside(Some(token), Delimiter::Brace).unwrap_or_default();
-                        self.import(&path, &inner);
+                        self.import(&path, inner);
                         path.clear();
                     }
                     _ => {}
@@ -141,7 +141,7 @@ impl Scope {
     }
 
     /// `let [mut] name [: type] [= value]`, from behind the `let`.
-    fn local(&mut self, rest: &[TokenTree]) {
+    fn local(&mut self, rest: &[Token]) {
         let rest = if is_word(rest.first(), "mut") { &rest[1..] } else { rest };
         let Some(name) = word(rest.first()) else { return };
         let end = rest.iter().position(|token| is_punct(Some(token), ';')).unwrap_or(rest.len());
@@ -156,8 +156,8 @@ impl Scope {
     }
 
     /// What a type says, behind references.
-    fn type_holds(&self, ty: &[TokenTree]) -> Option<Holds> {
-        let reference = |token: &TokenTree| is_punct(Some(token), '&') || is_word(Some(token), "mut");
+    fn type_holds(&self, ty: &[Token]) -> Option<Holds> {
+        let reference = |token: &Token| is_punct(Some(token), '&') || is_word(Some(token), "mut");
         let start = ty.iter().position(|token| !reference(token))?;
         let path = Path::at(ty, start)?;
         let holds = self.path_holds(&self.resolve(&path)?)?;
@@ -168,7 +168,7 @@ impl Scope {
     }
 
     /// What a value says: `HashMap::new()`, `x.collect::<HashSet<_>>()`.
-    fn value_holds(&self, value: &[TokenTree]) -> Option<Holds> {
+    fn value_holds(&self, value: &[Token]) -> Option<Holds> {
         if let Some(path) = Path::at(value, 0)
             && let [before @ .., constructor] = &self.resolve(&path)?[..]
             && matches!(constructor.as_str(), "new" | "from" | "with_capacity" | "from_iter" | "default")
@@ -200,15 +200,15 @@ impl Scope {
 }
 
 /// How many generic arguments stand at the beginning.
-fn generic_arguments(tokens: &[TokenTree]) -> usize {
+fn generic_arguments(tokens: &[Token]) -> usize {
     let mut depth = 0_i32;
     let mut arguments = 1;
     let mut comma_last = false;
     for token in tokens {
         match token {
-            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
-            TokenTree::Punct(punct) if punct.as_char() == '>' => depth -= 1,
-            TokenTree::Punct(punct) if punct.as_char() == ',' && depth == 1 => {
+            Token::Punct(punct) if punct.as_char() == '<' => depth += 1,
+            Token::Punct(punct) if punct.as_char() == '>' => depth -= 1,
+            Token::Punct(punct) if punct.as_char() == ',' && depth == 1 => {
                 arguments += 1;
                 comma_last = true;
                 continue;

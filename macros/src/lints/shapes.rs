@@ -1,11 +1,11 @@
 //! Hazards of one expression that are no path: `started.elapsed()`, `COUNTER.fetch_add(1)`, `x as *const T`.
 
-use proc_macro2::{Delimiter, TokenTree};
+use proc_macro2::Delimiter;
 
 use super::Found;
 use super::path::is_text;
 use super::scope::{Holds, Scope};
-use crate::tokens::{inside, is_group, is_punct, is_word, word};
+use crate::tokens::{Token, Word, inside, is_group, is_punct, is_word, word};
 
 /// Methods that change what a static holds, or read what somebody else changed.
 const OF_STATICS: [&str; 12] = [
@@ -23,31 +23,29 @@ const OF_STATICS: [&str; 12] = [
     "write",
 ];
 
-pub(crate) fn find(tokens: &[TokenTree], at: usize, scope: &Scope) -> Option<Found> {
+pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> {
     let found = |id, what, at| Some(Found { id, what, at });
     match &tokens[at] {
-        TokenTree::Ident(keyword) if keyword == "unsafe" && is_group(tokens.get(at + 1), Delimiter::Brace) => {
+        Token::Word(keyword) if keyword == "unsafe" && is_group(tokens.get(at + 1), Delimiter::Brace) => {
             found("unsafe_block", None, at)
         }
-        TokenTree::Ident(keyword) if keyword == "static" && is_word(tokens.get(at + 1), "mut") => {
+        Token::Word(keyword) if keyword == "static" && is_word(tokens.get(at + 1), "mut") => {
             found("statics", Some("static mut"), at)
         }
-        TokenTree::Ident(keyword) if keyword == "as" && is_pointer(tokens, at + 1) => {
-            found("ptr_addr", Some("as *"), at)
-        }
-        TokenTree::Literal(text) if is_text(text) && text.to_string().contains(":p}") => {
+        Token::Word(keyword) if keyword == "as" && is_pointer(tokens, at + 1) => found("ptr_addr", Some("as *"), at),
+        Token::Literal(text) if is_text(text) && text.to_string().contains(":p}") => {
             found("ptr_addr", Some("{:p}"), at)
         }
-        TokenTree::Ident(_) if drops_an_operation(tokens, at) => found("drop_effects", Some("x::call(..)"), at),
-        TokenTree::Ident(receiver) => {
+        Token::Word(_) if drops_an_operation(tokens, at) => found("drop_effects", Some("x::call(..)"), at),
+        Token::Word(receiver) => {
             let (method, method_at) = method_of(tokens, at)?;
-            let receiver = receiver.to_string();
+            let receiver = receiver.text();
             let no_arguments =
-                inside(tokens.get(method_at + 1), Delimiter::Parenthesis).is_some_and(|list| list.is_empty());
-            let clock = receiver == "UNIX_EPOCH" || scope.holds(&receiver) == Some(Holds::ClockTime);
+                inside(tokens.get(method_at + 1), Delimiter::Parenthesis).is_some_and(<[Token]>::is_empty);
+            let clock = receiver == "UNIX_EPOCH" || scope.holds(receiver) == Some(Holds::ClockTime);
             if method == "elapsed" && no_arguments && clock {
                 found("wall_clock", None, method_at)
-            } else if is_static(&receiver) && OF_STATICS.contains(&method.as_str()) {
+            } else if is_static(receiver) && method.is_any(&OF_STATICS) {
                 found("statics", None, at)
             } else {
                 None
@@ -57,14 +55,14 @@ pub(crate) fn find(tokens: &[TokenTree], at: usize, scope: &Scope) -> Option<Fou
     }
 }
 
-fn is_pointer(tokens: &[TokenTree], at: usize) -> bool {
+fn is_pointer(tokens: &[Token], at: usize) -> bool {
     is_punct(tokens.get(at), '*') && (is_word(tokens.get(at + 1), "const") || is_word(tokens.get(at + 1), "mut"))
 }
 
 /// The method that is called on the word at `at`, and where its name stands.
-fn method_of(tokens: &[TokenTree], at: usize) -> Option<(String, usize)> {
+fn method_of(tokens: &[Token], at: usize) -> Option<(&Word, usize)> {
     let name = word(tokens.get(at + 2)).filter(|_| is_punct(tokens.get(at + 1), '.'))?;
-    is_group(tokens.get(at + 3), Delimiter::Parenthesis).then(|| (name.to_string(), at + 2))
+    is_group(tokens.get(at + 3), Delimiter::Parenthesis).then_some((name, at + 2))
 }
 
 fn is_static(name: &str) -> bool {
@@ -72,7 +70,7 @@ fn is_static(name: &str) -> bool {
 }
 
 /// `let _ = x::call(..);`, at the `_`.
-fn drops_an_operation(tokens: &[TokenTree], at: usize) -> bool {
+fn drops_an_operation(tokens: &[Token], at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|before| tokens.get(before));
     let dropped = is_word(tokens.get(at), "_") && is_punct(tokens.get(at + 1), '=');
     if !dropped || !(before.is_none() || is_word(before, "let") || is_punct(before, ';')) {
@@ -82,7 +80,7 @@ fn drops_an_operation(tokens: &[TokenTree], at: usize) -> bool {
     let value = &tokens[at + 2..at + end];
     // A path, and nothing behind its arguments.
     let [path @ .., name, arguments] = value else { return false };
-    let word_or_colon = |token: &TokenTree| word(Some(token)).is_some() || is_punct(Some(token), ':');
+    let word_or_colon = |token: &Token| word(Some(token)).is_some() || is_punct(Some(token), ':');
     is_word(Some(name), "call")
         && is_group(Some(arguments), Delimiter::Parenthesis)
         && !path.is_empty()

@@ -1,15 +1,13 @@
 //! Calls of functions and methods: which of them are durable operations, by their names.
 
-use proc_macro2::{Group, TokenTree};
-
 use super::node::Node;
 use super::scan::{Scan, Value};
-use super::tokens::{self, is_punct};
+use crate::tokens::{Group, Token, is_punct};
 
 impl Scan {
     /// `owner::name(arguments)`. The arguments are evaluated first.
     pub(super) fn function(&mut self, owner: Option<&str>, name: &str, arguments: &Group) {
-        self.run(&tokens::list(arguments.stream()));
+        self.run(arguments.tokens());
         let inner = self.resolved();
         let text = match (owner, name) {
             (Some(owner), "call") => format!("call {owner}"),
@@ -39,10 +37,10 @@ impl Scan {
 
     /// `receiver.name(arguments)`.
     pub(super) fn method(&mut self, receiver: Value, name: &str, arguments: &Group) {
-        let tokens = tokens::list(arguments.stream());
+        let tokens = arguments.tokens();
         match name {
             "join_all" | "try_join_all" | "join_all_limit" => {
-                let inside = self.nested(&tokens);
+                let inside = self.nested(tokens);
                 let text = match name {
                     "join_all" => "join all",
                     "try_join_all" => "try join all",
@@ -52,13 +50,13 @@ impl Scan {
                 self.value = Value::Operation(text.into());
                 return;
             }
-            _ => self.run(&tokens),
+            _ => self.run(tokens),
         }
         match name {
             "create_timer" | "create_timer_at" => self.operation("timer".to_owned()),
-            "wait_for_external_event" => self.operation(format!("wait for {}", literal(&tokens, "an event"))),
+            "wait_for_external_event" => self.operation(format!("wait for {}", literal(tokens, "an event"))),
             "side_effect" => self.value_noted("side effect".to_owned()),
-            "patched" => self.value_noted(format!("patched {}", literal(&tokens, "by a name"))),
+            "patched" => self.value_noted(format!("patched {}", literal(tokens, "by a name"))),
             "set_custom_status" => self.value_noted("set custom status".to_owned()),
             "clear_custom_status" => self.value_noted("clear custom status".to_owned()),
             "new_uuid" if tokens.is_empty() => self.value_noted("new uuid".to_owned()),
@@ -100,9 +98,9 @@ impl Scan {
 }
 
 /// The text that is the first argument, as it is written.
-fn literal(arguments: &[TokenTree], otherwise: &str) -> String {
+fn literal(arguments: &[Token], otherwise: &str) -> String {
     match arguments.first() {
-        Some(TokenTree::Literal(literal)) => literal.to_string(),
+        Some(Token::Literal(literal)) => literal.to_string(),
         _ => otherwise.to_owned(),
     }
 }

@@ -1,14 +1,15 @@
 //! What nests: loops, branches, blocks, and the macros that wait for several.
 
-use proc_macro2::{Delimiter, Group, TokenTree};
+use proc_macro2::Delimiter;
 
 use super::node::Node;
 use super::scan::{Scan, Value};
-use super::tokens::{self, group, is_arrow, is_punct, is_word};
+use super::tokens::{self, is_arrow};
+use crate::tokens::{Group, Token, group, is_punct, is_word};
 
 impl Scan {
     /// A construct that begins at `at` with that keyword; `None` if it is not complete.
-    pub(super) fn control(&mut self, tokens: &[TokenTree], at: usize, keyword: &str) -> Option<usize> {
+    pub(super) fn control(&mut self, tokens: &[Token], at: usize, keyword: &str) -> Option<usize> {
         match keyword {
             "if" => self.branches(tokens, at),
             "match" => self.arms(tokens, at),
@@ -40,7 +41,7 @@ impl Scan {
         }
     }
 
-    fn repeated(&mut self, tokens: &[TokenTree]) {
+    fn repeated(&mut self, tokens: &[Token]) {
         let inside = self.nested(tokens);
         if Node::matter(&inside) {
             self.out.push(Node::with("loop", inside));
@@ -48,7 +49,7 @@ impl Scan {
         self.value = Value::Other;
     }
 
-    fn branches(&mut self, tokens: &[TokenTree], at: usize) -> Option<usize> {
+    fn branches(&mut self, tokens: &[Token], at: usize) -> Option<usize> {
         let mut body = tokens::body(tokens, at + 1)?;
         self.run(&tokens[at + 1..body]);
         let mut arms: Vec<_> = self.arm("then", tokens, body)?.into_iter().collect();
@@ -73,9 +74,9 @@ impl Scan {
     }
 
     /// The block at `at` as an arm, if there is one, and something in it.
-    fn arm(&mut self, text: &'static str, tokens: &[TokenTree], at: usize) -> Option<Option<Node>> {
+    fn arm(&mut self, text: &'static str, tokens: &[Token], at: usize) -> Option<Option<Node>> {
         let block = group(tokens.get(at), Delimiter::Brace)?;
-        let inside = self.nested(&tokens::list(block.stream()));
+        let inside = self.nested(block.tokens());
         Some((!inside.is_empty()).then(|| Node::with(text, inside)))
     }
 
@@ -86,17 +87,17 @@ impl Scan {
         self.value = Value::Other;
     }
 
-    fn arms(&mut self, tokens: &[TokenTree], at: usize) -> Option<usize> {
+    fn arms(&mut self, tokens: &[Token], at: usize) -> Option<usize> {
         let body = tokens::body(tokens, at + 1)?;
         self.run(&tokens[at + 1..body]);
-        let list = tokens::list(group(tokens.get(body), Delimiter::Brace)?.stream());
+        let list = group(tokens.get(body), Delimiter::Brace)?.tokens();
         let mut arms = Vec::new();
         let mut from = 0;
-        while let Some(arrow) = (from..list.len()).find(|place| is_arrow(&list, *place)) {
+        while let Some(arrow) = (from..list.len()).find(|place| is_arrow(list, *place)) {
             let guard = (from..arrow).find(|place| is_word(list.get(*place), "if"));
-            let (expression, next) = tokens::arm(&list, arrow + 2);
+            let (expression, next) = tokens::arm(list, arrow + 2);
             let inside = self.collect(|scan| {
-                scan.run(&list[guard.unwrap_or(arrow)..arrow].iter().skip(1).cloned().collect::<Vec<_>>());
+                scan.run(guard.map_or(&[], |guard| &list[guard + 1..arrow]));
                 scan.run(expression);
             });
             arms.extend((!inside.is_empty()).then(|| Node::with("arm", inside)));
@@ -106,10 +107,10 @@ impl Scan {
         Some(body + 1)
     }
 
-    fn block(&mut self, tokens: &[TokenTree], at: usize) -> Option<usize> {
+    fn block(&mut self, tokens: &[Token], at: usize) -> Option<usize> {
         let place = at + 1 + usize::from(is_word(tokens.get(at + 1), "move"));
         let block = group(tokens.get(place), Delimiter::Brace)?;
-        let inside = self.nested(&tokens::list(block.stream()));
+        let inside = self.nested(block.tokens());
         if !inside.is_empty() {
             self.out.push(Node::with("async block", inside));
         }
@@ -119,28 +120,28 @@ impl Scan {
 
     /// `select!`, `join!`, `try_join!`; the arguments of any other macro are read as if it were not there.
     pub(super) fn macro_call(&mut self, arguments: &Group) {
-        let list = tokens::list(arguments.stream());
+        let list = arguments.tokens();
         let name = match std::mem::take(&mut self.value) {
             Value::Path { name, .. } => name,
             _ => String::new(),
         };
         match name.as_str() {
-            "select" => self.select(&list),
-            "join" => self.join("join", &list),
-            "try_join" => self.join("try join", &list),
-            _ => self.run(&list),
+            "select" => self.select(list),
+            "join" => self.join("join", list),
+            "try_join" => self.join("try join", list),
+            _ => self.run(list),
         }
         self.value = Value::Other;
     }
 
-    fn join(&mut self, text: &'static str, list: &[TokenTree]) {
+    fn join(&mut self, text: &'static str, list: &[Token]) {
         let branches = list.split(|token| is_punct(Some(token), ',')).filter(|branch| !branch.is_empty());
         let inside = branches.map(|branch| Node::with("branch", self.future(branch))).collect();
         self.out.push(Node::with(text, inside));
     }
 
     /// `pattern = future => expression`, one after the other.
-    fn select(&mut self, list: &[TokenTree]) {
+    fn select(&mut self, list: &[Token]) {
         let mut branches = Vec::new();
         let mut from = 0;
         while let Some(arrow) = (from..list.len()).find(|place| is_arrow(list, *place)) {
@@ -156,7 +157,7 @@ impl Scan {
     }
 
     /// A future that a macro awaits.
-    fn future(&mut self, tokens: &[TokenTree]) -> Vec<Node> {
+    fn future(&mut self, tokens: &[Token]) -> Vec<Node> {
         let mut nodes = self.collect(|scan| {
             scan.run(tokens);
             scan.awaited();

@@ -15,18 +15,18 @@ mod node;
 mod scan;
 mod tokens;
 
-use proc_macro2::Group;
+use crate::tokens::Token;
 
 use node::Node;
 
 /// The skeleton of a body.
-pub(crate) fn skeleton(name: &str, version: &str, body: &Group) -> String {
+pub(crate) fn skeleton(name: &str, version: &str, body: &[Token]) -> String {
     let mut text = format!("orchestrator {name:?}");
     if !version.is_empty() {
         text.push_str(&format!(" version {version:?}"));
     }
     text.push('\n');
-    let mut nodes = scan::read(body.stream());
+    let mut nodes = scan::read(body);
     // The last `return` is where the body ends anyway.
     if nodes.last().is_some_and(|node| node.text == "return") {
         nodes.pop();

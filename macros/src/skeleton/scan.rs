@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::Delimiter;
 
 use super::node::Node;
-use super::tokens::{self, group, is_punct, is_word, word};
+use super::tokens;
+use crate::tokens::{Group, Token, Word, group, is_punct, is_word, nested_item, word};
 
 /// The nodes of a body.
-pub(super) fn read(body: TokenStream) -> Vec<Node> {
+pub(super) fn read(body: &[Token]) -> Vec<Node> {
     let mut scan = Scan::default();
-    scan.run(&tokens::list(body));
+    scan.run(body);
     scan.out
 }
 
@@ -47,7 +48,7 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Reads tokens as part of what stands around them.
-    pub(super) fn run(&mut self, tokens: &[TokenTree]) {
+    pub(super) fn run(&mut self, tokens: &[Token]) {
         let (binding, leaving) = (self.binding.take(), self.leaving.take());
         self.value = Value::Other;
         let mut at = 0;
@@ -59,7 +60,7 @@ impl Scan {
     }
 
     /// Reads tokens into nodes of their own.
-    pub(super) fn nested(&mut self, tokens: &[TokenTree]) -> Vec<Node> {
+    pub(super) fn nested(&mut self, tokens: &[Token]) -> Vec<Node> {
         self.collect(|scan| scan.run(tokens))
     }
 
@@ -75,22 +76,22 @@ impl Scan {
     }
 
     /// Reads from `at` on, and gives where to go on.
-    fn step(&mut self, tokens: &[TokenTree], at: usize) -> usize {
+    fn step(&mut self, tokens: &[Token], at: usize) -> usize {
         match &tokens[at] {
-            TokenTree::Group(group) => {
+            Token::Group(group) => {
                 self.group(group);
                 at + 1
             }
-            TokenTree::Literal(_) => {
+            Token::Literal(_) => {
                 self.value = Value::Other;
                 at + 1
             }
-            TokenTree::Ident(ident) => self.ident(tokens, at, ident),
-            TokenTree::Punct(punct) => self.punct(tokens, at, punct.as_char()),
+            Token::Word(ident) => self.ident(tokens, at, ident),
+            Token::Punct(punct) => self.punct(tokens, at, punct.as_char()),
         }
     }
 
-    fn punct(&mut self, tokens: &[TokenTree], at: usize, char: char) -> usize {
+    fn punct(&mut self, tokens: &[Token], at: usize, char: char) -> usize {
         match char {
             '?' => return at + 1,
             '.' if is_word(tokens.get(at + 1), "await") => {
@@ -100,7 +101,7 @@ impl Scan {
             '.' if word(tokens.get(at + 1)).is_some() => return self.member(tokens, at + 1),
             ':' if is_punct(tokens.get(at + 1), ':') => return self.path(tokens, at + 2),
             '!' if matches!(self.value, Value::Path { .. }) => {
-                if let Some(TokenTree::Group(group)) = tokens.get(at + 1) {
+                if let Some(Token::Group(group)) = tokens.get(at + 1) {
                     self.macro_call(group);
                     return at + 2;
                 }
@@ -122,15 +123,15 @@ impl Scan {
         at + 1
     }
 
-    fn ident(&mut self, tokens: &[TokenTree], at: usize, ident: &Ident) -> usize {
-        let name = ident.to_string();
-        match name.as_str() {
+    fn ident(&mut self, tokens: &[Token], at: usize, ident: &Word) -> usize {
+        let name = ident.text();
+        match name {
             "let" => {
                 self.binding = bound(tokens, at + 1);
                 self.value = Value::Other;
                 at + 1 + usize::from(is_word(tokens.get(at + 1), "mut")) + usize::from(self.binding.is_some())
             }
-            "fn" if word(tokens.get(at + 1)).is_some() => tokens::nested_function(tokens, at),
+            "fn" if word(tokens.get(at + 1)).is_some() => at + nested_item(tokens, at),
             "return" | "break" => {
                 self.leaving = Some(if name == "return" { "return" } else { "break" });
                 self.value = Value::Other;
@@ -142,21 +143,21 @@ impl Scan {
             }
             "if" | "match" | "while" | "for" | "loop" | "async" | "else" => {
                 self.value = Value::Other;
-                self.control(tokens, at, &name).unwrap_or(at + 1)
+                self.control(tokens, at, name).unwrap_or(at + 1)
             }
             "mut" | "ref" | "move" | "in" | "as" | "dyn" | "unsafe" | "const" | "static" | "where" => {
                 self.value = Value::Other;
                 at + 1
             }
             _ => {
-                self.value = Value::Path { owner: None, name };
+                self.value = Value::Path { owner: None, name: name.to_owned() };
                 at + 1
             }
         }
     }
 
     /// What follows a `::`.
-    fn path(&mut self, tokens: &[TokenTree], at: usize) -> usize {
+    fn path(&mut self, tokens: &[Token], at: usize) -> usize {
         if is_punct(tokens.get(at), '<') {
             return at + tokens::generics(tokens, at);
         }
@@ -170,7 +171,7 @@ impl Scan {
     }
 
     /// What follows a `.`: a field, or a method with its arguments.
-    fn member(&mut self, tokens: &[TokenTree], at: usize) -> usize {
+    fn member(&mut self, tokens: &[Token], at: usize) -> usize {
         let name = tokens[at].to_string();
         let mut next = at + 1;
         if is_punct(tokens.get(next), ':') && is_punct(tokens.get(next + 1), ':') && is_punct(tokens.get(next + 2), '<')
@@ -195,9 +196,9 @@ impl Scan {
         match (group.delimiter(), before) {
             (Delimiter::Parenthesis, Value::Path { owner, name }) => self.function(owner.as_deref(), &name, group),
             // What is in parentheses is what it would be without.
-            (Delimiter::Parenthesis | Delimiter::None, _) => self.run(&tokens::list(group.stream())),
+            (Delimiter::Parenthesis | Delimiter::None, _) => self.run(group.tokens()),
             _ => {
-                self.run(&tokens::list(group.stream()));
+                self.run(group.tokens());
                 self.value = Value::Other;
             }
         }
@@ -251,7 +252,7 @@ impl Scan {
 }
 
 /// The name in `let name =`, `let mut name: Type =`.
-fn bound(tokens: &[TokenTree], at: usize) -> Option<String> {
+fn bound(tokens: &[Token], at: usize) -> Option<String> {
     let at = at + usize::from(is_word(tokens.get(at), "mut"));
     let name = word(tokens.get(at))?;
     let typed = is_punct(tokens.get(at + 1), ':') && !is_punct(tokens.get(at + 2), ':');

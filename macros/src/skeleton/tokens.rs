@@ -1,40 +1,16 @@
 //! Small questions to tokens.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::Delimiter;
 
-pub(super) fn list(stream: TokenStream) -> Vec<TokenTree> {
-    stream.into_iter().collect()
-}
-
-pub(super) fn word(token: Option<&TokenTree>) -> Option<&Ident> {
-    match token {
-        Some(TokenTree::Ident(word)) => Some(word),
-        _ => None,
-    }
-}
-
-pub(super) fn is_word(token: Option<&TokenTree>, text: &str) -> bool {
-    word(token).is_some_and(|word| word == text)
-}
-
-pub(super) fn is_punct(token: Option<&TokenTree>, char: char) -> bool {
-    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == char)
-}
-
-pub(super) fn group(token: Option<&TokenTree>, delimiter: Delimiter) -> Option<&Group> {
-    match token {
-        Some(TokenTree::Group(group)) if group.delimiter() == delimiter => Some(group),
-        _ => None,
-    }
-}
+use crate::tokens::{Token, group, is_punct, is_word, word};
 
 /// Whether `=>` stands there.
-pub(super) fn is_arrow(tokens: &[TokenTree], at: usize) -> bool {
+pub(super) fn is_arrow(tokens: &[Token], at: usize) -> bool {
     is_punct(tokens.get(at), '=') && is_punct(tokens.get(at + 1), '>')
 }
 
 /// How many tokens the generic arguments take that begin at `at` with `<`.
-pub(super) fn generics(tokens: &[TokenTree], at: usize) -> usize {
+pub(super) fn generics(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0_usize;
     for (taken, token) in tokens[at..].iter().enumerate() {
         if is_punct(Some(token), '<') {
@@ -50,10 +26,10 @@ pub(super) fn generics(tokens: &[TokenTree], at: usize) -> usize {
 }
 
 /// The place of the brace that begins the body of an `if`, `match`, `while` or `for`, from `at` on.
-pub(super) fn body(tokens: &[TokenTree], at: usize) -> Option<usize> {
+pub(super) fn body(tokens: &[Token], at: usize) -> Option<usize> {
     let mut others = 0_usize;
     for place in at..tokens.len() {
-        if word(tokens.get(place)).is_some_and(|word| word == "match" || word == "if" || word == "loop") {
+        if word(tokens.get(place)).is_some_and(|word| word.is_any(&["match", "if", "loop"])) {
             others += 1;
         }
         if group(tokens.get(place), Delimiter::Brace).is_none() {
@@ -72,25 +48,8 @@ pub(super) fn body(tokens: &[TokenTree], at: usize) -> Option<usize> {
     None
 }
 
-/// Where a nested function ends that begins at `at`: after its body, the first brace that is no generic argument.
-pub(super) fn nested_function(tokens: &[TokenTree], at: usize) -> usize {
-    let mut place = at;
-    while place < tokens.len() {
-        if is_punct(tokens.get(place), '<') {
-            place += generics(tokens, place);
-            continue;
-        }
-        place += 1;
-        let last = tokens.get(place - 1);
-        if is_punct(last, ';') || group(last, Delimiter::Brace).is_some() {
-            return place;
-        }
-    }
-    tokens.len()
-}
-
 /// The expression of an arm or a branch from `at` on, and where the next begins: a block, or up to the comma.
-pub(super) fn arm(tokens: &[TokenTree], at: usize) -> (&[TokenTree], usize) {
+pub(super) fn arm(tokens: &[Token], at: usize) -> (&[Token], usize) {
     let block = group(tokens.get(at), Delimiter::Brace).is_some()
         && !is_punct(tokens.get(at + 1), '.')
         && !is_punct(tokens.get(at + 1), '?');

@@ -17,12 +17,15 @@ fn holds(expansion: &str, tokens: proc_macro2::TokenStream) -> bool {
 #[test]
 fn without_events_everything_is_accepted_and_no_wait_is_checked() {
     let expansion = expansion(quote!(), quote!(let x = A::wait(&ctx);));
-    assert!(holds(
-        &expansion,
-        quote!(
-            impl<__E: ::persevere::__rt::ExternalEvent> ::persevere::__rt::Accepts<__E> for book {}
-        )
-    ));
+    assert!(
+        holds(
+            &expansion,
+            quote!(
+                type Events = ::persevere::__rt::AnyEvent;
+            )
+        ),
+        "{expansion}"
+    );
     assert!(!expansion.contains("__accepted_by"), "{expansion}");
 }
 
@@ -54,5 +57,15 @@ fn with_events_each_is_accepted_and_every_wait_is_checked() {
 
 #[test]
 fn with_an_empty_list_nothing_is_accepted() {
-    assert!(!expansion(quote!(events()), quote!()).contains("Accepts"));
+    let expansion = expansion(quote!(events()), quote!());
+    assert!(
+        holds(
+            &expansion,
+            quote!(
+                type Events = ::persevere::__rt::ListedEvents;
+            )
+        ),
+        "{expansion}"
+    );
+    assert!(!expansion.contains("Accepts"), "{expansion}");
 }

@@ -31,9 +31,11 @@ fn an_orchestrator_with_a_half_typed_body_stays_with_its_type() {
         ("let x = ; y.await?;", "let x = ; y . __durable () . await ? ;"),
         ("y.await? Ok(x)", "y . __durable () . await ? Ok (x)"),
         ("ctx. y.await;", "ctx . y . __durable () . await ;"),
-        ("x::call(&ctx, ).await?; ctx.", "x :: call (& ctx ,) . __durable () . await ? ; ctx ."),
+        ("x::call(&ctx, ).await?; ctx.", "x :: call (& ctx ,) . __durable () . await ? ; ctx"),
         ("select! { a = }", "select ! { a = }"),
-        ("y.", "y ."),
+        ("y.", "R { y }"),
+        ("if x { y.await; z. }", "if x { y . __durable () . await ; z }"),
+        ("vec![y.await, z.]", "vec ! [y . __durable () . await , z .]"),
         ("y.awa", "y . awa"),
         ("async {", "::persevere::__rt::block(async{})"),
     ] {
@@ -61,7 +63,7 @@ fn the_users_documentation_stands_on_what_is_called() {
     let orchestrator = documented(Kind::Orchestrator, "ctx: Cx, city: String");
     assert!(orchestrator.contains(&format!("{docs} fn start (client")), "{orchestrator}");
     assert!(
-        orchestrator.contains(&format!("{docs} # [doc = r\"\"] # [doc = r\" Calls it as a sub-orchestration.\"]")),
+        orchestrator.contains(&format!("{docs} # [doc = \"\"] # [doc = \" Calls it as a sub-orchestration.\"]")),
         "{orchestrator}"
     );
 }

@@ -7,14 +7,18 @@ use crate::attr::Kind;
 use crate::errors::Errors;
 use crate::lints::{self, Allowed};
 use crate::rewrite;
+use crate::tokens::list;
 
 /// The ids of what is found in a body, errors first.
 fn found_in(kind: Kind, signature: &TokenStream, body: &TokenStream, allowed: &[&str]) -> Vec<String> {
     let mut checks = Allowed::default();
     assert!(allowed.iter().all(|id| checks.insert(id)));
-    let function = syn::parse2(quote!(async fn f(ctx: Cx, #signature) { #body })).expect("a function");
+    let function = crate::input::function(quote!(async fn f(ctx: Cx, #signature) { #body })).expect("a function");
     let mut errors = Errors::new();
-    let text = rewrite::body(kind, &function, &quote!(::p::__rt), &checks, &mut errors).body.stream().to_string();
+    let text = rewrite::body(kind, &function, &list(function.body.stream()), &quote!(::p::__rt), &checks, &mut errors)
+        .body
+        .stream()
+        .to_string();
     let messages = errors.into_messages();
     let notes =
         text.split("deprecated (note = ").skip(1).map(|note| note.split(")] const").next().unwrap_or(note).to_owned());

@@ -6,12 +6,11 @@ use quote::quote;
 use crate::attr::{Kind, Options};
 use crate::check;
 use crate::errors::Errors;
-use crate::input::Function;
 
 fn messages(kind: Kind, options: TokenStream, item: TokenStream) -> Vec<String> {
     let mut errors = Errors::new();
     let options = Options::parse(kind, options, &mut errors);
-    let function: Function = syn::parse2(item).expect("a function");
+    let function = crate::input::function(item).expect("a function");
     let _ = check::callable(kind, function, &options, &mut errors);
     errors.into_messages()
 }

@@ -59,19 +59,16 @@ fn the_block_stays_and_each_activity_has_a_type_beside_it() {
         holds(
             &expansion,
             quote!(
-                type Input = Vec<a::Payments<Live>>;
+                type Inputs = (Vec<a::Payments<Live>>,);
             )
         ),
         "{expansion}"
     );
-    assert!(holds(&expansion, quote!(<a::Payments<Live>>::charge)), "{expansion}");
-    assert!(holds(&expansion, quote!(durable::__rt::service::<a::Payments<Live>>(&cx)?,)), "{expansion}");
-    assert!(holds(
-        &expansion,
-        quote!(service: durable::__rt::Some(durable::__rt::ServiceType::of::<a::Payments<Live>>()))
-    ));
+    let body = quote!(of_service_in_context::<Self, a::Payments<Live>, Cx, _>(<a::Payments<Live>>::charge));
+    assert!(holds(&expansion, body), "{expansion}");
+    assert!(holds(&expansion, quote!(.of::<a::Payments<Live>>())), "{expansion}");
     assert!(holds(&expansion, quote!(#[doc = r" Charges."] #[track_caller] pub(crate) fn call)), "{expansion}");
-    assert_eq!(expansion.matches("cfg (unix)").count(), 3, "{expansion}");
+    assert_eq!(expansion.matches("cfg (unix)").count(), 4, "{expansion}");
     assert!(!expansion.contains("compile_error"), "{expansion}");
 }
 

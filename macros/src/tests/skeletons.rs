@@ -1,14 +1,13 @@
 //! What a body's skeleton says, and what does not change it.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::skeleton::skeleton;
+use crate::tokens::list;
 
 fn of(body: TokenStream) -> String {
-    let Ok(TokenTree::Group(body)) = syn::parse2(quote!({ #body })) else { panic!("a body is a group") };
-    let body: Group = body;
-    let text = skeleton("o", "", &body);
+    let text = skeleton("o", "", &list(body));
     text.strip_prefix("orchestrator \"o\"\n").expect("the name comes first").to_owned()
 }
 
@@ -21,9 +20,8 @@ fn check(body: TokenStream, expected: &str) {
 
 #[test]
 fn the_name_and_the_version_come_first() {
-    let Ok(TokenTree::Group(body)) = syn::parse2(quote!({})) else { panic!("a body is a group") };
-    assert_eq!(skeleton("a \"b\"", "2", &body), "orchestrator \"a \\\"b\\\"\" version \"2\"\n");
-    assert_eq!(skeleton("a", "", &body), "orchestrator \"a\"\n");
+    assert_eq!(skeleton("a \"b\"", "2", &[]), "orchestrator \"a \\\"b\\\"\" version \"2\"\n");
+    assert_eq!(skeleton("a", "", &[]), "orchestrator \"a\"\n");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::error::ClientError;
 use super::metadata::OrchestrationMetadata;
 use super::port::{BoxFuture, ClientPort};
-use crate::store::{InstanceFilter, InstanceQuery, PageCursor};
+use crate::store::{InstanceFilter, InstanceQuery, PAGE_BYTES, PageCursor};
 
 /// How many instances a page has, unless asked otherwise.
 const PAGE_SIZE: usize = 100;
@@ -63,7 +63,8 @@ pub struct ListInstances {
 #[non_exhaustive]
 pub struct InstanceList {
     /// The instances, in order. There may be fewer than were asked for, even none, although the list goes on: a filter
-    /// that few instances meet is not looked up to the end of the store for one page.
+    /// that few instances meet is not looked up to the end of the store for one page, and a page ends with the read by
+    /// which it holds 16 MiB of inputs, statuses and outputs.
     pub instances: Vec<OrchestrationMetadata>,
     /// Where the next page begins; `None` at the end of the list.
     pub next: Option<PageCursor>,
@@ -113,14 +114,19 @@ impl fmt::Debug for ListInstances {
 
 async fn read(port: Arc<dyn ClientPort>, mut query: InstanceQuery) -> Result<InstanceList, ClientError> {
     check(&query.filter)?;
-    let mut instances = Vec::new();
+    if query.after.as_ref().is_some_and(|place| !query.fits(place)) {
+        let detail = "the place is of a list in another order: use the filter and order of the page before".to_owned();
+        return Err(ClientError::InvalidFilter { detail });
+    }
+    let (mut instances, mut bytes) = (Vec::new(), 0);
     let wanted = query.limit;
     for _ in 0..READS_PER_PAGE {
         query.limit = wanted - instances.len();
         let page = port.query(query.clone()).await.map_err(|error| ClientError::from_submit(error, None))?;
+        bytes += page.instances.iter().map(|stored| stored.head.payload_len()).sum::<usize>();
         instances.extend(page.instances.into_iter().map(OrchestrationMetadata::from_stored));
         query.after = page.next;
-        if query.after.is_none() || instances.len() >= wanted {
+        if query.after.is_none() || instances.len() >= wanted || bytes >= PAGE_BYTES {
             break;
         }
     }

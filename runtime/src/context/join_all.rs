@@ -13,8 +13,8 @@ use super::durable::sealed::Sealed;
 
 /// The branches of a list that have been started.
 struct Running<F: Future> {
-    /// In source order, each with its place in `outputs`.
-    futures: Vec<(usize, Pin<Box<F>>)>,
+    /// In source order, each with its place in `outputs`. During a poll those that finish in it are `None`.
+    futures: Vec<(usize, Option<Pin<Box<F>>>)>,
     outputs: Vec<Option<F::Output>>,
 }
 
@@ -24,7 +24,7 @@ impl<F: Future> Running<F> {
     }
 
     fn start(&mut self, future: F) {
-        self.futures.push((self.outputs.len(), Box::pin(future)));
+        self.futures.push((self.outputs.len(), Some(Box::pin(future))));
         self.outputs.push(None);
     }
 
@@ -37,22 +37,32 @@ impl<F: Future> Running<F> {
         queue: &mut impl Iterator<Item = F>,
         keep: impl Fn(F::Output) -> Result<F::Output, E>,
     ) -> Result<bool, E> {
-        let mut polled = 0;
+        // Those that stay move up as the poll goes on: taking each finished one out would move all behind it, each time.
+        let (mut polled, mut stay) = (0, 0);
         loop {
-            while self.futures.len() < limit
+            while self.futures.len() - (polled - stay) < limit
                 && let Some(future) = queue.next()
             {
                 self.start(future);
             }
-            let Some((place, future)) = self.futures.get_mut(polled) else { return Ok(self.futures.is_empty()) };
-            match future.as_mut().poll(cx) {
-                Poll::Pending => polled += 1,
-                Poll::Ready(output) => {
-                    let place = *place;
-                    self.futures.remove(polled);
-                    self.outputs[place] = Some(keep(output)?);
+            let Some((place, slot)) = self.futures.get_mut(polled) else {
+                self.futures.truncate(stay);
+                return Ok(self.futures.is_empty());
+            };
+            match slot.as_mut().map(|future| future.as_mut().poll(cx)) {
+                Some(Poll::Pending) => {
+                    self.futures.swap(stay, polled);
+                    stay += 1;
                 }
+                Some(Poll::Ready(output)) => {
+                    // Dropped before anything else is polled: what it still holds is cancelled here.
+                    *slot = None;
+                    self.outputs[*place] = Some(keep(output)?);
+                }
+                // An error ended an earlier poll.
+                None => {}
             }
+            polled += 1;
         }
     }
 

@@ -23,10 +23,17 @@ pub trait ExternalEvent: Payload {
 )]
 pub trait Accepts<E>: Orchestrator {}
 
-/// The same, said of the event: so the compiler looks at the event that is given before it asks who accepts it.
+/// The same, said of the event: so what is no event at all gives one message too.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "the orchestrator `{O}` does not accept the event `{Self}`",
+    label = "not an event that it accepts",
+    note = "write `{Self}` into `#[orchestrator(events(..))]` of `{O}`, or leave the option out to accept every event",
+    note = "an event is a type with `#[external_event]` above it"
+)]
 pub trait AcceptedBy<O>: ExternalEvent {}
 
+#[diagnostic::do_not_recommend]
 impl<O: Accepts<E>, E: ExternalEvent> AcceptedBy<O> for E {}
 
 /// Lets every value pass that is no wait for an event: a wait has a method of the same name, which comes first.

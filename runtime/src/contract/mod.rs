@@ -3,9 +3,12 @@
 
 mod activity;
 mod declare;
+mod defined;
 mod errors;
 mod event;
 mod failure;
+mod function;
+mod inputs;
 mod orchestrator;
 mod outcome;
 mod payload;
@@ -13,15 +16,22 @@ mod registration;
 mod status;
 
 pub use activity::{Activity, ActivityContextType};
+pub use defined::{
+    ActivityDefinition, AnyEvent, DefinedActivity, DefinedOrchestrator, ListedEvents, OrchestratorDefinition, activity,
+    alone, in_context, of_service, of_service_in_context, orchestration, orchestrator,
+};
 pub(crate) use errors::kind;
 pub use errors::{ActivityError, CallError, CustomStatusError, EventError, OrchestrationError, TimedOut};
 pub use event::{AcceptedBy, Accepts, ExternalEvent, WaitCheck};
 pub use failure::Failure;
+pub use inputs::{Input, Inputs, encode, parameter};
 pub use orchestrator::{ContextType, Orchestrator};
 pub use outcome::Outcome;
 pub use payload::Payload;
+pub(crate) use registration::linked;
 pub use registration::{
-    ActivityHandler, ActivityRegistration, BoxedActivity, BoxedOrchestration, CallSite, OrchestratorHandler,
-    OrchestratorRegistration, Registered, Registration, ServiceType, SourceLocation,
+    ActivityHandler, ActivityRegistration, AsActivity, AsOrchestrator, BoxedActivity, BoxedOrchestration, CallSite,
+    OrchestratorHandler, OrchestratorRegistration, Registered, Registration, ServiceType, SourceLocation, link,
+    registration,
 };
 pub use status::{CustomStatus, DeclaresStatus, NoStatus, StatusType};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
 use crate::context::{ActivityContext, Context};
 use crate::model::failure::FailureDetails;
@@ -64,16 +65,9 @@ impl fmt::Display for SourceLocation {
     }
 }
 
-/// A `path::call(` in the body of an orchestrator, by its text only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CallSite {
-    /// The last word before `::call`.
-    pub marker: &'static str,
-    /// The line, from 1.
-    pub line: u32,
-    /// The column, from 1.
-    pub column: u32,
-}
+/// A `path::call(` in the body of an orchestrator, by its text only: the last word before `::call`, the line and the
+/// column, from 1, with colons between them.
+pub type CallSite = &'static str;
 
 /// An orchestrator that the macro has seen.
 #[derive(Debug, Clone, Copy)]
@@ -116,15 +110,41 @@ pub enum Registration {
     Activity(ActivityRegistration),
 }
 
-inventory::collect!(Registration);
-
-/// What can stand in `registry![..]`.
+/// What can stand in `registry![..]`. `Kind` tells the two apart, and is always found.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither an orchestrator nor an activity",
     label = "cannot be registered",
     note = "write `#[orchestrator]` or `#[activity]` above the function"
 )]
-pub trait Registered {
+pub trait Registered<Kind> {
     #[doc(hidden)]
     const REGISTRATION: Registration;
+}
+
+/// The kind of activities.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum AsActivity {}
+
+/// The kind of orchestrators.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum AsOrchestrator {}
+
+/// What `registry![..]` makes of a name.
+pub const fn registration<T: Registered<Kind>, Kind>() -> Registration {
+    T::REGISTRATION
+}
+
+/// Everything that is linked into the program, as far as it has been added.
+static LINKED: Mutex<Vec<Registration>> = Mutex::new(Vec::new());
+
+/// Adds an orchestrator or an activity. Generated code has the loader call it, before `main`.
+pub extern "C" fn link<T: Registered<Kind>, Kind>() {
+    LINKED.lock().unwrap_or_else(PoisonError::into_inner).push(T::REGISTRATION);
+}
+
+/// Everything that is linked into the program, in the order of the linker.
+pub(crate) fn linked() -> Vec<Registration> {
+    LINKED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

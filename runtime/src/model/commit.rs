@@ -134,11 +134,7 @@ impl TurnCommit {
 
     /// Roughly how many bytes of memory it holds until it is durable.
     pub fn size(&self) -> usize {
-        let head = self.head.head().map_or(0, |head| {
-            256 + head.input.len()
-                + head.output.as_ref().map_or(0, |o| o.len())
-                + head.custom_status.as_ref().map_or(0, |s| s.len())
-        });
+        let head = self.head.head().map_or(0, |head| 256 + head.payload_len());
         let inbox: usize = self.inbox_new.iter().map(|row| 32 + row.bytes.len()).sum();
         let record = self.record.as_ref().map_or(0, |record| 64 + record.bytes.len());
         128 + head + inbox + record + self.row_operations() * 32

@@ -109,4 +109,10 @@ impl InstanceHead {
     pub fn is_ended(&self) -> bool {
         self.status.is_ended()
     }
+
+    /// Bytes of payload in it: input, custom status and output.
+    pub fn payload_len(&self) -> usize {
+        let optional = [&self.custom_status, &self.output].into_iter().flatten().map(JsonText::len);
+        self.input.len() + optional.sum::<usize>()
+    }
 }

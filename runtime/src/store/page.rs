@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::{Bound, Range};
 
 use super::{InstancePage, InstanceQuery, PageCursor, StoredInstance};
-use crate::model::{InstanceHead, InstanceKey, JsonText, MAX_INSTANCE_ID_CHARS};
+use crate::model::{InstanceKey, MAX_INSTANCE_ID_CHARS};
 
 /// A page looks at no more rows than this, whether they stand on it or not.
 pub const PAGE_ROWS: usize = 10_000;
@@ -78,7 +78,7 @@ impl PageBuilder {
 
     /// Puts the instance of the row that was looked at last on the page.
     pub(crate) fn push(&mut self, instance: StoredInstance) {
-        self.bytes = self.bytes.saturating_add(payload_bytes(&instance.head));
+        self.bytes = self.bytes.saturating_add(instance.head.payload_len());
         self.instances.push(instance);
     }
 
@@ -91,11 +91,6 @@ impl PageBuilder {
     pub(crate) fn finish(self, next: Option<PageCursor>) -> InstancePage {
         InstancePage { instances: self.instances, next }
     }
-}
-
-fn payload_bytes(head: &InstanceHead) -> usize {
-    let optional = [&head.custom_status, &head.output].into_iter().flatten().map(JsonText::len);
-    head.input.len() + optional.sum::<usize>()
 }
 
 /// What a reader is told of a row that is not as it was written.

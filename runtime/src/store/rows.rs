@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 /// The single-row operations of a store. Each answers how many rows it changed; an insertion that meets a row with the
 /// same identity answers 0 and changes nothing.
-pub(crate) trait Rows {
+///
+/// `'r` is the batch: a store may keep what it is given until all of it is applied.
+pub(crate) trait Rows<'r> {
     /// What can go wrong besides a wrong count.
     type Error;
 
@@ -19,12 +21,12 @@ pub(crate) trait Rows {
         self.update_head(head)
     }
     fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Self::Error>;
-    fn insert_record(&mut self, record: &RecordRow) -> Result<usize, Self::Error>;
+    fn insert_record(&mut self, record: &'r RecordRow) -> Result<usize, Self::Error>;
     /// All records of an execution, or of every execution of a life. There may be none.
     fn delete_history(&mut self, key: InstanceKey, execution: Option<Execution>) -> Result<(), Self::Error>;
     fn insert_inbox(&mut self, row: &InboxRow) -> Result<usize, Self::Error>;
     fn delete_inbox(&mut self, id: InboxId) -> Result<usize, Self::Error>;
-    fn insert_task(&mut self, row: &TaskRow) -> Result<usize, Self::Error>;
+    fn insert_task(&mut self, row: &'r TaskRow) -> Result<usize, Self::Error>;
     fn delete_task(&mut self, id: TaskId) -> Result<usize, Self::Error>;
     fn insert_timer(&mut self, row: &TimerRow) -> Result<usize, Self::Error>;
     fn delete_timer(&mut self, row: &TimerRow) -> Result<usize, Self::Error>;
@@ -48,7 +50,7 @@ impl<E> From<E> for Refusal<E> {
 /// Applies one turn commit. After a refusal the rows are half changed: the caller takes the whole batch back.
 ///
 /// What goes comes before what is new, so that a life may be purged and its id used again in one turn commit.
-pub(crate) fn apply_turn<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(), Refusal<R::Error>> {
+pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {
     if let Some(key) = turn.purge {
         exactly_one(rows.delete_head(key)?, || format!("instance {key:?} to be purged is not there"))?;
         rows.delete_history(key, None)?;
@@ -65,10 +67,7 @@ pub(crate) fn apply_turn<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(),
         HeadChange::Progress(head) => exactly_one(rows.progress_head(head)?, || not_there(head))?,
     }
     if let Some(record) = &turn.record {
-        exactly_one(rows.insert_record(record)?, || {
-            let RecordRow { key, execution, turn_number, .. } = record;
-            format!("turn {turn_number} of execution {} of {key:?} is recorded already", execution.0)
-        })?;
+        exactly_one(rows.insert_record(record)?, || recorded_already(record))?;
     }
     remove_anchors(rows, turn)?;
     add_anchors(rows, turn)
@@ -78,7 +77,7 @@ fn not_there(head: &InstanceHead) -> String {
     format!("instance {:?} with id {:?} to be changed is not there", head.key, head.id)
 }
 
-fn remove_anchors<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(), Refusal<R::Error>> {
+fn remove_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {
     for id in &turn.inbox_done {
         exactly_one(rows.delete_inbox(*id)?, || format!("inbox row {} to be removed is not there", id.0))?;
     }
@@ -91,17 +90,26 @@ fn remove_anchors<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(), Refusa
     Ok(())
 }
 
-fn add_anchors<R: Rows>(rows: &mut R, turn: &TurnCommit) -> Result<(), Refusal<R::Error>> {
+fn add_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {
     for row in &turn.inbox_new {
         exactly_one(rows.insert_inbox(row)?, || format!("inbox row {} is there already", row.id.0))?;
     }
     for task in &turn.tasks_new {
-        exactly_one(rows.insert_task(task)?, || format!("{:?} is there already", task.id))?;
+        exactly_one(rows.insert_task(task)?, || scheduled_already(task))?;
     }
     for timer in &turn.timers_new {
         exactly_one(rows.insert_timer(timer)?, || format!("{timer:?} is there already"))?;
     }
     Ok(())
+}
+
+pub(crate) fn recorded_already(record: &RecordRow) -> String {
+    let RecordRow { key, execution, turn_number, .. } = record;
+    format!("turn {turn_number} of execution {} of {key:?} is recorded already", execution.0)
+}
+
+pub(crate) fn scheduled_already(task: &TaskRow) -> String {
+    format!("{:?} is there already", task.id)
 }
 
 fn exactly_one<E>(count: usize, problem: impl FnOnce() -> String) -> Result<(), Refusal<E>> {

@@ -62,6 +62,9 @@ pub(super) struct Engine {
     pub(super) phase: Phase,
     losses: u32,
     pub(super) stop: Option<Stop>,
+    /// Empty between two rounds: their room is what is kept.
+    notices: Vec<Notice>,
+    calls: Vec<ClientCall>,
 }
 
 impl EngineThread {
@@ -87,7 +90,7 @@ impl EngineThread {
 impl Engine {
     fn new(thread: EngineThread) -> Self {
         let phase = Phase::Recovering(Recovery::new(Arc::clone(&thread.parts.store)));
-        Self { thread, phase, losses: 0, stop: None }
+        Self { thread, phase, losses: 0, stop: None, notices: Vec::new(), calls: Vec::new() }
     }
 
     /// Rounds until the end.
@@ -125,7 +128,7 @@ impl Engine {
         let mut busy = self.read_internal(cx, now)?;
         match &mut self.phase {
             Phase::Running(session) => {
-                busy |= read_calls(&mut self.thread, session, cx, now)?;
+                busy |= read_calls(&mut self.thread, session, &mut self.calls, cx, now)?;
                 let progress = session.advance(cx, now, &mut self.thread.world)?;
                 if progress.committed {
                     self.losses = 0;
@@ -147,13 +150,14 @@ impl Engine {
     }
 
     fn read_internal(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<bool, Loss> {
-        let mut messages = Vec::new();
-        if self.thread.internal.poll_recv_many(cx, &mut messages, MESSAGES_PER_ROUND).is_pending() {
+        let mut notices = std::mem::take(&mut self.notices);
+        if self.thread.internal.poll_recv_many(cx, &mut notices, MESSAGES_PER_ROUND).is_pending() {
+            self.notices = notices;
             return Ok(false);
         }
         let mut loss = Ok(());
-        for message in messages {
-            match message {
+        for notice in notices.drain(..) {
+            match notice {
                 Notice::ActivityEnded(report) => {
                     let input = self.thread.world.activities.ended(report);
                     // Without a session the table keeps the result, and the next session asks for it.
@@ -164,6 +168,7 @@ impl Engine {
                 Notice::Stop(request) => loss = loss.and(self.begin_stop(request)),
             }
         }
+        self.notices = notices;
         loss.map(|()| true)
     }
 
@@ -242,6 +247,7 @@ impl Engine {
 fn read_calls(
     thread: &mut EngineThread,
     session: &mut Session,
+    calls: &mut Vec<ClientCall>,
     cx: &mut Context<'_>,
     now: Timestamp,
 ) -> Result<bool, Loss> {
@@ -252,13 +258,12 @@ fn read_calls(
     if room == 0 || session.is_blocked() {
         return Ok(false);
     }
-    let mut calls = Vec::new();
     // Ready without a call: the queue is closed.
-    if thread.client.poll_recv_many(cx, &mut calls, room).is_pending() || calls.is_empty() {
+    if thread.client.poll_recv_many(cx, calls, room).is_pending() || calls.is_empty() {
         return Ok(false);
     }
     let mut loss = Ok(());
-    for ClientCall { operation, follow, answer } in calls {
+    for ClientCall { operation, follow, answer } in calls.drain(..) {
         let request = thread.world.calls.open(answer, follow);
         if loss.is_ok() {
             loss = session.handle(now, PartitionInput::Client { request, operation });

@@ -129,7 +129,7 @@ impl Looks {
 
 fn heads(store: &Connection) -> BTreeMap<i64, Head> {
     let sql = "SELECT key, id, name, status, execution, input, output, custom_status, custom_status_version, parked, \
-               failure, parent_key FROM instance";
+               failure, parent_key FROM instance JOIN progress USING (key)";
     let mut statement = store.prepare(sql).unwrap();
     let head = |row: &rusqlite::Row<'_>| {
         Ok(Head {
@@ -193,7 +193,7 @@ fn was_scheduled(store: &Connection, heads: &BTreeMap<i64, Head>, task: &str, id
 
 /// Every row belongs to an instance that is there, and every sub-orchestration to a parent that started it once.
 fn no_ghosts(store: &Connection, heads: &BTreeMap<i64, Head>) {
-    for table in ["task", "timer", "history"] {
+    for table in ["task", "timer", "history", "progress"] {
         let sql = format!("SELECT count(*) FROM {table} WHERE key NOT IN (SELECT key FROM instance)");
         let ghosts: i64 = store.query_row(&sql, [], |row| row.get(0)).unwrap();
         assert_eq!(ghosts, 0, "rows of {table} without an instance");

@@ -1,6 +1,6 @@
 //! Lists and purges by filter: pages out of bounded reads, and what is purged of them.
 
-use super::fake::{Fake, head, id, ready, set_status};
+use super::fake::{Fake, head, id, json, ready, set_status};
 use crate::client::{Client, ClientError, SubmitError};
 use crate::engine::{ClientAnswer, ClientOperation, Refusal};
 use crate::model::{InstanceKey, RuntimeStatus};
@@ -68,6 +68,32 @@ fn a_page_ends_although_nothing_is_found() {
     let page = ready(fake.client().list(none)).unwrap();
     assert!(page.instances.is_empty());
     assert_eq!(page.next, Some(PageCursor::Key(InstanceKey(200))), "so many reads, and no more, for one page");
+}
+
+#[test]
+fn a_page_of_large_inputs_is_short() {
+    let fake = Fake::new();
+    for key in 1..=40 {
+        let mut head = head(&format!("i{key}"), key);
+        head.input = json(&format!("\"{}\"", "x".repeat(1 << 20)));
+        fake.create(head);
+    }
+    let page = ready(fake.client().list(InstanceFilter::new())).unwrap();
+    assert_eq!((page.instances.len(), page.next), (16, Some(PageCursor::Key(InstanceKey(16)))));
+}
+
+#[test]
+fn a_place_of_another_order_is_refused() {
+    let fake = seven();
+    let by_id = PageCursor::Id(id("i1"));
+    let wrong = [
+        fake.client().list(InstanceFilter::new()).after(by_id),
+        fake.client().list(InstanceFilter::new().instance_id_prefix("i")).after(PageCursor::Key(InstanceKey(1))),
+    ];
+    for list in wrong {
+        assert!(matches!(ready(list), Err(ClientError::InvalidFilter { .. })));
+    }
+    assert!(fake.queries().is_empty());
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl ModelStore {
     }
 }
 
-impl Rows for ModelStore {
+impl<'r> Rows<'r> for ModelStore {
     type Error = Infallible;
 
     fn insert_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
@@ -140,7 +140,7 @@ impl Rows for ModelStore {
         Ok(1)
     }
 
-    fn insert_record(&mut self, record: &RecordRow) -> Result<usize, Infallible> {
+    fn insert_record(&mut self, record: &'r RecordRow) -> Result<usize, Infallible> {
         let id = (record.key, record.execution, record.turn_number);
         Ok(usize::from(self.records.insert(id, record.clone()).is_none()))
     }
@@ -158,7 +158,7 @@ impl Rows for ModelStore {
         Ok(usize::from(self.inbox.remove(&id).is_some()))
     }
 
-    fn insert_task(&mut self, row: &TaskRow) -> Result<usize, Infallible> {
+    fn insert_task(&mut self, row: &'r TaskRow) -> Result<usize, Infallible> {
         Ok(usize::from(self.tasks.insert(row.id, row.clone()).is_none()))
     }
 

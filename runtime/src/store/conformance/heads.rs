@@ -102,9 +102,6 @@ pub(super) async fn progress_changes_state_status_and_outcome(mut store: Subject
         assert_eq!(store.instance(2).await.map(|stored| stored.head), Some(head(2)));
         assert_eq!(store.instance(3).await.map(|stored| stored.head), Some(full(3)));
     }
-    let mut other = head(1);
-    other.id = id("other");
-    store.refused([progress(other)]).await;
     store.refused([progress(head(4))]).await;
 }
 

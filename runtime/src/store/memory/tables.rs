@@ -209,7 +209,7 @@ fn holds(filter: &InstanceFilter, head: &InstanceHead) -> Result<bool, LoadError
     filter.holds_custom_status(status).map_err(|e| LoadError::Corrupt(damaged_row(head.key, head.id.as_str(), &e)))
 }
 
-impl Rows for Tables {
+impl<'r> Rows<'r> for Tables {
     type Error = Infallible;
 
     fn insert_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
@@ -239,7 +239,7 @@ impl Rows for Tables {
         Ok(1)
     }
 
-    fn insert_record(&mut self, record: &RecordRow) -> Result<usize, Infallible> {
+    fn insert_record(&mut self, record: &'r RecordRow) -> Result<usize, Infallible> {
         let RecordRow { key, execution, turn_number, time, bytes } = record;
         let Entry::Vacant(entry) = self.history.entry(*key).or_default().entry((*execution, *turn_number)) else {
             return Ok(0);
@@ -274,7 +274,7 @@ impl Rows for Tables {
         Ok(1)
     }
 
-    fn insert_task(&mut self, row: &TaskRow) -> Result<usize, Infallible> {
+    fn insert_task(&mut self, row: &'r TaskRow) -> Result<usize, Infallible> {
         let hash_map::Entry::Vacant(entry) = self.tasks.entry(row.id) else { return Ok(0) };
         entry.insert((row.turn_number, row.name.clone()));
         self.undo.push(Undo::Task(row.id, None));

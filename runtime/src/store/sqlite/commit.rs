@@ -9,11 +9,12 @@ use std::sync::Arc;
 use rusqlite::{Connection, Statement, params};
 
 use super::errors::{Kind, not_applied};
+use super::insertions::Insertions;
 use super::row::{self, Key};
 use crate::model::{
     CommitBatch, Epoch, Execution, InboxId, InboxRow, InstanceHead, InstanceKey, RecordRow, TaskId, TaskRow, TimerRow,
 };
-use crate::store::rows::{Refusal, Rows, apply_turn, next_epoch, wrong_epoch};
+use crate::store::rows::{Refusal, Rows, apply_turn, next_epoch, recorded_already, scheduled_already, wrong_epoch};
 use crate::store::{Claim, CommitError};
 
 /// The statements of the write path, prepared once per connection.
@@ -25,14 +26,16 @@ pub(super) struct Statements<'c> {
     epoch: Statement<'c>,
     insert_head: Statement<'c>,
     update_head: Statement<'c>,
-    progress_head: Statement<'c>,
     delete_head: Statement<'c>,
-    insert_record: Statement<'c>,
+    insert_progress: Statement<'c>,
+    update_progress: Statement<'c>,
+    delete_progress: Statement<'c>,
+    insert_records: Insertions<'c>,
     delete_life: Statement<'c>,
     delete_execution: Statement<'c>,
     insert_inbox: Statement<'c>,
     delete_inbox: Statement<'c>,
-    insert_task: Statement<'c>,
+    insert_tasks: Insertions<'c>,
     delete_task: Statement<'c>,
     insert_timer: Statement<'c>,
     delete_timer: Statement<'c>,
@@ -49,14 +52,16 @@ impl<'c> Statements<'c> {
             epoch: sql("SELECT epoch FROM meta")?,
             insert_head: sql(row::INSERT)?,
             update_head: sql(row::UPDATE)?,
-            progress_head: sql(row::PROGRESS)?,
             delete_head: sql("DELETE FROM instance WHERE key = ?1")?,
-            insert_record: sql("INSERT INTO history (key, execution, turn, time, record) VALUES (?1, ?2, ?3, ?4, ?5)")?,
+            insert_progress: sql(row::INSERT_PROGRESS)?,
+            update_progress: sql(row::UPDATE_PROGRESS)?,
+            delete_progress: sql("DELETE FROM progress WHERE key = ?1")?,
+            insert_records: Insertions::prepare(connection, "history (key, execution, turn, time, record)")?,
             delete_life: sql("DELETE FROM history WHERE key = ?1")?,
             delete_execution: sql("DELETE FROM history WHERE key = ?1 AND execution = ?2")?,
             insert_inbox: sql("INSERT INTO inbox (id, message) VALUES (?1, ?2)")?,
             delete_inbox: sql("DELETE FROM inbox WHERE id = ?1")?,
-            insert_task: sql("INSERT INTO task (key, execution, operation, turn, name) VALUES (?1, ?2, ?3, ?4, ?5)")?,
+            insert_tasks: Insertions::prepare(connection, "task (key, execution, operation, turn, name)")?,
             delete_task: sql("DELETE FROM task WHERE key = ?1 AND execution = ?2 AND operation = ?3")?,
             insert_timer: sql("INSERT INTO timer (fire_at, key, execution, operation) VALUES (?1, ?2, ?3, ?4)")?,
             delete_timer: sql(
@@ -73,7 +78,9 @@ impl<'c> Statements<'c> {
                 let owner = u32::try_from(owner).ok().map(Epoch);
                 return Err(Refusal::Row(wrong_epoch(epoch, owner)));
             }
-            batches.iter().flat_map(|batch| &batch.turns).try_for_each(|turn| apply_turn(statements, turn))
+            let mut batch = Batch { statements, records: Vec::new(), tasks: Vec::new(), there: None };
+            batches.iter().flat_map(|batch| &batch.turns).try_for_each(|turn| apply_turn(&mut batch, turn))?;
+            batch.finish()
         })
     }
 
@@ -143,65 +150,122 @@ impl<'c> Statements<'c> {
     }
 }
 
-impl Rows for Statements<'_> {
+/// Batches on their way into the tables. Turn records and tasks are most of the rows, and are inserted many at a time.
+struct Batch<'s, 'c, 'r> {
+    statements: &'s mut Statements<'c>,
+    /// Rows that are not inserted yet. What could meet them in the tables comes after their insertion.
+    records: Vec<&'r RecordRow>,
+    tasks: Vec<&'r TaskRow>,
+    /// A row that was there already.
+    there: Option<String>,
+}
+
+impl Batch<'_, '_, '_> {
+    /// Inserts what waits, and tells of a row that was there already.
+    fn finish(&mut self) -> Result<(), Refusal<rusqlite::Error>> {
+        self.insert_records()?;
+        self.insert_tasks()?;
+        self.there.take().map_or(Ok(()), |problem| Err(Refusal::Row(problem)))
+    }
+
+    fn insert_records(&mut self) -> rusqlite::Result<()> {
+        let there = self.statements.insert_records.insert(&self.records, |statement, place, row| {
+            statement.raw_bind_parameter(place, Key(row.key))?;
+            statement.raw_bind_parameter(place + 1, row.execution.0)?;
+            statement.raw_bind_parameter(place + 2, row.turn_number.cast_signed())?;
+            statement.raw_bind_parameter(place + 3, row.time.0)?;
+            statement.raw_bind_parameter(place + 4, &*row.bytes)
+        })?;
+        self.records.clear();
+        self.there = self.there.take().or_else(|| there.map(recorded_already));
+        Ok(())
+    }
+
+    fn insert_tasks(&mut self) -> rusqlite::Result<()> {
+        let there = self.statements.insert_tasks.insert(&self.tasks, |statement, place, row| {
+            statement.raw_bind_parameter(place, Key(row.id.key))?;
+            statement.raw_bind_parameter(place + 1, row.id.execution.0)?;
+            statement.raw_bind_parameter(place + 2, row.id.operation.0)?;
+            statement.raw_bind_parameter(place + 3, row.turn_number.cast_signed())?;
+            statement.raw_bind_parameter(place + 4, &*row.name)
+        })?;
+        self.tasks.clear();
+        self.there = self.there.take().or_else(|| there.map(scheduled_already));
+        Ok(())
+    }
+}
+
+impl<'r> Rows<'r> for Batch<'_, '_, 'r> {
     type Error = rusqlite::Error;
 
     fn insert_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
-        inserted(row::write(&mut self.insert_head, head))
+        let Statements { insert_head, insert_progress, .. } = self.statements;
+        let instances = inserted(row::write(insert_head, head))?;
+        Ok(instances.min(inserted(row::write_progress(insert_progress, head))?))
     }
 
     fn update_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
-        row::write(&mut self.update_head, head)
+        let instances = row::write(&mut self.statements.update_head, head)?;
+        Ok(instances.min(self.progress_head(head)?))
     }
 
     fn progress_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
-        row::write_progress(&mut self.progress_head, head)
+        row::write_progress(&mut self.statements.update_progress, head)
     }
 
     fn delete_head(&mut self, key: InstanceKey) -> rusqlite::Result<usize> {
-        self.delete_head.execute([Key(key)])
+        let instances = self.statements.delete_head.execute([Key(key)])?;
+        Ok(instances.min(self.statements.delete_progress.execute([Key(key)])?))
     }
 
-    fn insert_record(&mut self, record: &RecordRow) -> rusqlite::Result<usize> {
-        let RecordRow { key, execution, turn_number, time, bytes } = record;
-        let turn_number = turn_number.cast_signed();
-        inserted(self.insert_record.execute(params![Key(*key), execution.0, turn_number, time.0, &**bytes]))
+    fn insert_record(&mut self, record: &'r RecordRow) -> rusqlite::Result<usize> {
+        self.records.push(record);
+        if self.records.len() == Insertions::MANY {
+            self.insert_records()?;
+        }
+        Ok(1)
     }
 
     fn delete_history(&mut self, key: InstanceKey, execution: Option<Execution>) -> rusqlite::Result<()> {
+        self.insert_records()?;
         match execution {
-            None => self.delete_life.execute([Key(key)]),
-            Some(execution) => self.delete_execution.execute(params![Key(key), execution.0]),
+            None => self.statements.delete_life.execute([Key(key)]),
+            Some(execution) => self.statements.delete_execution.execute(params![Key(key), execution.0]),
         }?;
         Ok(())
     }
 
     fn insert_inbox(&mut self, row: &InboxRow) -> rusqlite::Result<usize> {
-        inserted(self.insert_inbox.execute(params![row.id.0.cast_signed(), &*row.bytes]))
+        inserted(self.statements.insert_inbox.execute(params![row.id.0.cast_signed(), &*row.bytes]))
     }
 
     fn delete_inbox(&mut self, id: InboxId) -> rusqlite::Result<usize> {
-        self.delete_inbox.execute([id.0.cast_signed()])
+        self.statements.delete_inbox.execute([id.0.cast_signed()])
     }
 
-    fn insert_task(&mut self, row: &TaskRow) -> rusqlite::Result<usize> {
-        let TaskId { key, execution, operation } = row.id;
-        let turn_number = row.turn_number.cast_signed();
-        inserted(self.insert_task.execute(params![Key(key), execution.0, operation.0, turn_number, row.name]))
+    fn insert_task(&mut self, row: &'r TaskRow) -> rusqlite::Result<usize> {
+        self.tasks.push(row);
+        if self.tasks.len() == Insertions::MANY {
+            self.insert_tasks()?;
+        }
+        Ok(1)
     }
 
     fn delete_task(&mut self, id: TaskId) -> rusqlite::Result<usize> {
-        self.delete_task.execute(params![Key(id.key), id.execution.0, id.operation.0])
+        if self.tasks.iter().any(|row| row.id == id) {
+            self.insert_tasks()?;
+        }
+        self.statements.delete_task.execute(params![Key(id.key), id.execution.0, id.operation.0])
     }
 
     fn insert_timer(&mut self, row: &TimerRow) -> rusqlite::Result<usize> {
         let TimerRow { fire_at, key, execution, operation } = *row;
-        inserted(self.insert_timer.execute(params![fire_at.0, Key(key), execution.0, operation.0]))
+        inserted(self.statements.insert_timer.execute(params![fire_at.0, Key(key), execution.0, operation.0]))
     }
 
     fn delete_timer(&mut self, row: &TimerRow) -> rusqlite::Result<usize> {
         let TimerRow { fire_at, key, execution, operation } = *row;
-        self.delete_timer.execute(params![fire_at.0, Key(key), execution.0, operation.0])
+        self.statements.delete_timer.execute(params![fire_at.0, Key(key), execution.0, operation.0])
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::errors::ReadError;
-use super::row::{self, COLUMN_COUNT, Key};
+use super::row::{self, COLUMNS, Key};
 use crate::model::{Execution, InboxId, InboxRow, InstanceKey, OperationId, TimerRow, Timestamp};
 use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
 
@@ -37,9 +37,11 @@ pub(super) fn by_column(connection: &Connection, column: Column) -> rusqlite::Re
 
 /// Turns are numbered from 0 without gaps, so the last one tells how many there are without reading the others.
 fn instance_sql(column: &str) -> String {
-    let columns = row::COLUMNS.split(", ").map(|name| format!("i.{name}")).collect::<Vec<_>>().join(", ");
+    let columns = COLUMNS.map(|(table, name)| format!("{table}.{name}")).join(", ");
+    // A row of progress that is missing must not make an instance absent.
     format!(
         "SELECT {columns}, h.turn, h.time FROM instance i
+         LEFT JOIN progress p ON p.key = i.key
          LEFT JOIN history h ON h.key = i.key AND h.execution = i.execution AND h.turn =
              (SELECT max(turn) FROM history WHERE key = i.key AND execution = i.execution)
          WHERE i.{column} = ?1"
@@ -52,11 +54,11 @@ pub(super) fn one_instance(
 ) -> Result<Option<StoredInstance>, ReadError> {
     let mut rows = statement.query([value])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let last_turn: Option<i64> = row.get(COLUMN_COUNT)?;
+    let last_turn: Option<i64> = row.get(COLUMNS.len())?;
     Ok(Some(StoredInstance {
         head: row::read(row)?,
         record_count: last_turn.map_or(0, |turn| turn.cast_unsigned() + 1),
-        newest_record: row.get::<_, Option<i64>>(COLUMN_COUNT + 1)?.map(Timestamp),
+        newest_record: row.get::<_, Option<i64>>(COLUMNS.len() + 1)?.map(Timestamp),
     }))
 }
 
@@ -85,7 +87,7 @@ pub(super) fn backlog(connection: &Connection) -> Result<Backlog, ReadError> {
         inbox: all(&snapshot, "SELECT id, message FROM inbox ORDER BY id", |row| {
             Ok(InboxRow { id: InboxId(row.get::<_, i64>(0)?.cast_unsigned()), bytes: bytes(row, 1)? })
         })?,
-        parked: all(&snapshot, "SELECT key FROM instance WHERE parked IS NOT NULL ORDER BY key", |row| {
+        parked: all(&snapshot, "SELECT key FROM progress WHERE parked IS NOT NULL ORDER BY key", |row| {
             Ok(row.get::<_, Key>(0)?.0)
         })?,
     })

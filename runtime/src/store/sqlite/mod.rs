@@ -11,6 +11,7 @@
 mod commit;
 mod connection;
 mod errors;
+mod insertions;
 mod load;
 mod lock;
 mod log;

@@ -22,8 +22,8 @@ use crate::store::{InstanceFilter, InstancePage, InstanceQuery, LoadError, PageC
 macro_rules! scan {
     ($range:literal, $order:literal) => {
         concat!(
-            "SELECT key, id, name, status, created_at, iif(?3, tags, NULL), iif(?4, custom_status, NULL)
-             FROM instance WHERE ",
+            "SELECT i.key, i.id, i.name, p.status, i.created_at, iif(?3, i.tags, NULL), iif(?4, p.custom_status, NULL)
+             FROM instance i LEFT JOIN progress p ON p.key = i.key WHERE ",
             $range,
             " ORDER BY ",
             $order
@@ -34,10 +34,10 @@ macro_rules! scan {
 /// One statement for each order and direction.
 fn scan(by_id: bool, newest_first: bool) -> &'static str {
     match (by_id, newest_first) {
-        (false, false) => scan!("key BETWEEN ?1 AND ?2", "key"),
-        (false, true) => scan!("key BETWEEN ?1 AND ?2", "key DESC"),
-        (true, false) => scan!("id >= ?1 AND id < ?2", "id"),
-        (true, true) => scan!("id >= ?1 AND id < ?2", "id DESC"),
+        (false, false) => scan!("i.key BETWEEN ?1 AND ?2", "i.key"),
+        (false, true) => scan!("i.key BETWEEN ?1 AND ?2", "i.key DESC"),
+        (true, false) => scan!("i.id >= ?1 AND i.id < ?2", "i.id"),
+        (true, true) => scan!("i.id >= ?1 AND i.id < ?2", "i.id DESC"),
     }
 }
 
@@ -143,11 +143,15 @@ mod tests {
     fn filled(path: &Path) -> Connection {
         let mut connection = Connection::open(path).unwrap();
         schema::migrate(&mut connection, "s").unwrap();
-        let row = "INSERT INTO instance (key, id, name, version, status, execution, created_at, updated_at,
-                custom_status_version, revision, depth, start_hash, tags, custom_status, input)
-            VALUES (?1, 'i' || ?1, 'hello', '', 0, 0, 0, 0, 0, 0, 0, 0, '{\"team\":\"blue\"}', '{\"city\":\"London\"}', 'null')";
         for number in 1..=3 {
-            connection.execute(row, [number]).unwrap();
+            connection
+                .execute_batch(&format!(
+                    r#"INSERT INTO instance (key, id, name, version, execution, created_at, depth, start_hash, tags, input)
+                       VALUES ({number}, 'i{number}', 'hello', '', 0, 0, 0, 0, '{{"team":"blue"}}', 'null');
+                       INSERT INTO progress (key, status, updated_at, custom_status_version, revision, custom_status)
+                       VALUES ({number}, 0, 0, 0, 0, '{{"city":"London"}}');"#
+                ))
+                .unwrap();
         }
         connection
     }
@@ -169,12 +173,13 @@ mod tests {
                 let sql = format!("EXPLAIN QUERY PLAN {}", scan(by_id, newest_first));
                 let mut statement = connection.prepare(&sql).unwrap();
                 let steps = statement.query_map(params!["", "", true, true], |row| row.get::<_, String>(3)).unwrap();
-                let expected = if by_id {
-                    "SEARCH instance USING INDEX sqlite_autoindex_instance_1 (id>? AND id<?)"
+                let first = if by_id {
+                    "SEARCH i USING INDEX sqlite_autoindex_instance_1 (id>? AND id<?)"
                 } else {
-                    "SEARCH instance USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+                    "SEARCH i USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
                 };
-                assert_eq!(steps.collect::<Result<Vec<_>, _>>().unwrap(), [expected]);
+                let then = "SEARCH p USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN";
+                assert_eq!(steps.collect::<Result<Vec<_>, _>>().unwrap(), [first, then]);
             }
         }
     }
@@ -182,21 +187,21 @@ mod tests {
     #[test]
     fn a_damaged_row_is_named_and_never_left_out() {
         let damages = [
-            ("key = -5", "\"i2\""),
-            ("id = 'i/2'", "0.2"),
-            ("status = 99", "\"i2\" with key 0.2: 99 is no runtime status"),
-            ("tags = 'no JSON'", "\"i2\" with key 0.2"),
-            ("custom_status = '{'", "\"i2\" with key 0.2"),
-            ("execution = -1", "\"i2\" with key 0.2"),
-            ("failure = 'no JSON'", "\"i2\" with key 0.2"),
+            ("instance", "key = -5", "\"i2\""),
+            ("instance", "id = 'i/2'", "0.2"),
+            ("progress", "status = 99", "\"i2\" with key 0.2: 99 is no runtime status"),
+            ("instance", "tags = 'no JSON'", "\"i2\" with key 0.2"),
+            ("progress", "custom_status = '{'", "\"i2\" with key 0.2"),
+            ("instance", "execution = -1", "\"i2\" with key 0.2"),
+            ("progress", "failure = 'no JSON'", "\"i2\" with key 0.2"),
         ];
         let filter = InstanceFilter::new().tag("team", "blue").custom_status("/city", "London");
-        for (change, expected) in damages {
+        for (table, change, expected) in damages {
             let connection = filled(Path::new(":memory:"));
             for list in lists(&filter) {
                 assert_eq!(page(&connection, &list).unwrap().instances.len(), 3);
             }
-            connection.execute(&format!("UPDATE instance SET {change} WHERE key = 2"), []).unwrap();
+            connection.execute(&format!("UPDATE {table} SET {change} WHERE key = 2"), []).unwrap();
             for list in lists(&filter) {
                 let answer = page(&connection, &list).map_err(|ReadError(error)| error);
                 let Err(LoadError::Corrupt(detail)) = &answer else { panic!("{change}: {answer:?}") };

@@ -1,4 +1,6 @@
-//! The head row: its columns, and the way into them and back.
+//! The head row: its columns in two tables, and the way into them and back.
+//!
+//! `instance` holds what a life or an execution begins with, `progress` what a run changes.
 
 use rusqlite::types::{FromSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement, ToSql, params};
@@ -9,41 +11,88 @@ use crate::model::{
     Timestamp,
 };
 
-/// The columns, in the order in which they are written and read.
-pub(super) const COLUMNS: &str = "key, id, name, version, status, parked, execution, created_at, updated_at, ended_at, \
-     start_at, custom_status_version, revision, depth, start_hash, parent_id, parent_key, parent_execution, \
-     parent_operation, tags, custom_status, output, failure, input";
+/// The columns of `instance` that a head is read from, then those of `progress`.
+pub(super) const COLUMNS: [(&str, &str); 24] = [
+    ("i", "key"),
+    ("i", "id"),
+    ("i", "name"),
+    ("i", "version"),
+    ("i", "execution"),
+    ("i", "created_at"),
+    ("i", "start_at"),
+    ("i", "depth"),
+    ("i", "start_hash"),
+    ("i", "parent_id"),
+    ("i", "parent_key"),
+    ("i", "parent_execution"),
+    ("i", "parent_operation"),
+    ("i", "tags"),
+    ("i", "input"),
+    ("p", "status"),
+    ("p", "parked"),
+    ("p", "updated_at"),
+    ("p", "ended_at"),
+    ("p", "custom_status_version"),
+    ("p", "revision"),
+    ("p", "custom_status"),
+    ("p", "output"),
+    ("p", "failure"),
+];
 
-/// How many they are.
-pub(super) const COLUMN_COUNT: usize = 24;
+/// Where those of `progress` begin.
+const PROGRESS: usize = 15;
 
+/// What a life begins with: written by its start, and anew for each execution.
 pub(super) const INSERT: &str = "
-    INSERT INTO instance (key, id, name, version, status, parked, execution, created_at, updated_at, ended_at,
-        start_at, custom_status_version, revision, depth, start_hash, parent_id, parent_key, parent_execution,
-        parent_operation, tags, custom_status, output, failure, input)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-        ?24)";
+    INSERT INTO instance (key, id, name, version, execution, created_at, start_at, depth, start_hash, parent_id,
+        parent_key, parent_execution, parent_operation, tags, input)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 /// The id is compared and not written, which spares its index.
 pub(super) const UPDATE: &str = "
-    UPDATE instance SET name = ?3, version = ?4, status = ?5, parked = ?6, execution = ?7, created_at = ?8,
-        updated_at = ?9, ended_at = ?10, start_at = ?11, custom_status_version = ?12, revision = ?13, depth = ?14,
-        start_hash = ?15, parent_id = ?16, parent_key = ?17, parent_execution = ?18, parent_operation = ?19,
-        tags = ?20, custom_status = ?21, output = ?22, failure = ?23, input = ?24
+    UPDATE instance SET name = ?3, version = ?4, execution = ?5, created_at = ?6, start_at = ?7, depth = ?8,
+        start_hash = ?9, parent_id = ?10, parent_key = ?11, parent_execution = ?12, parent_operation = ?13,
+        tags = ?14, input = ?15
     WHERE key = ?1 AND id = ?2";
 
-/// What a run changes. The columns with what it began with are neither bound nor written anew.
-pub(super) const PROGRESS: &str = "
-    UPDATE instance SET status = ?3, parked = ?4, updated_at = ?5, ended_at = ?6, custom_status_version = ?7,
-        revision = ?8, custom_status = ?9, output = ?10, failure = ?11
-    WHERE key = ?1 AND id = ?2";
+pub(super) const INSERT_PROGRESS: &str = "
+    INSERT INTO progress (key, status, parked, updated_at, ended_at, custom_status_version, revision, custom_status,
+        output, failure)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
-/// Runs [`PROGRESS`].
+pub(super) const UPDATE_PROGRESS: &str = "
+    UPDATE progress SET status = ?2, parked = ?3, updated_at = ?4, ended_at = ?5, custom_status_version = ?6,
+        revision = ?7, custom_status = ?8, output = ?9, failure = ?10
+    WHERE key = ?1";
+
+/// Runs [`INSERT`] or [`UPDATE`].
+pub(super) fn write(statement: &mut Statement<'_>, head: &InstanceHead) -> rusqlite::Result<usize> {
+    let tags = (!head.tags.is_empty()).then(|| to_json(&head.tags)).transpose()?;
+    let parent = head.parent.as_ref();
+    statement.execute(params![
+        head.key.0.cast_signed(),
+        head.id.as_str(),
+        head.name,
+        head.version,
+        head.execution.0,
+        head.created_at.0,
+        head.start_at.map(|time| time.0),
+        head.depth,
+        head.start_hash.cast_signed(),
+        parent.map(|parent| parent.instance.as_str()),
+        parent.map(|parent| parent.key.0.cast_signed()),
+        parent.map(|parent| parent.execution.0),
+        parent.map(|parent| parent.operation.0),
+        tags,
+        head.input.as_str(),
+    ])
+}
+
+/// Runs [`INSERT_PROGRESS`] or [`UPDATE_PROGRESS`].
 pub(super) fn write_progress(statement: &mut Statement<'_>, head: &InstanceHead) -> rusqlite::Result<usize> {
     let failure = head.failure.as_ref().map(to_json).transpose()?;
     statement.execute(params![
         head.key.0.cast_signed(),
-        head.id.as_str(),
         head.status.code(),
         head.parked,
         head.updated_at.0,
@@ -56,98 +105,50 @@ pub(super) fn write_progress(statement: &mut Statement<'_>, head: &InstanceHead)
     ])
 }
 
-/// Runs [`INSERT`] or [`UPDATE`].
-pub(super) fn write(statement: &mut Statement<'_>, head: &InstanceHead) -> rusqlite::Result<usize> {
-    let InstanceHead {
-        key,
-        id,
-        name,
-        version,
-        status,
-        parked,
-        execution,
-        created_at,
-        updated_at,
-        ended_at,
-        start_at,
-        input,
-        output,
-        failure,
-        custom_status,
-        custom_status_version,
-        revision,
-        tags,
-        parent,
-        depth,
-        start_hash,
-    } = head;
-    let tags = (!tags.is_empty()).then(|| to_json(tags)).transpose()?;
-    let failure = failure.as_ref().map(to_json).transpose()?;
-    let parent = parent.as_ref();
-    statement.execute(params![
-        key.0.cast_signed(),
-        id.as_str(),
-        name,
-        version,
-        status.code(),
-        parked,
-        execution.0,
-        created_at.0,
-        updated_at.0,
-        ended_at.map(|time| time.0),
-        start_at.map(|time| time.0),
-        custom_status_version.cast_signed(),
-        revision.cast_signed(),
-        depth,
-        start_hash.cast_signed(),
-        parent.map(|parent| parent.instance.as_str()),
-        parent.map(|parent| parent.key.0.cast_signed()),
-        parent.map(|parent| parent.execution.0),
-        parent.map(|parent| parent.operation.0),
-        tags,
-        custom_status.as_ref().map(JsonText::as_str),
-        output.as_ref().map(JsonText::as_str),
-        failure,
-        input.as_str(),
-    ])
-}
-
 /// Reads [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> Result<InstanceHead, ReadError> {
+    let progress = |column: usize| PROGRESS + column;
     Ok(InstanceHead {
         key: row.get::<_, Key>(0)?.0,
         id: instance_id(row, 1)?,
         name: row.get(2)?,
         version: row.get(3)?,
-        status: runtime_status(row, 4)?,
-        parked: row.get(5)?,
-        execution: Execution(row.get(6)?),
-        created_at: Timestamp(row.get(7)?),
-        updated_at: Timestamp(row.get(8)?),
-        ended_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
-        start_at: row.get::<_, Option<i64>>(10)?.map(Timestamp),
-        custom_status_version: row.get::<_, i64>(11)?.cast_unsigned(),
-        revision: row.get::<_, i64>(12)?.cast_unsigned(),
-        depth: row.get(13)?,
-        start_hash: row.get::<_, i64>(14)?.cast_unsigned(),
+        execution: Execution(row.get(4)?),
+        created_at: Timestamp(row.get(5)?),
+        start_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+        depth: row.get(7)?,
+        start_hash: row.get::<_, i64>(8)?.cast_unsigned(),
         parent: parent(row)?,
-        tags: json_column(row, 19)?.unwrap_or_default(),
-        custom_status: json_text(row, 20)?,
-        output: json_text(row, 21)?,
-        failure: json_column::<FailureDetails>(row, 22)?,
-        input: JsonText::from_string(row.get(23)?),
+        tags: json_column(row, 13)?.unwrap_or_default(),
+        input: JsonText::from_string(row.get(14)?),
+        status: runtime_status(row, progress(0))?,
+        parked: row.get(progress(1))?,
+        updated_at: Timestamp(row.get(progress(2))?),
+        ended_at: row.get::<_, Option<i64>>(progress(3))?.map(Timestamp),
+        custom_status_version: row.get::<_, i64>(progress(4))?.cast_unsigned(),
+        revision: row.get::<_, i64>(progress(5))?.cast_unsigned(),
+        custom_status: json_text(row, progress(6))?,
+        output: json_text(row, progress(7))?,
+        failure: json_column::<FailureDetails>(row, progress(8))?,
     })
 }
 
+/// Reads a runtime status and checks it. Every instance has its progress.
+pub(super) fn runtime_status(row: &Row<'_>, column: usize) -> Result<RuntimeStatus, ReadError> {
+    let code: Option<i64> = row.get(column)?;
+    let code = code.ok_or_else(|| ReadError::corrupt("its row of progress is missing"))?;
+    RuntimeStatus::from_code(code).ok_or_else(|| ReadError::corrupt(format_args!("{code} is no runtime status")))
+}
+
 fn parent(row: &Row<'_>) -> Result<Option<Parent>, ReadError> {
-    if row.get_ref(15)? == ValueRef::Null {
+    if row.get_ref(9)? == ValueRef::Null {
         return Ok(None);
     }
     Ok(Some(Parent {
-        instance: instance_id(row, 15)?,
-        key: row.get::<_, Key>(16)?.0,
-        execution: Execution(row.get(17)?),
-        operation: OperationId(row.get(18)?),
+        instance: instance_id(row, 9)?,
+        key: row.get::<_, Key>(10)?.0,
+        execution: Execution(row.get(11)?),
+        operation: OperationId(row.get(12)?),
     }))
 }
 
@@ -155,12 +156,6 @@ fn parent(row: &Row<'_>) -> Result<Option<Parent>, ReadError> {
 pub(super) fn instance_id(row: &Row<'_>, column: usize) -> Result<InstanceId, ReadError> {
     let text = row.get_ref(column)?.as_str().map_err(ReadError::corrupt)?;
     InstanceId::new(text).map_err(ReadError::corrupt)
-}
-
-/// Reads a runtime status and checks it.
-pub(super) fn runtime_status(row: &Row<'_>, column: usize) -> Result<RuntimeStatus, ReadError> {
-    let code: i64 = row.get(column)?;
-    RuntimeStatus::from_code(code).ok_or_else(|| ReadError::corrupt(format_args!("{code} is no runtime status")))
 }
 
 fn json_text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<JsonText>> {

@@ -10,7 +10,7 @@ use crate::store::OpenError;
 const APPLICATION_ID: i32 = 0x5052_5356;
 
 /// Step `n` brings a store from version `n` to `n + 1`. Steps are only ever added.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// `meta` and its columns `schema_version` stay where they are in all versions: older builds read them to say no.
 const VERSION_1: &str = "
@@ -76,6 +76,35 @@ const VERSION_1: &str = "
         operation INTEGER NOT NULL,
         PRIMARY KEY (fire_at, key, execution, operation)
     ) STRICT, WITHOUT ROWID;
+";
+
+/// What a run changes goes into a narrow table of its own: a custom status costs the same however large the input is.
+const VERSION_2: &str = "
+    CREATE TABLE progress (
+        key                   INTEGER PRIMARY KEY,
+        status                INTEGER NOT NULL,
+        parked                TEXT,
+        updated_at            INTEGER NOT NULL,
+        ended_at              INTEGER,
+        custom_status_version INTEGER NOT NULL,
+        revision              INTEGER NOT NULL,
+        custom_status         TEXT,
+        output                TEXT,
+        failure               TEXT
+    ) STRICT;
+    INSERT INTO progress SELECT key, status, parked, updated_at, ended_at, custom_status_version, revision,
+        custom_status, output, failure FROM instance;
+    CREATE INDEX progress_parked ON progress (key) WHERE parked IS NOT NULL;
+    DROP INDEX instance_parked;
+    ALTER TABLE instance DROP COLUMN status;
+    ALTER TABLE instance DROP COLUMN parked;
+    ALTER TABLE instance DROP COLUMN updated_at;
+    ALTER TABLE instance DROP COLUMN ended_at;
+    ALTER TABLE instance DROP COLUMN custom_status_version;
+    ALTER TABLE instance DROP COLUMN revision;
+    ALTER TABLE instance DROP COLUMN custom_status;
+    ALTER TABLE instance DROP COLUMN output;
+    ALTER TABLE instance DROP COLUMN failure;
 ";
 
 /// What a file holds.
@@ -159,7 +188,8 @@ fn newest(migrations: &[&str]) -> i64 {
 mod tests {
     use super::*;
 
-    const NEXT: &[&str] = &[VERSION_1, "ALTER TABLE meta ADD COLUMN more TEXT; UPDATE meta SET more = 'new';"];
+    const NEXT: &[&str] =
+        &[VERSION_1, VERSION_2, "ALTER TABLE meta ADD COLUMN more TEXT; UPDATE meta SET more = 'new';"];
 
     fn more(connection: &Connection) -> rusqlite::Result<String> {
         connection.query_row("SELECT more FROM meta", [], |row| row.get(0))
@@ -172,7 +202,7 @@ mod tests {
         connection.execute_batch("UPDATE meta SET epoch = 7; INSERT INTO inbox VALUES (1, x'00')").unwrap();
         migrate_with(&mut connection, "s", NEXT).unwrap();
         assert_eq!(more(&connection).unwrap(), "new");
-        assert_eq!(content(&connection).unwrap(), Content::Store { version: 2 });
+        assert_eq!(content(&connection).unwrap(), Content::Store { version: 3 });
         let kept: (i64, i64) = connection
             .query_row("SELECT epoch, (SELECT count(*) FROM inbox) FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap();
@@ -180,12 +210,44 @@ mod tests {
     }
 
     #[test]
+    fn what_a_run_changes_moves_to_a_table_of_its_own() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate_with(&mut connection, "s", &[VERSION_1]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO instance (key, id, name, version, status, parked, execution, created_at, updated_at,
+                     ended_at, custom_status_version, revision, depth, start_hash, custom_status, output, failure, input)
+                 VALUES (7, 'i', 'n', 'v', 3, 'why', 2, 10, 11, 12, 4, 5, 0, 6, '1', '2', '3', '4')",
+            )
+            .unwrap();
+        migrate_with(&mut connection, "s", MIGRATIONS).unwrap();
+        let text = |sql: &str| -> String { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
+        assert_eq!(
+            text(
+                "SELECT concat_ws(' ', key, status, parked, updated_at, ended_at, custom_status_version, revision,
+                custom_status, output, failure) FROM progress"
+            ),
+            "7 3 why 11 12 4 5 1 2 3"
+        );
+        assert_eq!(
+            text(
+                "SELECT concat_ws(' ', key, id, name, version, execution, created_at, start_hash, input) FROM instance"
+            ),
+            "7 i n v 2 10 6 4"
+        );
+        let columns: i64 =
+            connection.query_row("SELECT count(*) FROM pragma_table_info('instance')", [], |row| row.get(0)).unwrap();
+        assert_eq!(columns, 15);
+        assert_eq!(text("PRAGMA integrity_check"), "ok");
+    }
+
+    #[test]
     fn a_migration_that_fails_half_way_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate_with(&mut connection, "s", MIGRATIONS).unwrap();
-        let broken = [VERSION_1, "ALTER TABLE meta ADD COLUMN more TEXT", "this is no SQL"];
+        let broken = [VERSION_1, VERSION_2, "ALTER TABLE meta ADD COLUMN more TEXT", "this is no SQL"];
         migrate_with(&mut connection, "s", &broken).unwrap_err();
-        assert_eq!(content(&connection).unwrap(), Content::Store { version: 1 });
+        assert_eq!(content(&connection).unwrap(), Content::Store { version: 2 });
         more(&connection).unwrap_err();
     }
 
@@ -194,7 +256,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate_with(&mut connection, "s", NEXT).unwrap();
         let refused = check_with(&connection, "s", MIGRATIONS);
-        assert!(matches!(refused, Err(OpenError::NewerSchema { found: 2, known: 1, .. })), "{refused:?}");
+        assert!(matches!(refused, Err(OpenError::NewerSchema { found: 3, known: 2, .. })), "{refused:?}");
         check_with(&connection, "s", NEXT).unwrap();
     }
 

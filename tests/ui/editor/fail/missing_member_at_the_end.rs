@@ -1,4 +1,4 @@
-//! The compiler reads the body before and after the expansion, and says of its end twice what is missing there.
+//! What is missing at the end of a body that is rewritten otherwise: the errors are those of a plain function.
 use persevere::prelude::*;
 
 #[orchestrator]

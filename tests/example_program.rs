@@ -46,24 +46,30 @@ fn executable(message: &str) -> Option<(String, PathBuf)> {
 }
 
 /// The root of the repository.
-pub(crate) fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 /// A folder that examples run in, with what they leave there.
-pub(crate) struct Folder(tempfile::TempDir);
+pub struct Folder(tempfile::TempDir);
 
 impl Folder {
-    pub(crate) fn new() -> Self {
+    /// An empty one.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    #[allow(clippy::new_without_default, reason = "it makes a folder on the disk")]
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Starts an example. Its standard input stays open.
-    pub(crate) fn start(&self, example: &str, arguments: &[&str]) -> Program {
+    pub fn start(&self, example: &str, arguments: &[&str]) -> Program {
         let executable = EXAMPLES.get(example).unwrap_or_else(|| panic!("there is no example {example}"));
         let mut child = Command::new(executable)
             .args(arguments)
@@ -85,26 +91,26 @@ impl Folder {
     }
 
     /// Runs an example to its end, with nobody to answer it.
-    pub(crate) fn run(&self, example: &str, arguments: &[&str]) -> Ended {
+    pub fn run(&self, example: &str, arguments: &[&str]) -> Ended {
         self.start(example, arguments).end()
     }
 
     /// Runs an example to its end, and types this into it.
-    pub(crate) fn run_with_input(&self, example: &str, arguments: &[&str], input: &str) -> Ended {
+    pub fn run_with_input(&self, example: &str, arguments: &[&str], input: &str) -> Ended {
         let mut program = self.start(example, arguments);
         program.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
         program.end()
     }
 
     /// The lines of a file in the folder; none if there is no such file.
-    pub(crate) fn lines(&self, file: &str) -> Vec<String> {
+    pub fn lines(&self, file: &str) -> Vec<String> {
         let text = fs::read_to_string(self.path().join(file)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 }
 
 /// An example that runs. Dropped, it is killed.
-pub(crate) struct Program {
+pub struct Program {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Receiver<String>,
@@ -113,24 +119,31 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Waits for a line that contains this.
-    pub(crate) fn wait_for(&mut self, text: &str) {
+    /// Waits for a line that contains this, and gives it.
+    pub fn wait_for(&mut self, text: &str) -> String {
         while let Some(line) = self.next_line() {
             if line.contains(text) {
-                return;
+                return line;
             }
         }
         panic!("it ended without {text:?}, after {:#?}", self.seen);
     }
 
     /// Kills it without a chance to do anything.
-    pub(crate) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
+    /// Sends it what Ctrl-C sends.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        let sent = Command::new("sh").args(["-c", "kill -INT $0", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Closes its input and waits for its end.
-    pub(crate) fn end(mut self) -> Ended {
+    pub fn end(mut self) -> Ended {
         self.stdin = None;
         while self.next_line().is_some() {}
         let status = self.child.wait().unwrap();
@@ -160,23 +173,26 @@ impl Drop for Program {
 
 /// How an example ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) status: ExitStatus,
-    pub(crate) lines: Vec<String>,
-    pub(crate) errors: String,
+pub struct Ended {
+    /// How its process ended.
+    pub status: ExitStatus,
+    /// What it printed.
+    pub lines: Vec<String>,
+    /// What it printed as wrong.
+    pub errors: String,
 }
 
 impl Ended {
     /// Its output, if it ended well.
     #[track_caller]
-    pub(crate) fn success(self) -> Vec<String> {
+    pub fn success(self) -> Vec<String> {
         assert!(self.status.success() && self.errors.is_empty(), "{self:#?}");
         self.lines
     }
 
     /// What it said is wrong, if it ended with this exit code.
     #[track_caller]
-    pub(crate) fn failure(self, code: i32) -> String {
+    pub fn failure(self, code: i32) -> String {
         assert_eq!(self.status.code(), Some(code), "{self:#?}");
         self.errors
     }

@@ -1,0 +1,108 @@
+//! A store around another one that shows what passes: batches and reads.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use persevere::model::{CommitBatch, Execution, InstanceKey};
+use persevere::store::{
+    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
+    StoredInstance,
+};
+
+/// What has passed.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Turns of each batch, in order.
+    batches: Mutex<Vec<usize>>,
+    keeps: AtomicBool,
+    kept: Mutex<Vec<Arc<CommitBatch>>>,
+    instances: AtomicUsize,
+    histories: AtomicUsize,
+}
+
+impl Seen {
+    /// From now on the batches themselves are kept.
+    pub(crate) fn keep(&self) {
+        self.keeps.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives the batches that were kept since the last call.
+    pub(crate) fn take_kept(&self) -> Vec<Arc<CommitBatch>> {
+        std::mem::take(&mut lock(&self.kept))
+    }
+
+    /// Gives the turns of each batch since the last call.
+    pub(crate) fn take_batches(&self) -> Vec<usize> {
+        std::mem::take(&mut lock(&self.batches))
+    }
+
+    /// Head rows that were read.
+    pub(crate) fn instance_reads(&self) -> usize {
+        self.instances.load(Ordering::Relaxed)
+    }
+
+    /// Histories that were read.
+    pub(crate) fn history_reads(&self) -> usize {
+        self.histories.load(Ordering::Relaxed)
+    }
+}
+
+/// Shows what passes on the way to a store.
+pub(crate) struct ObservedStore {
+    inner: Arc<dyn Store>,
+    seen: Arc<Seen>,
+}
+
+impl ObservedStore {
+    pub(crate) fn new(inner: Arc<dyn Store>, seen: Arc<Seen>) -> Self {
+        Self { inner, seen }
+    }
+}
+
+impl Store for ObservedStore {
+    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
+        self.inner.claim()
+    }
+
+    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
+        self.inner.load()
+    }
+
+    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+        self.seen.instances.fetch_add(1, Ordering::Relaxed);
+        self.inner.instance(target)
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+        self.seen.histories.fetch_add(1, Ordering::Relaxed);
+        self.inner.history(key, execution)
+    }
+
+    fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
+        self.inner.query(query)
+    }
+
+    fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {
+        lock(&self.seen.batches).push(batch.turns.len());
+        if self.seen.keeps.load(Ordering::Relaxed) {
+            lock(&self.seen.kept).push(Arc::clone(&batch));
+        }
+        self.inner.commit(batch)
+    }
+
+    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
+        self.inner.close()
+    }
+}
+
+impl fmt::Debug for ObservedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObservedStore").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

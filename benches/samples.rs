@@ -1,0 +1,58 @@
+//! Times of single operations, and what they are boiled down to.
+
+use std::time::Instant;
+
+/// Milliseconds of single operations, or other numbers of the same kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Samples(Vec<f64>);
+
+impl Samples {
+    /// Adds the time that has passed since.
+    pub(crate) fn since(&mut self, begin: Instant) {
+        self.push(milliseconds(begin));
+    }
+
+    /// Adds one.
+    pub(crate) fn push(&mut self, milliseconds: f64) {
+        self.0.push(milliseconds);
+    }
+
+    /// Adds those of another.
+    pub(crate) fn extend(&mut self, other: Samples) {
+        self.0.extend(other.0);
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The value below which this share of the values lies.
+    pub(crate) fn percentile(&self, share: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+        sorted.get(index).copied().unwrap_or_default()
+    }
+
+    /// The mean.
+    pub(crate) fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len().max(1) as f64
+    }
+
+    /// The middle one.
+    pub(crate) fn median(&self) -> f64 {
+        self.percentile(0.5)
+    }
+}
+
+impl FromIterator<f64> for Samples {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+/// Milliseconds that have passed since.
+pub(crate) fn milliseconds(begin: Instant) -> f64 {
+    begin.elapsed().as_secs_f64() * 1_000.0
+}

@@ -1,0 +1,63 @@
+//! The orchestrations of the other examples over HTTP, and a page that starts, watches and answers them.
+#![allow(clippy::print_stdout, reason = "an example prints what it shows")]
+
+mod page;
+
+/// The other examples as they stand there: their orchestrators and activities are registered with the rest.
+#[path = ".."]
+#[allow(dead_code, reason = "their command lines are not used here")]
+mod examples {
+    mod city_recommender;
+    pub(crate) mod hello_cities;
+    mod reserve_ticket;
+}
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use persevere::http::{HttpOptions, Server};
+use persevere::prelude::*;
+use persevere_examples::exit;
+
+use examples::hello_cities::GreetingLog;
+
+/// Serves the Durable Functions HTTP API, and a page that uses it.
+#[derive(Parser)]
+struct Options {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7071")]
+    bind: SocketAddr,
+    /// Where the orchestrations live; `hello_cities.log` beside it gets a line for each greeting
+    #[arg(long, default_value = "http_server.db")]
+    database: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit(run(Options::parse()).await)
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let log = GreetingLog::beside(&options.database);
+    let store = SqliteStore::open(&options.database)?;
+    let runtime = Runtime::builder().store(store).state(log).auto_register().start().await?;
+
+    let api = HttpOptions::new().bind(options.bind);
+    let server = Server::bind(runtime.client().clone(), api).await?.merge(page::routes());
+    println!("Open http://{} in a browser. Ctrl-C ends it.", server.local_addr());
+    server.run_until(ctrl_c()).await;
+
+    println!("What is unfinished goes on when it is started again.");
+    runtime.shutdown().await?;
+    Ok(())
+}
+
+async fn ctrl_c() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without the signal it is ended from outside.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,305 @@
+//! What the macros implement: one trait for an activity, one for an orchestrator, each with all that is known of the
+//! function. Everything else about it follows here, once for all, so that little is generated for each.
+
+use std::fmt;
+
+use super::function::{Alone, Function, InContext, OfService, OfServiceInContext, Orchestration};
+use super::{
+    Accepts, Activity, ActivityContextType, ActivityRegistration, AsActivity, AsOrchestrator, BoxedActivity,
+    BoxedOrchestration, CallSite, ContextType, ExternalEvent, Failure, Input, Inputs, Orchestrator,
+    OrchestratorRegistration, Outcome, Payload, Registered, Registration, ServiceType, SourceLocation, StatusType,
+};
+use crate::context::{ActivityContext, Context};
+use crate::model::failure::FailureDetails;
+use crate::model::json::JsonText;
+
+/// An activity whose function stands in this program.
+pub trait DefinedActivity: Sized + Send + Sync + 'static {
+    /// Its inputs, as a tuple.
+    type Inputs: Inputs;
+    /// What its function returns.
+    type Return: Outcome<Ok: Payload, Err: Failure>;
+    /// Everything else.
+    const DEFINITION: ActivityDefinition<Self>;
+}
+
+/// What is known of an activity.
+pub struct ActivityDefinition<A: DefinedActivity> {
+    name: &'static str,
+    marker: &'static str,
+    location: SourceLocation,
+    service: Option<ServiceType>,
+    parameters: <A::Inputs as Inputs>::Parameters,
+    body: &'static dyn ActivityBody,
+}
+
+/// The definition of an activity, where this is called.
+#[track_caller]
+pub const fn activity<A: DefinedActivity>(
+    name: &'static str,
+    marker: &'static str,
+    parameters: <A::Inputs as Inputs>::Parameters,
+    body: &'static dyn ActivityBody,
+) -> ActivityDefinition<A> {
+    ActivityDefinition { name, marker, location: SourceLocation::here(), service: None, parameters, body }
+}
+
+impl<A: DefinedActivity> ActivityDefinition<A> {
+    /// The same, as a method of that type.
+    #[must_use]
+    pub const fn of<S: Send + Sync + 'static>(self) -> Self {
+        Self { service: Some(ServiceType::of::<S>()), ..self }
+    }
+
+    pub(crate) fn encode(inputs: A::Inputs) -> Input {
+        inputs.encode(&A::DEFINITION.parameters)
+    }
+}
+
+impl<A: DefinedActivity> Activity for A {
+    type Input = <A::Inputs as Inputs>::Value;
+    type Output = <A::Return as Outcome>::Ok;
+    type Error = <A::Return as Outcome>::Err;
+    const NAME: &'static str = A::DEFINITION.name;
+}
+
+impl<A: DefinedActivity> Registered<AsActivity> for A {
+    const REGISTRATION: Registration = Registration::Activity(ActivityRegistration {
+        name: A::DEFINITION.name,
+        marker: A::DEFINITION.marker,
+        location: A::DEFINITION.location,
+        handler: |context, input| A::DEFINITION.body.run(context, input),
+        service: A::DEFINITION.service,
+    });
+}
+
+/// The function of an activity, without its types.
+pub trait ActivityBody {
+    /// Reads the inputs, and runs it with them.
+    fn run(&self, context: ActivityContext, input: JsonText) -> BoxedActivity;
+}
+
+/// The function of an orchestrator, without its types.
+pub trait OrchestratorBody {
+    /// Reads the inputs, and makes its future with them.
+    fn run(&self, context: Context, input: &JsonText) -> Result<BoxedOrchestration, FailureDetails>;
+}
+
+/// A function, and how it is called. What must hold of it is asked where this is made, and only there.
+pub struct Body<F, R> {
+    function: F,
+    run: R,
+}
+
+impl<F: Copy> ActivityBody for Body<F, fn(F, ActivityContext, JsonText) -> BoxedActivity> {
+    fn run(&self, context: ActivityContext, input: JsonText) -> BoxedActivity {
+        (self.run)(self.function, context, input)
+    }
+}
+
+impl<F: Copy> OrchestratorBody for Body<F, fn(F, Context, &JsonText) -> Result<BoxedOrchestration, FailureDetails>> {
+    fn run(&self, context: Context, input: &JsonText) -> Result<BoxedOrchestration, FailureDetails> {
+        (self.run)(self.function, context, input)
+    }
+}
+
+type ActivityFunction<F> = Body<F, fn(F, ActivityContext, JsonText) -> BoxedActivity>;
+type OrchestratorFunction<F> = Body<F, fn(F, Context, &JsonText) -> Result<BoxedOrchestration, FailureDetails>>;
+
+/// A function that takes its inputs alone.
+pub const fn alone<A, F>(function: F) -> ActivityFunction<F>
+where
+    A: DefinedActivity,
+    F: for<'a> Function<'a, Alone, A::Inputs, First = (), Return = A::Return>,
+{
+    let run = |function: F, _, input: JsonText| -> BoxedActivity {
+        Box::pin(async move {
+            let inputs = A::Inputs::decode(&input, &A::DEFINITION.parameters)?;
+            recorded(function.run((), inputs).await)
+        })
+    };
+    Body { function, run }
+}
+
+/// A function that takes its context too.
+pub const fn in_context<A, C, F>(function: F) -> ActivityFunction<F>
+where
+    A: DefinedActivity,
+    C: ActivityContextType,
+    F: for<'a> Function<'a, InContext<C>, A::Inputs, First = (&'a C,), Return = A::Return>,
+{
+    let run = |function: F, context: ActivityContext, input: JsonText| -> BoxedActivity {
+        Box::pin(async move {
+            let inputs = A::Inputs::decode(&input, &A::DEFINITION.parameters)?;
+            recorded(function.run((C::__from_context(&context),), inputs).await)
+        })
+    };
+    Body { function, run }
+}
+
+/// A method of a service.
+pub const fn of_service<A, T, F>(function: F) -> ActivityFunction<F>
+where
+    A: DefinedActivity,
+    T: Send + Sync + 'static,
+    F: for<'a> Function<'a, OfService<T>, A::Inputs, First = (&'a T,), Return = A::Return>,
+{
+    let run = |function: F, context: ActivityContext, input: JsonText| -> BoxedActivity {
+        Box::pin(async move {
+            let inputs = A::Inputs::decode(&input, &A::DEFINITION.parameters)?;
+            recorded(function.run((service::<T>(&context)?,), inputs).await)
+        })
+    };
+    Body { function, run }
+}
+
+/// A method of a service that takes its context too.
+pub const fn of_service_in_context<A, T, C, F>(function: F) -> ActivityFunction<F>
+where
+    A: DefinedActivity,
+    T: Send + Sync + 'static,
+    C: ActivityContextType,
+    F: for<'a> Function<'a, OfServiceInContext<T, C>, A::Inputs, First = (&'a T, &'a C), Return = A::Return>,
+{
+    let run = |function: F, context: ActivityContext, input: JsonText| -> BoxedActivity {
+        Box::pin(async move {
+            let inputs = A::Inputs::decode(&input, &A::DEFINITION.parameters)?;
+            let first = (service::<T>(&context)?, C::__from_context(&context));
+            recorded(function.run(first, inputs).await)
+        })
+    };
+    Body { function, run }
+}
+
+/// The function of an orchestrator.
+pub const fn orchestration<O, F>(function: F) -> OrchestratorFunction<F>
+where
+    O: DefinedOrchestrator,
+    F: Function<
+            'static,
+            Orchestration<O::Context>,
+            O::Inputs,
+            First = (O::Context,),
+            Return = O::Return,
+            Future: 'static,
+        >,
+{
+    let run = |function: F, context: Context, input: &JsonText| -> Result<BoxedOrchestration, FailureDetails> {
+        let inputs = O::Inputs::decode(input, &O::DEFINITION.parameters)?;
+        let future = function.run((O::Context::__from_context(context),), inputs);
+        Ok(Box::pin(async move { recorded(future.await) }))
+    };
+    Body { function, run }
+}
+
+/// The value of which an activity is a method.
+fn service<T: Send + Sync + 'static>(context: &ActivityContext) -> Result<&T, FailureDetails> {
+    context.try_state().map_err(|missing| FailureDetails::new("MissingState", missing.to_string()))
+}
+
+/// An orchestrator whose function stands in this program.
+pub trait DefinedOrchestrator: Sized + Send + Sync + 'static {
+    /// Its context.
+    type Context: ContextType<Status: StatusType>;
+    /// Its inputs, as a tuple.
+    type Inputs: Inputs;
+    /// What its function returns.
+    type Return: Outcome<Ok: Payload, Err: Failure>;
+    /// [`AnyEvent`], or [`ListedEvents`].
+    type Events;
+    /// Everything else.
+    const DEFINITION: OrchestratorDefinition<Self>;
+}
+
+/// What is known of an orchestrator.
+pub struct OrchestratorDefinition<O: DefinedOrchestrator> {
+    name: &'static str,
+    version: &'static str,
+    marker: &'static str,
+    location: SourceLocation,
+    calls: &'static [CallSite],
+    parameters: <O::Inputs as Inputs>::Parameters,
+    body: &'static dyn OrchestratorBody,
+}
+
+/// The definition of an orchestrator, where this is called.
+#[track_caller]
+pub const fn orchestrator<O: DefinedOrchestrator>(
+    name: &'static str,
+    version: &'static str,
+    marker: &'static str,
+    calls: &'static [CallSite],
+    parameters: <O::Inputs as Inputs>::Parameters,
+    body: &'static dyn OrchestratorBody,
+) -> OrchestratorDefinition<O> {
+    OrchestratorDefinition { name, version, marker, location: SourceLocation::here(), calls, parameters, body }
+}
+
+impl<O: DefinedOrchestrator> OrchestratorDefinition<O> {
+    pub(crate) fn encode(inputs: O::Inputs) -> Input {
+        inputs.encode(&O::DEFINITION.parameters)
+    }
+}
+
+impl<O: DefinedOrchestrator> Orchestrator for O {
+    type Input = <O::Inputs as Inputs>::Value;
+    type Output = <O::Return as Outcome>::Ok;
+    type Error = <O::Return as Outcome>::Err;
+    type Status = <O::Context as ContextType>::Status;
+    const NAME: &'static str = O::DEFINITION.name;
+    const VERSION: &'static str = O::DEFINITION.version;
+}
+
+impl<O: DefinedOrchestrator> Registered<AsOrchestrator> for O {
+    const REGISTRATION: Registration = Registration::Orchestrator(OrchestratorRegistration {
+        name: O::DEFINITION.name,
+        version: O::DEFINITION.version,
+        marker: O::DEFINITION.marker,
+        location: O::DEFINITION.location,
+        handler: |context, input| O::DEFINITION.body.run(context, input),
+        calls: O::DEFINITION.calls,
+    });
+}
+
+/// Every event is accepted.
+#[derive(Debug)]
+pub enum AnyEvent {}
+
+/// The events for which it says so are accepted.
+#[derive(Debug)]
+pub enum ListedEvents {}
+
+#[diagnostic::do_not_recommend]
+impl<O: DefinedOrchestrator<Events = AnyEvent>, E: ExternalEvent> Accepts<E> for O {}
+
+/// What is recorded of the end of a function.
+fn recorded<R: Outcome<Ok: Payload, Err: Failure>>(returned: R) -> Result<JsonText, FailureDetails> {
+    match returned.__into_result() {
+        Ok(output) => output.__encode().map_err(FailureDetails::from),
+        Err(error) => Err(error.__to_details()),
+    }
+}
+
+macro_rules! plain_value {
+    ($name:ident of $trait:ident) => {
+        impl<D: $trait> Copy for $name<D> {}
+        impl<D: $trait> Clone for $name<D> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+        impl<D: $trait> fmt::Debug for $name<D> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("name", &self.name).finish_non_exhaustive()
+            }
+        }
+    };
+}
+plain_value!(ActivityDefinition of DefinedActivity);
+plain_value!(OrchestratorDefinition of DefinedOrchestrator);
+
+impl<F, R> fmt::Debug for Body<F, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Body")
+    }
+}

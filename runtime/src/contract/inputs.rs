@@ -1,0 +1,187 @@
+//! The inputs of an orchestrator or an activity: a tuple, and how each of its values is stored and read.
+
+use std::marker::PhantomData;
+
+use super::Payload;
+use crate::model::json::{DecodeError, EncodeError, JsonText};
+
+/// An encoded input, or why there is none. The operation that takes it reports the error.
+pub type Input = Result<JsonText, EncodeError>;
+
+/// How one parameter is stored and read. Generated code makes one for each, at the place of its type: so a type that
+/// cannot be stored gives one error, there.
+#[derive(Debug)]
+pub struct Parameter<T> {
+    name: &'static str,
+    encode: fn(&T) -> Input,
+    decode: fn(&JsonText) -> Result<T, DecodeError>,
+}
+
+/// A parameter of that name and type. Of a type that cannot be stored the compiler shows the second argument, which
+/// generated code writes at the place of the whole parameter.
+pub const fn parameter<T: Payload>(name: &'static str, _: PhantomData<T>) -> Parameter<T> {
+    Parameter { name, encode: T::__encode, decode: T::__decode }
+}
+
+impl<T> Copy for Parameter<T> {}
+
+impl<T> Clone for Parameter<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Parameter<T> {
+    /// `null` where it was left out.
+    fn read(&self, values: &mut std::vec::IntoIter<JsonText>) -> Result<T, DecodeError> {
+        let text = values.next().unwrap_or_else(JsonText::null);
+        let name = self.name;
+        (self.decode)(&text).map_err(|error| DecodeError(format!("parameter `{name}`: {error}")))
+    }
+}
+
+/// The inputs as a tuple. None is stored as `null`, one as its JSON value, several as an array.
+pub trait Inputs: Sized + 'static {
+    /// `()`, the type of the only one, or the tuple.
+    type Value: 'static;
+    /// How each is stored.
+    type Parameters: Copy + 'static;
+    /// Writes them down.
+    fn encode(self, parameters: &Self::Parameters) -> Input;
+    /// Reads them. A caller in another language may leave out the last ones.
+    fn decode(text: &JsonText, parameters: &Self::Parameters) -> Result<Self, DecodeError>;
+}
+
+/// Writes down the inputs of code that runs elsewhere.
+#[allow(clippy::needless_pass_by_value, reason = "made for this one call")]
+pub fn encode<I: Inputs>(inputs: I, parameters: I::Parameters) -> Input {
+    inputs.encode(&parameters)
+}
+
+impl Inputs for () {
+    type Value = ();
+    type Parameters = ();
+
+    fn encode(self, (): &()) -> Input {
+        Ok(JsonText::null())
+    }
+
+    fn decode(_: &JsonText, (): &()) -> Result<Self, DecodeError> {
+        Ok(())
+    }
+}
+
+impl<A: 'static> Inputs for (A,) {
+    type Value = A;
+    type Parameters = (Parameter<A>,);
+
+    fn encode(self, (parameter,): &(Parameter<A>,)) -> Input {
+        (parameter.encode)(&self.0)
+    }
+
+    fn decode(text: &JsonText, (parameter,): &(Parameter<A>,)) -> Result<Self, DecodeError> {
+        Ok((parameter.read(&mut vec![text.clone()].into_iter())?,))
+    }
+}
+
+/// A JSON array.
+fn array<const N: usize>(values: [Input; N]) -> Input {
+    let mut text = String::from("[");
+    for (place, value) in values.into_iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        text.push_str(value?.as_str());
+    }
+    text.push(']');
+    Ok(JsonText::from_string(text))
+}
+
+/// The values of a JSON array of at most so many.
+fn values(text: &JsonText, parameters: usize) -> Result<std::vec::IntoIter<JsonText>, DecodeError> {
+    let values = text.decode::<Vec<JsonText>>()?;
+    if values.len() > parameters {
+        let found = values.len();
+        return Err(DecodeError(format!("the input has {found} values, and the code takes {parameters}")));
+    }
+    Ok(values.into_iter())
+}
+
+macro_rules! several {
+    ($number:literal $($ty:ident $place:tt)*) => {
+        impl<$($ty: 'static),*> Inputs for ($($ty,)*) {
+            type Value = Self;
+            type Parameters = ($(Parameter<$ty>,)*);
+
+            fn encode(self, parameters: &Self::Parameters) -> Input {
+                array([$((parameters.$place.encode)(&self.$place)),*])
+            }
+
+            fn decode(text: &JsonText, parameters: &Self::Parameters) -> Result<Self, DecodeError> {
+                let mut values = values(text, $number)?;
+                Ok(($(parameters.$place.read(&mut values)?,)*))
+            }
+        }
+    };
+}
+several!(2 A 0 B 1);
+several!(3 A 0 B 1 C 2);
+several!(4 A 0 B 1 C 2 D 3);
+several!(5 A 0 B 1 C 2 D 3 E 4);
+several!(6 A 0 B 1 C 2 D 3 E 4 F 5);
+several!(7 A 0 B 1 C 2 D 3 E 4 F 5 G 6);
+several!(8 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7);
+several!(9 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8);
+several!(10 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9);
+several!(11 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10);
+several!(12 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11);
+several!(13 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12);
+several!(14 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13);
+several!(15 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14);
+several!(16 A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14 P 15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn text(json: &str) -> JsonText {
+        JsonText::from_string(json.to_owned())
+    }
+
+    #[test]
+    fn one_input_is_its_value_several_are_an_array_none_is_null() {
+        assert_eq!(encode((), ()).unwrap().as_str(), "null");
+        assert_eq!(encode((vec![1, 2],), (parameter("a", PhantomData),)).unwrap().as_str(), "[1,2]");
+        let parameters = || (parameter("a", PhantomData), parameter("b", PhantomData));
+        let several = encode(("a\"b".to_owned(), None::<u8>), parameters()).unwrap();
+        assert_eq!(several.as_str(), r#"["a\"b",null]"#);
+        assert_eq!(Inputs::decode(&several, &parameters()), Ok(("a\"b".to_owned(), None::<u8>)));
+    }
+
+    #[test]
+    fn an_input_that_cannot_be_encoded_is_the_error_of_the_whole() {
+        let bad = || BTreeMap::from([((1, 2), 3)]);
+        assert!(encode((bad(),), (parameter("a", PhantomData),)).is_err());
+        assert!(encode((1, bad()), (parameter("a", PhantomData), parameter("b", PhantomData))).is_err());
+    }
+
+    #[test]
+    fn foreign_callers_may_leave_out_optional_inputs_at_the_end() {
+        let optional = (parameter::<u8>("a", PhantomData), parameter::<Option<u8>>("b", PhantomData));
+        assert_eq!(Inputs::decode(&text("[1]"), &optional), Ok((1_u8, None::<u8>)));
+        let all = (parameter::<u8>("a", PhantomData), parameter::<u8>("b", PhantomData));
+        let error = <(u8, u8)>::decode(&text("[1]"), &all).unwrap_err();
+        assert!(error.0.starts_with("parameter `b`: "), "{error}");
+        assert_eq!(Inputs::decode(&text("null"), &(parameter("a", PhantomData),)), Ok((None::<u8>,)));
+        assert_eq!(<()>::decode(&text("\"whatever\""), &()), Ok(()));
+    }
+
+    #[test]
+    fn inputs_of_another_shape_are_refused() {
+        let two = (parameter::<u8>("a", PhantomData), parameter::<u8>("b", PhantomData));
+        assert!(<(u8, u8)>::decode(&text("{\"a\":1}"), &two).is_err());
+        let error = <(u8, u8)>::decode(&text("[1,2,3]"), &two).unwrap_err();
+        assert_eq!(error.0, "the input has 3 values, and the code takes 2");
+    }
+}

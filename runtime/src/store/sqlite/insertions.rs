@@ -1,0 +1,125 @@
+//! Insertions of many rows by one statement: entering and leaving a statement costs as much as the row does.
+
+use rusqlite::{Connection, Statement};
+
+use super::errors::Kind;
+
+/// Columns of the tables that are written this way.
+const COLUMNS: usize = 5;
+/// Rows of the statement for what is left over. Those that are left then go one by one.
+const FEW: usize = 4;
+
+/// The statements that insert into one table.
+pub(super) struct Insertions<'c> {
+    many: Statement<'c>,
+    few: Statement<'c>,
+    one: Statement<'c>,
+}
+
+impl<'c> Insertions<'c> {
+    /// Rows of a full statement.
+    pub(super) const MANY: usize = 16;
+
+    /// For a table and its five columns: `table (a, b, c, d, e)`.
+    pub(super) fn prepare(connection: &'c Connection, table: &str) -> rusqlite::Result<Self> {
+        let of = |rows: usize| {
+            let row = format!("({})", ["?"; COLUMNS].join(", "));
+            connection.prepare(&format!("INSERT INTO {table} VALUES {}", vec![row; rows].join(", ")))
+        };
+        Ok(Self { many: of(Self::MANY)?, few: of(FEW)?, one: of(1)? })
+    }
+
+    /// Inserts the rows, in order. Answers with one that is there already; then the others are inserted or not, and the
+    /// caller takes the transaction back.
+    ///
+    /// `bind` binds the columns of a row from a place on.
+    pub(super) fn insert<'r, T>(
+        &mut self,
+        rows: &[&'r T],
+        bind: impl Fn(&mut Statement<'_>, usize, &T) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<Option<&'r T>> {
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (statement, count) = match rest.len() {
+                Self::MANY.. => (&mut self.many, Self::MANY),
+                FEW.. => (&mut self.few, FEW),
+                _ => (&mut self.one, 1),
+            };
+            let (now, later) = rest.split_at(count);
+            if !run(statement, now, &bind)? {
+                // The statement has taken all of its rows back.
+                return self.first_there(now, bind);
+            }
+            rest = later;
+        }
+        Ok(None)
+    }
+
+    fn first_there<'r, T>(
+        &mut self,
+        rows: &[&'r T],
+        bind: impl Fn(&mut Statement<'_>, usize, &T) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<Option<&'r T>> {
+        for row in rows {
+            if !run(&mut self.one, std::slice::from_ref(row), &bind)? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Answers whether all of them were inserted; none of them was otherwise.
+fn run<T>(
+    statement: &mut Statement<'_>,
+    rows: &[&T],
+    bind: impl Fn(&mut Statement<'_>, usize, &T) -> rusqlite::Result<()>,
+) -> rusqlite::Result<bool> {
+    for (place, row) in rows.iter().enumerate() {
+        bind(statement, place * COLUMNS + 1, row)?;
+    }
+    match statement.raw_execute() {
+        Ok(count) => Ok(count == rows.len()),
+        Err(error) if Kind::of(&error) == Kind::Constraint => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bind(statement: &mut Statement<'_>, place: usize, row: &i64) -> rusqlite::Result<()> {
+        (0..COLUMNS).try_for_each(|column| statement.raw_bind_parameter(place + column, row * 10))
+    }
+
+    fn numbers(connection: &Connection) -> Vec<i64> {
+        let mut statement = connection.prepare("SELECT a FROM t ORDER BY a").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn any_number_of_rows_is_inserted_once() {
+        for count in [0, 1, 3, 4, 5, 15, 16, 17, 20, 21, 33, 100] {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch("CREATE TABLE t (a INTEGER PRIMARY KEY, b, c, d, e)").unwrap();
+            let mut insertions = Insertions::prepare(&connection, "t (a, b, c, d, e)").unwrap();
+            let rows: Vec<i64> = (0..count).collect();
+            let there = insertions.insert(&rows.iter().collect::<Vec<_>>(), bind).unwrap();
+            assert_eq!((there, numbers(&connection)), (None, rows.iter().map(|row| row * 10).collect()));
+        }
+    }
+
+    #[test]
+    fn the_row_that_is_there_already_is_named() {
+        for twice in [0, 7, 15, 16, 19, 20, 21] {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch("CREATE TABLE t (a INTEGER PRIMARY KEY, b, c, d, e)").unwrap();
+            let mut insertions = Insertions::prepare(&connection, "t (a, b, c, d, e)").unwrap();
+            let rows: Vec<i64> = (0..22).collect();
+            assert_eq!(insertions.insert(&[&rows[twice]], bind).unwrap(), None);
+            let there = insertions.insert(&rows.iter().collect::<Vec<_>>(), bind).unwrap();
+            assert_eq!(there, Some(&rows[twice]));
+        }
+    }
+}

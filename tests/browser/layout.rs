@@ -1,0 +1,61 @@
+//! The page fits, from a small phone to a desktop, in light and in dark; and its picture for the README.
+
+use std::fs;
+
+use persevere_tests::example_program::root;
+use serde_json::json;
+use thirtyfour::prelude::*;
+
+use crate::page::Page;
+use crate::picture;
+use crate::server::Server;
+
+/// Set, the picture in docs/images is taken anew.
+const PICTURE: &str = "PERSEVERE_PICTURE";
+
+/// The texts that do not fit into their element.
+const CLIPPED: &str = "[...document.querySelectorAll('button, h2, p, code')]
+    .filter((part) => part.clientWidth > 0 && part.scrollWidth > part.clientWidth + 1)
+    .map((part) => part.textContent)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_fits() -> WebDriverResult<()> {
+    let server = Server::start();
+    let page = Page::open(&server.address).await?;
+    page.submit("city_recommender").await?;
+    page.ask_for_an_offer(4, 60).await?;
+    page.greet("Tokyo, Seattle, London, Graz, Kyoto").await?;
+    page.when("part('city_recommender', 'cities').children.length === 3").await?;
+    page.when("!part('reserve_ticket', 'offer').hidden").await?;
+    page.when("part('hello_cities', 'bar').value >= 3").await?;
+
+    if std::env::var_os(PICTURE).is_some() {
+        show(&page, "light", 960, 2).await?;
+        let shot = page.browser.find(By::Tag("body")).await?.screenshot_as_png().await?;
+        let folder = root().join("docs/images");
+        fs::create_dir_all(&folder).unwrap();
+        let small = picture::with_a_palette(&shot);
+        assert!(small.len() < 150 * 1024, "{} bytes are much for a README", small.len());
+        fs::write(folder.join("http_server.png"), small).unwrap();
+    }
+    for scheme in ["light", "dark"] {
+        for width in [360, 768, 1440] {
+            show(&page, scheme, width, 1).await?;
+            let wide = page.value("document.documentElement.scrollWidth").await?;
+            assert!(wide.as_u64().unwrap() <= width, "{wide} wide at {width}, {scheme}");
+            assert_eq!(page.value(CLIPPED).await?, json!([]), "cut off at {width}, {scheme}");
+        }
+    }
+    page.end().await
+}
+
+/// Shows it as on a display of this width, with so many dots for one pixel, and without motion.
+async fn show(page: &Page, scheme: &str, width: u64, scale: u8) -> WebDriverResult<()> {
+    let cdp = page.browser.cdp();
+    let size = json!({ "width": width, "height": 1600, "deviceScaleFactor": scale, "mobile": false });
+    cdp.send_raw("Emulation.setDeviceMetricsOverride", size).await?;
+    let features = [("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")];
+    let media = json!({ "features": features.map(|(name, value)| json!({ "name": name, "value": value })) });
+    cdp.send_raw("Emulation.setEmulatedMedia", media).await?;
+    Ok(())
+}

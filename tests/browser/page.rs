@@ -1,0 +1,141 @@
+//! The page of `http_server` as a user meets it: what stands there, what is typed and pressed, and what has been seen.
+
+use serde_json::Value;
+use thirtyfour::prelude::*;
+
+use crate::chromium::Chromium;
+
+/// Writes down what the bar's card and the countdown show, however short it is there, and what the page fetches.
+const RECORDER: &str = r"
+    {
+        window.seen = { bar: [], state: [], status: [], doing: [], countdown: [], fetched: [] };
+        const add = (name, value) => { if (seen[name].at(-1) !== value) seen[name].push(value); };
+        const part = (card, name) => document.querySelector(`#${card} [data-part=${name}]`);
+        const visible = (element) => element && !element.closest('[hidden]');
+        const ask = window.fetch;
+        window.fetch = (url, options) => { seen.fetched.push(url); return ask(url, options); };
+        new MutationObserver(() => {
+            const bar = part('hello_cities', 'bar');
+            if (visible(bar)) {
+                add('bar', bar.value);
+                for (const name of ['state', 'status', 'doing']) add(name, part('hello_cities', name).textContent);
+            }
+            const countdown = part('reserve_ticket', 'countdown');
+            if (visible(countdown)) add('countdown', countdown.textContent);
+        }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    }
+";
+
+/// Calls back as soon as the condition holds: looked at now, and after each change of the document.
+const WHEN: &str = r"
+    const done = arguments[arguments.length - 1];
+    const part = (card, name) => document.querySelector(`#${card} [data-part=${name}]`);
+    const text = (card, name) => part(card, name).textContent;
+    const holds = () => { CONDITION };
+    if (holds()) return done();
+    const observer = new MutationObserver(() => {
+        if (!holds()) return;
+        observer.disconnect();
+        done();
+    });
+    observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+";
+
+/// A browser with the page.
+pub(crate) struct Page {
+    pub(crate) browser: Chromium,
+    expected_errors: Vec<&'static str>,
+}
+
+impl Page {
+    pub(crate) async fn open(address: &str) -> WebDriverResult<Self> {
+        let browser = Chromium::start(RECORDER).await?;
+        browser.goto(address).await?;
+        Ok(Self { browser, expected_errors: Vec::new() })
+    }
+
+    /// Waits until this holds: an expression of `part(card, name)` and `text(card, name)`.
+    pub(crate) async fn when(&self, condition: &str) -> WebDriverResult<()> {
+        let script = WHEN.replace("CONDITION", &format!("return {condition}"));
+        if let Err(error) = self.browser.execute_async(script, Vec::new()).await {
+            let text = self.browser.find(By::Tag("body")).await?.text().await?;
+            panic!("{condition} does not come true: {error}\n{text}");
+        }
+        Ok(())
+    }
+
+    /// Waits until the card says this of its instance.
+    pub(crate) async fn when_state(&self, card: &str, state: &str) -> WebDriverResult<()> {
+        self.when(&format!("text('{card}', 'state') === '{state}'")).await
+    }
+
+    pub(crate) async fn part(&self, card: &str, name: &str) -> WebDriverResult<WebElement> {
+        self.browser.find(By::Css(format!("#{card} [data-part={name}]"))).await
+    }
+
+    pub(crate) async fn text(&self, card: &str, name: &str) -> WebDriverResult<String> {
+        self.part(card, name).await?.text().await
+    }
+
+    pub(crate) async fn press(&self, card: &str, name: &str) -> WebDriverResult<()> {
+        self.part(card, name).await?.click().await
+    }
+
+    /// Types into a field of the card, in place of what is there.
+    pub(crate) async fn fill(&self, card: &str, name: &str, text: &str) -> WebDriverResult<()> {
+        let field = self.part(card, name).await?;
+        field.clear().await?;
+        field.send_keys(text).await
+    }
+
+    /// Presses the button of the card's form.
+    pub(crate) async fn submit(&self, card: &str) -> WebDriverResult<()> {
+        self.browser.find(By::Css(format!("#{card} form button"))).await?.click().await
+    }
+
+    pub(crate) async fn greet(&self, cities: &str) -> WebDriverResult<()> {
+        self.fill("hello_cities", "cities", cities).await?;
+        self.submit("hello_cities").await
+    }
+
+    pub(crate) async fn ask_for_an_offer(&self, seats: u8, seconds: u32) -> WebDriverResult<()> {
+        self.fill("reserve_ticket", "seats", &seats.to_string()).await?;
+        self.fill("reserve_ticket", "within", &seconds.to_string()).await?;
+        self.submit("reserve_ticket").await
+    }
+
+    /// What a script gives.
+    pub(crate) async fn value(&self, expression: &str) -> WebDriverResult<Value> {
+        Ok(self.browser.execute(format!("return {expression}"), Vec::new()).await?.json().clone())
+    }
+
+    /// Every value of the bar since the page was loaded, in order.
+    pub(crate) async fn bars(&self) -> WebDriverResult<Vec<u64>> {
+        Ok(serde_json::from_value(self.value("seen.bar").await?)?)
+    }
+
+    /// The texts of the buttons or items in a part.
+    pub(crate) async fn items(&self, card: &str, name: &str) -> WebDriverResult<Vec<String>> {
+        let list = format!(
+            "[...document.querySelector('#{card} [data-part={name}]').children].map((item) => item.textContent)"
+        );
+        Ok(serde_json::from_value(self.value(&list).await?)?)
+    }
+
+    /// An error in the console that contains this is part of the test.
+    pub(crate) fn expect_error(&mut self, text: &'static str) {
+        self.expected_errors.push(text);
+    }
+
+    /// The end of a test: the console has no error, and the document no element that is not the page's own.
+    pub(crate) async fn end(self) -> WebDriverResult<()> {
+        let log = self.browser.browser_log().await?;
+        let unexpected: Vec<_> = log
+            .iter()
+            .map(|entry| format!("{}: {}", entry.level, entry.message))
+            .filter(|line| !self.expected_errors.iter().any(|expected| line.contains(expected)))
+            .collect();
+        assert!(unexpected.is_empty(), "in the console: {unexpected:#?}");
+        Ok(())
+    }
+}

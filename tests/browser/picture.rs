@@ -1,0 +1,44 @@
+//! A screenshot as a small file: the colours of a page are few, and a palette of them takes a third of the room.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::io::Cursor;
+
+use png::{BitDepth, ColorType, Compression, Decoder, Encoder};
+
+type Rgb = [u8; 3];
+
+/// The picture with its 256 most frequent colours; each other one becomes the nearest of them.
+pub(crate) fn with_a_palette(shot: &[u8]) -> Vec<u8> {
+    let mut reader = Decoder::new(Cursor::new(shot)).read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut bytes).unwrap();
+    let pixels: Vec<Rgb> =
+        bytes.chunks_exact(info.color_type.samples()).map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+
+    let mut counts = HashMap::<Rgb, usize>::new();
+    for pixel in &pixels {
+        *counts.entry(*pixel).or_default() += 1;
+    }
+    let mut palette: Vec<Rgb> = counts.keys().copied().collect();
+    palette.sort_by_key(|colour| (Reverse(counts[colour]), *colour));
+    palette.truncate(256);
+    let index_of: HashMap<Rgb, u8> = counts.keys().map(|colour| (*colour, nearest(&palette, *colour))).collect();
+    let indices: Vec<u8> = pixels.iter().map(|pixel| index_of[pixel]).collect();
+
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, info.width, info.height);
+    encoder.set_color(ColorType::Indexed);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_palette(palette.concat());
+    encoder.set_compression(Compression::High);
+    encoder.write_header().unwrap().write_image_data(&indices).unwrap();
+    file
+}
+
+fn nearest(palette: &[Rgb], colour: Rgb) -> u8 {
+    let distance =
+        |other: &Rgb| -> u32 { other.iter().zip(colour).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
+    let index = (0..palette.len()).min_by_key(|index| distance(&palette[*index])).unwrap();
+    u8::try_from(index).unwrap()
+}

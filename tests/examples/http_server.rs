@@ -1,0 +1,90 @@
+//! The example `http_server` from the terminal's side. What its page does is for the tests in a browser.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use persevere_tests::example_program::{Folder, Program};
+
+/// Starts it at a free port. Gives its address too.
+fn start(folder: &Folder) -> (Program, String) {
+    let mut program = folder.start("http_server", &["--bind", "127.0.0.1:0"]);
+    let line = program.wait_for("Open http://");
+    let address =
+        line.strip_prefix("Open http://").and_then(|rest| rest.strip_suffix(" in a browser. Ctrl-C ends it."));
+    let address = address.expect("the line ends with how to end it").to_owned();
+    (program, address)
+}
+
+/// Sends a request, and gives what follows the head of a good answer.
+fn request(address: &str, line: &str, body: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(stream, "{line} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        .unwrap();
+    let mut answer = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(answer.read_line(&mut head).unwrap(), 0, "{head}");
+    }
+    assert!(head.starts_with("HTTP/1.1 20"), "{head}");
+    answer
+}
+
+/// Starts `hello_cities`, and gives the path of the instance.
+fn greet(address: &str, cities: &str) -> String {
+    let mut text = String::new();
+    request(address, "POST /runtime/webhooks/durabletask/orchestrators/hello_cities", cities)
+        .read_to_string(&mut text)
+        .unwrap();
+    let payload: serde_json::Value = serde_json::from_str(&text).unwrap();
+    format!("/runtime/webhooks/durabletask/instances/{}", payload["id"].as_str().unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_and_its_streams_and_what_runs_goes_on_next_time() {
+    let folder = Folder::new();
+    let (program, address) = start(&folder);
+    let instance = greet(&address, r#"["Tokyo", "Graz"]"#);
+    let mut stream = request(&address, &format!("GET {instance}/customStatus/stream"), "").lines();
+    assert!(stream.any(|line| line.unwrap().contains(r#""greeting":"Tokyo""#)));
+    program.interrupt();
+    assert!(stream.map_while(Result::ok).all(|line| !line.contains("event: end")), "it is not over");
+    let lines = program.end().success();
+    assert_eq!(lines[1..], ["What is unfinished goes on when it is started again."]);
+
+    let (program, address) = start(&folder);
+    let mut stream = request(&address, &format!("GET {instance}/customStatus/stream"), "").lines();
+    assert!(stream.any(|line| line.unwrap().contains(r#""output":["Hello Tokyo!","Hello Graz!"]"#)));
+    program.interrupt();
+    program.end().success();
+}
+
+#[test]
+fn the_page_loads_nothing_from_elsewhere() {
+    let (_program, address) = start(&Folder::new());
+    let mut page = String::new();
+    request(&address, "GET /", "").read_to_string(&mut page).unwrap();
+    let loaded: Vec<_> = ["src=\"", "href=\""].iter().flat_map(|name| page.split(name).skip(1)).collect();
+    assert!(loaded.len() > 3 && loaded.iter().all(|path| path.starts_with('/')), "{loaded:#?}");
+    for path in loaded.iter().map(|path| path.split('"').next().unwrap()) {
+        request(&address, &format!("GET {path}"), "");
+    }
+}
+
+#[test]
+fn what_keeps_it_from_serving_is_named() {
+    let folder = Folder::new();
+    let (_program, address) = start(&folder);
+    let cases = [
+        ("127.0.0.1:0", "http_server.db", "http_server.db is in use by another runtime: stop that one first"),
+        (&address, "another.db", "cannot listen on"),
+        ("0.0.0.0:0", "another.db", "keys"),
+    ];
+    for (bind, database, text) in cases {
+        let error = folder.run("http_server", &["--bind", bind, "--database", database]).failure(1);
+        assert!(error.contains(text), "{bind}: {error}");
+    }
+    let error = folder.run("http_server", &["--bind", "everywhere"]).failure(2);
+    assert!(error.contains("--bind"), "{error}");
+}
