@@ -46,7 +46,7 @@ pub(crate) fn parse(text: &[u8]) -> Option<Request<Vec<u8>>> {
     let (line, mut rest) = split(text)?;
     let mut words = line.splitn(2, |byte| *byte == b' ');
     let method = Method::from_bytes(words.next()?).ok()?;
-    let target = Uri::from_maybe_shared(words.next()?.to_vec()).ok()?;
+    let target = Uri::try_from(words.next()?).ok()?;
     let mut request = Request::new(Vec::new());
     while let Some((line, after)) = split(rest) {
         rest = after;

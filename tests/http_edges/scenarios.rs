@@ -97,7 +97,7 @@ async fn recommend_city(ctx: OrchestrationContext<Recommendation>, interest: u8)
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Booking {
-    Offered { discount_percent: u8, answer_within_seconds: u32, booking_address: String },
+    Offered { discount_percent: u8, answer_within_seconds: u32, answer_until: String, booking_address: String },
     Closed { message: String },
 }
 
@@ -112,12 +112,14 @@ async fn reserve_ticket(
     seats: u8,
     within: u32,
 ) -> Result<String, OrchestrationError> {
+    let time = Duration::from_secs(within.into());
     ctx.set_custom_status(&Booking::Offered {
         discount_percent: seats.saturating_sub(1).min(4) * 5,
         answer_within_seconds: within,
+        answer_until: format!("{:?}", ctx.current_time() + time),
         booking_address: format!("https://tickets.example/{}/{}", ctx.instance_id(), ctx.new_uuid()),
     })?;
-    let answer = BookingConfirmed::wait(&ctx).timeout(&ctx, Duration::from_secs(within.into())).await;
+    let answer = BookingConfirmed::wait(&ctx).timeout(&ctx, time).await;
     let (outcome, message) = match answer {
         Ok(Ok(BookingConfirmed(true))) => ("confirmed", "Thank you! Your seats are reserved."),
         Ok(Ok(BookingConfirmed(false))) => ("declined", "The seats go to somebody else. Until next time!"),
