@@ -6,7 +6,7 @@ use crate::report::Figure;
 use crate::{Bench, Outcome};
 
 /// In the order of the table of goals.
-const WORKLOADS: [&[&str]; 12] = [
+const WORKLOADS: [&[&str]; 13] = [
     &["disk"],
     &["sequence", "--store", "sqlite"],
     &["memory"],
@@ -17,6 +17,7 @@ const WORKLOADS: [&[&str]; 12] = [
     &["replay"],
     &["events"],
     &["recovery"],
+    &["http"],
     &["parked"],
     &["mixed"],
 ];

@@ -5,6 +5,7 @@ mod all;
 mod disk;
 mod events;
 mod fan_out;
+mod http;
 mod latency;
 mod long;
 mod mixed;
@@ -58,6 +59,7 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
+#[command(rename_all = "snake_case")]
 enum Workload {
     /// Everything below, each in a process of its own.
     All,
@@ -85,6 +87,11 @@ enum Workload {
     Parked(parked::Count),
     /// All at once for a while.
     Mixed(mixed::Length),
+    /// Many open status streams and steady polls over HTTP.
+    Http(http::Length),
+    /// The server that `http` measures.
+    #[command(hide = true)]
+    ServeHttp,
     /// The process that `recovery` kills.
     #[command(hide = true)]
     Hold {
@@ -135,6 +142,8 @@ async fn measure(bench: &mut Bench, workload: Workload) -> Outcome {
         Workload::Recovery => recovery::run(bench).await,
         Workload::Parked(count) => parked::run(bench, count).await,
         Workload::Mixed(length) => mixed::run(bench, length).await,
+        Workload::Http(length) => http::run(bench, length).await,
+        Workload::ServeHttp => http::serve(&bench.disk).await,
         Workload::Hold { count, path } => recovery::be_a_victim(&path, count).await,
     }
 }

@@ -2,3 +2,7 @@
 
 pub mod crash;
 pub mod example_program;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/http.md")]
+struct HttpPage;

@@ -89,6 +89,20 @@ async fn a_url_lets_through_what_its_key_may_and_to_one_instance() {
         let code =
             |payload: &Value| payload["statusQueryGetUri"].as_str().unwrap().split("code=").nth(1).unwrap().to_owned();
         assert_eq!(app.get(&format!("instances/two?code={}", code(&one))).await.status, 403);
+        // Nor for anything but what its own URL does.
+        let of = |uri: &str| two[uri].as_str().unwrap().split("code=").nth(1).unwrap().to_owned();
+        for (uri, method, path) in [
+            ("statusQueryGetUri", "POST", "instances/two/terminate"),
+            ("statusQueryGetUri", "POST", "instances/two/restart"),
+            ("statusQueryGetUri", "DELETE", "instances/two"),
+            ("sendEventPostUri", "GET", "instances/two"),
+            ("sendEventPostUri", "GET", "instances/two/customStatus/stream"),
+            ("terminatePostUri", "GET", "instances/two"),
+            ("purgeHistoryDeleteUri", "POST", "instances/two/terminate"),
+        ] {
+            let answer = app.send(request(method, &format!("{path}?code={}", of(uri)), "")).await;
+            assert_eq!(answer.status, 403, "{method} {path} with the code of {uri}: {}", answer.text);
+        }
         for path in ["instances/", "instances/?createdTimeFrom=2020-01-01"] {
             assert_eq!(
                 app.get(&format!("{path}&code={}", code(&two)).replacen("/&", "/?", 1)).await.status,

@@ -14,8 +14,8 @@ const RETRY_SECONDS: u32 = 10;
 
 /// The URLs with which an instance is managed, as the family's clients read them.
 ///
-/// Each carries a code for this one instance where there are keys: whoever gets the payload may use them until they
-/// expire.
+/// Each carries a code for this one instance where there are keys, and for what it does alone: whoever gets one may use it
+/// until it expires. The one that restarts passes on all that its maker may do with the new instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -46,11 +46,11 @@ impl HttpManagementPayload {
         let of = urls.of_instance(id);
         Self {
             id: id.to_owned(),
-            status_query_get_uri: of.instance(),
+            status_query_get_uri: of.status(),
             send_event_post_uri: of.raise_event(),
             terminate_post_uri: of.with_reason("terminate"),
             rewind_post_uri: Some(of.with_reason("rewind")),
-            purge_history_delete_uri: of.instance(),
+            purge_history_delete_uri: of.purge(),
             restart_post_uri: of.restart(),
             suspend_post_uri: of.with_reason("suspend"),
             resume_post_uri: of.with_reason("resume"),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::request::Parts;
 use axum::http::uri::Uri;
 use chrono::Utc;
 
@@ -36,8 +37,8 @@ impl Access {
         if settings.options.keys.is_empty() { Self::Open } else { Self::Signer { signer: SERVER, scopes } }
     }
 
-    /// A code for this instance, with no more rights and no longer life than its maker has.
-    pub(super) fn code_for(&self, settings: &Settings, id: &str) -> Option<String> {
+    /// A code for this instance and for what its URL does, with no more rights and no longer life than its maker has.
+    pub(super) fn code_for(&self, settings: &Settings, id: &str, for_what: Scopes) -> Option<String> {
         let lifetime = i64::try_from(settings.options.url_lifetime.as_secs()).unwrap_or(i64::MAX);
         let fresh = Utc::now().timestamp().saturating_add(lifetime);
         let (signer, scopes, expires) = match self {
@@ -45,7 +46,7 @@ impl Access {
             Self::Signer { signer, scopes } => (*signer, *scopes, fresh),
             Self::Capability(capability) => (capability.signer, capability.scopes, capability.expires.min(fresh)),
         };
-        settings.signers.sign(signer, id, scopes, expires)
+        settings.signers.sign(signer, id, scopes & for_what, expires)
     }
 
     /// Until when it holds, in seconds since the Unix epoch.
@@ -84,21 +85,16 @@ impl fmt::Debug for Access {
 }
 
 /// Decides on a request. Of several credentials one that permits it is enough.
-pub(super) fn admit(
-    settings: &Settings,
-    route: &Route,
-    headers: &HeaderMap,
-    query: &Query,
-) -> Result<Access, ApiError> {
+pub(super) fn admit(settings: &Settings, route: &Route, request: &Parts, query: &Query) -> Result<Access, ApiError> {
     if route.is_public() {
         return Ok(Access::of_program(settings, Scopes::NONE));
     }
     if settings.options.keys.is_empty() {
-        refuse_foreign_pages(settings, headers)?;
+        refuse_foreign_pages(settings, request)?;
         return Ok(Access::Open);
     }
     let mut refusal = None;
-    for secret in credentials(headers, query) {
+    for secret in credentials(&request.headers, query) {
         match recognise(settings, secret) {
             Ok(access) => match access.permits(route) {
                 Ok(()) => return Ok(access),
@@ -140,18 +136,18 @@ fn recognise(settings: &Settings, secret: &str) -> Result<Access, ApiError> {
 
 /// Without keys a page from elsewhere, opened in a browser on this machine, could do everything: its requests carry the
 /// name of where it came from, or, if it made its own name point here, of where it believes to be.
-fn refuse_foreign_pages(settings: &Settings, headers: &HeaderMap) -> Result<(), ApiError> {
+fn refuse_foreign_pages(settings: &Settings, request: &Parts) -> Result<(), ApiError> {
     if settings.options.insecure {
         return Ok(());
     }
     let own = |name: &str| is_loopback(name) || name.eq_ignore_ascii_case(settings.base.host());
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let origin = text(ORIGIN).map(|origin| {
-        let uri = origin.parse::<Uri>().unwrap_or_default();
-        uri.host().map(|name| name.trim_matches(['[', ']']).to_owned()).unwrap_or_default()
-    });
-    let named = [text(HOST).map(|authority| host(authority).to_owned()), origin];
-    if named.into_iter().flatten().all(|name| own(&name)) {
+    // Every one counts: what stands in front may have looked at another than the first.
+    let texts = |name| request.headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default());
+    let origins = texts(ORIGIN).map(|origin| origin.parse::<Uri>().unwrap_or_default());
+    let origins =
+        origins.map(|uri| uri.host().map(|name| name.trim_matches(['[', ']']).to_owned()).unwrap_or_default());
+    let hosts = texts(HOST).chain(request.uri.authority().map(|authority| authority.as_str()));
+    if hosts.map(|authority| host(authority).to_owned()).chain(origins).all(|name| own(&name)) {
         return Ok(());
     }
     Err(ApiError::forbidden(

@@ -23,7 +23,6 @@
 //! # What differs from the family
 //! - There are no entities, and nothing can be rewound (501).
 //! - The headers `traceparent` and `tracestate` are accepted and not used.
-//! - Names of events are compared letter by letter.
 //! - A parameter that cannot be read is an error (400), except names of states in a list, which are passed over as in
 //!   the family: a filter that silently does not filter would purge too much.
 

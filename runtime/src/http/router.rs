@@ -99,7 +99,7 @@ impl Service {
         }
         let route = Route::parse(&parts.method, path, &options.base_path)?;
         let query = Query::parse(query)?;
-        let access = guard::admit(&self.settings, &route, &parts.headers, &query)?;
+        let access = guard::admit(&self.settings, &route, parts, &query)?;
         self.check_names(&query)?;
         let wait = self.wait(&route, &query)?;
         let more = match (&wait, &route) {

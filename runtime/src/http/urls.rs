@@ -5,6 +5,7 @@ use axum::http::uri::Authority;
 
 use super::guard::Access;
 use super::options::{HttpOptions, Settings, is_loopback, split_url};
+use super::scopes::Scopes;
 use super::uri::encode;
 
 /// What every URL begins with.
@@ -80,7 +81,7 @@ impl Urls<'_> {
     /// The status of an instance, with these parameters and a code for it.
     pub(super) fn of_status(&self, id: &str, parameters: &[(&str, &str)]) -> String {
         let parameters = parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
-        let code = self.access.code_for(self.settings, id).map(|code| format!("code={code}"));
+        let code = self.access.code_for(self.settings, id, Scopes::READ).map(|code| format!("code={code}"));
         let query: Vec<_> = parameters.chain(code).collect();
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{mark}{}", self.of_id(id), query.join("&"))
@@ -93,38 +94,57 @@ impl Urls<'_> {
     /// The URLs with which an instance is managed.
     pub(super) fn of_instance(&self, id: &str) -> InstanceUrls {
         let options = &self.settings.options;
-        let mut tail = format!("taskHub={}&connection={}", encode(&options.task_hub), encode(&options.connection));
-        if let Some(code) = self.access.code_for(self.settings, id) {
-            tail.push_str("&code=");
-            tail.push_str(&code);
+        let tail = |scopes| {
+            let mut tail = format!("taskHub={}&connection={}", encode(&options.task_hub), encode(&options.connection));
+            if let Some(code) = self.access.code_for(self.settings, id, scopes) {
+                tail.push_str("&code=");
+                tail.push_str(&code);
+            }
+            tail
+        };
+        InstanceUrls {
+            root: self.of_id(id),
+            read: tail(Scopes::READ),
+            raise: tail(Scopes::RAISE),
+            manage: tail(Scopes::MANAGE),
+            purge: tail(Scopes::PURGE),
+            // Its answer hands out the URLs of the new instance, so it has to pass all of them on.
+            restart: tail(Scopes::ALL),
         }
-        InstanceUrls { root: self.of_id(id), tail }
     }
 }
 
-/// The URLs of one instance.
+/// The URLs of one instance. Each has a code for what it does and nothing else, so that it can be given away alone.
 #[derive(Debug)]
 pub(super) struct InstanceUrls {
     root: String,
-    tail: String,
+    read: String,
+    raise: String,
+    manage: String,
+    purge: String,
+    restart: String,
 }
 
 impl InstanceUrls {
-    /// The instance itself: its status, and what is deleted to purge it.
-    pub(super) fn instance(&self) -> String {
-        format!("{}?{}", self.root, self.tail)
+    pub(super) fn status(&self) -> String {
+        format!("{}?{}", self.root, self.read)
+    }
+
+    /// What is deleted to purge it.
+    pub(super) fn purge(&self) -> String {
+        format!("{}?{}", self.root, self.purge)
     }
 
     pub(super) fn raise_event(&self) -> String {
-        format!("{}/raiseEvent/{{eventName}}?{}", self.root, self.tail)
+        format!("{}/raiseEvent/{{eventName}}?{}", self.root, self.raise)
     }
 
     /// An operation that takes a reason.
     pub(super) fn with_reason(&self, operation: &str) -> String {
-        format!("{}/{operation}?reason={{text}}&{}", self.root, self.tail)
+        format!("{}/{operation}?reason={{text}}&{}", self.root, self.manage)
     }
 
     pub(super) fn restart(&self) -> String {
-        format!("{}/restart?{}", self.root, self.tail)
+        format!("{}/restart?{}", self.root, self.restart)
     }
 }

@@ -6,7 +6,9 @@ mod table;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, ParameterStyle, PathItem, PathsBuilder,
 };
@@ -20,11 +22,20 @@ use utoipa::openapi::{
     Required, ResponseBuilder, Schema, ServerBuilder,
 };
 
-use self::table::{Answer, Body, COMMON, Content, Entry, GUARDED, Kind, Parameter, ROUTES};
+use self::schemas::MANAGEMENT;
+use self::table::{Answer, Body, COMMON, Content, Entry, FOLLOWING, GUARDED, Kind, Parameter, ROUTES};
 use super::body::respond;
 use super::options::{HttpOptions, Settings};
+use super::routes::start::MAX_ID_CHARS;
 
 const JSON: &str = "application/json";
+
+/// What an instance id may hold (`InstanceId::new`), and that it is neither `.` nor `..`, which no URL names.
+const INSTANCE_ID: &str = r"^(?!@)(?!\.{1,2}$)[^/\\?#\x00-\x1f\x7f-\x9f]+$";
+/// A version of the custom status, or its token.
+const KNOWN: &str = r"^[0-9]{1,18}(\.[0-9]{1,18})?$";
+/// A JSON pointer without a colon, a colon, and a value.
+const CONDITION: &str = "^(/[^:]*)?:";
 
 /// Answers with the document.
 pub(super) fn document(settings: &Settings) -> Response {
@@ -81,7 +92,7 @@ fn operation(options: &HttpOptions, entry: &Entry) -> OperationBuilder {
         .summary(Some(entry.summary))
         .description(entry.scope.map(|scope| format!("Needs the scope `{scope}` where there are keys.")));
     for name in entry.path.split(['{', '}']).skip(1).step_by(2) {
-        operation = operation.parameter(in_path(options, name));
+        operation = operation.parameter(in_path(options, entry, name));
     }
     for parameter in entry.parameters {
         operation = operation.parameter(described(parameter));
@@ -99,6 +110,7 @@ fn operation(options: &HttpOptions, entry: &Entry) -> OperationBuilder {
                     .name(name)
                     .parameter_in(ParameterIn::Query)
                     .description(Some("The only one there is"))
+                    .extensions(Some(may_be_empty()))
                     .schema(Some(one)),
             );
         }
@@ -116,14 +128,20 @@ fn operation(options: &HttpOptions, entry: &Entry) -> OperationBuilder {
     answers.fold(operation, |operation, answer| operation.response(answer.status.to_string(), response(answer)))
 }
 
-fn in_path(options: &HttpOptions, name: &str) -> ParameterBuilder {
-    let longest =
-        if name == "eventName" { options.limits.event_name_chars } else { crate::model::MAX_INSTANCE_ID_CHARS };
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Path)
-        .required(Required::True)
-        .schema(Some(schemas::text().min_length(Some(1)).max_length(Some(longest))))
+/// An empty value is none. utoipa has no field for it, but writes what is no `x-` into the parameter itself.
+fn may_be_empty() -> Extensions {
+    [("allowEmptyValue", true)].into_iter().collect()
+}
+
+fn in_path(options: &HttpOptions, entry: &Entry, name: &str) -> ParameterBuilder {
+    let longest = match (name, entry.id) {
+        ("eventName", _) => options.limits.event_name_chars,
+        (_, "startWithId") => MAX_ID_CHARS,
+        _ => crate::model::MAX_INSTANCE_ID_CHARS,
+    };
+    let schema = schemas::text().min_length(Some(1)).max_length(Some(longest));
+    let schema = if name == "instanceId" { schema.pattern(Some(INSTANCE_ID)) } else { schema };
+    ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True).schema(Some(schema))
 }
 
 fn described(parameter: &Parameter) -> ParameterBuilder {
@@ -140,13 +158,16 @@ fn described(parameter: &Parameter) -> ParameterBuilder {
         Kind::Seconds => ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).into(),
         Kind::Count(default) => schemas::integer().minimum(Some(1)).default(Some(Value::from(default))).into(),
         Kind::States => ArrayBuilder::new().items(schemas::text().enum_values(Some(schemas::STATES))).into(),
-        Kind::Texts => ArrayBuilder::new().items(schemas::text()).into(),
+        Kind::Conditions => ArrayBuilder::new().items(schemas::text().pattern(Some(CONDITION))).into(),
+        Kind::Known => schemas::text().pattern(Some(KNOWN)).into(),
     };
     let builder = match parameter.kind {
-        Kind::States | Kind::Texts => builder.style(Some(ParameterStyle::Form)).explode(Some(true)),
+        Kind::States | Kind::Conditions => builder.style(Some(ParameterStyle::Form)).explode(Some(true)),
         Kind::RequiredTime => builder.required(Required::True),
         _ => builder,
     };
+    let always_there = matches!(parameter.kind, Kind::Header | Kind::RequiredTime);
+    let builder = builder.extensions((!always_there).then(may_be_empty));
     builder.schema(Some(schema))
 }
 
@@ -161,13 +182,16 @@ fn response(answer: &Answer) -> ResponseBuilder {
         Content::None => response,
         Content::Any => response.content(JSON, ContentBuilder::new().schema(Some(schemas::any())).build()),
         Content::EventStream => {
-            response.content("text/event-stream", ContentBuilder::new().schema(Some(schemas::text())).build())
+            response.content("text/event-stream", ContentBuilder::new().schema(Some(schemas::event())).build())
         }
         Content::Schema(name) => {
             response.content(JSON, ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).build())
         }
     };
-    answer.headers.iter().fold(response, |response, name| {
+    let response = answer.headers.iter().fold(response, |response, name| {
         response.header(*name, HeaderBuilder::new().schema(Some(schemas::text())).build())
-    })
+    });
+    let link = |id: &str| LinkBuilder::new().operation_id(id).parameter("instanceId", "$response.body#/id").build();
+    let links = if answer.content == Content::Schema(MANAGEMENT) { FOLLOWING } else { &[] };
+    links.iter().fold(response, |response, id| response.link(*id, link(id)))
 }

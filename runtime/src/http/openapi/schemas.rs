@@ -78,6 +78,13 @@ fn status() -> RefOr<Schema> {
     always.into_iter().fold(object, ObjectBuilder::required).into()
 }
 
+/// One of the server-sent events of a stream.
+pub(super) fn event() -> ObjectBuilder {
+    ["id", "event", "data"]
+        .into_iter()
+        .fold(ObjectBuilder::new(), |object, name| object.property(name, text()).required(name))
+}
+
 pub(super) fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }

@@ -41,8 +41,10 @@ pub(super) enum Kind {
     Count(u64),
     /// Several, by repeating it or with commas.
     States,
-    /// A text that can be repeated.
-    Texts,
+    /// Conditions for the custom status.
+    Conditions,
+    /// What a caller knows of the custom status.
+    Known,
     Header,
 }
 
@@ -54,7 +56,7 @@ pub(super) struct Answer {
     pub(super) headers: &'static [&'static str],
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     None,
     Any,
@@ -150,7 +152,7 @@ pub(super) const ROUTES: &[Entry] = &[
             parameter("runtimeStatus", Kind::States, "In one of these states; names that are none are passed over"),
             parameter(
                 "customStatus",
-                Kind::Texts,
+                Kind::Conditions,
                 "A JSON pointer, a colon and a JSON value (or a text) that stands there in the custom status: `/city:London`",
             ),
             SHOW_INPUT,
@@ -192,7 +194,7 @@ pub(super) const ROUTES: &[Entry] = &[
             ERROR_ON_FAILURE,
             parameter(
                 "waitForCustomStatusChange",
-                Kind::Text,
+                Kind::Known,
                 "Waits until the custom status differs from this version (a number) or token (the header of a status)",
             ),
             parameter("timeout", Kind::Seconds, "How long it waits at most"),
@@ -361,3 +363,7 @@ pub(super) const COMMON: &[Answer] = &[
 /// What a route may answer that asks who calls.
 pub(super) const GUARDED: &[Answer] =
     &[error(401, "There is no valid key or code in the request"), error(403, "The key or code is for something else")];
+
+/// What can be done with an instance that was started, by the ids of the routes.
+pub(super) const FOLLOWING: &[&str] =
+    &["status", "streamCustomStatus", "raiseEvent", "terminate", "suspend", "resume", "rewind", "restart", "purge"];

@@ -30,8 +30,10 @@ pub(in crate::http) async fn list(call: &Call<'_>) -> Result<Response, ApiError>
     let size = match query.get("top") {
         None => PAGE,
         Some(text) => text
-            .parse::<usize>()
-            .ok()
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            // What is no number of this machine is larger than any page.
+            .then(|| text.parse::<usize>().unwrap_or(usize::MAX))
             .filter(|size| *size > 0)
             .ok_or_else(|| ApiError::bad_argument("`top` is not a number of instances from 1"))?,
     };

@@ -9,7 +9,7 @@ use crate::http::error::ApiError;
 use crate::model::InstanceId;
 
 /// How long an id may be that a caller of this edge gives. The family's number.
-const MAX_ID_CHARS: usize = 100;
+pub(in crate::http) const MAX_ID_CHARS: usize = 100;
 
 /// Starts an orchestration. An ended instance of the id is replaced; a running one is a conflict, the same start or not.
 pub(in crate::http) async fn start(

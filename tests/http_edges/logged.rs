@@ -1,0 +1,52 @@
+//! Everything that the library logs while these tests run, as text.
+
+use std::fmt::Debug;
+use std::sync::{LazyLock, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber, subscriber};
+
+static LOG: Mutex<String> = Mutex::new(String::new());
+
+/// One for the process: what one thread switches on and off, others may miss.
+static INSTALLED: LazyLock<()> = LazyLock::new(|| subscriber::set_global_default(Log).unwrap());
+
+/// What was logged. The first call begins to collect it.
+pub(crate) fn logged() -> String {
+    LazyLock::force(&INSTALLED);
+    LOG.lock().unwrap().clone()
+}
+
+struct Log;
+
+impl Visit for Log {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        LOG.lock().unwrap().push_str(&format!("{field}={value:?}\n"));
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("persevere::http")
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        span.record(&mut Self);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut Self);
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Self);
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}

@@ -1,0 +1,61 @@
+//! What stands around the HTTP API: its page of documentation, hostile clients on the wire, a router that is nested, and
+//! what streams and polls cost.
+
+mod connection;
+mod logged;
+mod nested;
+mod page;
+mod property;
+#[allow(dead_code, reason = "shared with the tests of reads")]
+#[path = "../system/reads.rs"]
+mod reads;
+mod requests;
+mod scenarios;
+mod streams;
+mod transcripts;
+mod wire;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use persevere::http::HttpOptions;
+use persevere::prelude::*;
+use persevere::store::Store;
+use scenarios::Pace;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The root of the repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The API of a runtime with the scenarios, served on a free port of this machine.
+struct Served {
+    runtime: Runtime,
+    address: std::net::SocketAddr,
+    end: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+impl Served {
+    async fn new(store: Arc<dyn Store>, pace: &Pace, options: HttpOptions) -> Self {
+        logged::logged();
+        let options = options.bind(([127, 0, 0, 1], 0));
+        let (runtime, server) = scenarios::server(store, pace, options).await.unwrap();
+        let address = server.local_addr();
+        let (end, ended) = oneshot::channel();
+        let served = tokio::spawn(server.run_until(async { drop(ended.await) }));
+        Self { runtime, address, end, served }
+    }
+
+    async fn memory(options: HttpOptions) -> Self {
+        Self::new(Arc::new(MemoryStore::new()), &Pace::free(), options).await
+    }
+
+    async fn close(self) {
+        self.end.send(()).unwrap();
+        self.served.await.unwrap();
+        self.runtime.shutdown().await.unwrap();
+    }
+}

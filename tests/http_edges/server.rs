@@ -1,0 +1,45 @@
+//! The HTTP API with three small orchestrations, for tools that talk to it from outside. It prints its address, and serves
+//! until its standard input ends, so that it never outlives who started it.
+//!
+//! `--keys FILE` serves with keys, `--database FILE` keeps the instances; without them there are no keys, and memory.
+
+mod scenarios;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use persevere::http::{ApiKeys, HttpLimits, HttpOptions};
+use persevere::prelude::*;
+use persevere::store::Store;
+use tokio::io::AsyncReadExt;
+
+use scenarios::Pace;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut limits = HttpLimits::default();
+    // Tools wait for nothing, and still see what a wait in vain is answered with.
+    limits.wait_time = Duration::from_millis(100);
+    let mut options = HttpOptions::new().bind(([127, 0, 0, 1], 0)).limits(limits);
+    let mut store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().ok_or("an option without a value")?;
+        match name.to_str() {
+            Some("--keys") => options = options.keys(ApiKeys::from_file(PathBuf::from(value))?),
+            Some("--database") => store = Arc::new(SqliteStore::open(PathBuf::from(value))?),
+            _ => return Err("the options are `--keys FILE` and `--database FILE`".into()),
+        }
+    }
+    let (runtime, server) = scenarios::server(store, &Pace::free(), options).await?;
+    println!("http://{}", server.local_addr());
+    let started_by = async {
+        // However it ends, nobody is there any more.
+        let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
+    };
+    server.run_until(started_by).await;
+    runtime.shutdown().await?;
+    Ok(())
+}
