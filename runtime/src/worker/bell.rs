@@ -6,10 +6,6 @@ use std::task::Wake;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// How long the thread looks for something to do before it sleeps. What it waits for, such as the end of an activity that
-/// does little, often comes sooner than a sleeping thread could be woken. An idle runtime sleeps.
-const LOOK: Duration = Duration::from_micros(40);
-
 /// Rung by whoever has something for the thread.
 #[derive(Debug)]
 pub(super) struct Bell {
@@ -24,13 +20,16 @@ impl Bell {
     }
 
     /// Waits until it is rung, at most so long. A ring before this call counts.
-    pub(super) fn wait(&self, at_most: Option<Duration>) {
+    ///
+    /// It looks for so long before it sleeps, and lets others have the processor between two looks: what is near comes
+    /// sooner than a sleeping thread could be woken.
+    pub(super) fn wait(&self, look: Duration, at_most: Option<Duration>) {
         let begin = Instant::now();
         while !self.rung.swap(false, Ordering::Acquire) {
             let waited = begin.elapsed();
             match at_most {
                 Some(at_most) if waited >= at_most => return,
-                _ if waited < LOOK => thread::yield_now(),
+                _ if waited < look => thread::yield_now(),
                 Some(at_most) => thread::park_timeout(at_most - waited),
                 None => thread::park(),
             }
@@ -62,8 +61,8 @@ mod tests {
         let bell = Arc::new(Bell::new(thread::current()));
         bell.wake_by_ref();
         bell.wake_by_ref();
-        bell.wait(None);
-        bell.wait(Some(Duration::ZERO));
+        bell.wait(Duration::ZERO, None);
+        bell.wait(Duration::ZERO, Some(Duration::ZERO));
         assert!(!bell.rung.load(Ordering::Relaxed));
     }
 
@@ -75,7 +74,7 @@ mod tests {
             let own = Arc::new(Bell::new(thread::current()));
             bell.send(Arc::clone(&own)).unwrap();
             for _ in 0..10_000 {
-                own.wait(None);
+                own.wait(Duration::from_micros(40), None);
                 ring.send(()).unwrap();
             }
         });
@@ -93,6 +92,8 @@ mod tests {
 
     #[test]
     fn a_wait_ends_by_itself() {
-        Bell::new(thread::current()).wait(Some(Duration::from_millis(1)));
+        for look in [Duration::ZERO, Duration::from_secs(1)] {
+            Bell::new(thread::current()).wait(look, Some(Duration::from_millis(1)));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The last thing that the engine thread does: everybody is answered, then the store is closed.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::bell::Bell;
 use super::ending::End;
@@ -72,7 +73,7 @@ fn wait_for<T>(mut future: StoreFuture<T>, bell: &Bell, cx: &mut Context<'_>) ->
     loop {
         match future.as_mut().poll(cx) {
             Poll::Ready(value) => return value,
-            Poll::Pending => bell.wait(None),
+            Poll::Pending => bell.wait(Duration::ZERO, None),
         }
     }
 }

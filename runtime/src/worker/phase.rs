@@ -28,6 +28,11 @@ impl Phase {
         }
     }
 
+    /// Whether a commit is under way.
+    pub(crate) fn is_writing(&self) -> bool {
+        matches!(self, Self::Running(session) if session.is_writing())
+    }
+
     /// What a stop still waits for.
     pub(crate) fn remaining(&self, running: usize) -> Remaining {
         let drained = matches!(self, Self::Running(session) if session.is_drained());

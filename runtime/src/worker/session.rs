@@ -132,6 +132,11 @@ impl Session {
         self.lane.trouble()
     }
 
+    /// Whether a commit is under way, and not waiting to be tried again.
+    pub(crate) fn is_writing(&self) -> bool {
+        !self.lane.is_idle() && self.lane.trouble().is_none()
+    }
+
     /// Whether everything that was given is recorded, durable and released.
     pub(crate) fn is_drained(&self) -> bool {
         !self.more && self.lane.is_idle() && self.loads.is_idle() && self.gate.is_empty()
