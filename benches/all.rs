@@ -11,7 +11,7 @@ const WORKLOADS: [&[&str]; 13] = [
     &["sequence", "--store", "sqlite"],
     &["memory"],
     &["latency"],
-    &["fan-out"],
+    &["fan_out"],
     &["long"],
     &["status"],
     &["replay"],

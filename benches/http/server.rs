@@ -44,7 +44,7 @@ pub(super) struct State {
 impl Server {
     pub(super) async fn start(disk: &Disk) -> Outcome<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("serve-http")
+            .arg("serve_http")
             .arg("--folder")
             .arg(disk.root())
             .stdin(Stdio::piped())

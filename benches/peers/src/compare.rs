@@ -82,7 +82,7 @@ fn measure_ours(program: &Path, workload: Workload, folder: &Path) -> Outcome<Fi
     let (arguments, case): (&[&str], &str) = match workload {
         Workload::Sequence => (&["sequence", "--store", "sqlite"], ""),
         Workload::Latency => (&["latency"], ""),
-        Workload::FanOut => (&["fan-out"], "1000 activities"),
+        Workload::FanOut => (&["fan_out"], "1000 activities"),
         Workload::Long => (&["long"], "1000 steps"),
         Workload::Parked => (&["parked"], "100000: memory"),
     };
