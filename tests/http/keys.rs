@@ -282,6 +282,9 @@ async fn without_keys_pages_from_elsewhere_are_refused() {
             ("origin", "https://evil.example", 403),
             ("origin", "http://127.0.0.1.evil.example", 403),
             ("origin", "null", 403),
+            ("sec-fetch-site", "cross-site", 403),
+            ("sec-fetch-site", "same-origin", 202),
+            ("sec-fetch-site", "none", 202),
         ] {
             let mut request = request("GET", "instances/p", "");
             request.headers_mut().insert(name, value.parse().unwrap());

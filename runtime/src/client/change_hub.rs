@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::port::{ClientPort, SubmitError};
-use crate::model::{InstanceHead, InstanceId};
+use crate::model::{InstanceHead, InstanceId, InstanceKey};
 use crate::store::InstanceRef;
 
 /// Hands committed head rows to those who wait for them.
@@ -178,14 +178,25 @@ impl ChangeHub {
         self.publish(head);
     }
 
-    /// Tells those who wait that the store holds no row of this id after a recovery.
-    pub(crate) fn offer_absent(&self, id: &InstanceId) {
-        let entry = self.lock().slots.get(id).map(|slot| Arc::clone(&slot.entry));
+    /// Tells those who wait that the store held no row of this id after a recovery. `known` is the life that was known when
+    /// it was asked: one that began meanwhile is not meant.
+    pub(crate) fn offer_absent(&self, id: &InstanceId, known: Option<InstanceKey>) {
         // Without a value there is nothing to correct: the first reader finds out for itself.
-        if let Some(entry) = entry.filter(|entry| entry.seen.borrow().head.is_some()) {
+        if known.is_none() || self.known_life(id) != known {
+            return;
+        }
+        let entry = self.lock().slots.get(id).map(|slot| Arc::clone(&slot.entry));
+        if let Some(entry) = entry {
             self.detach(&entry);
             entry.lose(Lost::Gone);
         }
+    }
+
+    /// The life of this id that those who wait know.
+    pub(crate) fn known_life(&self, id: &InstanceId) -> Option<InstanceKey> {
+        let entry = self.lock().slots.get(id).map(|slot| Arc::clone(&slot.entry))?;
+        let seen = entry.seen.borrow();
+        seen.head.as_ref().map(|head| head.key)
     }
 
     /// The ids that somebody waits for.

@@ -22,7 +22,8 @@ use crate::model::{InstanceId, InstanceKey};
 
 /// The way to one instance of the orchestrator `O`: its status, input and output come as the types that `O` declares.
 ///
-/// Cheap to clone. [`Client::handle`] makes one from an id, and reaches whichever run of the instance there is. Starting
+/// Cheap to clone. One that a start gave knows the newest row of its run, and keeps it in memory for as long as it lives.
+/// [`Client::handle`] makes one from an id, and reaches whichever run of the instance there is. Starting
 /// gives one that stays with the run that was started: what it reads and waits for is that run, and once the id names a
 /// later one, reading answers [`ClientError::Replaced`]. Requests (events, termination and the like) go to the id.
 ///

@@ -20,7 +20,8 @@ use crate::model::InstanceId;
 ///
 /// It keeps the id unless [`with_new_instance_id`](Self::with_new_instance_id) is asked for. Then the instance must have
 /// ended, and its history goes in the same commit with which the new run begins. The new run has no parent and no custom
-/// status. It is done when the new run is durable; dropping it after the first poll leaves unknown whether it was done.
+/// status. After continue-as-new the first start is not the same start any more: repeating that one is
+/// [`ClientError::AlreadyExists`]. It is done when the new run is durable; dropping it after the first poll leaves unknown whether it was done.
 ///
 /// # Errors
 /// [`ClientError::NotFound`], [`ClientError::NotEnded`] (the id is kept and the instance runs),

@@ -74,7 +74,7 @@ impl Subscription {
 
     /// The newest head that is known.
     pub(super) fn newest(&self) -> Option<Arc<InstanceHead>> {
-        self.registration.newest()
+        self.registration.newest().filter(|head| self.target.key.is_none_or(|key| key == head.key))
     }
 
     /// The head once it has ended or is parked; is not woken before.

@@ -142,12 +142,14 @@ fn refuse_foreign_pages(settings: &Settings, request: &Parts) -> Result<(), ApiE
     }
     let own = |name: &str| is_loopback(name) || name.eq_ignore_ascii_case(settings.base.host());
     // Every one counts: what stands in front may have looked at another than the first.
-    let texts = |name| request.headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default());
-    let origins = texts(ORIGIN).map(|origin| origin.parse::<Uri>().unwrap_or_default());
+    let texts = |name: &str| request.headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default());
+    let origins = texts(ORIGIN.as_str()).map(|origin| origin.parse::<Uri>().unwrap_or_default());
     let origins =
         origins.map(|uri| uri.host().map(|name| name.trim_matches(['[', ']']).to_owned()).unwrap_or_default());
-    let hosts = texts(HOST).chain(request.uri.authority().map(|authority| authority.as_str()));
-    if hosts.map(|authority| host(authority).to_owned()).chain(origins).all(|name| own(&name)) {
+    let hosts = texts(HOST.as_str()).chain(request.uri.authority().map(|authority| authority.as_str()));
+    // Requests without an `Origin`, such as that of an image, say this much (Fetch Metadata, 2.3).
+    let from_elsewhere = texts("sec-fetch-site").any(|site| site.eq_ignore_ascii_case("cross-site"));
+    if !from_elsewhere && hosts.map(|authority| host(authority).to_owned()).chain(origins).all(|name| own(&name)) {
         return Ok(());
     }
     Err(ApiError::forbidden(

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::backoff::Backoff;
 use crate::engine::{LoadedInstance, Ticket};
-use crate::model::InstanceId;
+use crate::model::{InstanceId, InstanceKey};
 use crate::store::{InstanceRef, LoadError, Store, StoreFuture};
 
 /// What is to be read.
@@ -16,8 +16,8 @@ use crate::store::{InstanceRef, LoadError, Store, StoreFuture};
 pub(crate) enum Load {
     /// What the partition asked for.
     Instance { ticket: Ticket, target: InstanceRef, with_history: bool },
-    /// The head of an instance that somebody watches.
-    Watched(InstanceId),
+    /// The head of an instance that somebody watches, of which this life was known.
+    Watched { id: InstanceId, known: Option<InstanceKey> },
 }
 
 pub(crate) type LoadResult = Result<Option<LoadedInstance>, LoadError>;
@@ -100,7 +100,7 @@ impl Reading {
 async fn read(store: Arc<dyn Store>, load: Load) -> LoadResult {
     let (target, with_history) = match load {
         Load::Instance { target, with_history, .. } => (target, with_history),
-        Load::Watched(id) => (InstanceRef::Id(id), false),
+        Load::Watched { id, .. } => (InstanceRef::Id(id), false),
     };
     let Some(stored) = store.instance(target).await? else { return Ok(None) };
     let history = if with_history && !stored.head.is_ended() {

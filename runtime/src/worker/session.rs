@@ -155,7 +155,8 @@ impl Session {
     /// Reads the heads of watched instances again: a commit whose outcome was unknown may have changed them.
     pub(crate) fn read_watched(&mut self, world: &World) {
         for id in world.hub.watched_ids() {
-            self.loads.push(Load::Watched(id));
+            let known = world.hub.known_life(&id);
+            self.loads.push(Load::Watched { id, known });
         }
     }
 
@@ -174,9 +175,9 @@ impl Session {
                 (Load::Instance { ticket, .. }, result) => {
                     self.handle(now, PartitionInput::Loaded { ticket, result })?;
                 }
-                (Load::Watched(_), Ok(Some(loaded))) => world.hub.offer(Arc::new(loaded.stored.head)),
-                (Load::Watched(id), Ok(None)) => world.hub.offer_absent(&id),
-                (Load::Watched(id), Err(error)) => {
+                (Load::Watched { .. }, Ok(Some(loaded))) => world.hub.offer(Arc::new(loaded.stored.head)),
+                (Load::Watched { id, known }, Ok(None)) => world.hub.offer_absent(&id, known),
+                (Load::Watched { id, .. }, Err(error)) => {
                     tracing::warn!(instance = %id, %error, "a watched instance cannot be read after the recovery");
                 }
             }

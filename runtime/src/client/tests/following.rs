@@ -6,7 +6,7 @@ use std::task::Poll;
 use super::fake::{Fake, Probe, complete, head, id, set_status};
 use super::{Greeter, Progress};
 use crate::client::{ClientError, CloseReason, SubmitError, WatchError};
-use crate::model::{InstanceHead, RuntimeStatus};
+use crate::model::{InstanceHead, InstanceKey, RuntimeStatus};
 
 #[test]
 fn a_thousand_watchers_of_one_instance_cost_one_read_and_leave_nothing_behind() {
@@ -197,7 +197,10 @@ fn b1_a_life_whose_end_was_never_told_is_gone_after_a_recovery() {
         assert!(probe.next(&mut watch).is_pending());
         if purged {
             fake.remove("g");
-            fake.hub().offer_absent(&id("g"));
+            // Of what was read before a later life began nobody is told.
+            fake.hub().offer_absent(&id("g"), Some(InstanceKey(9)));
+            assert_eq!(fake.hub().known_life(&id("g")), Some(InstanceKey(1)));
+            fake.hub().offer_absent(&id("g"), fake.hub().known_life(&id("g")));
         } else {
             fake.store(head("g", 2));
             fake.hub().offer(Arc::new(head("g", 2)));
@@ -206,7 +209,7 @@ fn b1_a_life_whose_end_was_never_told_is_gone_after_a_recovery() {
         assert_eq!(probe.next(&mut watch), Poll::Ready(None));
         assert_eq!(fake.hub().watched_ids(), [id("u")]);
 
-        fake.hub().offer_absent(&id("u"));
+        fake.hub().offer_absent(&id("u"), fake.hub().known_life(&id("u")));
         fake.create(head("u", 3));
         assert!(probe.next(&mut unread).is_pending(), "who has not read yet finds out for itself");
     }

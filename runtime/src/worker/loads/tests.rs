@@ -32,7 +32,7 @@ impl Bench {
             .into_iter()
             .map(|(load, result)| match load {
                 Load::Instance { ticket, .. } => (ticket.0, result),
-                Load::Watched(id) => panic!("{id}"),
+                Load::Watched { id, .. } => panic!("{id}"),
             })
             .collect()
     }
