@@ -12,13 +12,13 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Allocations and reallocations of one activity step: schedule, run, record, next turn.
-const PER_STEP: f64 = 41.0;
+const PER_STEP: f64 = 27.7;
 /// What a custom status adds to it.
 const PER_STATUS: f64 = 4.5;
 /// An orchestration of no steps: start, record, result.
-const PER_ORCHESTRATION: f64 = 67.0;
+const PER_ORCHESTRATION: f64 = 50.0;
 /// A step that is replayed.
-const PER_REPLAYED_STEP: f64 = 16.5;
+const PER_REPLAYED_STEP: f64 = 15.5;
 
 #[activity]
 async fn echo(text: String) -> Result<String, ActivityError> {
