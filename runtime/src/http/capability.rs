@@ -63,6 +63,7 @@ pub(super) const SERVER: usize = 0;
 impl Signers {
     /// One for each key and one for the server; with a secret of the operator's, all of them hang on that too.
     pub(super) fn new(keys: &ApiKeys, secret: Option<&[u8]>) -> Self {
+        // Without one the hash of a key alone signs, for whoever reads it too: `HttpOptions::signing_secret` says so.
         let root = secret.unwrap_or_default();
         let mut hashes: Vec<_> = keys.iter().map(|key| *key.hash.bytes()).collect();
         let own = keys.iter().map(|key| Signer { mac: derive(root, "key", &[*key.hash.bytes()]), scopes: key.scopes });

@@ -141,7 +141,8 @@ fn refuse_foreign_pages(settings: &Settings, request: &Parts) -> Result<(), ApiE
         return Ok(());
     }
     let own = |name: &str| is_loopback(name) || name.eq_ignore_ascii_case(settings.base.host());
-    // Every one counts: what stands in front may have looked at another than the first.
+    // Every one counts: what stands in front may have looked at another than the first. What cannot be read names nobody,
+    // and nobody is not this machine.
     let texts = |name: &str| request.headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default());
     let origins = texts(ORIGIN.as_str()).map(|origin| origin.parse::<Uri>().unwrap_or_default());
     let origins =

@@ -152,6 +152,7 @@ impl<'a> Value<'a> {
 }
 
 fn event(name: &str, token: StatusToken, data: &impl Serialize) -> Event {
+    // Texts, numbers and embedded JSON: they have a JSON form.
     let data = serde_json::to_string(data).unwrap_or_default();
     // In JSON text line breaks stand between values only; one line is easier to read than several.
     Event::default().id(token.to_string()).event(name).data(data.replace(['\r', '\n'], " "))
