@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use persevere::model::{CommitBatch, Execution, InstanceKey};
+use persevere::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 use persevere::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
     StoredInstance,
@@ -62,20 +62,32 @@ impl ObservedStore {
 }
 
 impl Store for ObservedStore {
-    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
-        self.inner.claim()
+    fn partitions(&self) -> PartitionCount {
+        self.inner.partitions()
     }
 
-    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
-        self.inner.load()
+    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
+        self.inner.claim(partition)
     }
 
-    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
+        self.inner.load(partition)
+    }
+
+    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
+        self.inner.inbox(partition, known)
+    }
+
+    fn instance(
+        &self,
+        target: InstanceRef,
+        with_history: bool,
+    ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
         self.seen.instances.fetch_add(1, Ordering::Relaxed);
-        self.inner.instance(target)
+        self.inner.instance(target, with_history)
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>> {
         self.seen.histories.fetch_add(1, Ordering::Relaxed);
         self.inner.history(key, execution)
     }
@@ -92,8 +104,8 @@ impl Store for ObservedStore {
         self.inner.commit(batch)
     }
 
-    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
-        self.inner.close()
+    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
+        self.inner.close(partition)
     }
 }
 

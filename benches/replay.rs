@@ -6,7 +6,7 @@ use std::time::Instant;
 use persevere::engine::{
     ClientOperation, LoadedInstance, Partition, PartitionConfig, PartitionInput, PartitionOutput, RequestId,
 };
-use persevere::model::{JsonText, Timestamp};
+use persevere::model::{JsonText, PartitionId, Timestamp};
 use persevere::store::{Backlog, Claim, InstanceRef, Store};
 use persevere::{InstanceId, MemoryStore, Registry, Runtime};
 
@@ -54,10 +54,9 @@ async fn build(store: &MemoryStore, steps: u32) -> Outcome<InstanceId> {
 
 /// From the rows to a live future, in a partition of its own.
 async fn rebuild(store: &MemoryStore, id: &InstanceId, registry: &Arc<Registry>) -> Outcome<f64> {
-    let claim: Claim = store.claim().await?;
-    let stored = store.instance(InstanceRef::Id(id.clone())).await?.ok_or("the instance is gone")?;
+    let claim: Claim = store.claim(PartitionId::FIRST).await?;
+    let mut stored = store.instance(InstanceRef::Id(id.clone()), true).await?.ok_or("the instance is gone")?;
     let now = stored.newest_record.unwrap_or(Timestamp(0));
-    let history = store.history(stored.head.key, stored.head.execution).await?;
     let (config, registry) = (PartitionConfig::default(), Arc::clone(registry));
     let mut partition = Partition::recover(config, registry, &claim, Backlog::default(), now);
     let payload = JsonText::encode(&Go(1))?;
@@ -71,7 +70,8 @@ async fn rebuild(store: &MemoryStore, id: &InstanceId, registry: &Arc<Registry>)
         _ => None,
     });
     let ticket = ticket.ok_or("the partition did not ask for the history")?;
-    let loaded = LoadedInstance { stored, history: Some(history) };
+    let history = stored.history.take();
+    let loaded = LoadedInstance { stored, history };
 
     let begin = Instant::now();
     partition.handle(now, PartitionInput::Loaded { ticket, result: Ok(Some(loaded)) });

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use persevere::model::{
     CommitBatch, Epoch, Execution, HeadChange, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText,
-    OperationId, RecordRow, RuntimeStatus, TimerRow, Timestamp, TurnCommit,
+    OperationId, PartitionId, RecordRow, RuntimeStatus, TimerRow, Timestamp, TurnCommit,
 };
 use persevere::store::{
     CommitError, Durability, InstanceFilter, InstanceQuery, InstanceRef, LoadError, OpenError, SqliteStore, Store,
@@ -40,12 +40,14 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", path.display()))
 }
 
+const PARTITION: PartitionId = PartitionId::FIRST;
+
 fn batch(epoch: Epoch, turn: TurnCommit) -> Arc<CommitBatch> {
-    Arc::new(CommitBatch { epoch, turns: vec![turn] })
+    Arc::new(CommitBatch { partition: PARTITION, epoch, turns: vec![turn] })
 }
 
 fn message(id: u64, size: usize) -> TurnCommit {
-    let row = InboxRow { id: InboxId(id), bytes: vec![7; size].into() };
+    let row = InboxRow { partition: PARTITION, id: InboxId(id), bytes: vec![7; size].into() };
     TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }
 }
 
@@ -106,7 +108,7 @@ async fn b09_a_second_runtime_in_one_process_is_refused() {
     let store = SqliteStore::open(&place.path).unwrap();
     let refused = open_at_once(&place.path).unwrap_err();
     assert!(matches!(&refused, OpenError::InUse { store } if store.ends_with("store.db")), "{refused:?}");
-    let epoch = store.claim().await.unwrap().epoch;
+    let epoch = store.claim(PARTITION).await.unwrap().epoch;
     store.commit(batch(epoch, message(1, 1))).await.unwrap();
     drop(store);
     SqliteStore::open(&place.path).unwrap();
@@ -156,25 +158,25 @@ fn b09_a_second_process_is_refused_until_the_first_is_killed() {
 async fn b09_the_epoch_keeps_the_fence_when_the_lock_file_is_deleted() {
     let place = place();
     let first = SqliteStore::builder(&place.path).lock_wait(Duration::ZERO).open().unwrap();
-    let old = first.claim().await.unwrap().epoch;
+    let old = first.claim(PARTITION).await.unwrap().epoch;
     first.commit(batch(old, message(1, 1))).await.unwrap();
     fs::remove_file(beside(&place.path, ".lock")).unwrap();
 
     let second = open_at_once(&place.path).unwrap();
-    let new = second.claim().await.unwrap().epoch;
+    let new = second.claim(PARTITION).await.unwrap().epoch;
     second.commit(batch(new, message(2, 1))).await.unwrap();
     let fenced = first.commit(batch(old, message(3, 1))).await;
-    assert!(matches!(fenced, Err(CommitError::Fenced(_))), "{fenced:?}");
+    assert!(matches!(fenced, Err(CommitError::LeaseLost(_))), "{fenced:?}");
     // The first may not take it back while the second owns it, nor close it in its place.
-    let refused = first.claim().await;
+    let refused = first.claim(PARTITION).await;
     assert!(matches!(refused, Err(OpenError::InUse { .. })), "{refused:?}");
-    assert!(matches!(first.close().await, Err(CommitError::Fenced(_))));
+    assert!(matches!(first.close(PARTITION).await, Err(CommitError::LeaseLost(_))));
     second.commit(batch(new, message(4, 1))).await.unwrap();
-    second.close().await.unwrap();
+    second.close(PARTITION).await.unwrap();
 
-    let claim = first.claim().await.unwrap();
+    let claim = first.claim(PARTITION).await.unwrap();
     assert!(claim.clean && claim.epoch > new, "{claim:?}");
-    let ids: Vec<_> = first.load().await.unwrap().inbox.into_iter().map(|row| row.id.0).collect();
+    let ids: Vec<_> = first.load(PARTITION).await.unwrap().inbox.into_iter().map(|row| row.id.0).collect();
     assert_eq!(ids, [1, 2, 4]);
 }
 
@@ -208,7 +210,7 @@ fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
 async fn an_empty_file_becomes_a_store() {
     let place = place();
     fs::write(&place.path, "").unwrap();
-    assert!(SqliteStore::open(&place.path).unwrap().claim().await.unwrap().clean);
+    assert!(SqliteStore::open(&place.path).unwrap().claim(PARTITION).await.unwrap().clean);
 }
 
 #[test]
@@ -234,7 +236,7 @@ fn a_folder_that_cannot_be_written_is_read_only() {
 async fn b04_a_full_disk_applies_nothing_and_the_same_batch_goes_through_later() {
     let place = place();
     let store = SqliteStore::builder(&place.path).max_pages(60).open().unwrap();
-    let epoch = store.claim().await.unwrap().epoch;
+    let epoch = store.claim(PARTITION).await.unwrap().epoch;
     let mut stored = 0;
     let refused = loop {
         let next = batch(epoch, message(stored + 1, 20_000));
@@ -244,20 +246,20 @@ async fn b04_a_full_disk_applies_nothing_and_the_same_batch_goes_through_later()
         }
     };
     assert!(stored > 1 && matches!(refused.1, CommitError::Full(_)), "{stored}: {:?}", refused.1);
-    assert_eq!(store.load().await.unwrap().inbox.len() as u64, stored);
+    assert_eq!(store.load(PARTITION).await.unwrap().inbox.len() as u64, stored);
     // The store goes on as it is, under the same epoch, and the batch is accepted when there is room.
     assert!(matches!(store.commit(Arc::clone(&refused.0)).await, Err(CommitError::Full(_))));
     let done = TurnCommit { inbox_done: vec![InboxId(1), InboxId(2)], ..TurnCommit::default() };
     store.commit(batch(epoch, done)).await.unwrap();
     store.commit(refused.0).await.unwrap();
-    assert_eq!(store.load().await.unwrap().inbox.len() as u64, stored - 1);
+    assert_eq!(store.load(PARTITION).await.unwrap().inbox.len() as u64, stored - 1);
 }
 
 #[tokio::test]
 async fn b04_a_lock_held_by_somebody_outside_is_transient() {
     let place = place();
     let store = SqliteStore::open(&place.path).unwrap();
-    let epoch = store.claim().await.unwrap().epoch;
+    let epoch = store.claim(PARTITION).await.unwrap().epoch;
     let outside = rusqlite::Connection::open(&place.path).unwrap();
     outside.execute_batch("BEGIN IMMEDIATE").unwrap();
     let next = batch(epoch, message(1, 1));
@@ -283,9 +285,9 @@ fn damage(path: &Path, table: &str) {
 
 async fn filled(path: &Path) {
     let store = SqliteStore::open(path).unwrap();
-    let epoch = store.claim().await.unwrap().epoch;
+    let epoch = store.claim(PARTITION).await.unwrap().epoch;
     store.commit(batch(epoch, instance())).await.unwrap();
-    store.close().await.unwrap();
+    store.close(PARTITION).await.unwrap();
 }
 
 #[tokio::test]
@@ -295,16 +297,16 @@ async fn b05_a_damaged_page_is_corrupt_and_never_absent() {
     damage(&place.path, "timer");
     damage(&place.path, "history");
     let store = SqliteStore::open(&place.path).unwrap();
-    let epoch = store.claim().await.unwrap().epoch;
+    let epoch = store.claim(PARTITION).await.unwrap().epoch;
     let history = store.history(KEY, Execution(0)).await;
     assert!(matches!(history, Err(LoadError::Corrupt(_))), "{history:?}");
-    let backlog = store.load().await;
+    let backlog = store.load(PARTITION).await;
     assert!(matches!(backlog, Err(LoadError::Corrupt(_))), "{backlog:?}");
     let refused = store.commit(batch(epoch, timer())).await;
     assert!(matches!(refused, Err(CommitError::Corrupt(_))), "{refused:?}");
     // Nothing more under this epoch; a claim opens the file anew, and what is whole works.
-    assert!(matches!(store.commit(batch(epoch, message(1, 1))).await, Err(CommitError::Fenced(_))));
-    let epoch = store.claim().await.unwrap().epoch;
+    assert!(matches!(store.commit(batch(epoch, message(1, 1))).await, Err(CommitError::LeaseLost(_))));
+    let epoch = store.claim(PARTITION).await.unwrap().epoch;
     store.commit(batch(epoch, message(1, 1))).await.unwrap();
 }
 
@@ -333,7 +335,7 @@ async fn b05_a_damaged_head_is_corrupt_and_never_absent() {
         filled(&place.path).await;
         meddle(&place.path, change);
         let store = SqliteStore::open(&place.path).unwrap();
-        let read = store.instance(InstanceRef::Key(KEY)).await;
+        let read = store.instance(InstanceRef::Key(KEY), false).await;
         assert!(matches!(read, Err(LoadError::Corrupt(_))), "{change}: {read:?}");
     }
 }
@@ -345,7 +347,7 @@ async fn b05_a_record_is_given_as_it_is_stored() {
     meddle(&place.path, "UPDATE history SET record = x'010203ff'");
     let store = SqliteStore::open(&place.path).unwrap();
     // Its checksum is for its reader to judge: a store never looks inside.
-    assert_eq!(store.history(KEY, Execution(0)).await.unwrap(), [vec![1, 2, 3, 255]]);
+    assert_eq!(store.history(KEY, Execution(0)).await.unwrap().unwrap(), [vec![1, 2, 3, 255]]);
 }
 
 #[tokio::test]
@@ -354,8 +356,8 @@ async fn b05_tasks_without_their_instance_are_corrupt() {
     filled(&place.path).await;
     meddle(&place.path, "INSERT INTO task VALUES (55, 0, 1, 0, 'say_hello')");
     let store = SqliteStore::open(&place.path).unwrap();
-    store.claim().await.unwrap();
-    assert!(matches!(store.load().await, Err(LoadError::Corrupt(_))));
+    store.claim(PARTITION).await.unwrap();
+    assert!(matches!(store.load(PARTITION).await, Err(LoadError::Corrupt(_))));
 }
 
 #[tokio::test]
@@ -363,7 +365,7 @@ async fn b23_the_log_stays_short_under_load() {
     const MIB: u64 = 1 << 20;
     let place = place();
     let store = SqliteStore::builder(&place.path).durability(Durability::Relaxed).open().unwrap();
-    let epoch = store.claim().await.unwrap().epoch;
+    let epoch = store.claim(PARTITION).await.unwrap().epoch;
     for id in 0..200 {
         store.commit(batch(epoch, message(id, 250_000))).await.unwrap();
     }
@@ -375,9 +377,9 @@ async fn b23_the_log_stays_short_under_load() {
 /// A store with so many instances.
 async fn with_instances(path: &Path, count: u64) -> (Arc<SqliteStore>, Epoch) {
     let store = SqliteStore::builder(path).durability(Durability::Relaxed).open().unwrap();
-    let epoch = store.claim().await.unwrap().epoch;
+    let epoch = store.claim(PARTITION).await.unwrap().epoch;
     let turns = (1..=count).map(|number| insert(InstanceKey(number))).collect();
-    store.commit(Arc::new(CommitBatch { epoch, turns })).await.unwrap();
+    store.commit(Arc::new(CommitBatch { partition: PARTITION, epoch, turns })).await.unwrap();
     (Arc::new(store), epoch)
 }
 
@@ -452,11 +454,11 @@ async fn closing_leaves_one_file_and_the_lock() {
 async fn reads_of_a_closed_store_fail_and_do_not_wait() {
     let place = place();
     let store = SqliteStore::open(&place.path).unwrap();
-    store.close().await.unwrap();
-    assert!(matches!(store.instance(InstanceRef::Key(KEY)).await, Err(LoadError::Transient(_))));
-    assert!(matches!(store.load().await, Err(LoadError::Transient(_))));
-    store.claim().await.unwrap();
-    assert_eq!(store.instance(InstanceRef::Key(KEY)).await.unwrap(), None);
+    store.close(PARTITION).await.unwrap();
+    assert!(matches!(store.instance(InstanceRef::Key(KEY), false).await, Err(LoadError::Transient(_))));
+    assert!(matches!(store.load(PARTITION).await, Err(LoadError::Transient(_))));
+    store.claim(PARTITION).await.unwrap();
+    assert_eq!(store.instance(InstanceRef::Key(KEY), false).await.unwrap(), None);
 }
 
 #[test]

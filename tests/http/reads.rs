@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use persevere::MemoryStore;
-use persevere::model::{CommitBatch, Execution, InstanceKey};
+use persevere::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 use persevere::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
     StoredInstance,
@@ -43,24 +43,40 @@ impl ReadsStore {
 }
 
 impl Store for ReadsStore {
-    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
-        self.inner.claim()
+    fn partitions(&self) -> PartitionCount {
+        self.inner.partitions()
     }
 
-    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
-        self.inner.load()
+    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
+        self.inner.claim(partition)
     }
 
-    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
+        self.inner.load(partition)
+    }
+
+    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
+        self.inner.inbox(partition, known)
+    }
+
+    fn instance(
+        &self,
+        target: InstanceRef,
+        with_history: bool,
+    ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
         self.reads.0.0.fetch_add(1, Ordering::SeqCst);
-        if self.reads.0.1.load(Ordering::SeqCst) { Box::pin(pending()) } else { self.inner.instance(target) }
+        if self.reads.0.1.load(Ordering::SeqCst) {
+            Box::pin(pending())
+        } else {
+            self.inner.instance(target, with_history)
+        }
     }
 
     fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
         self.inner.query(query)
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>> {
         self.inner.history(key, execution)
     }
 
@@ -68,7 +84,7 @@ impl Store for ReadsStore {
         self.inner.commit(batch)
     }
 
-    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
-        self.inner.close()
+    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
+        self.inner.close(partition)
     }
 }

@@ -65,7 +65,7 @@ async fn b2_commits_that_were_lost_are_survived() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b4_a_fenced_commit_is_survived() {
-    assert!(in_time(survives(Fault::Fenced, 4)).await > 2);
+    assert!(in_time(survives(Fault::Unexpected, 4)).await > 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,7 +206,7 @@ async fn b1_three_failures_in_a_row_stop_the_runtime_and_everybody_is_told() {
         let client = runtime.client().clone();
         let waiting = wait_for_go::start(&client).instance_id("w").await.unwrap();
         let wait = tokio::spawn(waiting.result().into_future());
-        faults.fail_every(1, Fault::Fenced);
+        faults.fail_every(1, Fault::Unexpected);
         // The first two are recovered from; the third is the end, and whoever comes later is told so.
         let mut errors = Vec::new();
         while !matches!(errors.last(), Some(ClientError::Fatal { .. })) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use persevere::model::{CommitBatch, Execution, InstanceKey};
+use persevere::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 use persevere::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, MemoryStore, OpenError, Store,
     StoreFuture, StoredInstance,
@@ -42,19 +42,31 @@ async fn b22_user_values_that_panic_while_memory_is_dropped_do_no_harm() {
 struct PanickingStore(MemoryStore);
 
 impl Store for PanickingStore {
-    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
-        self.0.claim()
+    fn partitions(&self) -> PartitionCount {
+        self.0.partitions()
     }
 
-    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
-        self.0.load()
+    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
+        self.0.claim(partition)
     }
 
-    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
-        self.0.instance(target)
+    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
+        self.0.load(partition)
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
+        self.0.inbox(partition, known)
+    }
+
+    fn instance(
+        &self,
+        target: InstanceRef,
+        with_history: bool,
+    ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+        self.0.instance(target, with_history)
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>> {
         self.0.history(key, execution)
     }
 
@@ -66,8 +78,8 @@ impl Store for PanickingStore {
         panic!("planted in the store")
     }
 
-    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
-        self.0.close()
+    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
+        self.0.close(partition)
     }
 }
 

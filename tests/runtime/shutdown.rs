@@ -31,7 +31,7 @@ async fn b21_an_activity_may_finish_and_is_recorded_without_another_poll() {
         let told = running.result().await.unwrap_err();
         assert!(told.to_string().contains("stopped"), "{told}");
         let target = InstanceRef::Id("a".parse().unwrap());
-        let stored = store.instance(target).await.unwrap().unwrap();
+        let stored = store.instance(target, false).await.unwrap().unwrap();
         assert_eq!(stored.head.status, RuntimeStatus::Running, "polled while stopping");
 
         let second = run(&store, &ledger).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use persevere::model::{CommitBatch, Execution, InstanceKey};
+use persevere::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 use persevere::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
     StoredInstance,
@@ -59,18 +59,30 @@ impl ReadsStore {
 }
 
 impl Store for ReadsStore {
-    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
-        self.inner.claim()
+    fn partitions(&self) -> PartitionCount {
+        self.inner.partitions()
     }
 
-    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
-        self.inner.load()
+    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
+        self.inner.claim(partition)
     }
 
-    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
+        self.inner.load(partition)
+    }
+
+    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
+        self.inner.inbox(partition, known)
+    }
+
+    fn instance(
+        &self,
+        target: InstanceRef,
+        with_history: bool,
+    ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
         let by_id = matches!(target, InstanceRef::Id(_));
         self.gates.by_id.send_modify(|asked| *asked += usize::from(by_id));
-        let (read, gates) = (self.inner.instance(target), Arc::clone(&self.gates));
+        let (read, gates) = (self.inner.instance(target, with_history), Arc::clone(&self.gates));
         Box::pin(async move {
             let answer = read.await;
             if by_id && *gates.held.borrow() {
@@ -82,7 +94,7 @@ impl Store for ReadsStore {
         })
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>> {
         self.histories.fetch_add(1, Ordering::SeqCst);
         self.inner.history(key, execution)
     }
@@ -95,8 +107,8 @@ impl Store for ReadsStore {
         self.inner.commit(batch)
     }
 
-    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
-        self.inner.close()
+    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
+        self.inner.close(partition)
     }
 }
 

@@ -227,6 +227,7 @@ impl From<Refusal> for ClientError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotFound { id } => Self::NotFound { id },
+            Refusal::ReservedId { id } => Self::InvalidInstanceId(InvalidInstanceId::Reserved { id }),
             Refusal::AlreadyExists { id, name, status } => Self::AlreadyExists { id, name, status },
             Refusal::InstanceEnded { id, status } => Self::InstanceEnded { id, status },
             Refusal::NotEnded { id, status } => Self::NotEnded { id, status },

@@ -31,8 +31,8 @@ pub(crate) trait ClientPort: Send + Sync + Debug + 'static {
     /// Reads one page of a list.
     fn query(&self, query: InstanceQuery) -> BoxFuture<Result<InstancePage, SubmitError>>;
 
-    /// Reads the turn records of one execution.
-    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>>;
+    /// Reads the turn records of one execution; `None` when it is gone.
+    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Option<Vec<Bytes>>, SubmitError>>;
 
     /// The committed head rows, as they change.
     fn changes(&self) -> &Arc<ChangeHub>;

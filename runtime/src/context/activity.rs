@@ -8,7 +8,9 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{ActivityState, CancellationReason, CancellationToken, MissingState};
-use crate::model::{Execution, InstanceId, InstanceKey, OperationId, TaskId};
+use crate::model::{
+    Epoch, Execution, InstanceId, InstanceKey, KeyMint, OperationId, PartitionCount, PartitionId, TaskId,
+};
 
 /// The optional first parameter of an activity, taken by reference: who asked, which attempt this is, whether to stop,
 /// and what the application registered for its activities.
@@ -42,7 +44,7 @@ impl ActivityContext {
     /// A context for unit tests of activities: `say_hello(&ActivityContext::for_test(), "Tokyo".into()).await`.
     pub fn for_test() -> TestActivityContext {
         let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
-        let instance = InstanceId::minted(task.key);
+        let instance = KeyMint::new(Epoch(0), PartitionId::FIRST, PartitionCount::ONE).instance_id();
         TestActivityContext(Self::new(Uuid::nil(), instance, task, CancellationToken::new(), Arc::default()))
     }
 
@@ -176,7 +178,7 @@ mod tests {
     fn b16_idempotency_keys_are_golden_and_differ_between_stores() {
         let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
         let key = |store| {
-            let id = InstanceId::minted(task.key);
+            let id = KeyMint::new(Epoch(0), PartitionId::FIRST, PartitionCount::ONE).instance_id();
             ActivityContext::new(Uuid::from_u128(store), id, task, CancellationToken::new(), Arc::default())
                 .idempotency_key()
         };

@@ -149,7 +149,7 @@ fn start_action<O: Orchestrator>(
     detached: bool,
 ) -> Action {
     let minted = instance.is_none();
-    let mint = || InstanceId::minted(ctx.facts().mint.instance_key());
+    let mint = || ctx.facts().mint.instance_id();
     Action::StartSubOrchestration {
         operation,
         name: O::NAME.to_owned(),

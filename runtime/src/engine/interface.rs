@@ -188,6 +188,12 @@ pub enum Refusal {
         /// The id.
         id: InstanceId,
     },
+    /// No instance has the id, and a new one cannot: ids that begin with `~` are made by the engine.
+    #[error("no instance has the id `{id}`, and a new one cannot: ids that begin with `~` are made by the engine")]
+    ReservedId {
+        /// The id.
+        id: InstanceId,
+    },
     /// The id is in use by another start.
     #[error(
         "instance `{id}` exists already: it is a {status} `{name}`, started otherwise; choose another id or ask for replacement"

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Epoch, Execution, InboxId, InstanceHead, InstanceKey, OperationId, TaskId, Timestamp};
+use super::{Epoch, Execution, InboxId, InstanceHead, InstanceKey, OperationId, PartitionId, TaskId, Timestamp};
 
 /// Everything that one turn changes in the store. Applied whole or not at all.
 ///
 /// Every removal names exactly one row that is there; every addition names a row that is not. A store that counts
-/// otherwise answers [`CommitError::Fenced`](crate::store::CommitError::Fenced): somebody else wrote, or memory is wrong.
+/// otherwise answers [`CommitError::Unexpected`](crate::store::CommitError::Unexpected): a foreign writer changed it, or
+/// memory is wrong.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TurnCommit {
     /// An ended life that goes, with its history. Applied first.
@@ -21,13 +22,13 @@ pub struct TurnCommit {
     pub head: HeadChange,
     /// History rows. None in a commit that only discards or purges.
     pub record: Option<RecordRow>,
-    /// Inbox rows whose message is recorded or discarded by this commit.
+    /// Inbox rows of the batch's partition whose message is recorded or discarded by this commit.
     pub inbox_done: Vec<InboxId>,
     /// Task rows whose completion is recorded, or whose operation is cancelled, by this commit.
     pub tasks_done: Vec<TaskId>,
     /// Timer rows that fired or are cancelled.
     pub timers_done: Vec<TimerRow>,
-    /// Messages to other instances.
+    /// Messages to instances of this partition and of others.
     pub inbox_new: Vec<InboxRow>,
     /// Activities to run.
     pub tasks_new: Vec<TaskRow>,
@@ -79,7 +80,9 @@ pub struct RecordRow {
 /// A row of the inbox: a message between the commit that sent it and the one that receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxRow {
-    /// Rises with acceptance.
+    /// The partition of the instance that the message is for.
+    pub partition: PartitionId,
+    /// Unique in the store. The ids that one sender gives rise with acceptance.
     pub id: InboxId,
     /// The encoded message. Nobody but the engine looks inside.
     pub bytes: Bytes,
@@ -112,7 +115,9 @@ pub struct TimerRow {
 /// Consecutive turn commits of one partition that become durable together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommitBatch {
-    /// Who writes. A store refuses every epoch but the one that claimed it last.
+    /// Whose turns these are. All rows belong to it, except messages to other partitions.
+    pub partition: PartitionId,
+    /// Who writes. A store refuses every epoch but the one that claimed the partition last.
     pub epoch: Epoch,
     /// Applied in this order; the result equals applying them one by one.
     pub turns: Vec<TurnCommit>,

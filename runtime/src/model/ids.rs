@@ -6,10 +6,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::partition::{self, PartitionCount, PartitionId};
+
+/// The first character of minted ids. RFC 3986 does not reserve it, so it stands in a URL as it is.
+const MINTED: char = '~';
+
+/// The digits of minted ids: Crockford's base 32.
+pub(super) const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
 /// The name of an orchestration instance, as callers know it.
 ///
 /// 1 to 256 characters, no leading `@`, none of `/ \ # ?`, no control characters: the rules of the Durable Task family
-/// (which stops at 100 characters where its HTTP edge makes the id).
+/// (which stops at 100 characters where its HTTP edge makes the id). Ids that begin with `~` are made by the engine: they
+/// name instances like any other id, but a caller cannot begin a new instance with one.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct InstanceId(Arc<str>);
@@ -35,6 +44,14 @@ pub enum InvalidInstanceId {
     LeadingAt {
         /// The text.
         id: String,
+    },
+    /// No instance has the id, and a new one cannot have it: ids that begin with `~` are made by the engine.
+    #[error(
+        "no instance has the id `{id}`, and a new one cannot: ids that begin with `~` are made by the engine; choose another first character"
+    )]
+    Reserved {
+        /// The id.
+        id: InstanceId,
     },
     /// The text holds one of `/ \ # ?` or a control character.
     #[error(
@@ -75,13 +92,24 @@ impl InstanceId {
     }
 
     /// The id that is minted from a fresh key: unique by construction, so nothing needs to be looked up for it.
-    pub(crate) fn minted(key: InstanceKey) -> Self {
-        const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-        let mut text = String::with_capacity(13);
+    ///
+    /// With several partitions it ends in up to three characters that put it into `home`. The search for them uses no
+    /// keys. `None` when no such ending exists: the caller draws another key.
+    pub(crate) fn minted(key: InstanceKey, home: PartitionId, partitions: PartitionCount) -> Option<Self> {
+        let mut text = String::with_capacity(17);
+        text.push(MINTED);
         for shift in (0..13).rev() {
             text.push(char::from(DIGITS[(key.0 >> (shift * 5)) as usize & 31]));
         }
-        Self(text.into())
+        if partitions != PartitionCount::ONE {
+            text.push_str(&partition::ending(&text, home, partitions)?);
+        }
+        Some(Self(text.into()))
+    }
+
+    /// Whether the id has the form of those that the engine mints. A caller cannot begin an instance with such an id.
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.0.starts_with(MINTED)
     }
 
     /// The id as text.
@@ -139,13 +167,16 @@ impl<'de> Deserialize<'de> for InstanceId {
 
 /// The number of one life of an instance id. Restart and replacement begin a new life.
 ///
-/// 63 bits: fence epoch (24) and counter (39). The epoch is durable before it is used and rises at every open and every
+/// 63 bits: fence epoch (30) and counter (33). The epoch is durable before it is used and rises at every open and every
 /// recovery, so no key is ever given twice, whatever the clock does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InstanceKey(pub u64);
 
-const COUNTER_BITS: u32 = 39;
+const COUNTER_BITS: u32 = 33;
+
+/// A mint with fewer numbers left than this asks for a new epoch. A turn takes at most some ten thousand.
+const RESERVE: u64 = 1 << 24;
 
 impl fmt::Debug for InstanceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,21 +184,44 @@ impl fmt::Debug for InstanceKey {
     }
 }
 
-/// The fence epoch of a store: who claimed it last, owns it.
+/// The fence epoch of a partition: who claimed it last owns it. All partitions of a store draw their epochs from one
+/// counter, so no two claims ever have the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch(pub u32);
+
+impl Epoch {
+    /// The last one that keys have room for.
+    pub const LAST: Self = Self((1 << 30) - 1);
+}
 
 /// Gives out keys and inbox ids: strictly rising numbers that no earlier or later epoch can give.
 #[derive(Debug)]
 pub struct KeyMint {
+    home: PartitionId,
+    partitions: PartitionCount,
     base: u64,
     next: std::sync::atomic::AtomicU64,
 }
 
 impl KeyMint {
-    /// The mint of one epoch. Only the owner of the epoch may have it.
-    pub fn new(epoch: Epoch) -> Self {
-        Self { base: u64::from(epoch.0 & 0x00ff_ffff) << COUNTER_BITS, next: std::sync::atomic::AtomicU64::new(1) }
+    /// The mint of one epoch of one partition. Only the owner of the epoch may have it.
+    pub fn new(epoch: Epoch, home: PartitionId, partitions: PartitionCount) -> Self {
+        let base = u64::from(epoch.0 & Epoch::LAST.0) << COUNTER_BITS;
+        Self { home, partitions, base, next: std::sync::atomic::AtomicU64::new(1) }
+    }
+
+    /// Whether so few numbers are left that the partition has to be claimed again, which gives it a new epoch.
+    pub fn is_nearly_used_up(&self) -> bool {
+        self.next.load(std::sync::atomic::Ordering::Relaxed) >= (1 << COUNTER_BITS) - RESERVE
+    }
+
+    /// An id that nobody has, in the partition of this mint.
+    pub fn instance_id(&self) -> InstanceId {
+        loop {
+            if let Some(id) = InstanceId::minted(self.instance_key(), self.home, self.partitions) {
+                return id;
+            }
+        }
     }
 
     fn next(&self) -> u64 {
@@ -235,17 +289,46 @@ mod tests {
 
     #[test]
     fn keys_rise_and_never_repeat_over_epochs() {
-        let (old, new) = (KeyMint::new(Epoch(7)), KeyMint::new(Epoch(8)));
+        let mint = |epoch| KeyMint::new(epoch, PartitionId::FIRST, PartitionCount::ONE);
+        let (old, new) = (mint(Epoch(7)), mint(Epoch(8)));
         let keys: Vec<_> = (0..3).map(|_| old.instance_key()).chain((0..3).map(|_| new.instance_key())).collect();
         assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
         assert!(keys.iter().all(|k| k.0 <= i64::MAX as u64));
+        assert!(mint(Epoch::LAST).instance_key().0 <= i64::MAX as u64);
+    }
+
+    #[test]
+    fn p23_a_mint_says_before_its_end_that_it_needs_a_new_epoch() {
+        let mint = KeyMint::new(Epoch(1), PartitionId::FIRST, PartitionCount::ONE);
+        assert!(!mint.is_nearly_used_up());
+        mint.next.store((1 << COUNTER_BITS) - RESERVE, std::sync::atomic::Ordering::Relaxed);
+        assert!(mint.is_nearly_used_up());
+        assert_eq!(mint.instance_key().0 >> COUNTER_BITS, 1, "what is left still belongs to the epoch");
     }
 
     #[test]
     fn minted_ids_are_legal_and_differ() {
-        let mint = KeyMint::new(Epoch(1));
-        let (a, b) = (InstanceId::minted(mint.instance_key()), InstanceId::minted(mint.instance_key()));
+        let mint = KeyMint::new(Epoch(1), PartitionId::FIRST, PartitionCount::ONE);
+        let (a, b) = (mint.instance_id(), mint.instance_id());
         assert_ne!(a, b);
+        assert!(a.is_reserved());
         assert_eq!(InstanceId::new(a.as_str()), Ok(a));
+    }
+
+    #[test]
+    fn p08_a_minted_id_lies_in_the_partition_that_mints_it() {
+        for count in [2, 3, 4, 64, 1_000, 1_024] {
+            let partitions = PartitionCount::new(count).unwrap();
+            for home in partitions.all() {
+                let mint = KeyMint::new(Epoch(5), home, partitions);
+                let (a, b) = (mint.instance_id(), mint.instance_id());
+                assert_ne!(a, b);
+                assert_eq!(
+                    (partitions.partition_of(&a), partitions.partition_of(&b)),
+                    (home, home),
+                    "{a} {b} of {count}"
+                );
+            }
+        }
     }
 }

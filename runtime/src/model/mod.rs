@@ -23,6 +23,7 @@ mod head;
 pub(crate) mod ids;
 pub(crate) mod json;
 mod message;
+mod partition;
 mod record;
 mod time;
 pub(crate) mod wire;
@@ -36,5 +37,6 @@ pub use ids::{
 };
 pub use json::{DecodeError, EncodeError, JsonText};
 pub use message::Message;
+pub use partition::{PartitionCount, PartitionId};
 pub use record::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, Parent, SourceLocation, TurnRecord};
 pub use time::Timestamp;

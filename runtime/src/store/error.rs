@@ -1,5 +1,7 @@
 //! What a store may answer. Each variant says what the caller does with it.
 
+use crate::model::PartitionId;
+
 /// A store could not be opened or claimed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -46,6 +48,29 @@ pub enum OpenError {
         /// What was found.
         detail: String,
     },
+    /// The store was created with another number of partitions, which cannot be changed afterwards. Open it without
+    /// naming a number, or create a new store.
+    #[error(
+        "{store} has {found} partitions and was opened for {asked}: the number is fixed when a store is created; leave it out, or create a new store"
+    )]
+    Partitions {
+        /// Which store.
+        store: String,
+        /// How many it has.
+        found: u16,
+        /// How many were asked for.
+        asked: u16,
+    },
+    /// A live worker owns the partition. It can be claimed when that worker gives it back or is gone.
+    #[error("partition {partition} of {store} belongs to another worker: {detail}")]
+    LeaseLost {
+        /// Which store.
+        store: String,
+        /// Which partition.
+        partition: PartitionId,
+        /// Who owns it.
+        detail: String,
+    },
     /// Anything else the system answered.
     #[error("{store} cannot be opened: {detail}")]
     Failed {
@@ -81,9 +106,20 @@ pub enum CommitError {
     /// It may have been applied or not. Only a claim settles which.
     #[error("it is unknown whether the commit was applied: {0}")]
     Ambiguous(String),
-    /// Somebody else claimed the store, or a row was not as expected. Nothing was applied; drop memory, claim, load.
-    #[error("the store belongs to somebody else by now, or its rows are not as expected: {0}")]
-    Fenced(String),
+    /// Somebody else owns the partition. Nothing was applied. Drop the partition, and do not claim it again by force.
+    #[error("the partition belongs to another owner by now: {0}")]
+    LeaseLost(String),
+    /// A row was not as expected: a foreign writer changed it, or this library is wrong. Nothing was applied. Drop the
+    /// partition, claim it and load it again.
+    #[error("a stored row is not as expected: {0}")]
+    Unexpected(String),
+    /// A completion that this batch does not record was there first. Nothing was applied. Load the partition again, which
+    /// brings the completion.
+    #[error("a completion came first: {0}")]
+    Overtaken(String),
+    /// The store was closed. Nothing was applied, and nothing will be before it is claimed again.
+    #[error("the store is closed: {0}")]
+    Closed(String),
     /// What is stored is damaged.
     #[error("stored data is damaged: {0}")]
     Corrupt(String),

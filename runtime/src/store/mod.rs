@@ -2,17 +2,22 @@
 //! inside a record or a message.
 //!
 //! ```text
-//!            claim ──► load ──► commit, commit, commit … ──► close
-//!                        └────► instance, history, query (any time)
+//! for each partition:   claim ──► load ──► commit, inbox, commit, commit … ──► close
+//! at any time:          instance, history, query
 //! ```
+//!
+//! A store has a number of partitions that is fixed when it is created. Each instance belongs to the partition that its id
+//! names ([`PartitionCount::partition_of`]), and each partition has one owner at a time.
 //!
 //! Invariants that every store keeps, each with a case in the conformance suite:
 //! - `commit` is the only write path besides `claim` and `close`. All of a batch or nothing of it.
 //! - `Ok` from `commit` means durable. Nothing that a reader sees can be lost afterwards.
-//! - A batch of any epoch but the newest claimed one is refused as [`CommitError::Fenced`] and changes nothing.
+//! - A batch of any epoch but the newest one of its partition is refused as [`CommitError::LeaseLost`] and changes nothing.
+//! - Epochs are never given twice in one store, and rise within a partition.
 //! - The turns of a batch are applied in their order; the result equals applying them one by one.
 //! - Every removal removes exactly one row and every insertion inserts one; otherwise the whole batch is refused as
-//!   [`CommitError::Fenced`].
+//!   [`CommitError::Unexpected`].
+//! - A batch changes rows of its own partition only, except that it may insert inbox rows of others.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -33,7 +38,8 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::model::{
-    CommitBatch, Epoch, Execution, InboxRow, InstanceHead, InstanceId, InstanceKey, OperationId, TimerRow, Timestamp,
+    CommitBatch, Epoch, Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, OperationId,
+    PartitionCount, PartitionId, TimerRow, Timestamp,
 };
 
 pub use error::{CommitError, LoadError, OpenError};
@@ -46,21 +52,40 @@ pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 /// What a store operation returns. It runs without a Tokio context: a store that needs one brings its own.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
-/// Where a partition's rows live.
+/// Inbox rows that one read of an inbox gives at most.
+pub const INBOX_ROWS: usize = 10_000;
+
+/// Where the rows of partitions live.
 pub trait Store: Send + Sync + std::fmt::Debug + 'static {
-    /// Takes the partition over: raises the epoch in a commit of its own and marks the store as in use.
+    /// How many partitions the store has. It never changes.
+    fn partitions(&self) -> PartitionCount;
+
+    /// Takes a partition over: draws a new epoch for it in a commit of its own and marks it as in use. Answers
+    /// [`OpenError::LeaseLost`] while somebody else who lives owns it.
     ///
-    /// Durable when it returns. It settles the fate of every earlier commit: what was not applied by now never will be.
-    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>>;
+    /// Durable when it returns. It settles the fate of every earlier commit of the partition: what was not applied by now
+    /// never will be.
+    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>>;
 
-    /// Reads what a recovering partition needs. Called right after `claim`, before any commit of its epoch.
-    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>>;
+    /// Reads what a recovering partition needs, as of one moment. Called right after `claim`, before any commit of its
+    /// epoch.
+    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>>;
 
-    /// Reads one head row. The read begins after the call, so it sees every commit that was durable then.
-    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>>;
+    /// Reads the inbox of a partition: up to [`INBOX_ROWS`] rows in the order of their ids, without those that the caller
+    /// knows. `known` is sorted. The read begins after the call, so it sees every commit that was durable then.
+    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>>;
 
-    /// Reads the turn records of one execution, in turn order.
-    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>>;
+    /// Reads one instance, as of one moment: its head row and, when `with_history` says so, the turn records of its current
+    /// execution. The read begins after the call, so it sees every commit that was durable then.
+    fn instance(
+        &self,
+        target: InstanceRef,
+        with_history: bool,
+    ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>>;
+
+    /// Reads the turn records of one execution, in turn order. `None` when it is gone: continued as new, or purged. An
+    /// execution that exists has at least one record, so the list is never empty.
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>>;
 
     /// Reads one page of a list: instances that the filter holds, in the order of the query, from behind its place on.
     ///
@@ -79,13 +104,14 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Makes a batch durable, whole or not at all.
     ///
-    /// The caller has at most one batch under way, and sends the same batch again after [`CommitError::Transient`] and
-    /// [`CommitError::Full`], which promise that nothing was applied.
+    /// The caller has at most one batch of a partition under way, and sends the same batch again after
+    /// [`CommitError::Transient`] and [`CommitError::Full`], which promise that nothing was applied.
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>>;
 
-    /// Marks the store as cleanly closed, under the epoch that was claimed last, and lets go of every resource once
-    /// nothing is under way. A later `claim` opens it again.
-    fn close(&self) -> StoreFuture<Result<(), CommitError>>;
+    /// Marks a partition as cleanly closed, under the epoch that this handle claimed last, and gives up its ownership.
+    /// When this handle owns no partition any more, it lets go of every resource once nothing is under way. A later
+    /// `claim` opens it again.
+    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>>;
 }
 
 /// What `claim` found.
@@ -95,7 +121,7 @@ pub struct Claim {
     pub epoch: Epoch,
     /// Names this store among all stores; made once, when it is created.
     pub store_id: Uuid,
-    /// Whether the last owner closed the store before it went.
+    /// Whether the last owner closed the partition before it went.
     pub clean: bool,
 }
 
@@ -117,6 +143,8 @@ pub struct StoredInstance {
     pub record_count: u64,
     /// The time of the newest of them.
     pub newest_record: Option<Timestamp>,
+    /// The records of the current execution, when they were asked for.
+    pub history: Option<Vec<Bytes>>,
 }
 
 /// What a recovering partition needs.
@@ -126,7 +154,7 @@ pub struct Backlog {
     pub tasks: Vec<TaskGroup>,
     /// Every timer.
     pub timers: Vec<TimerRow>,
-    /// Every inbox row, in the order of their ids.
+    /// The first inbox rows in the order of their ids, as many as [`Store::inbox`] gives.
     pub inbox: Vec<InboxRow>,
     /// The lives that are parked.
     pub parked: Vec<InstanceKey>,

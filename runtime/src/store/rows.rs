@@ -37,6 +37,8 @@ pub(crate) trait Rows<'r> {
 pub(crate) enum Refusal<E> {
     /// A row was not as the turn commit expects. Says which.
     Row(String),
+    /// The batch is not of the owner's epoch.
+    Owner(String),
     /// The store failed.
     Store(E),
 }
@@ -116,16 +118,16 @@ fn exactly_one<E>(count: usize, problem: impl FnOnce() -> String) -> Result<(), 
     if count == 1 { Ok(()) } else { Err(Refusal::Row(problem())) }
 }
 
-/// The epoch after this one. Keys have room for 24 bits of it.
+/// The epoch after this one, while keys have room for it.
 pub(crate) fn next_epoch(epoch: Epoch) -> Option<Epoch> {
-    (epoch.0 < 0x00ff_ffff).then(|| Epoch(epoch.0 + 1))
+    (epoch < Epoch::LAST).then(|| Epoch(epoch.0 + 1))
 }
 
 /// What a batch of another epoch is told.
 pub(crate) fn wrong_epoch(batch: Epoch, owner: Option<Epoch>) -> String {
     match owner {
-        Some(owner) => format!("the batch is of epoch {}, the store was claimed for epoch {}", batch.0, owner.0),
-        None => format!("the batch is of epoch {}, the store is not claimed", batch.0),
+        Some(owner) => format!("the batch is of epoch {}, and epoch {} owns the partition", batch.0, owner.0),
+        None => format!("the batch is of epoch {}, and nobody owns the partition", batch.0),
     }
 }
 
@@ -136,7 +138,7 @@ mod tests {
     #[test]
     fn epochs_stop_where_keys_would_repeat() {
         assert_eq!(next_epoch(Epoch(0)), Some(Epoch(1)));
-        assert_eq!(next_epoch(Epoch(0x00ff_fffe)), Some(Epoch(0x00ff_ffff)));
-        assert_eq!(next_epoch(Epoch(0x00ff_ffff)), None);
+        assert_eq!(next_epoch(Epoch(0x3fff_fffe)), Some(Epoch::LAST));
+        assert_eq!(next_epoch(Epoch::LAST), None);
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
 use super::RowCounts;
-use crate::model::{CommitBatch, Execution, InstanceKey};
+use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 use crate::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
     StoredInstance,
@@ -29,8 +29,10 @@ pub enum Fault {
     Lost,
     /// It is applied, but the caller cannot know: [`CommitError::Ambiguous`].
     Applied,
-    /// Nothing is applied: [`CommitError::Fenced`].
-    Fenced,
+    /// Nothing is applied: [`CommitError::LeaseLost`].
+    LeaseLost,
+    /// Nothing is applied: [`CommitError::Unexpected`].
+    Unexpected,
     /// Nothing is applied: [`CommitError::Fatal`].
     Fatal,
 }
@@ -286,14 +288,19 @@ impl Fault {
             Self::Transient => CommitError::Transient(cause),
             Self::Full => CommitError::Full(cause),
             Self::Lost | Self::Applied => CommitError::Ambiguous(cause),
-            Self::Fenced => CommitError::Fenced(cause),
+            Self::LeaseLost => CommitError::LeaseLost(cause),
+            Self::Unexpected => CommitError::Unexpected(cause),
             Self::Fatal => CommitError::Fatal(cause),
         }
     }
 }
 
 impl<S: Store> Store for FaultyStore<S> {
-    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
+    fn partitions(&self) -> PartitionCount {
+        self.inner.partitions()
+    }
+
+    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
         let fails = self.faults.change(|plan| {
             let fails = plan.claims > 0;
             plan.claims = plan.claims.saturating_sub(1);
@@ -305,23 +312,32 @@ impl<S: Store> Store for FaultyStore<S> {
         }
         let (inner, faults) = (Arc::clone(&self.inner), self.faults());
         Box::pin(async move {
-            let claim = inner.claim().await;
+            let claim = inner.claim(partition).await;
             faults.change(|plan| plan.counts.claims += u64::from(claim.is_ok()));
             claim
         })
     }
 
-    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
+    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
         let fault = self.faults.change(|plan| plan.loads.pop_front());
-        unless(fault, || self.inner.load())
+        unless(fault, || self.inner.load(partition))
     }
 
-    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
         let fault = self.faults.change(|plan| plan.reads.pop_front());
-        unless(fault, || self.inner.instance(target))
+        unless(fault, || self.inner.inbox(partition, known))
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+    fn instance(
+        &self,
+        target: InstanceRef,
+        with_history: bool,
+    ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+        let fault = self.faults.change(|plan| plan.reads.pop_front());
+        unless(fault, || self.inner.instance(target, with_history))
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>> {
         let fault = self.faults.change(|plan| plan.reads.pop_front());
         unless(fault, || self.inner.history(key, execution))
     }
@@ -351,8 +367,8 @@ impl<S: Store> Store for FaultyStore<S> {
         })
     }
 
-    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
-        self.inner.close()
+    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
+        self.inner.close(partition)
     }
 }
 

@@ -23,6 +23,7 @@ use super::world::World;
 use crate::client::{ChangeHub, Client};
 use crate::context::ActivityState;
 use crate::contract::Registration;
+use crate::model::PartitionId;
 use crate::registry::Registry;
 use crate::store::Store;
 
@@ -151,7 +152,7 @@ impl RuntimeBuilder {
             }
             Err(error) => {
                 // The store may be claimed by now; it must not stay open for a runtime that is not there.
-                if let Err(error) = store.close().await {
+                if let Err(error) = store.close(PartitionId::FIRST).await {
                     tracing::debug!(%error, "the store that could not be taken over could not be closed either");
                 }
                 Err(error.into())

@@ -16,7 +16,7 @@ use std::time::Instant;
 use super::backoff::Backoff;
 use super::loss::Loss;
 use crate::engine::CommitNumber;
-use crate::model::{CommitBatch, Epoch, TurnCommit};
+use crate::model::{CommitBatch, Epoch, PartitionId, TurnCommit};
 use crate::store::{CommitError, Store, StoreFuture};
 
 /// What one batch may hold.
@@ -142,7 +142,7 @@ impl CommitLane {
             (bytes, upto) = (bytes + next.bytes, next.number);
             turns.push(next.turn);
         }
-        let batch = Arc::new(CommitBatch { epoch: self.epoch, turns });
+        let batch = Arc::new(CommitBatch { partition: PartitionId::FIRST, epoch: self.epoch, turns });
         Some(Flight { batch, upto, bytes, attempt: None })
     }
 

@@ -8,6 +8,7 @@ use super::ending::End;
 use super::engine_thread::Engine;
 use super::shutdown::ShutdownError;
 use crate::client::SubmitError;
+use crate::model::PartitionId;
 use crate::store::StoreFuture;
 
 impl Engine {
@@ -19,7 +20,7 @@ impl Engine {
         drop(phase);
         let result = match end {
             End::Stopped => result.and(
-                wait_for(thread.parts.store.close(), &bell, cx)
+                wait_for(thread.parts.store.close(PartitionId::FIRST), &bell, cx)
                     .map_err(|error| ShutdownError::NotClosed { cause: error.to_string() }),
             ),
             // Not marked as closed in good order.

@@ -102,12 +102,8 @@ async fn read(store: Arc<dyn Store>, load: Load) -> LoadResult {
         Load::Instance { target, with_history, .. } => (target, with_history),
         Load::Watched { id, .. } => (InstanceRef::Id(id), false),
     };
-    let Some(stored) = store.instance(target).await? else { return Ok(None) };
-    let history = if with_history && !stored.head.is_ended() {
-        Some(store.history(stored.head.key, stored.head.execution).await?)
-    } else {
-        None
-    };
+    let Some(mut stored) = store.instance(target, with_history).await? else { return Ok(None) };
+    let history = stored.history.take();
     Ok(Some(LoadedInstance { stored, history }))
 }
 

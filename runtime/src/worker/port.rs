@@ -38,14 +38,14 @@ impl ClientPort for RuntimePort {
     }
 
     fn instance(&self, target: InstanceRef) -> BoxFuture<Result<Option<StoredInstance>, SubmitError>> {
-        self.read(|store| store.instance(target))
+        self.read(|store| store.instance(target, false))
     }
 
     fn query(&self, query: InstanceQuery) -> BoxFuture<Result<InstancePage, SubmitError>> {
         self.read(|store| store.query(query))
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>> {
+    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Option<Vec<Bytes>>, SubmitError>> {
         self.read(|store| store.history(key, execution))
     }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::backoff::Backoff;
 use super::loss::Loss;
+use crate::model::PartitionId;
 use crate::store::{Backlog, Claim, LoadError, OpenError, Store, StoreFuture};
 
 /// What a session begins with.
@@ -34,8 +35,8 @@ impl TakeOverError {
 
 /// Claims the store and reads what a partition needs.
 pub(crate) async fn take_over(store: Arc<dyn Store>) -> Result<Opened, TakeOverError> {
-    let claim = store.claim().await?;
-    let backlog = store.load().await?;
+    let claim = store.claim(PartitionId::FIRST).await?;
+    let backlog = store.load(PartitionId::FIRST).await?;
     tracing::info!(
         epoch = claim.epoch.0,
         clean = claim.clean,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::model::{CommitBatch, Execution, InstanceKey};
+use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 use crate::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
     StoredInstance,
@@ -22,7 +22,7 @@ pub(super) struct ScriptedStore {
     commits: Asked<Arc<CommitBatch>, Result<(), CommitError>>,
     reads: Asked<InstanceRef, InstanceAnswer>,
     claims: Mutex<VecDeque<oneshot::Sender<Result<Claim, OpenError>>>>,
-    histories: Mutex<Vec<(InstanceKey, Execution)>>,
+    with_history: Mutex<Vec<bool>>,
 }
 
 impl ScriptedStore {
@@ -52,28 +52,36 @@ impl ScriptedStore {
         lock(&self.claims).pop_front().unwrap().send(answer).unwrap();
     }
 
-    /// The histories that were read.
-    pub(super) fn histories(&self) -> Vec<(InstanceKey, Execution)> {
-        lock(&self.histories).clone()
+    /// Of each read of an instance, whether it asked for the history.
+    pub(super) fn with_history(&self) -> Vec<bool> {
+        lock(&self.with_history).clone()
     }
 }
 
 impl Store for ScriptedStore {
-    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
+    fn partitions(&self) -> PartitionCount {
+        PartitionCount::ONE
+    }
+
+    fn claim(&self, _: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
         asked(&self.claims, |answer| answer)
     }
 
-    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
+    fn load(&self, _: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
         Box::pin(async { Ok(Backlog::default()) })
     }
 
-    fn instance(&self, target: InstanceRef) -> StoreFuture<InstanceAnswer> {
+    fn inbox(&self, _: PartitionId, _: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn instance(&self, target: InstanceRef, with_history: bool) -> StoreFuture<InstanceAnswer> {
+        lock(&self.with_history).push(with_history);
         asked(&self.reads, |answer| (target, answer))
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
-        lock(&self.histories).push((key, execution));
-        Box::pin(async { Ok(vec![Bytes::from_static(b"record")]) })
+    fn history(&self, _: InstanceKey, _: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn query(&self, _: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
@@ -84,7 +92,7 @@ impl Store for ScriptedStore {
         asked(&self.commits, |answer| (batch, answer))
     }
 
-    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
+    fn close(&self, _: PartitionId) -> StoreFuture<Result<(), CommitError>> {
         Box::pin(async { Ok(()) })
     }
 }

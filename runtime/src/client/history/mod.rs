@@ -36,7 +36,7 @@ pub(super) async fn read(target: Target) -> Result<OrchestrationHistory, ClientE
     for _ in 0..ATTEMPTS {
         let StoredInstance { head, record_count, .. } = stored;
         let rows = target.port.history(head.key, head.execution).await;
-        let rows = rows.map_err(|error| ClientError::from_submit(error, Some(&head.id)))?;
+        let rows = rows.map_err(|error| ClientError::from_submit(error, Some(&head.id)))?.unwrap_or_default();
         if rows.len() as u64 >= record_count {
             return decode(head, &rows);
         }

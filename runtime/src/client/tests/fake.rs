@@ -202,7 +202,7 @@ impl Fake {
 
     /// Makes a row durable of which nobody is told.
     pub(super) fn store(&self, head: InstanceHead) {
-        let stored = StoredInstance { head, record_count: 1, newest_record: None };
+        let stored = StoredInstance { head, record_count: 1, newest_record: None, history: None };
         self.0.rows.lock().unwrap().insert(stored.head.id.clone(), stored);
     }
 
@@ -307,11 +307,11 @@ impl ClientPort for Fake {
         })
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Vec<Bytes>, SubmitError>> {
+    fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Option<Vec<Bytes>>, SubmitError>> {
         let fake = self.clone();
         Box::pin(async move {
             fake.run(&fake.0.before_history);
-            Ok(fake.0.records.lock().unwrap().get(&(key, execution)).cloned().unwrap_or_default())
+            Ok(fake.0.records.lock().unwrap().get(&(key, execution)).cloned())
         })
     }
 

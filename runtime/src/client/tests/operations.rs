@@ -7,7 +7,7 @@ use super::{Approved, Greeter, Progress, Silent};
 use crate::client::{ClientError, StartOrchestration, SubmitError};
 use crate::context::InTurn;
 use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, Refusal, StartOperation};
-use crate::model::{InstanceKey, JsonText, RuntimeStatus, Timestamp};
+use crate::model::{InstanceKey, InvalidInstanceId, JsonText, RuntimeStatus, Timestamp};
 use crate::store::InstanceFilter;
 
 fn start(fake: &Fake) -> StartOrchestration<Greeter> {
@@ -171,6 +171,10 @@ fn a12_every_answer_is_of_one_class_and_carries_what_is_known() {
     let (ended, running) = (RuntimeStatus::Completed, RuntimeStatus::Running);
     let refusals = [
         (Refusal::NotFound { id: id("g") }, ClientError::NotFound { id: id("g") }),
+        (
+            Refusal::ReservedId { id: id("~g") },
+            ClientError::InvalidInstanceId(InvalidInstanceId::Reserved { id: id("~g") }),
+        ),
         (
             Refusal::AlreadyExists { id: id("g"), name: "n".to_owned(), status: running },
             ClientError::AlreadyExists { id: id("g"), name: "n".to_owned(), status: running },

@@ -125,7 +125,7 @@ impl Partition {
         {
             // Minted from a fresh key: nobody can have it, so nothing is looked up.
             let mut start = start.clone();
-            start.id = Some(InstanceId::minted(self.mint.instance_key()));
+            start.id = Some(self.mint.instance_id());
             return self.create(now, request, *start, None);
         }
         self.address(now, Addressed::Client(request, operation));

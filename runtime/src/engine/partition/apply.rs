@@ -127,7 +127,7 @@ impl Partition {
         if !new_id && !old.is_ended() {
             return self.reply(request, Err(Refusal::NotEnded { id: old.id.clone(), status: old.status }));
         }
-        let id = if new_id { InstanceId::minted(self.mint.instance_key()) } else { old.id.clone() };
+        let id = if new_id { self.mint.instance_id() } else { old.id.clone() };
         let start = StartOperation {
             id: Some(id),
             name: old.name.clone(),
@@ -197,7 +197,10 @@ impl Partition {
     /// Gives something to an instance that does not exist.
     pub(super) fn absent(&mut self, now: Timestamp, what: Addressed) {
         match what {
-            Addressed::Client(request, ClientOperation::Start(start)) => self.create(now, request, *start, None),
+            Addressed::Client(request, ClientOperation::Start(start)) => match start.id.clone() {
+                Some(id) if id.is_reserved() => self.reply(request, Err(Refusal::ReservedId { id })),
+                _ => self.create(now, request, *start, None),
+            },
             Addressed::Client(request, operation) => {
                 if let Some(id) = operation.target() {
                     self.reply(request, Err(Refusal::NotFound { id: id.clone() }));

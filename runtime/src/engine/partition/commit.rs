@@ -8,8 +8,8 @@ use super::take::Taken;
 use super::{Partition, TaskState};
 use crate::engine::{ActivityTask, Effect};
 use crate::model::{
-    Action, FailureDetails, InboxRow, InstanceId, JsonText, Message, OperationId, Parent, TaskId, TaskRow, TimerRow,
-    TurnCommit, wire,
+    Action, FailureDetails, InboxRow, InstanceId, JsonText, Message, OperationId, Parent, PartitionId, TaskId, TaskRow,
+    TimerRow, TurnCommit, wire,
 };
 
 /// The failure type of a call that would open one task too many.
@@ -171,7 +171,7 @@ impl Partition {
     /// Sends a message: an inbox row in this commit, delivered in memory at once.
     pub(super) fn send(&mut self, commit: &mut TurnCommit, message: Message) {
         let id = self.mint.inbox_id();
-        commit.inbox_new.push(InboxRow { id, bytes: wire::encode_message(&message) });
+        commit.inbox_new.push(InboxRow { partition: PartitionId::FIRST, id, bytes: wire::encode_message(&message) });
         self.messages.push_back((id, message));
     }
 }

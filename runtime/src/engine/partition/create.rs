@@ -41,7 +41,7 @@ impl Partition {
     ) {
         let start_hash = self.start_hash(&start);
         let version = self.resolve_version(&start);
-        let id = start.id.unwrap_or_else(|| InstanceId::minted(self.mint.instance_key()));
+        let id = start.id.unwrap_or_else(|| self.mint.instance_id());
         let birth = Birth {
             id,
             name: start.name,

@@ -10,7 +10,7 @@ use super::evict::LiveSet;
 use super::{Partition, TaskState};
 use crate::engine::stuck::Stuck;
 use crate::engine::{ActivityTask, CommitNumber, Effect, PartitionConfig, history};
-use crate::model::{KeyMint, Message, TaskId, Timestamp, wire};
+use crate::model::{KeyMint, Message, PartitionCount, PartitionId, TaskId, Timestamp, wire};
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, TaskGroup};
 
@@ -29,7 +29,7 @@ impl Partition {
             config,
             registry,
             store_id: claim.store_id,
-            mint: Arc::new(KeyMint::new(claim.epoch)),
+            mint: Arc::new(KeyMint::new(claim.epoch, PartitionId::FIRST, PartitionCount::ONE)),
             slots: FxHashMap::default(),
             ids: HashMap::new(),
             lookups: super::address::Lookups::default(),

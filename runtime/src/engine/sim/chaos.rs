@@ -201,7 +201,11 @@ impl Chaos {
             let rows = self.sim.store.history(head.key, head.execution);
             let records = history::decode(&rows, rows.len() as u64).unwrap();
             let started = std::sync::Arc::clone(history::started(&records).unwrap());
-            let mint = std::sync::Arc::new(KeyMint::new(crate::model::Epoch(9_999)));
+            let mint = std::sync::Arc::new(KeyMint::new(
+                crate::model::Epoch(9_999),
+                crate::model::PartitionId::FIRST,
+                crate::model::PartitionCount::ONE,
+            ));
             let identity = Identity { id: head.id.clone(), execution: head.execution, mint };
             let live = LiveExecution::replay(identity, interpret, started, records).unwrap();
             assert_eq!(

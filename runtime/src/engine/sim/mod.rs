@@ -232,6 +232,12 @@ impl Sim {
         self.crash();
     }
 
+    /// A crash after which the partition is claimed for this epoch.
+    pub(crate) fn crash_into_epoch(&mut self, epoch: Epoch) {
+        self.epoch = Epoch(epoch.0 - 1);
+        self.reopen();
+    }
+
     fn reopen(&mut self) {
         if !self.damaged {
             check::rows(&self.store);

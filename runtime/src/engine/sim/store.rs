@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::engine::LoadedInstance;
 use crate::model::{
-    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, RecordRow, TaskId, TaskRow, TimerRow,
-    TurnCommit, TurnRecord, wire,
+    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, PartitionId, RecordRow, TaskId, TaskRow,
+    TimerRow, TurnCommit, TurnRecord, wire,
 };
 use crate::store::rows::{Refusal, Rows, apply_turn};
 use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
@@ -30,7 +30,7 @@ impl ModelStore {
     pub(crate) fn apply(&mut self, turns: &[TurnCommit]) -> Result<(), String> {
         let mut next = self.clone();
         for turn in turns {
-            apply_turn(&mut next, turn).map_err(|Refusal::Row(problem)| problem)?;
+            apply_turn(&mut next, turn).map_err(|(Refusal::Row(problem) | Refusal::Owner(problem))| problem)?;
         }
         *self = next;
         Ok(())
@@ -67,6 +67,7 @@ impl ModelStore {
         let stored = StoredInstance {
             record_count: newest.map_or(0, |row| row.turn_number + 1),
             newest_record: newest.map(|row| row.time),
+            history: None,
             head,
         };
         Some(LoadedInstance { stored, history })
@@ -89,7 +90,11 @@ impl ModelStore {
         Backlog {
             tasks: groups.into_iter().map(group).collect(),
             timers: self.timers.iter().copied().collect(),
-            inbox: self.inbox.iter().map(|(id, bytes)| InboxRow { id: *id, bytes: bytes.clone() }).collect(),
+            inbox: self
+                .inbox
+                .iter()
+                .map(|(id, bytes)| InboxRow { partition: PartitionId::FIRST, id: *id, bytes: bytes.clone() })
+                .collect(),
             parked: self.heads.values().filter(|head| head.parked.is_some()).map(|head| head.key).collect(),
         }
     }

@@ -247,7 +247,7 @@ fn a10_ids_of_children_are_minted_and_looked_up_when_the_code_chose_them() {
             _ => None,
         })
         .collect();
-    assert_eq!(minted, [13], "not built from the id of the parent");
+    assert_eq!(minted, [14], "not built from the id of the parent");
 }
 
 #[test]

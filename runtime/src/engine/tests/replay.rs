@@ -15,7 +15,7 @@ use crate::engine::stuck::Stuck;
 use crate::engine::tests::cases;
 use crate::model::{
     Action, Completion, Epoch, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId,
-    JsonText, KeyMint, OperationId, Timestamp, TurnRecord, wire,
+    JsonText, KeyMint, OperationId, PartitionCount, PartitionId, Timestamp, TurnRecord, wire,
 };
 
 /// How the records of an execution come about.
@@ -30,7 +30,11 @@ struct Driver {
 
 fn identity() -> Identity {
     let id = InstanceId::new("i0").unwrap();
-    Identity { id, execution: Execution(0), mint: Arc::new(KeyMint::new(Epoch(1))) }
+    Identity {
+        id,
+        execution: Execution(0),
+        mint: Arc::new(KeyMint::new(Epoch(1), PartitionId::FIRST, PartitionCount::ONE)),
+    }
 }
 
 fn started(program: &Program) -> Arc<ExecutionStarted> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::subject::PARTITION;
 use crate::model::{
     Execution, HeadChange, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText, OperationId, RecordRow,
     RuntimeStatus, TaskId, TaskRow, TimerRow, Timestamp, TurnCommit,
@@ -115,7 +116,7 @@ pub(super) fn timer_done(number: u64, operation: u32, fire_at: i64) -> TurnCommi
 }
 
 pub(super) fn inbox_row(id: u64) -> InboxRow {
-    InboxRow { id: InboxId(id), bytes: format!("message {id}").into() }
+    InboxRow { partition: PARTITION, id: InboxId(id), bytes: format!("message {id}").into() }
 }
 
 pub(super) fn inbox(id: u64) -> TurnCommit {

@@ -1,12 +1,12 @@
 //! Who owns the store, and what outlives an owner.
 
 use super::build::*;
-use super::subject::{State, Subject, done};
+use super::subject::{PARTITION, State, Subject, done};
 use crate::model::Epoch;
 use crate::store::CommitError;
 
 fn assert_refused(result: &Result<(), CommitError>) {
-    assert!(matches!(result, Err(CommitError::Fenced(_))), "{result:?}");
+    assert!(matches!(result, Err(CommitError::LeaseLost(_) | CommitError::Closed(_))), "{result:?}");
 }
 
 pub(super) async fn each_claim_raises_the_epoch(mut store: Subject) {
@@ -58,7 +58,7 @@ pub(super) async fn a_claim_settles_what_was_sent_before_it(mut store: Subject) 
         let applied = settled.by_key.iter().any(|(key, stored)| key.0 == number && stored.is_some());
         match result {
             Ok(()) => assert!(applied, "acknowledged, yet the claim did not find it"),
-            Err(CommitError::Fenced(_)) => assert!(!applied, "refused, yet the claim found it"),
+            Err(CommitError::LeaseLost(_)) => assert!(!applied, "refused, yet the claim found it"),
             Err(CommitError::Ambiguous(_)) => {}
             Err(other) => panic!("{other:?}"),
         }
@@ -75,7 +75,7 @@ async fn fill(store: &mut Subject) -> State {
 
 pub(super) async fn what_was_committed_survives_reopening(mut store: Subject) {
     let before = fill(&mut store).await;
-    done(store.store().close().await);
+    done(store.store().close(PARTITION).await);
     store.reopen();
     assert_eq!(store.state().await, before);
 }
@@ -107,13 +107,13 @@ pub(super) async fn only_a_closed_store_is_clean(mut store: Subject) {
     assert!(!store.claim().await.clean, "claimed from an owner that did not close it");
     store.reopen();
     assert!(!store.claim().await.clean, "dropped");
-    done(store.store().close().await);
+    done(store.store().close(PARTITION).await);
     store.reopen();
     assert!(store.claim().await.clean, "closed");
     store.reopen();
     assert!(!store.claim().await.clean, "the mark holds for one claim");
-    done(store.store().close().await);
-    done(store.store().close().await);
+    done(store.store().close(PARTITION).await);
+    done(store.store().close(PARTITION).await);
     store.reopen();
     store.reopen();
     assert!(store.claim().await.clean, "closed twice, opened in between and not claimed");
@@ -122,7 +122,7 @@ pub(super) async fn only_a_closed_store_is_clean(mut store: Subject) {
 pub(super) async fn a_closed_store_can_be_claimed_again(mut store: Subject) {
     let before = fill(&mut store).await;
     let old = store.epoch;
-    done(store.store().close().await);
+    done(store.store().close(PARTITION).await);
     assert_refused(&store.send_as(old, [first_turn(5)]).await);
     let claim = store.claim().await;
     assert!(claim.clean && claim.epoch > old, "{claim:?}");

@@ -7,7 +7,7 @@ use std::thread;
 use super::block_on;
 use super::build::*;
 use super::queries::query;
-use super::subject::{Subject, done};
+use super::subject::{PARTITION, Subject, done};
 use crate::model::{CommitBatch, InstanceHead, InstanceKey, JsonText, TurnCommit};
 use crate::store::{InstanceFilter, InstancePage, InstanceQuery, PAGE_BYTES, PAGE_ROWS, PageCursor};
 
@@ -192,7 +192,7 @@ pub(super) async fn a_page_shows_one_moment(mut store: Subject) {
         for revision in 1..=COMMITS {
             let changed = all.iter().cloned().map(|head| update(InstanceHead { revision, ..head }));
             let turns = changed.chain((1..=20).map(|number| record(number, 0, revision - 1))).collect();
-            done(block_on(writer.commit(Arc::new(CommitBatch { epoch, turns }))));
+            done(block_on(writer.commit(Arc::new(CommitBatch { partition: PARTITION, epoch, turns }))));
         }
     });
     let mut last = 0;

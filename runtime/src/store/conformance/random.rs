@@ -70,7 +70,7 @@ pub(super) async fn random_batches_end_as_in_the_memory_store(mut store: Subject
         let results = (store.send(turns.clone()).await, reference.send(turns.clone()).await);
         match &results {
             (Ok(()), Ok(())) => applied += 1,
-            (Err(CommitError::Fenced(_)), Err(CommitError::Fenced(_))) => {}
+            (Err(CommitError::Unexpected(_)), Err(CommitError::Unexpected(_))) => {}
             _ => panic!("batch {batch}: {results:?} for {turns:#?}"),
         }
         if batch % 50 == 0 || batch + 1 == BATCHES {

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::block_on;
 use super::build::*;
-use super::subject::{Subject, done};
+use super::subject::{PARTITION, Subject, done};
 use crate::model::{CommitBatch, Execution, Timestamp};
 use crate::store::InstanceRef;
 
@@ -65,13 +65,13 @@ pub(super) async fn reads_never_see_half_a_commit(mut store: Subject) {
             let mut head = head(1);
             head.revision = revision;
             let turns = vec![update(head), record(1, 0, revision - 1)];
-            done(block_on(writer.commit(Arc::new(CommitBatch { epoch, turns }))));
+            done(block_on(writer.commit(Arc::new(CommitBatch { partition: PARTITION, epoch, turns }))));
         }
     });
     let mut last = 0;
     while last < COMMITS {
         assert!(!writing.is_finished() || store.instance(1).await.is_some_and(|s| s.head.revision == COMMITS));
-        let Some(stored) = done(store.store().instance(InstanceRef::Key(key(1))).await) else {
+        let Some(stored) = done(store.store().instance(InstanceRef::Key(key(1)), false).await) else {
             panic!("the instance is gone")
         };
         assert_eq!(stored.head.revision, stored.record_count, "half a commit is seen");

@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{CommitBatch, Epoch, Execution, InstanceId, InstanceKey, TurnCommit};
+use crate::model::{CommitBatch, Epoch, Execution, InstanceId, InstanceKey, PartitionId, TurnCommit};
 use crate::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, Store, StoreFuture, StoredInstance,
 };
+
+/// The partition that the cases are about.
+pub(super) const PARTITION: PartitionId = PartitionId::FIRST;
 
 /// A store that is open and claimed. It remembers what was mentioned in a batch, so that it can look at all of it.
 pub(super) struct Subject {
@@ -43,7 +46,7 @@ impl Subject {
     }
 
     pub(super) async fn claim(&mut self) -> Claim {
-        let claim = done(self.store().claim().await);
+        let claim = done(self.store().claim(PARTITION).await);
         self.epoch = claim.epoch;
         claim
     }
@@ -66,7 +69,7 @@ impl Subject {
     ) -> StoreFuture<Result<(), CommitError>> {
         let turns = turns.into();
         turns.iter().for_each(|turn| self.remember(turn));
-        self.store().commit(Arc::new(CommitBatch { epoch, turns }))
+        self.store().commit(Arc::new(CommitBatch { partition: PARTITION, epoch, turns }))
     }
 
     /// Commits what must succeed.
@@ -80,7 +83,7 @@ impl Subject {
         turns.iter().for_each(|turn| self.remember(turn));
         let before = self.state().await;
         let result = self.send(turns.clone()).await;
-        assert!(matches!(result, Err(CommitError::Fenced(_))), "{result:?} instead of a refusal of {turns:#?}");
+        assert!(matches!(result, Err(CommitError::Unexpected(_))), "{result:?} instead of a refusal of {turns:#?}");
         assert_eq!(self.state().await, before, "a refused batch changed something: {turns:#?}");
     }
 
@@ -88,16 +91,16 @@ impl Subject {
     pub(super) async fn state(&mut self) -> State {
         self.claim().await;
         let store = Arc::clone(self.store());
-        let backlog = done(store.load().await);
+        let backlog = done(store.load(PARTITION).await);
         let (mut by_id, mut by_key, mut history) = (Vec::new(), Vec::new(), Vec::new());
         for id in &self.ids {
-            by_id.push((id.clone(), done(store.instance(InstanceRef::Id(id.clone())).await)));
+            by_id.push((id.clone(), done(store.instance(InstanceRef::Id(id.clone()), false).await)));
         }
         for key in self.executions.iter().map(|(key, _)| *key).collect::<BTreeSet<_>>() {
-            by_key.push((key, done(store.instance(InstanceRef::Key(key)).await)));
+            by_key.push((key, done(store.instance(InstanceRef::Key(key), false).await)));
         }
         for (key, execution) in &self.executions {
-            history.push((*key, *execution, done(store.history(*key, *execution).await)));
+            history.push((*key, *execution, done(store.history(*key, *execution).await).unwrap_or_default()));
         }
         State { backlog, by_id, by_key, history }
     }
@@ -107,15 +110,15 @@ impl Subject {
     }
 
     pub(super) async fn instance(&self, number: u64) -> Option<StoredInstance> {
-        done(self.store().instance(InstanceRef::Key(InstanceKey(number))).await)
+        done(self.store().instance(InstanceRef::Key(InstanceKey(number)), false).await)
     }
 
     pub(super) async fn instance_by_id(&self, id: &str) -> Option<StoredInstance> {
-        done(self.store().instance(InstanceRef::Id(super::build::id(id))).await)
+        done(self.store().instance(InstanceRef::Id(super::build::id(id)), false).await)
     }
 
     pub(super) async fn history(&self, number: u64, execution: u32) -> Vec<Bytes> {
-        done(self.store().history(InstanceKey(number), Execution(execution)).await)
+        done(self.store().history(InstanceKey(number), Execution(execution)).await).unwrap_or_default()
     }
 
     pub(super) async fn page(&self, query: InstanceQuery) -> InstancePage {

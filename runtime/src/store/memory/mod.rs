@@ -5,6 +5,7 @@
 
 mod tables;
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -18,7 +19,7 @@ use super::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
     StoredInstance,
 };
-use crate::model::{CommitBatch, Epoch, Execution, InstanceKey};
+use crate::model::{CommitBatch, Epoch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 
 /// A store in memory.
 ///
@@ -26,28 +27,47 @@ use crate::model::{CommitBatch, Epoch, Execution, InstanceKey};
 /// The rows go with the last handle.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
+    partitions: PartitionCount,
     shared: Arc<Mutex<Shared>>,
     /// What this handle claimed.
-    claimed: Arc<Mutex<Option<Epoch>>>,
+    claimed: Arc<Mutex<Claimed>>,
 }
+
+type Claimed = BTreeMap<PartitionId, Epoch>;
 
 struct Shared {
     tables: Tables,
     store_id: Uuid,
+    /// The epoch that was given last, whatever the partition.
     epoch: Epoch,
-    owner: Option<Epoch>,
+    owners: BTreeMap<PartitionId, Owner>,
+}
+
+/// Who owns a partition.
+#[derive(Debug)]
+struct Owner {
+    epoch: Option<Epoch>,
     clean: bool,
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store with one partition.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// An empty store with this many partitions, 1 to 1,024. A number outside of that is brought to the nearer end.
+    ///
+    /// Several partitions let several threads run turns at a time:
+    /// [`RuntimeBuilder::engine_threads`](crate::RuntimeBuilder::engine_threads).
+    pub fn with_partitions(partitions: u16) -> Self {
+        let partitions = partitions.clamp(1, PartitionCount::MAX);
+        Self { partitions: PartitionCount::new(partitions).unwrap_or_default(), ..Self::default() }
+    }
+
     fn run<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut Shared, &mut Option<Epoch>) -> T + Send + 'static,
+        operation: impl FnOnce(&mut Shared, &mut Claimed) -> T + Send + 'static,
     ) -> StoreFuture<T> {
         let (shared, claimed) = (Arc::clone(&self.shared), Arc::clone(&self.claimed));
         Box::pin(async move { operation(&mut lock(&shared), &mut lock(&claimed)) })
@@ -56,34 +76,46 @@ impl MemoryStore {
 
 impl Clone for MemoryStore {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), claimed: Arc::default() }
+        Self { partitions: self.partitions, shared: Arc::clone(&self.shared), claimed: Arc::default() }
     }
 }
 
 impl Store for MemoryStore {
-    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
-        self.run(|shared, claimed| {
+    fn partitions(&self) -> PartitionCount {
+        self.partitions
+    }
+
+    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
+        self.run(move |shared, claimed| {
             let epoch = next_epoch(shared.epoch).ok_or_else(|| OpenError::Failed {
                 store: "the memory store".to_owned(),
                 detail: "it was claimed too often".to_owned(),
             })?;
-            let clean = std::mem::replace(&mut shared.clean, false);
             shared.epoch = epoch;
-            shared.owner = Some(epoch);
-            *claimed = Some(epoch);
-            Ok(Claim { epoch, store_id: shared.store_id, clean })
+            let before = shared.owners.insert(partition, Owner { epoch: Some(epoch), clean: false });
+            claimed.insert(partition, epoch);
+            Ok(Claim { epoch, store_id: shared.store_id, clean: before.is_none_or(|owner| owner.clean) })
         })
     }
 
-    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
-        self.run(|shared, _| shared.tables.backlog())
+    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
+        let partitions = self.partitions;
+        self.run(move |shared, _| shared.tables.backlog(partition, partitions))
     }
 
-    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
-        self.run(move |shared, _| Ok(shared.tables.instance(&target)))
+    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
+        self.run(move |shared, _| Ok(shared.tables.inbox(partition, &known)))
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+    fn instance(
+        &self,
+        target: InstanceRef,
+        with_history: bool,
+    ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+        self.run(move |shared, _| Ok(shared.tables.instance(&target, with_history)))
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>> {
         self.run(move |shared, _| Ok(shared.tables.history(key, execution)))
     }
 
@@ -96,40 +128,46 @@ impl Store for MemoryStore {
         Box::pin(async move {
             pending_once().await;
             let mut shared = lock(&shared);
-            if shared.owner != Some(batch.epoch) {
-                return Err(CommitError::Fenced(wrong_epoch(batch.epoch, shared.owner)));
+            let owner = shared.owner(batch.partition);
+            if owner != Some(batch.epoch) {
+                return Err(CommitError::LeaseLost(wrong_epoch(batch.epoch, owner)));
             }
-            shared.tables.apply(&batch.turns).map_err(CommitError::Fenced)
+            shared.tables.apply(batch.partition, &batch.turns).map_err(CommitError::Unexpected)
         })
     }
 
-    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
-        self.run(|shared, claimed| {
-            let Some(epoch) = claimed.take() else { return Ok(()) };
-            if shared.owner != Some(epoch) {
-                return Err(CommitError::Fenced(wrong_epoch(epoch, shared.owner)));
+    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
+        self.run(move |shared, claimed| {
+            let Some(epoch) = claimed.remove(&partition) else { return Ok(()) };
+            let owner = shared.owner(partition);
+            if owner != Some(epoch) {
+                return Err(CommitError::LeaseLost(wrong_epoch(epoch, owner)));
             }
-            shared.owner = None;
-            shared.clean = true;
+            shared.owners.insert(partition, Owner { epoch: None, clean: true });
             Ok(())
         })
     }
 }
 
+impl Shared {
+    fn owner(&self, partition: PartitionId) -> Option<Epoch> {
+        self.owners.get(&partition)?.epoch
+    }
+}
+
 impl Default for Shared {
     fn default() -> Self {
-        Self { tables: Tables::default(), store_id: Uuid::new_v4(), epoch: Epoch(0), owner: None, clean: true }
+        Self { tables: Tables::default(), store_id: Uuid::new_v4(), epoch: Epoch(0), owners: BTreeMap::new() }
     }
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { tables: _, store_id, epoch, owner, clean } = self;
+        let Self { tables: _, store_id, epoch, owners } = self;
         f.debug_struct("Shared")
             .field("store_id", store_id)
             .field("epoch", epoch)
-            .field("owner", owner)
-            .field("clean", clean)
+            .field("owners", owners)
             .finish_non_exhaustive()
     }
 }
@@ -154,34 +192,40 @@ async fn pending_once() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{InboxId, InboxRow, TurnCommit};
+    use crate::model::TurnCommit;
+
+    const PARTITION: PartitionId = PartitionId::FIRST;
 
     fn batch(epoch: Epoch) -> Arc<CommitBatch> {
-        let row = InboxRow { id: InboxId(1), bytes: Bytes::new() };
-        Arc::new(CommitBatch { epoch, turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }] })
+        let row = InboxRow { partition: PARTITION, id: InboxId(1), bytes: Bytes::new() };
+        Arc::new(CommitBatch {
+            partition: PARTITION,
+            epoch,
+            turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }],
+        })
     }
 
     #[tokio::test]
     async fn a_commit_is_pending_before_readers_see_it() {
         let store = MemoryStore::new();
-        let mut commit = store.commit(batch(store.claim().await.unwrap().epoch));
+        let mut commit = store.commit(batch(store.claim(PARTITION).await.unwrap().epoch));
         let first = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await;
         assert!(first.is_pending());
-        assert!(store.load().await.unwrap().inbox.is_empty());
+        assert!(store.load(PARTITION).await.unwrap().inbox.is_empty());
         commit.await.unwrap();
-        assert_eq!(store.load().await.unwrap().inbox.len(), 1);
+        assert_eq!(store.load(PARTITION).await.unwrap().inbox.len(), 1);
     }
 
     #[tokio::test]
     async fn a_handle_that_lost_the_rows_cannot_change_or_close_them() {
         let old = MemoryStore::new();
-        let epoch = old.claim().await.unwrap().epoch;
+        let epoch = old.claim(PARTITION).await.unwrap().epoch;
         let new = old.clone();
-        let claim = new.claim().await.unwrap();
+        let claim = new.claim(PARTITION).await.unwrap();
         assert!(!claim.clean && claim.epoch > epoch);
-        assert!(matches!(old.commit(batch(epoch)).await, Err(CommitError::Fenced(_))));
-        assert!(matches!(old.close().await, Err(CommitError::Fenced(_))));
+        assert!(matches!(old.commit(batch(epoch)).await, Err(CommitError::LeaseLost(_))));
+        assert!(matches!(old.close(PARTITION).await, Err(CommitError::LeaseLost(_))));
         new.commit(batch(claim.epoch)).await.unwrap();
-        assert!(!new.claim().await.unwrap().clean);
+        assert!(!new.claim(PARTITION).await.unwrap().clean);
     }
 }

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText, RecordRow, TaskId, TaskRow,
-    TimerRow, Timestamp, TurnCommit,
+    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText, PartitionCount, PartitionId,
+    RecordRow, TaskId, TaskRow, TimerRow, Timestamp, TurnCommit,
 };
 use crate::store::page::{PageBuilder, Span, damaged_row};
 use crate::store::rows::{Refusal, Rows, apply_turn};
 use crate::store::{
-    Backlog, InstanceFilter, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance, TaskGroup,
+    Backlog, INBOX_ROWS, InstanceFilter, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance, TaskGroup,
 };
 
 /// The records of one life, in the order of executions and turns.
@@ -28,10 +28,12 @@ pub(super) struct Tables {
     heads: BTreeMap<InstanceKey, Arc<InstanceHead>>,
     ids: BTreeMap<InstanceId, InstanceKey>,
     history: FxHashMap<InstanceKey, History>,
-    inbox: BTreeMap<InboxId, Bytes>,
+    inbox: BTreeMap<(PartitionId, InboxId), Bytes>,
     tasks: FxHashMap<TaskId, (u64, Cow<'static, str>)>,
     timers: BTreeSet<TimerRow>,
     undo: Vec<Undo>,
+    /// Whose batch is being applied.
+    partition: PartitionId,
 }
 
 /// What a row was before it was changed.
@@ -41,21 +43,22 @@ enum Undo {
     Deleted(Arc<InstanceHead>),
     History(InstanceKey, History),
     Record(InstanceKey, Execution, u64),
-    Inbox(InboxId, Option<Bytes>),
+    Inbox((PartitionId, InboxId), Option<Bytes>),
     Task(TaskId, Option<(u64, Cow<'static, str>)>),
     Timer(TimerRow, bool),
 }
 
 impl Tables {
     /// Applies all turns, or none of them and says which row was not as expected.
-    pub(super) fn apply(&mut self, turns: &[TurnCommit]) -> Result<(), String> {
+    pub(super) fn apply(&mut self, partition: PartitionId, turns: &[TurnCommit]) -> Result<(), String> {
+        self.partition = partition;
         for turn in turns {
             if let Err(refusal) = apply_turn(self, turn) {
                 while let Some(step) = self.undo.pop() {
                     self.take_back(step);
                 }
                 return match refusal {
-                    Refusal::Row(problem) => Err(problem),
+                    Refusal::Row(problem) | Refusal::Owner(problem) => Err(problem),
                 };
             }
         }
@@ -103,12 +106,16 @@ impl Tables {
         }
     }
 
-    pub(super) fn instance(&self, target: &InstanceRef) -> Option<StoredInstance> {
+    pub(super) fn instance(&self, target: &InstanceRef, with_history: bool) -> Option<StoredInstance> {
         let key = match target {
             InstanceRef::Id(id) => self.ids.get(id)?,
             InstanceRef::Key(key) => key,
         };
-        Some(self.stored(self.heads.get(key)?))
+        let mut stored = self.stored(self.heads.get(key)?);
+        if with_history {
+            stored.history = Some(self.history(*key, stored.head.execution).unwrap_or_default());
+        }
+        Some(stored)
     }
 
     fn stored(&self, head: &InstanceHead) -> StoredInstance {
@@ -117,6 +124,7 @@ impl Tables {
             head: head.clone(),
             record_count: newest.map_or(0, |((_, turn), _)| turn + 1),
             newest_record: newest.map(|(_, (time, _))| *time),
+            history: None,
         }
     }
 
@@ -155,8 +163,9 @@ impl Tables {
         }
     }
 
-    pub(super) fn history(&self, key: InstanceKey, execution: Execution) -> Vec<Bytes> {
-        self.records(key, execution).map(|(_, (_, bytes))| bytes.clone()).collect()
+    pub(super) fn history(&self, key: InstanceKey, execution: Execution) -> Option<Vec<Bytes>> {
+        let records: Vec<_> = self.records(key, execution).map(|(_, (_, bytes))| bytes.clone()).collect();
+        (!records.is_empty()).then_some(records)
     }
 
     fn records(
@@ -170,21 +179,29 @@ impl Tables {
             .flat_map(move |records| records.range((execution, 0)..=(execution, u64::MAX)))
     }
 
-    pub(super) fn backlog(&self) -> Result<Backlog, LoadError> {
-        let mut parked: Vec<_> =
-            self.heads.values().filter(|head| head.parked.is_some()).map(|head| head.key).collect();
-        parked.sort_unstable();
+    pub(super) fn backlog(&self, partition: PartitionId, partitions: PartitionCount) -> Result<Backlog, LoadError> {
+        let is_mine = |head: &InstanceHead| partitions.partition_of(&head.id) == partition;
+        let owns = |key: &InstanceKey| self.heads.get(key).is_none_or(|head| is_mine(head));
+        let parked = self.heads.values().filter(|head| head.parked.is_some() && is_mine(head)).map(|head| head.key);
         Ok(Backlog {
-            tasks: self.task_groups()?,
-            timers: self.timers.iter().copied().collect(),
-            inbox: self.inbox.iter().map(|(id, bytes)| InboxRow { id: *id, bytes: bytes.clone() }).collect(),
-            parked,
+            tasks: self.task_groups(owns)?,
+            timers: self.timers.iter().filter(|row| owns(&row.key)).copied().collect(),
+            inbox: self.inbox(partition, &[]),
+            parked: parked.collect(),
         })
     }
 
-    fn task_groups(&self) -> Result<Vec<TaskGroup>, LoadError> {
+    pub(super) fn inbox(&self, partition: PartitionId, known: &[InboxId]) -> Vec<InboxRow> {
+        let rows = self.inbox.range((partition, InboxId(0))..=(partition, InboxId(u64::MAX)));
+        rows.filter(|((_, id), _)| known.binary_search(id).is_err())
+            .map(|((_, id), bytes)| InboxRow { partition, id: *id, bytes: bytes.clone() })
+            .take(INBOX_ROWS)
+            .collect()
+    }
+
+    fn task_groups(&self, owns: impl Fn(&InstanceKey) -> bool) -> Result<Vec<TaskGroup>, LoadError> {
         let mut groups = BTreeMap::<_, Vec<_>>::new();
-        for (id, (turn, name)) in &self.tasks {
+        for (id, (turn, name)) in self.tasks.iter().filter(|(id, _)| owns(&id.key)) {
             groups.entry((id.key, id.execution, *turn)).or_default().push((id.operation, name.clone()));
         }
         let group = |((key, execution, turn_number), mut tasks): (_, Vec<_>)| {
@@ -262,13 +279,14 @@ impl<'r> Rows<'r> for Tables {
     }
 
     fn insert_inbox(&mut self, row: &InboxRow) -> Result<usize, Infallible> {
-        let Entry::Vacant(entry) = self.inbox.entry(row.id) else { return Ok(0) };
+        let Entry::Vacant(entry) = self.inbox.entry((row.partition, row.id)) else { return Ok(0) };
         entry.insert(row.bytes.clone());
-        self.undo.push(Undo::Inbox(row.id, None));
+        self.undo.push(Undo::Inbox((row.partition, row.id), None));
         Ok(1)
     }
 
     fn delete_inbox(&mut self, id: InboxId) -> Result<usize, Infallible> {
+        let id = (self.partition, id);
         let Some(bytes) = self.inbox.remove(&id) else { return Ok(0) };
         self.undo.push(Undo::Inbox(id, Some(bytes)));
         Ok(1)

@@ -76,7 +76,7 @@ impl<'c> Statements<'c> {
             let owner: i64 = statements.epoch.query_row([], |row| row.get(0))?;
             if owner != i64::from(epoch.0) {
                 let owner = u32::try_from(owner).ok().map(Epoch);
-                return Err(Refusal::Row(wrong_epoch(epoch, owner)));
+                return Err(Refusal::Owner(wrong_epoch(epoch, owner)));
             }
             let mut batch = Batch { statements, records: Vec::new(), tasks: Vec::new(), there: None };
             batches.iter().flat_map(|batch| &batch.turns).try_for_each(|turn| apply_turn(&mut batch, turn))?;
@@ -104,7 +104,7 @@ impl<'c> Statements<'c> {
         self.transaction(|statements| {
             match statements.connection.execute("UPDATE meta SET clean = 1 WHERE epoch = ?1", [epoch.0])? {
                 1 => Ok(()),
-                _ => Err(Refusal::Row(format!("somebody claimed the store after epoch {}", epoch.0))),
+                _ => Err(Refusal::Owner(format!("somebody claimed the store after epoch {}", epoch.0))),
             }
         })
     }
@@ -134,7 +134,8 @@ impl<'c> Statements<'c> {
             return CommitError::Ambiguous("a transaction could not be rolled back".to_owned());
         }
         match refusal {
-            Refusal::Row(problem) => CommitError::Fenced(problem),
+            Refusal::Row(problem) => CommitError::Unexpected(problem),
+            Refusal::Owner(problem) => CommitError::LeaseLost(problem),
             Refusal::Store(error) => not_applied(&error),
         }
     }
@@ -283,7 +284,7 @@ mod tests {
 
     use super::super::schema;
     use super::*;
-    use crate::model::TurnCommit;
+    use crate::model::{PartitionId, TurnCommit};
 
     fn store() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
@@ -292,8 +293,13 @@ mod tests {
     }
 
     fn message(epoch: Epoch, id: u64) -> Arc<CommitBatch> {
-        let row = InboxRow { id: InboxId(id), bytes: vec![0; 3].into() };
-        Arc::new(CommitBatch { epoch, turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }] })
+        let partition = PartitionId::FIRST;
+        let row = InboxRow { partition, id: InboxId(id), bytes: vec![0; 3].into() };
+        Arc::new(CommitBatch {
+            partition,
+            epoch,
+            turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }],
+        })
     }
 
     fn messages(connection: &Connection) -> i64 {
@@ -321,7 +327,7 @@ mod tests {
         let mut statements = Statements::prepare(&connection).unwrap();
         let epoch = statements.claim().unwrap().epoch;
         let result = statements.write(epoch, &[message(epoch, 1), message(epoch, 1)]);
-        assert!(matches!(result, Err(CommitError::Fenced(_))), "{result:?}");
+        assert!(matches!(result, Err(CommitError::Unexpected(_))), "{result:?}");
         assert!(connection.is_autocommit());
         assert_eq!(messages(&connection), 0);
         statements.write(epoch, &[message(epoch, 1), message(epoch, 2)]).unwrap();
@@ -334,16 +340,16 @@ mod tests {
         let mut statements = Statements::prepare(&connection).unwrap();
         let epoch = statements.claim().unwrap().epoch;
         connection.execute_batch("UPDATE meta SET epoch = epoch + 1").unwrap();
-        assert!(matches!(statements.write(epoch, &[message(epoch, 1)]), Err(CommitError::Fenced(_))));
-        assert!(matches!(statements.mark_clean(epoch), Err(CommitError::Fenced(_))));
+        assert!(matches!(statements.write(epoch, &[message(epoch, 1)]), Err(CommitError::LeaseLost(_))));
+        assert!(matches!(statements.mark_clean(epoch), Err(CommitError::LeaseLost(_))));
         assert_eq!(messages(&connection), 0);
     }
 
     #[test]
     fn a_claim_beyond_the_last_epoch_is_refused() {
         let connection = store();
-        connection.execute_batch("UPDATE meta SET epoch = 16777215").unwrap();
+        connection.execute_batch("UPDATE meta SET epoch = 1073741823").unwrap();
         let claim = Statements::prepare(&connection).unwrap().claim();
-        assert!(matches!(claim, Err(CommitError::Fenced(_))), "{claim:?}");
+        assert!(matches!(claim, Err(CommitError::Unexpected(_))), "{claim:?}");
     }
 }

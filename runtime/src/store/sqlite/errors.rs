@@ -65,7 +65,7 @@ pub(super) fn not_applied(error: &Error) -> CommitError {
         Kind::Transient | Kind::ReadOnly => CommitError::Transient(detail),
         Kind::Full => CommitError::Full(detail),
         Kind::Corrupt => CommitError::Corrupt(detail),
-        Kind::Constraint => CommitError::Fenced(detail),
+        Kind::Constraint => CommitError::Unexpected(detail),
         Kind::Fatal => CommitError::Fatal(detail),
     }
 }
@@ -132,7 +132,7 @@ mod tests {
             assert!(matches!(open_error("s", &sqlite(code)), OpenError::Corrupt { .. }), "{code}");
             assert!(matches!(ReadError::from(sqlite(code)).0, LoadError::Corrupt(_)), "{code}");
         }
-        assert!(matches!(not_applied(&sqlite(ffi::SQLITE_CONSTRAINT_UNIQUE)), CommitError::Fenced(_)));
+        assert!(matches!(not_applied(&sqlite(ffi::SQLITE_CONSTRAINT_UNIQUE)), CommitError::Unexpected(_)));
         assert!(matches!(not_applied(&sqlite(ffi::SQLITE_TOOBIG)), CommitError::Fatal(_)));
         assert!(matches!(open_error("s", &sqlite(ffi::SQLITE_READONLY)), OpenError::ReadOnly { .. }));
         assert!(matches!(open_error("s", &sqlite(ffi::SQLITE_FULL)), OpenError::Full { .. }));

@@ -7,14 +7,28 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::errors::ReadError;
 use super::row::{self, COLUMNS, Key};
-use crate::model::{Execution, InboxId, InboxRow, InstanceKey, OperationId, TimerRow, Timestamp};
-use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
+use crate::model::{Execution, InboxId, InboxRow, InstanceKey, OperationId, PartitionId, TimerRow, Timestamp};
+use crate::store::{Backlog, INBOX_ROWS, InstanceRef, StoredInstance, TaskGroup};
 
-pub(super) fn instance(connection: &Connection, target: &InstanceRef) -> Result<Option<StoredInstance>, ReadError> {
-    match target {
+pub(super) fn instance(
+    connection: &Connection,
+    target: &InstanceRef,
+    with_history: bool,
+) -> Result<Option<StoredInstance>, ReadError> {
+    let head = |connection: &Connection| match target {
         InstanceRef::Id(id) => one_instance(&mut by_column(connection, Column::Id)?, id.as_str()),
         InstanceRef::Key(key) => one_instance(&mut by_column(connection, Column::Key)?, Key(*key)),
+    };
+    if !with_history {
+        return head(connection);
     }
+    let snapshot = connection.unchecked_transaction()?;
+    let mut stored = head(&snapshot)?;
+    if let Some(stored) = &mut stored {
+        let (key, execution) = (stored.head.key, stored.head.execution);
+        stored.history = Some(history(&snapshot, key, execution)?.unwrap_or_default());
+    }
+    Ok(stored)
 }
 
 /// By what an instance is found.
@@ -59,6 +73,7 @@ pub(super) fn one_instance(
         head: row::read(row)?,
         record_count: last_turn.map_or(0, |turn| turn.cast_unsigned() + 1),
         newest_record: row.get::<_, Option<i64>>(COLUMNS.len() + 1)?.map(Timestamp),
+        history: None,
     }))
 }
 
@@ -66,9 +81,32 @@ pub(super) fn history(
     connection: &Connection,
     key: InstanceKey,
     execution: Execution,
-) -> Result<Vec<Bytes>, ReadError> {
+) -> Result<Option<Vec<Bytes>>, ReadError> {
     let sql = "SELECT record FROM history WHERE key = ?1 AND execution = ?2 ORDER BY turn";
-    connection.prepare_cached(sql)?.query_and_then(params![Key(key), execution.0], |row| bytes(row, 0))?.collect()
+    let mut statement = connection.prepare_cached(sql)?;
+    let records = statement.query_and_then(params![Key(key), execution.0], |row| bytes(row, 0))?;
+    let records: Vec<Bytes> = records.collect::<Result<_, _>>()?;
+    Ok((!records.is_empty()).then_some(records))
+}
+
+pub(super) fn inbox(
+    connection: &Connection,
+    partition: PartitionId,
+    known: &[InboxId],
+) -> Result<Vec<InboxRow>, ReadError> {
+    let mut statement = connection.prepare_cached("SELECT id, message FROM inbox ORDER BY id")?;
+    let mut found = statement.query([])?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        let id = InboxId(row.get::<_, i64>(0)?.cast_unsigned());
+        if known.binary_search(&id).is_err() {
+            rows.push(InboxRow { partition, id, bytes: bytes(row, 1)? });
+        }
+        if rows.len() >= INBOX_ROWS {
+            break;
+        }
+    }
+    Ok(rows)
 }
 
 /// Reads everything as of one moment.
@@ -84,9 +122,7 @@ pub(super) fn backlog(connection: &Connection) -> Result<Backlog, ReadError> {
                 operation: OperationId(row.get(3)?),
             })
         })?,
-        inbox: all(&snapshot, "SELECT id, message FROM inbox ORDER BY id", |row| {
-            Ok(InboxRow { id: InboxId(row.get::<_, i64>(0)?.cast_unsigned()), bytes: bytes(row, 1)? })
-        })?,
+        inbox: inbox(&snapshot, PartitionId::FIRST, &[])?,
         parked: all(&snapshot, "SELECT key FROM progress WHERE parked IS NOT NULL ORDER BY key", |row| {
             Ok(row.get::<_, Key>(0)?.0)
         })?,

@@ -36,7 +36,7 @@ use super::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
     StoredInstance,
 };
-use crate::model::{CommitBatch, Execution, InstanceKey};
+use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 
 /// How long opening waits for an owner of the file that is on its way out.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -227,7 +227,11 @@ impl Threads {
 }
 
 impl Store for SqliteStore {
-    fn claim(&self) -> StoreFuture<Result<Claim, OpenError>> {
+    fn partitions(&self) -> PartitionCount {
+        PartitionCount::ONE
+    }
+
+    fn claim(&self, _: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
         let (answer, answered) = oneshot::channel();
         let gone = self.options.failed("its writer thread is gone");
         if let Err(command) = self.command(Command::Claim(answer)) {
@@ -244,15 +248,23 @@ impl Store for SqliteStore {
         Box::pin(async { answered.await.unwrap_or(Err(gone)) })
     }
 
-    fn load(&self) -> StoreFuture<Result<Backlog, LoadError>> {
+    fn load(&self, _: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
         self.read(Read::Backlog)
     }
 
-    fn instance(&self, target: InstanceRef) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
-        self.read(|answer| Read::Instance(target, answer))
+    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
+        self.read(|answer| Read::Inbox(partition, known, answer))
     }
 
-    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Vec<Bytes>, LoadError>> {
+    fn instance(
+        &self,
+        target: InstanceRef,
+        with_history: bool,
+    ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
+        self.read(|answer| Read::Instance(target, with_history, answer))
+    }
+
+    fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>> {
         self.read(|answer| Read::History(key, execution, answer))
     }
 
@@ -263,7 +275,7 @@ impl Store for SqliteStore {
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {
         let (answer, answered) = oneshot::channel();
         if self.command(Command::Commit(batch, answer)).is_err() {
-            return Box::pin(async { Err(CommitError::Fenced("the store is closed".to_owned())) });
+            return Box::pin(async { Err(CommitError::Closed("claim it to open it again".to_owned())) });
         }
         Box::pin(async {
             let gone = || CommitError::Ambiguous("the writer thread ended during the commit".to_owned());
@@ -271,7 +283,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn close(&self) -> StoreFuture<Result<(), CommitError>> {
+    fn close(&self, _: PartitionId) -> StoreFuture<Result<(), CommitError>> {
         let (answer, answered) = oneshot::channel();
         let sent = self.command(Command::Close(answer));
         // The readers end when nothing can be asked of them any more; the writer waits for that.

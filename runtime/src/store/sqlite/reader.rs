@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::errors::ReadError;
 use super::{connection, load, query};
-use crate::model::{Execution, InstanceKey};
+use crate::model::{Execution, InboxId, InboxRow, InstanceKey, PartitionId};
 use crate::store::{Backlog, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance};
 
 type Answer<T> = oneshot::Sender<Result<T, LoadError>>;
@@ -18,8 +18,9 @@ type Answer<T> = oneshot::Sender<Result<T, LoadError>>;
 /// What is asked of a reader.
 pub(super) enum Read {
     Backlog(Answer<Backlog>),
-    Instance(InstanceRef, Answer<Option<StoredInstance>>),
-    History(InstanceKey, Execution, Answer<Vec<Bytes>>),
+    Inbox(PartitionId, Arc<[InboxId]>, Answer<Vec<InboxRow>>),
+    Instance(InstanceRef, bool, Answer<Option<StoredInstance>>),
+    History(InstanceKey, Execution, Answer<Option<Vec<Bytes>>>),
     Page(InstanceQuery, Answer<InstancePage>),
 }
 
@@ -30,7 +31,12 @@ pub(super) fn run(path: &Path, requests: &Arc<Mutex<Receiver<Read>>>) {
     while let Ok(request) = { requests.lock().unwrap_or_else(PoisonError::into_inner).recv() } {
         match request {
             Read::Backlog(answer) => serve(path, &mut connection, answer, load::backlog),
-            Read::Instance(target, answer) => serve(path, &mut connection, answer, |c| load::instance(c, &target)),
+            Read::Inbox(partition, known, answer) => {
+                serve(path, &mut connection, answer, |c| load::inbox(c, partition, &known));
+            }
+            Read::Instance(target, with_history, answer) => {
+                serve(path, &mut connection, answer, |c| load::instance(c, &target, with_history));
+            }
             Read::History(key, execution, answer) => {
                 serve(path, &mut connection, answer, |c| load::history(c, key, execution));
             }

@@ -10,7 +10,7 @@ use crate::store::OpenError;
 const APPLICATION_ID: i32 = 0x5052_5356;
 
 /// Step `n` brings a store from version `n` to `n + 1`. Steps are only ever added.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// `meta` and its columns `schema_version` stay where they are in all versions: older builds read them to say no.
 const VERSION_1: &str = "
@@ -107,6 +107,11 @@ const VERSION_2: &str = "
     ALTER TABLE instance DROP COLUMN failure;
 ";
 
+/// Keys give 30 bits to the epoch, six more than before: from here on every new key is larger than every old one (P23).
+const VERSION_3: &str = "
+    UPDATE meta SET epoch = 64 * (epoch + 1);
+";
+
 /// What a file holds.
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
@@ -189,7 +194,7 @@ mod tests {
     use super::*;
 
     const NEXT: &[&str] =
-        &[VERSION_1, VERSION_2, "ALTER TABLE meta ADD COLUMN more TEXT; UPDATE meta SET more = 'new';"];
+        &[VERSION_1, VERSION_2, VERSION_3, "ALTER TABLE meta ADD COLUMN more TEXT; UPDATE meta SET more = 'new';"];
 
     fn more(connection: &Connection) -> rusqlite::Result<String> {
         connection.query_row("SELECT more FROM meta", [], |row| row.get(0))
@@ -202,7 +207,7 @@ mod tests {
         connection.execute_batch("UPDATE meta SET epoch = 7; INSERT INTO inbox VALUES (1, x'00')").unwrap();
         migrate_with(&mut connection, "s", NEXT).unwrap();
         assert_eq!(more(&connection).unwrap(), "new");
-        assert_eq!(content(&connection).unwrap(), Content::Store { version: 3 });
+        assert_eq!(content(&connection).unwrap(), Content::Store { version: 4 });
         let kept: (i64, i64) = connection
             .query_row("SELECT epoch, (SELECT count(*) FROM inbox) FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap();
@@ -245,9 +250,9 @@ mod tests {
     fn a_migration_that_fails_half_way_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate_with(&mut connection, "s", MIGRATIONS).unwrap();
-        let broken = [VERSION_1, VERSION_2, "ALTER TABLE meta ADD COLUMN more TEXT", "this is no SQL"];
+        let broken = [VERSION_1, VERSION_2, VERSION_3, "ALTER TABLE meta ADD COLUMN more TEXT", "this is no SQL"];
         migrate_with(&mut connection, "s", &broken).unwrap_err();
-        assert_eq!(content(&connection).unwrap(), Content::Store { version: 2 });
+        assert_eq!(content(&connection).unwrap(), Content::Store { version: 3 });
         more(&connection).unwrap_err();
     }
 
@@ -256,7 +261,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate_with(&mut connection, "s", NEXT).unwrap();
         let refused = check_with(&connection, "s", MIGRATIONS);
-        assert!(matches!(refused, Err(OpenError::NewerSchema { found: 3, known: 2, .. })), "{refused:?}");
+        assert!(matches!(refused, Err(OpenError::NewerSchema { found: 4, known: 3, .. })), "{refused:?}");
         check_with(&connection, "s", NEXT).unwrap();
     }
 

@@ -109,7 +109,7 @@ impl Writer {
                     let _ = answer.send(self.open());
                 }
                 Command::Commit(batch, answer) => {
-                    let _ = answer.send(Err(CommitError::Fenced(wrong_epoch(batch.epoch, None))));
+                    let _ = answer.send(Err(CommitError::LeaseLost(wrong_epoch(batch.epoch, None))));
                 }
                 Command::Close(answer) => return Some(Closing { answer, result: self.nothing_to_mark() }),
                 Command::Claim(mut answer) => loop {
@@ -133,7 +133,7 @@ impl Writer {
         match self.database {
             Some(_) => Ok(()),
             None => {
-                Err(CommitError::Fenced("it has to be claimed before it can be marked as cleanly closed".to_owned()))
+                Err(CommitError::Closed("it has to be claimed before it can be marked as cleanly closed".to_owned()))
             }
         }
     }
@@ -319,12 +319,12 @@ impl<'a> Session<'a> {
                 batches.push(batch);
                 answers.push(answer);
             } else {
-                let _ = answer.send(Err(CommitError::Fenced(wrong_epoch(batch.epoch, self.epoch))));
+                let _ = answer.send(Err(CommitError::LeaseLost(wrong_epoch(batch.epoch, self.epoch))));
             }
         }
         let Some(epoch) = self.epoch else { return true };
         let mut result = self.statements.write(epoch, &batches);
-        if batches.len() > 1 && matches!(result, Err(CommitError::Fenced(_))) {
+        if batches.len() > 1 && matches!(result, Err(CommitError::Unexpected(_) | CommitError::LeaseLost(_))) {
             // One of them is refused: the others must not suffer.
             for (batch, answer) in batches.iter().zip(answers.drain(..)) {
                 result = self.statements.write(epoch, std::slice::from_ref(batch));

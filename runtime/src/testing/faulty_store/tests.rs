@@ -1,39 +1,47 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::model::{Epoch, InboxId, InboxRow, TurnCommit};
+use crate::model::{Epoch, TurnCommit};
 use crate::store::MemoryStore;
+
+const PARTITION: PartitionId = PartitionId::FIRST;
 
 /// A batch that inserts one inbox row.
 fn batch(epoch: Epoch, id: u64) -> Arc<CommitBatch> {
-    let row = InboxRow { id: InboxId(id), bytes: Bytes::new() };
-    Arc::new(CommitBatch { epoch, turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }] })
+    let row = InboxRow { partition: PARTITION, id: InboxId(id), bytes: Bytes::new() };
+    Arc::new(CommitBatch {
+        partition: PARTITION,
+        epoch,
+        turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }],
+    })
 }
 
 async fn claimed() -> (FaultyStore<MemoryStore>, Faults, Epoch) {
     let store = FaultyStore::new(MemoryStore::new());
-    let (faults, claim) = (store.faults(), store.claim().await.unwrap());
+    let (faults, claim) = (store.faults(), store.claim(PARTITION).await.unwrap());
     (store, faults, claim.epoch)
 }
 
 async fn inbox(store: &FaultyStore<MemoryStore>) -> Vec<u64> {
-    store.load().await.unwrap().inbox.into_iter().map(|row| row.id.0).collect()
+    store.load(PARTITION).await.unwrap().inbox.into_iter().map(|row| row.id.0).collect()
 }
 
 #[tokio::test]
 async fn each_fault_has_its_effect_and_its_answer() {
     let (store, faults, epoch) = claimed().await;
     let planned =
-        [Fault::Transient, Fault::Full, Fault::Lost, Fault::Fenced, Fault::Fatal, Fault::Applied].into_iter().zip(1..);
+        [Fault::Transient, Fault::Full, Fault::Lost, Fault::LeaseLost, Fault::Unexpected, Fault::Fatal, Fault::Applied]
+            .into_iter()
+            .zip(1..);
     for (fault, id) in planned {
         faults.fail_next_commit(fault);
         let error = store.commit(batch(epoch, id)).await.unwrap_err();
         let same = std::mem::discriminant(&error) == std::mem::discriminant(&fault.error());
         assert!(same, "{fault:?}: {error:?}");
     }
-    assert_eq!(inbox(&store).await, [6], "only the one with effect is there");
-    assert_eq!((faults.commits_sent(), faults.commits_applied(), faults.rows().inbox_new), (6, 1, 1));
-    store.commit(batch(epoch, 7)).await.unwrap();
+    assert_eq!(inbox(&store).await, [7], "only the one with effect is there");
+    assert_eq!((faults.commits_sent(), faults.commits_applied(), faults.rows().inbox_new), (7, 1, 1));
+    store.commit(batch(epoch, 8)).await.unwrap();
 }
 
 #[tokio::test]
@@ -84,13 +92,17 @@ async fn claims_and_reads_fail_as_often_as_told() {
     faults.fail_loads(1, &LoadError::Transient("t".to_owned()));
     faults.fail_reads(1, &LoadError::Corrupt("c".to_owned()));
     faults.fail_reads(1, &LoadError::Transient("t".to_owned()));
-    assert!(store.claim().await.is_err() && store.claim().await.is_err() && store.claim().await.is_ok());
-    assert!(matches!(store.load().await, Err(LoadError::Transient(_))));
-    assert!(store.load().await.is_ok());
+    assert!(
+        store.claim(PARTITION).await.is_err()
+            && store.claim(PARTITION).await.is_err()
+            && store.claim(PARTITION).await.is_ok()
+    );
+    assert!(matches!(store.load(PARTITION).await, Err(LoadError::Transient(_))));
+    assert!(store.load(PARTITION).await.is_ok());
     let key = InstanceKey(1);
     assert!(matches!(store.history(key, Execution(0)).await, Err(LoadError::Corrupt(_))));
-    assert!(matches!(store.instance(InstanceRef::Key(key)).await, Err(LoadError::Transient(_))));
-    assert!(matches!(store.instance(InstanceRef::Key(key)).await, Ok(None)));
+    assert!(matches!(store.instance(InstanceRef::Key(key), false).await, Err(LoadError::Transient(_))));
+    assert!(matches!(store.instance(InstanceRef::Key(key), false).await, Ok(None)));
     faults.fail_reads(1, &LoadError::Transient("t".to_owned()));
     assert!(matches!(store.query(InstanceQuery::default()).await, Err(LoadError::Transient(_))));
     assert_eq!(store.query(InstanceQuery::default()).await.unwrap(), InstancePage::default());

@@ -117,7 +117,7 @@ fn b4_what_was_not_applied_is_sent_again_unchanged_after_a_pause() {
 fn b1_what_may_have_been_applied_is_never_sent_again() {
     for error in [
         CommitError::Ambiguous("sync failed".into()),
-        CommitError::Fenced("row missing".into()),
+        CommitError::Unexpected("row missing".into()),
         CommitError::Corrupt("page 7".into()),
     ] {
         let mut bench = Bench::new(BatchBounds::default());

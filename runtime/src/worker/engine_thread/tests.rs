@@ -195,7 +195,7 @@ fn b1_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_ag
     let lose = |bench: &mut Bench, epoch: u32| {
         drop(bench.start());
         bench.settle().unwrap();
-        bench.store.answer_commit(Err(CommitError::Fenced("row".to_owned())));
+        bench.store.answer_commit(Err(CommitError::Unexpected("row".to_owned())));
         bench.lose()?;
         bench.settle().unwrap();
         bench.store.answer_claim(Ok(claim(epoch)));
