@@ -11,6 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::root;
+
 /// Long enough for every machine: only a program that hangs takes it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -43,11 +45,6 @@ fn executable(message: &str) -> Option<(String, PathBuf)> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let target = message.get("target").filter(|target| target["kind"][0] == "example")?;
     Some((target["name"].as_str()?.to_owned(), message["executable"].as_str()?.into()))
-}
-
-/// The root of the repository.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 /// A folder that examples run in, with what they leave there.

@@ -140,7 +140,7 @@ fn owner_in_another_process() {
 fn b09_a_second_process_is_refused_until_the_first_is_killed() {
     let place = place();
     let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "owner_in_another_process", "--nocapture"])
+        .args(["--exact", "sqlite::owner_in_another_process", "--nocapture"])
         .env(OWNED, &place.path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -82,6 +82,30 @@ fn files_are_short() {
     assert!(too_long.is_empty(), "over {FILE_LIMIT} lines: {too_long:#?}");
 }
 
+/// Lines of unit tests that may stand in the file that they test.
+const INLINE_TESTS_LIMIT: usize = 200;
+
+#[test]
+fn unit_tests_stand_in_a_module_called_tests() {
+    let mut wrong = Vec::new();
+    for path in ["macros/src", "runtime/src"].iter().flat_map(|folder| sources(&root().join(folder))) {
+        let name = path.file_stem().expect("a file").to_string_lossy();
+        if name.ends_with("_tests") || name.ends_with("_test") || name.starts_with("test_") || name == "test" {
+            wrong.push(format!("{}: unit tests stand in `tests.rs` or `tests/`", path.display()));
+        }
+        let text = fs::read_to_string(&path).expect("a source file");
+        let inline = text.split_once("#[cfg(test)]\nmod tests {").map_or(0, |(_, tests)| tests.lines().count());
+        if inline > INLINE_TESTS_LIMIT {
+            wrong.push(format!("{}: {inline} lines of tests need a file of their own", path.display()));
+        }
+        let outside = code(&path).contains("#[test]");
+        if !is_test(&path) && outside {
+            wrong.push(format!("{}: a test stands outside of `mod tests`", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn imports_go_down_only() {
     let layers = BTreeMap::from(LAYERS);

@@ -1,5 +1,5 @@
 //! What the macros accept, and the exact text of what they refuse. One mistake a file; the texts belong to the pinned
-//! toolchain. `cargo test -p persevere-tests --test ui -- name` runs one folder.
+//! toolchain. `cargo test -p persevere-tests --test suite -- ui::name` runs one folder.
 
 #[test]
 fn orchestrator() {

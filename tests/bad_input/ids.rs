@@ -2,7 +2,7 @@
 
 use persevere::{ClientError, OrchestrationHandle, ResultError, RuntimeStatus, WaitError, registry};
 
-use crate::{Word, echo, in_time, listen, runtime, says};
+use crate::bad_input::{Word, echo, in_time, listen, runtime, says};
 
 #[tokio::test]
 async fn an_unknown_instance_is_not_found_by_every_operation() {

@@ -3,7 +3,7 @@
 use persevere::prelude::*;
 use persevere::{ClientError, ResultError, SendError, registry};
 
-use crate::{Word, echo, in_time, limited, listen, says};
+use crate::bad_input::{Word, echo, in_time, limited, listen, says};
 
 const LIMIT: usize = 100;
 const FITS: usize = LIMIT - 2;

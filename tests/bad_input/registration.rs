@@ -6,7 +6,7 @@ use persevere::prelude::*;
 use persevere::store::Store;
 use persevere::{ClientError, OrchestrationHandle, Registration, RegistryError, ResultError, StartError, registry};
 
-use crate::{builder, echo, in_time, listen, runtime, says};
+use crate::bad_input::{builder, echo, in_time, listen, runtime, says};
 
 #[tokio::test]
 async fn an_orchestrator_that_is_not_registered_is_refused_at_the_start() {
@@ -50,7 +50,7 @@ async fn a_call_of_what_is_in_the_program_and_not_registered_is_refused_when_the
 async fn two_of_one_name_are_refused_with_both_places() {
     let refused = builder(registry![listen, super::types::listen_for_number, echo]).start().await.unwrap_err();
     assert!(matches!(refused, StartError::Registry(RegistryError::DuplicateOrchestrator { name: "listen", .. })));
-    says(refused, &["main.rs:", "types.rs:", "rename one"]);
+    says(refused, &["mod.rs:", "types.rs:", "rename one"]);
 }
 
 // By this name it may be anywhere.
@@ -90,7 +90,7 @@ async fn calls_child(ctx: OrchestrationContext) -> Result<String, OrchestrationE
     }
 }
 
-use crate::listen as child_elsewhere;
+use crate::bad_input::listen as child_elsewhere;
 
 #[tokio::test]
 async fn b19_a_live_call_of_an_unknown_orchestrator_fails_at_once() {

@@ -8,7 +8,7 @@ use persevere::prelude::*;
 use persevere::store::OpenError;
 use persevere::{ClientError, registry};
 
-use crate::{Word, echo, in_time, listen, says};
+use crate::bad_input::{Word, echo, in_time, listen, says};
 
 const OWNED: &str = "PERSEVERE_TEST_DATABASE_IN_USE";
 
@@ -28,7 +28,7 @@ fn b09_a_second_runtime_in_another_process_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "stores::runtime_in_another_process", "--nocapture"])
+        .args(["--exact", "bad_input::stores::runtime_in_another_process", "--nocapture"])
         .env(OWNED, &path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

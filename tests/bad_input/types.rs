@@ -3,7 +3,7 @@
 use persevere::prelude::*;
 use persevere::{ClientError, OrchestrationHandle, ResultError, RuntimeStatus, registry};
 
-use crate::{Word, echo, in_time, listen, runtime, says};
+use crate::bad_input::{Word, echo, in_time, listen, runtime, says};
 
 #[tokio::test]
 async fn an_input_that_does_not_decode_fails_the_instance() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use persevere_tests::example_program::root;
+use persevere_tests::root;
 use serde_json::json;
 use thirtyfour::prelude::*;
 

@@ -3,7 +3,7 @@
 use persevere::http::HttpOptions;
 use serde_json::json;
 
-use crate::stage::{App, in_time, options, request};
+use crate::http::stage::{App, in_time, options, request};
 
 #[tokio::test]
 async fn the_answer_to_a_start() {
@@ -151,11 +151,11 @@ async fn errors_have_one_shape() {
         app.runtime.shutdown().await.unwrap();
         let client = app.management.client().clone();
         let answer = request("POST", "instances/gone/terminate", "");
-        let answer = crate::stage::send_to(&app.router, answer).await;
+        let answer = crate::http::stage::send_to(&app.router, answer).await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("5")));
         assert!(!answer.text.contains("runtime"), "{}", answer.text);
         let development = persevere::http::router(client, options().development(true)).unwrap();
-        let answer = crate::stage::send_to(&development, request("POST", "instances/gone/terminate", "")).await;
+        let answer = crate::http::stage::send_to(&development, request("POST", "instances/gone/terminate", "")).await;
         assert!(answer.json()["StackTrace"].as_str().unwrap().contains("the runtime has stopped"), "{}", answer.text);
     })
     .await;
@@ -165,7 +165,7 @@ async fn errors_have_one_shape() {
 async fn the_history_of_an_instance() {
     in_time(async {
         let app = App::new().await;
-        app.post("orchestrators/hello_cities/h", r#"["Tokyo","London"]"#).await;
+        app.post("orchestrators/tour_cities/h", r#"["Tokyo","London"]"#).await;
         app.post("instances/h/raiseEvent/Onwards", "true").await;
         app.client().wait_for_completion("h").await.unwrap();
         let kinds = |text: &str| {
@@ -190,9 +190,9 @@ async fn the_history_of_an_instance() {
             [
                 r#"{"EventType":"EventRaised","Input":true,"Name":"Onwards","Timestamp":"T"}"#,
                 r#"{"EventType":"ExecutionCompleted","OrchestrationStatus":"Completed","Result":["Hello Tokyo!","Hello London!"],"Timestamp":"T"}"#,
-                r#"{"EventType":"ExecutionStarted","FunctionName":"hello_cities","Input":["Tokyo","London"],"Timestamp":"T"}"#,
-                r#"{"EventType":"TaskCompleted","FunctionName":"say_hello","Input":"London","Result":"Hello London!","ScheduledTime":"T","Timestamp":"T"}"#,
-                r#"{"EventType":"TaskCompleted","FunctionName":"say_hello","Input":"Tokyo","Result":"Hello Tokyo!","ScheduledTime":"T","Timestamp":"T"}"#,
+                r#"{"EventType":"ExecutionStarted","FunctionName":"tour_cities","Input":["Tokyo","London"],"Timestamp":"T"}"#,
+                r#"{"EventType":"TaskCompleted","FunctionName":"welcome","Input":"London","Result":"Hello London!","ScheduledTime":"T","Timestamp":"T"}"#,
+                r#"{"EventType":"TaskCompleted","FunctionName":"welcome","Input":"Tokyo","Result":"Hello Tokyo!","ScheduledTime":"T","Timestamp":"T"}"#,
             ]
         );
         let short = app.get("instances/h?showHistory=true&showInput=false").await;
@@ -201,9 +201,9 @@ async fn the_history_of_an_instance() {
             [
                 r#"{"EventType":"EventRaised","Name":"Onwards","Timestamp":"T"}"#,
                 r#"{"EventType":"ExecutionCompleted","OrchestrationStatus":"Completed","Timestamp":"T"}"#,
-                r#"{"EventType":"ExecutionStarted","FunctionName":"hello_cities","Timestamp":"T"}"#,
-                r#"{"EventType":"TaskCompleted","FunctionName":"say_hello","ScheduledTime":"T","Timestamp":"T"}"#,
-                r#"{"EventType":"TaskCompleted","FunctionName":"say_hello","ScheduledTime":"T","Timestamp":"T"}"#,
+                r#"{"EventType":"ExecutionStarted","FunctionName":"tour_cities","Timestamp":"T"}"#,
+                r#"{"EventType":"TaskCompleted","FunctionName":"welcome","ScheduledTime":"T","Timestamp":"T"}"#,
+                r#"{"EventType":"TaskCompleted","FunctionName":"welcome","ScheduledTime":"T","Timestamp":"T"}"#,
             ]
         );
         let keys = full.text.find("\"historyEvents\"").zip(full.text.find("\"customStatusVersion\""));

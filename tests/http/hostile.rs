@@ -6,7 +6,7 @@ use persevere::http::HttpLimits;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::stage::{App, BASE, options};
+use crate::http::stage::{App, BASE, options};
 
 const METHODS: [&str; 9] = ["GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS", "PATCH", "TRACE", "BREW"];
 

@@ -5,8 +5,8 @@ use persevere::prelude::*;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::stage::{BASE, in_time, runtime};
-use crate::wire::Follower;
+use crate::http::stage::{BASE, in_time, runtime};
+use crate::http::wire::Follower;
 
 /// A served API with one key that may start, read, raise, manage and purge.
 struct Served {
@@ -74,7 +74,7 @@ fn ended(body: &Value) -> bool {
 async fn hello_cities_shows_london_and_goes_on() {
     in_time(async {
         let served = Served::new().await;
-        let payload = served.start("hello_cities", &json!(["Tokyo", "London", "Seattle"])).await;
+        let payload = served.start("tour_cities", &json!(["Tokyo", "London", "Seattle"])).await;
         let body = served.poll(&payload, |body| body["customStatus"] == "London").await;
         assert_eq!(body["runtimeStatus"], "Running");
         assert_eq!(body["input"], json!(["Tokyo", "London", "Seattle"]));
@@ -130,7 +130,7 @@ async fn city_recommender_says_what_can_be_chosen() {
 async fn reserve_ticket_is_booked() {
     in_time(async {
         let served = Served::new().await;
-        let payload = served.start("reserve_ticket", &json!("ann")).await;
+        let payload = served.start("book_ticket", &json!("ann")).await;
         let body = served.poll(&payload, |body| body["customStatus"].is_object()).await;
         let offer = json!({ "discount": 25, "discountTimeout": 60, "bookingUrl": "https://tickets.example/ann" });
         assert_eq!(body["customStatus"], offer);

@@ -1,17 +1,13 @@
 //! Keys and the codes in URLs: what they let through, what they do not, and where they never appear.
 
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use persevere::http::{ApiKeys, HttpOptions, Management, Scopes};
 use persevere::prelude::*;
 use serde_json::{Value, json};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
-use crate::stage::{Answer, App, BASE, in_time, options, request, runtime, send_to};
+use crate::http::stage::{Answer, App, BASE, in_time, options, request, runtime, send_to};
+use crate::logged::logged;
 
 const SHOP: &str = "shop read,start,raise shop-secret-0123456789";
 const OPERATOR: &str = "operator all operator-secret-0123456789";
@@ -201,46 +197,10 @@ fn keys_come_from_a_file() {
     assert_eq!(format!("{keys:?}"), r#"{"shop": read,start,raise}"#);
 }
 
-/// Keeps everything that is traced, as text.
-#[derive(Clone, Default)]
-struct Everything(Arc<Mutex<String>>);
-
-impl Visit for Everything {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0.lock().unwrap().push_str(&format!("{}={value:?} ", field.name()));
-    }
-}
-
-impl Subscriber for Everything {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        span.record(&mut self.clone());
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, values: &Record<'_>) {
-        values.record(&mut self.clone());
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
 /// Of this test and of all that run beside it.
 #[tokio::test]
 async fn no_secret_is_traced() {
-    let everything = Everything::default();
-    tracing::subscriber::set_global_default(everything.clone()).unwrap();
+    logged();
     in_time(async {
         let app = App::with(keyed(&format!("{SHOP}\n{OPERATOR}")).development(true)).await;
         let payload = started(&app, "one", "shop-secret-0123456789").await;
@@ -254,7 +214,7 @@ async fn no_secret_is_traced() {
         let mut bearer = request("GET", "instances/one", "");
         bearer.headers_mut().insert("authorization", "Bearer operator-secret-0123456789".parse().unwrap());
         app.send(bearer).await;
-        let seen = everything.0.lock().unwrap().clone();
+        let seen = logged();
         assert!(seen.contains("top=77") && seen.contains("REDACTED"), "{seen}");
         assert!(seen.contains(&format!("{BASE}/instances/one")), "{seen}");
         for secret in ["operator-secret", "shop-secret", &code] {

@@ -1,14 +1,16 @@
 //! How much a request may hold and take, and what it gets beyond that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use persevere::MemoryStore;
 use persevere::http::HttpLimits;
 use serde_json::json;
 
+use crate::http::stage::{App, BASE, in_time, options, request, runtime_on};
 use crate::reads::ReadsStore;
-use crate::stage::{App, BASE, in_time, options, request, runtime};
 
 async fn limited(change: impl FnOnce(&mut HttpLimits)) -> App {
     let mut limits = HttpLimits::default();
@@ -96,7 +98,8 @@ async fn those_who_stay_are_counted() {
         })
         .await;
         app.puppet("p", json!(1)).await;
-        let full = |answer: &crate::stage::Answer| (answer.status.as_u16(), answer.header("retry-after").is_some());
+        let full =
+            |answer: &crate::http::stage::Answer| (answer.status.as_u16(), answer.header("retry-after").is_some());
 
         let stream = request("GET", "instances/p/customStatus/stream", "");
         let open = tower::ServiceExt::oneshot(app.router.clone(), stream).await.unwrap();
@@ -147,12 +150,13 @@ async fn a_history_takes_its_place_until_it_is_sent() {
 
 #[tokio::test]
 async fn time_is_limited() {
-    let (store, reads) = ReadsStore::new();
+    let reads = Arc::new(ReadsStore::new(MemoryStore::new()));
     let mut limits = HttpLimits::default();
     limits.request_time = Duration::from_secs(10);
     limits.wait_time = Duration::from_secs(20);
-    let app = App::on(runtime(store).await, options().limits(limits));
-    reads.hold();
+    let app = App::on(runtime_on(Arc::clone(&reads) as _).await, options().limits(limits));
+    // No read of an instance comes back.
+    reads.hold_by_id(true);
     // Nothing below depends on another thread, so time may run as fast as it can.
     tokio::time::pause();
     let begun = tokio::time::Instant::now();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use persevere::http::HttpOptions;
 
-use crate::stage::{App, BASE, in_time, options, request, send_to};
+use crate::http::stage::{App, BASE, in_time, options, request, send_to};
 
 #[tokio::test]
 async fn it_names_every_route_and_every_reference_leads_somewhere() {

@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-use crate::stage::{BASE, in_time, runtime};
-use crate::wire::Follower;
+use crate::http::stage::{BASE, in_time, runtime};
+use crate::http::wire::Follower;
 
 const EVERYWHERE: ([u8; 4], u16) = ([0, 0, 0, 0], 0);
 

@@ -1,6 +1,6 @@
 //! Where a test plays: a runtime on the memory store, the API in front of it, and orchestrators that do what they are told.
 
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,7 +8,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use persevere::http::{HttpOptions, Management};
 use persevere::prelude::*;
+use persevere::store::Store;
 use persevere::{RuntimeStatus, StartedInstance};
+pub(crate) use persevere_tests::in_time;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -133,13 +135,12 @@ impl App {
     }
 }
 
-pub(crate) async fn runtime(store: impl persevere::store::Store) -> Runtime {
-    Runtime::builder().store(store).auto_register().shutdown_grace(Duration::ZERO).start().await.unwrap()
+pub(crate) async fn runtime(store: impl Store) -> Runtime {
+    runtime_on(Arc::new(store)).await
 }
 
-/// Fails a test that hangs. No test depends on how long it is.
-pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), work).await.expect("the test hangs")
+pub(crate) async fn runtime_on(store: Arc<dyn Store>) -> Runtime {
+    Runtime::builder().shared_store(store).auto_register().shutdown_grace(Duration::ZERO).start().await.unwrap()
 }
 
 /// What a puppet says next.
@@ -165,7 +166,7 @@ pub(crate) async fn puppet(ctx: OrchestrationContext<Value>, first: Value) -> Re
 
 /// Greets one city.
 #[activity]
-pub(crate) async fn say_hello(city: String) -> Result<String, ActivityError> {
+pub(crate) async fn welcome(city: String) -> Result<String, ActivityError> {
     Ok(format!("Hello {city}!"))
 }
 
@@ -176,13 +177,13 @@ pub(crate) struct Onwards(pub(crate) bool);
 
 /// Greets cities, says at each where it is, and stays in London until it is sent on.
 #[orchestrator]
-pub(crate) async fn hello_cities(
+pub(crate) async fn tour_cities(
     ctx: OrchestrationContext<String>,
     cities: Vec<String>,
 ) -> Result<Vec<String>, OrchestrationError> {
     let mut greetings = Vec::new();
     for city in &cities {
-        greetings.push(say_hello::call(&ctx, city.clone()).await?);
+        greetings.push(welcome::call(&ctx, city.clone()).await?);
         ctx.set_custom_status(city)?;
         if city == "London" {
             Onwards::wait(&ctx).await?;
@@ -223,7 +224,7 @@ pub(crate) struct BookingConfirmed(pub(crate) bool);
 
 /// Offers a ticket with a discount, and waits for the user.
 #[orchestrator]
-pub(crate) async fn reserve_ticket(ctx: OrchestrationContext<Value>, user: String) -> Result<bool, OrchestrationError> {
+pub(crate) async fn book_ticket(ctx: OrchestrationContext<Value>, user: String) -> Result<bool, OrchestrationError> {
     let url = format!("https://tickets.example/{user}");
     ctx.set_custom_status(&json!({ "discount": 25, "discountTimeout": 60, "bookingUrl": url }))?;
     let BookingConfirmed(confirmed) = BookingConfirmed::wait(&ctx).await?;

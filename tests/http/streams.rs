@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::reads::ReadsStore;
-use crate::stage::{App, BASE, in_time, options, request, runtime};
-use crate::wire::{Event, EventSource};
+use crate::http::stage::{App, BASE, in_time, options, request, runtime};
+use crate::http::wire::{Event, EventSource};
 
 /// An app that is served on a real address.
 struct Served {
@@ -222,32 +221,6 @@ async fn a_stream_of_nobody_is_an_answer() {
                 "{id}"
             );
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn many_streams_cost_one_read() {
-    in_time(async {
-        let (store, reads) = ReadsStore::new();
-        let served = Served::on(runtime(store).await, HttpLimits::default()).await;
-        served.app.puppet("p", json!(0)).await;
-        let mut first = served.open("p", None).await;
-        first.next().await.unwrap();
-        let before = reads.count();
-        let mut streams = Vec::new();
-        for _ in 0..200 {
-            let mut stream = served.open("p", None).await;
-            assert_eq!(value(&stream.next().await.unwrap()), 0);
-            streams.push(stream);
-        }
-        for next in 1..=3 {
-            served.app.tell("p", json!(next)).await;
-            for stream in &mut streams {
-                assert_eq!(value(&stream.next().await.unwrap()), next);
-            }
-        }
-        assert_eq!(reads.count(), before, "a stream beside another one reads nothing");
     })
     .await;
 }

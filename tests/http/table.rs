@@ -3,7 +3,7 @@
 
 use persevere::http::HttpOptions;
 
-use crate::stage::{App, in_time, options, request};
+use crate::http::stage::{App, in_time, options, request};
 
 /// A name, a request, and what is answered.
 struct Row(&'static str, &'static str, &'static str, &'static str, u16, &'static str);

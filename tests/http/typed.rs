@@ -10,17 +10,17 @@ use persevere::http::{ApiError, Management, Started, TypedInput, TypedStatus, st
 use persevere::prelude::*;
 use serde_json::json;
 
-use crate::stage::{
-    Answer, App, Recommendation, city_recommender, divide, hello_cities, in_time, puppet, request, send_to,
+use crate::http::stage::{
+    Answer, App, Recommendation, city_recommender, divide, in_time, puppet, request, send_to, tour_cities,
 };
 
 /// The same id and input again is the same orchestration.
 async fn put_cities(
     State(management): State<Management>,
     Path(id): Path<String>,
-    TypedInput(cities): TypedInput<hello_cities>,
-) -> Result<Started<hello_cities>, ApiError> {
-    let hello = hello_cities::start(management.client(), cities).instance_id(id).await?;
+    TypedInput(cities): TypedInput<tour_cities>,
+) -> Result<Started<tour_cities>, ApiError> {
+    let hello = tour_cities::start(management.client(), cities).instance_id(id).await?;
     Ok(management.started(hello))
 }
 
@@ -35,12 +35,12 @@ async fn divided(
 
 fn routes(app: &App) -> Router {
     Router::new()
-        .route("/cities", post(start_handler::<hello_cities>))
-        .route("/cities/{id}", get(status_handler::<hello_cities>).put(put_cities))
+        .route("/cities", post(start_handler::<tour_cities>))
+        .route("/cities/{id}", get(status_handler::<tour_cities>).put(put_cities))
         .route("/puppets/{id}", get(status_handler::<puppet>))
         .route("/recommendations", post(start_handler::<city_recommender>))
         .route("/quotients", put(divided))
-        .route("/none", post(start_handler::<crate::stage::versioned_2>))
+        .route("/none", post(start_handler::<crate::http::stage::versioned_2>))
         .with_state(app.management.clone())
         .merge(app.management.router())
 }

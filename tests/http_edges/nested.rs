@@ -8,9 +8,9 @@ use persevere::prelude::*;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::connection::BASE;
+use crate::http_edges::connection::BASE;
+use crate::http_edges::scenarios::Pace;
 use crate::logged::logged;
-use crate::scenarios::Pace;
 
 const ORIGIN: &str = "https://orders.example";
 const KEYS: &str = "operator all aKeyForTheseTestsAlone";

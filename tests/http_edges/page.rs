@@ -9,9 +9,9 @@ use persevere::prelude::*;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::connection::BASE;
-use crate::root;
-use crate::scenarios::Pace;
+use crate::http_edges::connection::BASE;
+use crate::http_edges::root;
+use crate::http_edges::scenarios::Pace;
 
 #[tokio::test]
 async fn the_table_of_routes_is_that_of_the_document() {

@@ -7,9 +7,9 @@ use std::fs;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::connection::BASE;
-use crate::requests::{Target, parse};
-use crate::root;
+use crate::http_edges::connection::BASE;
+use crate::http_edges::requests::{Target, parse};
+use crate::http_edges::root;
 
 const CASES: u32 = 2_000;
 

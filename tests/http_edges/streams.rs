@@ -5,10 +5,10 @@ use std::sync::Arc;
 use persevere::http::HttpOptions;
 use persevere::prelude::*;
 
-use crate::Served;
-use crate::connection::{BASE, Connection};
+use crate::http_edges::Served;
+use crate::http_edges::connection::{BASE, Connection};
+use crate::http_edges::scenarios::Pace;
 use crate::reads::ReadsStore;
-use crate::scenarios::Pace;
 
 const STREAMS: usize = 300;
 const POLLS: usize = 200;

@@ -11,9 +11,9 @@ use persevere::http::HttpOptions;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::connection::BASE;
-use crate::scenarios::Pace;
-use crate::{Served, root};
+use crate::http_edges::connection::BASE;
+use crate::http_edges::scenarios::Pace;
+use crate::http_edges::{Served, root};
 
 /// The address on the page.
 const SHOWN: &str = "127.0.0.1:7071";

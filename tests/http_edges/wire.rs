@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use persevere::http::{HttpLimits, HttpOptions};
 
-use crate::Served;
-use crate::connection::{BASE, Connection};
+use crate::http_edges::Served;
+use crate::http_edges::connection::{BASE, Connection};
 
 const LIST: &str = "GET /runtime/webhooks/durabletask/instances/ HTTP/1.1";
 

@@ -1,14 +1,14 @@
 //! The program that the tests run, and a ledger of what its activities did.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use persevere::prelude::*;
 use persevere::store::{MemoryStore, Store};
 use persevere::testing::{Faults, FaultyStore};
-use persevere::{CancellationReason, OrchestrationHandle, RuntimeBuilder};
+use persevere::{CancellationReason, RuntimeBuilder};
+pub(crate) use persevere_tests::{handle, in_time};
 use tokio::sync::watch;
 
 /// What activities did, and which jobs may end. Outlives runtimes.
@@ -72,7 +72,7 @@ pub(crate) async fn greet(cx: &ActivityContext, city: String) -> Result<String, 
 
 /// Ends when the test lets it. Fails politely when it is told to stop.
 #[activity]
-pub(crate) async fn job(cx: &ActivityContext, name: String) -> Result<String, ActivityError> {
+pub(crate) async fn held_job(cx: &ActivityContext, name: String) -> Result<String, ActivityError> {
     let ledger = cx.state::<Ledger>();
     ledger.run(cx);
     ledger.0.begun.send_modify(|begun| begun.push(name.clone()));
@@ -110,14 +110,14 @@ pub(crate) async fn greet_all(
 /// Does one job.
 #[orchestrator]
 pub(crate) async fn do_job(ctx: OrchestrationContext, name: String) -> Result<String, OrchestrationError> {
-    Ok(job::call(&ctx, name).await?)
+    Ok(held_job::call(&ctx, name).await?)
 }
 
 /// Does a job until it is told to go.
 #[orchestrator]
 pub(crate) async fn job_or_go(ctx: OrchestrationContext, name: String) -> Result<String, OrchestrationError> {
     select! {
-        done = job::call(&ctx, name) => Ok(done?),
+        done = held_job::call(&ctx, name) => Ok(done?),
         _ = Go::wait(&ctx) => {
             // Goes on, so that the cancellation is one of the call and not of an end.
             Go::wait(&ctx).await?;
@@ -187,7 +187,7 @@ pub(crate) async fn sleep(ctx: OrchestrationContext, seconds: u64) -> Result<boo
 
 /// A builder with the program and the ledger.
 pub(crate) fn program(ledger: &Ledger) -> RuntimeBuilder {
-    Runtime::builder().auto_register().state(ledger.clone()).state(super::services::Till::new(0))
+    Runtime::builder().auto_register().state(ledger.clone())
 }
 
 /// A store that survives runtimes, and what steers it.
@@ -202,16 +202,6 @@ pub(crate) async fn run(store: &Arc<dyn Store>, ledger: &Ledger) -> Runtime {
     program(ledger).shared_store(Arc::clone(store)).start().await.unwrap()
 }
 
-/// The handle of an instance of the program.
-pub(crate) fn handle<O: persevere::Orchestrator>(runtime: &Runtime, id: &str) -> OrchestrationHandle<O> {
-    runtime.client().handle::<O>(id).unwrap()
-}
-
 pub(crate) fn cities(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-/// Fails a test that hangs. No test depends on how long it is.
-pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), work).await.expect("the test hangs")
 }

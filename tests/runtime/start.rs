@@ -6,7 +6,7 @@ use persevere::store::{LoadError, MemoryStore, OpenError, SqliteStore};
 use persevere::testing::FaultyStore;
 use persevere::{Runtime, StartError, registry};
 
-use super::program::{Ledger, do_job, greet, greet_all, handle, in_time, job, program, run};
+use super::program::{Ledger, do_job, greet, greet_all, handle, held_job, in_time, program, run};
 
 #[tokio::test]
 async fn a_start_without_a_store_says_so() {
@@ -36,7 +36,7 @@ async fn a_start_without_code_says_so_and_leaves_the_store_alone() {
 async fn explicit_registration_runs_what_is_listed() {
     in_time(async {
         let listed = registry![greet_all, greet];
-        let builder = Runtime::builder().register(listed).register(registry![do_job, job]).state(Ledger::new());
+        let builder = Runtime::builder().register(listed).register(registry![do_job, held_job]).state(Ledger::new());
         let runtime = builder.store(MemoryStore::new()).start().await.unwrap();
         let greeting = greet_all::start(runtime.client(), vec!["Rome".to_owned()]).await.unwrap();
         assert_eq!(greeting.result().await.unwrap(), ["Hello Rome!"]);
@@ -93,7 +93,7 @@ async fn b19_a_program_without_the_code_parks_and_one_with_it_goes_on_from_its_s
         let without = without.start().await.unwrap();
         let metadata = handle::<do_job>(&without, "j").metadata().await.unwrap();
         let reason = metadata.parked_reason().expect("parked when the start returns");
-        assert!(reason.contains("not registered: activity \"job\""), "{reason}");
+        assert!(reason.contains("not registered: activity \"held_job\""), "{reason}");
         without.shutdown().await.unwrap();
 
         let with = run(&store, &ledger).await;

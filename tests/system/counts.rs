@@ -8,7 +8,7 @@ use persevere::store::MemoryStore;
 use persevere::testing::{Faults, FaultyStore, RowCounts};
 
 use crate::reads::ReadsStore;
-use crate::stage::{Stage, echo, in_time};
+use crate::system::stage::{Stage, echo, in_time};
 
 /// How often the code of [`walk`] began, and went round its loop, by instance.
 static PASSES: Mutex<BTreeMap<String, (usize, usize)>> = Mutex::new(BTreeMap::new());

@@ -10,7 +10,7 @@ use persevere::testing::FaultyStore;
 use persevere::{external_event, orchestrator};
 
 use crate::reads::ReadsStore;
-use crate::stage::{Stage, handle, in_time, job};
+use crate::system::stage::{Stage, handle, in_time, job};
 
 #[external_event]
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use persevere::testing::{Fault, FaultyStore};
 use persevere::{ClientError, ResultError, registry};
 
 use crate::reads::ReadsStore;
-use crate::stage::{Stage, echo, handle, in_time};
+use crate::system::stage::{Stage, echo, handle, in_time};
 
 #[external_event]
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,6 @@
 //! Where a test plays: a store that survives runtimes, a clock that stands still, and a book of what activities did.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +8,8 @@ use persevere::model::{Timestamp, TurnRecord};
 use persevere::prelude::*;
 use persevere::store::{InstanceRef, Store};
 use persevere::testing::{ManualClock, decode_record};
-use persevere::{CancellationReason, InstanceId, Limits, OrchestrationHandle, Orchestrator, RuntimeBuilder};
+use persevere::{CancellationReason, InstanceId, Limits, RuntimeBuilder};
+pub(crate) use persevere_tests::{handle, in_time};
 use tokio::sync::watch;
 
 /// Where the clock of a stage stands at first.
@@ -150,35 +150,25 @@ pub(crate) async fn job(cx: &ActivityContext, name: String) -> Result<String, Ac
     Ok(format!("{name} is done"))
 }
 
-/// The handle of an instance.
-pub(crate) fn handle<O: Orchestrator>(runtime: &Runtime, id: &str) -> OrchestrationHandle<O> {
-    runtime.client().handle::<O>(id).unwrap()
-}
-
-/// Fails a test that hangs. No test depends on how long it is.
-pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), work).await.expect("the test hangs")
-}
-
 /// Each test three times: on the memory store, on SQLite, and with a full replay at every turn.
 macro_rules! on_every_stage {
     ($($name:ident)*) => {
         mod memory {$(
             #[tokio::test]
             async fn $name() {
-                crate::stage::in_time(super::$name(crate::stage::Stage::memory())).await;
+                crate::system::stage::in_time(super::$name(crate::system::stage::Stage::memory())).await;
             }
         )*}
         mod sqlite {$(
             #[tokio::test]
             async fn $name() {
-                crate::stage::in_time(super::$name(crate::stage::Stage::sqlite())).await;
+                crate::system::stage::in_time(super::$name(crate::system::stage::Stage::sqlite())).await;
             }
         )*}
         mod evicting {$(
             #[tokio::test]
             async fn $name() {
-                crate::stage::in_time(super::$name(crate::stage::Stage::evicting())).await;
+                crate::system::stage::in_time(super::$name(crate::system::stage::Stage::evicting())).await;
             }
         )*}
     };

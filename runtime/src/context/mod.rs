@@ -4,9 +4,6 @@ mod activity;
 mod activity_state;
 mod call;
 mod cancellation;
-#[cfg(test)]
-#[cfg(feature = "macros")]
-mod combinators_tests;
 mod continue_as_new;
 mod durable;
 mod event;
@@ -22,6 +19,9 @@ mod orchestration;
 mod random;
 mod select;
 mod timer;
+#[cfg(test)]
+#[cfg(feature = "macros")]
+mod tests;
 
 pub use activity::{ActivityContext, TestActivityContext};
 pub(crate) use activity_state::ActivityState;

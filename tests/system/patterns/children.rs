@@ -3,7 +3,7 @@
 use persevere::prelude::*;
 use persevere::{InstanceId, ResultError, RuntimeStatus};
 
-use crate::stage::{Stage, echo, handle, job, on_every_stage};
+use crate::system::stage::{Stage, echo, handle, job, on_every_stage};
 
 on_every_stage! {
     a_sub_orchestration_returns_to_its_parent

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use persevere::prelude::*;
 
-use crate::stage::{Stage, echo, handle, on_every_stage};
+use crate::system::stage::{Stage, echo, handle, on_every_stage};
 
 on_every_stage! {
     a_person_decides_in_time

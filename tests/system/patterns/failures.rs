@@ -5,7 +5,7 @@ use std::sync::Arc;
 use persevere::prelude::*;
 use persevere::{ResultError, RuntimeStatus};
 
-use crate::stage::{Book, Stage, echo, on_every_stage};
+use crate::system::stage::{Book, Stage, echo, on_every_stage};
 
 on_every_stage! {
     the_own_error_of_an_activity_comes_back_typed
@@ -105,7 +105,7 @@ async fn the_own_error_of_an_orchestrator_reaches_the_client_typed(stage: Stage)
     declined.result().await.unwrap_err();
     // As another process reads it.
     let runtime = stage.restart(runtime).await;
-    let error = crate::stage::handle::<buy>(&runtime, "declined").result().await.unwrap_err();
+    let error = crate::system::stage::handle::<buy>(&runtime, "declined").result().await.unwrap_err();
     let Some(OrderError::Pay(CallError::App { error: PayError::Declined { code, .. }, details })) = error.app() else {
         panic!("{error:?}");
     };
@@ -122,7 +122,7 @@ async fn a_panic_of_an_activity_fails_the_call_and_nothing_else(stage: Stage) {
 }
 
 #[orchestrator]
-async fn divide(ctx: OrchestrationContext<u32>, by: u32) -> Result<u32, OrchestrationError> {
+async fn divide_by(ctx: OrchestrationContext<u32>, by: u32) -> Result<u32, OrchestrationError> {
     let text = echo::call(&ctx, format!("{by}")).await?;
     ctx.set_custom_status(&by)?;
     let by: u32 = text.parse()?;
@@ -131,8 +131,8 @@ async fn divide(ctx: OrchestrationContext<u32>, by: u32) -> Result<u32, Orchestr
 
 async fn a_panic_of_an_orchestrator_fails_it_with_its_place_and_nothing_else(stage: Stage) {
     let runtime = stage.runtime().await;
-    let other = divide::start(runtime.client(), 5).await.unwrap();
-    let error = divide::start(runtime.client(), 0).await.unwrap().result().await.unwrap_err();
+    let other = divide_by::start(runtime.client(), 5).await.unwrap();
+    let error = divide_by::start(runtime.client(), 0).await.unwrap().result().await.unwrap_err();
     let ResultError::Failed(details) = &error else { panic!("{error:?}") };
     assert_eq!(details.error_type(), "persevere.Panic");
     assert!(details.message().contains("divide by zero") && details.message().contains("failures.rs:"), "{details:?}");
@@ -142,7 +142,7 @@ async fn a_panic_of_an_orchestrator_fails_it_with_its_place_and_nothing_else(sta
 
 async fn a_panic_after_steps_keeps_what_was_recorded(stage: Stage) {
     let runtime = stage.runtime().await;
-    let broken = divide::start(runtime.client(), 0).await.unwrap();
+    let broken = divide_by::start(runtime.client(), 0).await.unwrap();
     broken.result().await.unwrap_err();
     // A16: the status of the turn that panics is committed like any other.
     assert_eq!(broken.custom_status().await.unwrap().typed(), Some(0));
@@ -202,6 +202,6 @@ async fn foreign_awaits_park_and_others_go_on(stage: Stage) {
         parked.terminate("wrong").await.unwrap();
         assert_eq!(parked.result().await.unwrap_err(), ResultError::Terminated { reason: "wrong".to_owned() });
     }
-    assert_eq!(divide::start(runtime.client(), 50).await.unwrap().result().await.unwrap(), 2);
+    assert_eq!(divide_by::start(runtime.client(), 50).await.unwrap().result().await.unwrap(), 2);
     runtime.shutdown().await.unwrap();
 }

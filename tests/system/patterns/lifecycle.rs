@@ -7,7 +7,7 @@ use persevere::prelude::*;
 use persevere::{ClientError, IdReusePolicy, ResultError, RuntimeStatus};
 
 use super::events::Number;
-use crate::stage::{Stage, echo, handle, job, on_every_stage};
+use crate::system::stage::{Stage, echo, handle, job, on_every_stage};
 
 on_every_stage! {
     a11_the_same_start_again_gives_the_same_instance

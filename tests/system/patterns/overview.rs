@@ -4,7 +4,7 @@ use persevere::prelude::*;
 use persevere::{Client, HistoryEventKind, InstanceFilter, InstanceList, RuntimeStatus};
 
 use super::events::Number;
-use crate::stage::{Stage, echo, on_every_stage};
+use crate::system::stage::{Stage, echo, on_every_stage};
 
 on_every_stage! {
     lists_find_by_every_condition

@@ -6,7 +6,7 @@ use persevere::CancellationReason;
 use persevere::model::Action;
 use persevere::prelude::*;
 
-use crate::stage::{Stage, echo, job, on_every_stage};
+use crate::system::stage::{Stage, echo, job, on_every_stage};
 
 on_every_stage! {
     a_sequence

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::meaning::begins_with;
 use super::{Next, puppet};
-use crate::stage::{Stage, on_every_stage};
+use crate::system::stage::{Stage, on_every_stage};
 
 on_every_stage! {
     the_limit_counts_utf_16

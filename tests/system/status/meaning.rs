@@ -7,7 +7,7 @@ use persevere::{ResultError, RuntimeStatus};
 use serde_json::json;
 
 use super::{Next, puppet, shown};
-use crate::stage::{Stage, echo, handle, job, on_every_stage};
+use crate::system::stage::{Stage, echo, handle, job, on_every_stage};
 
 on_every_stage! {
     set_before_an_await_it_is_visible_when_the_awaited_is_scheduled

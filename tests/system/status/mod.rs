@@ -12,7 +12,7 @@ use serde_json::Value;
 pub(crate) struct Next(pub(crate) Value);
 
 /// Publishes whatever it is sent, `null` included, until it is sent "end".
-#[orchestrator]
+#[orchestrator(name = "status_puppet", marker = puppet)]
 pub(crate) async fn puppet(ctx: OrchestrationContext<Value>, first: Value) -> Result<(), OrchestrationError> {
     ctx.set_custom_status(&first)?;
     loop {

@@ -11,7 +11,7 @@ use persevere::{WaitError, WatchError};
 use serde_json::{Value, json};
 
 use super::{Next, puppet};
-use crate::stage::{Stage, handle, in_time, on_every_stage};
+use crate::system::stage::{Stage, handle, in_time, on_every_stage};
 
 on_every_stage! {
     a_wait_sees_what_is_there_what_comes_and_the_end
@@ -75,7 +75,7 @@ async fn a_watch_yields_values_in_order_and_ends_with_the_instance(stage: Stage)
 }
 
 /// Another program's view of the same instances.
-#[orchestrator(name = "puppet", version = "typed")]
+#[orchestrator(name = "status_puppet", version = "typed")]
 async fn typed_puppet(ctx: OrchestrationContext<u32>, first: Value) -> Result<(), OrchestrationError> {
     let _ = (ctx, first);
     Ok(())

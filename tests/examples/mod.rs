@@ -2,7 +2,8 @@
 
 mod http_server;
 
-use persevere_tests::example_program::{Folder, root};
+use persevere_tests::example_program::Folder;
+use persevere_tests::root;
 
 /// The cities of the log, in its order.
 fn greeted(folder: &Folder, log: &str) -> Vec<String> {

@@ -5,6 +5,5 @@ mod kill;
 mod lookups;
 mod patterns;
 mod promises;
-mod reads;
 mod stage;
 mod status;

@@ -2,33 +2,24 @@
 //! what streams and polls cost.
 
 mod connection;
-mod logged;
 mod nested;
 mod page;
 mod property;
-#[allow(dead_code, reason = "shared with the tests of reads")]
-#[path = "../system/reads.rs"]
-mod reads;
 mod requests;
 mod scenarios;
 mod streams;
 mod transcripts;
 mod wire;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use persevere::http::HttpOptions;
 use persevere::prelude::*;
 use persevere::store::Store;
+use persevere_tests::root;
 use scenarios::Pace;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-
-/// The root of the repository.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
 
 /// The API of a runtime with the scenarios, served on a free port of this machine.
 struct Served {
@@ -40,7 +31,7 @@ struct Served {
 
 impl Served {
     async fn new(store: Arc<dyn Store>, pace: &Pace, options: HttpOptions) -> Self {
-        logged::logged();
+        crate::logged::logged();
         let options = options.bind(([127, 0, 0, 1], 0));
         let (runtime, server) = scenarios::server(store, pace, options).await.unwrap();
         let address = server.local_addr();

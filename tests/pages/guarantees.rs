@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{links, root};
+use super::{links, root};
 
 fn page() -> (PathBuf, String) {
     let path = root().join("docs/guarantees.md");
@@ -128,13 +128,13 @@ fn the_table_of_limits_is_that_of_the_code() {
 /// Every `something.rs` on a page, and every `layer/file` of the flow in docs/architecture.md, is there.
 #[test]
 fn every_file_that_a_page_names_exists() {
-    let sources: Vec<String> = crate::sources(root())
+    let sources: Vec<String> = super::sources(root())
         .iter()
         .map(|path| format!("/{}", path.strip_prefix(root()).unwrap().display()))
         .collect();
     let mut named = 0;
     let mut missing = Vec::new();
-    for page in crate::pages() {
+    for page in super::pages() {
         let text = fs::read_to_string(&page).unwrap();
         let mut names: Vec<String> =
             code(&text).filter(|name| name.ends_with(".rs") && !name.contains(' ')).map(str::to_owned).collect();

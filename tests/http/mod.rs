@@ -6,7 +6,6 @@ mod journey;
 mod keys;
 mod limits;
 mod openapi;
-mod reads;
 mod serving;
 mod stage;
 mod streams;

@@ -1,6 +1,4 @@
 //! What bad input gets: a typed error that names the cause and says what to do, one test for each kind.
-//!
-//! A program of its own, for it holds activities of one name that do not fit each other.
 
 mod ids;
 mod payloads;
@@ -9,11 +7,10 @@ mod stores;
 mod types;
 
 use std::fmt::{Debug, Display};
-use std::future::Future;
-use std::time::Duration;
 
 use persevere::prelude::*;
 use persevere::{Limits, Registration, RuntimeBuilder};
+use persevere_tests::in_time;
 
 /// Says back what it is given, when it is told to.
 #[activity]
@@ -54,9 +51,4 @@ fn says(error: impl Display + Debug, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "`{text}` does not say `{word}` ({error:?})");
     }
-}
-
-/// Fails a test that hangs. No test depends on how long it is.
-async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), work).await.expect("the test hangs")
 }

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use persevere::prelude::*;
 use persevere::{StartError, registry};
-
-use super::program::in_time;
+use persevere_tests::in_time;
 
 /// Takes money, and counts it.
 pub(crate) struct Till {

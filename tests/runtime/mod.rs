@@ -1,11 +1,9 @@
 //! Whole runtimes: client, engine thread, store and activities together.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod backpressure;
 mod faults;
 mod panics;
 mod program;
-mod services;
 mod shutdown;
 mod start;
 mod unseen;
