@@ -14,7 +14,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// Allocations and reallocations of one activity step: schedule, run, record, next turn.
 const PER_STEP: f64 = 27.7;
 /// What a custom status adds to it.
-const PER_STATUS: f64 = 4.5;
+const PER_STATUS: f64 = 3.4;
 /// An orchestration of no steps: start, record, result.
 const PER_ORCHESTRATION: f64 = 50.0;
 /// A step that is replayed.
@@ -34,6 +34,23 @@ async fn walk(ctx: OrchestrationContext<u32>, steps: u32, shows: bool) -> Result
         }
     }
     Ok(steps)
+}
+
+/// A walk that shows each step, with an input of any size.
+#[orchestrator]
+async fn walk_with(
+    ctx: OrchestrationContext<u32>,
+    steps: u32,
+    shows: bool,
+    note: String,
+) -> Result<usize, OrchestrationError> {
+    for step in 0..steps {
+        echo::call(&ctx, "a step".to_owned()).await?;
+        if shows {
+            ctx.set_custom_status(&step)?;
+        }
+    }
+    Ok(note.len())
 }
 
 #[external_event]
@@ -88,6 +105,7 @@ async fn a_step_allocates_no_more_than_it_did() {
     runtime.shutdown().await.unwrap();
     let replayed = replayed_step().await;
     let found = [step, with_status - step, orchestration, replayed];
+    a_status_copies_nothing_that_its_execution_began_with(with_status - step).await;
     let bounds = [PER_STEP, PER_STATUS, PER_ORCHESTRATION, PER_REPLAYED_STEP];
     let names = ["step", "custom status", "orchestration", "replayed step"];
     let text: Vec<_> = names
@@ -96,12 +114,41 @@ async fn a_step_allocates_no_more_than_it_did() {
         .zip(bounds)
         .map(|((name, found), bound)| format!("a {name} allocates {found:.1} times, the bound is {bound}"))
         .collect();
+    println!("{text:#?}");
     let all = found.iter().zip(bounds);
     assert!(all.clone().all(|(found, bound)| *found <= bound), "more than before: {text:#?}");
     assert!(
         all.clone().all(|(found, bound)| *found > bound / 2.0),
         "far less than before: lower the bounds: {text:#?}"
     );
+}
+
+/// With an input of 100,000 bytes and 100 tags a custom status costs what it costs without.
+async fn a_status_copies_nothing_that_its_execution_began_with(usual: f64) {
+    let runtime = Runtime::builder().auto_register().store(MemoryStore::new()).start().await.unwrap();
+    let (note, tags) = ("n".repeat(100_000), (0..100).map(|number| (format!("tag {number}"), "t".repeat(100))));
+    let walks = async |steps: u32, shows: bool| {
+        let mut least = (usize::MAX, usize::MAX);
+        for _ in 0..5 {
+            let before = (count(), ALLOCATOR.stats().bytes_allocated);
+            let walk = walk_with::start(runtime.client(), steps, shows, note.clone()).tags(tags.clone());
+            walk.await.unwrap().result().await.unwrap();
+            least.0 = least.0.min(count() - before.0);
+            least.1 = least.1.min(ALLOCATOR.stats().bytes_allocated - before.1);
+        }
+        (least.0 as f64, least.1 as f64)
+    };
+    let ends = [walks(500, true).await, walks(100, true).await, walks(500, false).await, walks(100, false).await];
+    runtime.shutdown().await.unwrap();
+    let per_status = |of: fn(&(f64, f64)) -> f64| {
+        let [long, short, plain_long, plain_short] = ends.each_ref().map(of);
+        ((long - short) - (plain_long - plain_short)) / 400.0
+    };
+    let (allocations, bytes) = (per_status(|end| end.0), per_status(|end| end.1));
+    let text =
+        format!("{allocations:.1} allocations and {bytes:.0} bytes, {usual:.1} allocations without input and tags");
+    println!("a custom status with a large input and many tags: {text}");
+    assert!(allocations < usual + 1.0 && bytes < 2_000.0, "a status copies what it does not change: {text}");
 }
 
 async fn replayed_step() -> f64 {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use persevere::model::{
-    CommitBatch, Epoch, Execution, HeadChange, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText,
-    OperationId, PartitionId, RecordRow, RuntimeStatus, TimerRow, Timestamp, TurnCommit,
+    CommitBatch, Epoch, Execution, Head, HeadChange, InboxId, InboxRow, InstanceId, InstanceKey, Life, OperationId,
+    PartitionId, Progress, RecordRow, RuntimeStatus, TimerRow, Timestamp, TurnCommit,
 };
 use persevere::store::{
     CommitError, Durability, InstanceFilter, InstanceQuery, InstanceRef, LoadError, OpenError, SqliteStore, Store,
@@ -51,34 +51,13 @@ fn message(id: u64, size: usize) -> TurnCommit {
     TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }
 }
 
-fn head(key: InstanceKey) -> InstanceHead {
-    InstanceHead {
-        key,
-        id: InstanceId::new(format!("i{}", key.0)).unwrap(),
-        name: "hello".to_owned(),
-        version: String::new(),
-        status: RuntimeStatus::Running,
-        parked: None,
-        execution: Execution(0),
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
-        ended_at: None,
-        start_at: None,
-        input: JsonText::null(),
-        output: None,
-        failure: None,
-        custom_status: None,
-        custom_status_version: 0,
-        revision: 0,
-        tags: Default::default(),
-        parent: None,
-        depth: 0,
-        start_hash: 0,
-    }
+fn head(key: InstanceKey) -> Head {
+    let life = Life::new(key, InstanceId::new(format!("i{}", key.0)).unwrap(), "hello", Timestamp(0));
+    Head::new(life, Progress::new(RuntimeStatus::Running, Timestamp(0)))
 }
 
 fn insert(key: InstanceKey) -> TurnCommit {
-    TurnCommit { head: HeadChange::Insert(Arc::new(head(key))), ..TurnCommit::default() }
+    TurnCommit { head: HeadChange::Insert(head(key)), ..TurnCommit::default() }
 }
 
 fn instance() -> TurnCommit {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use persevere::SqliteStore;
-use persevere::model::{HeadChange, InstanceHead, JsonText, TurnCommit};
+use persevere::model::{Head, HeadChange, InstanceKey, JsonText, Progress, TurnCommit};
 use rusqlite::{Connection, Statement, params};
 
 use crate::Outcome;
@@ -75,7 +75,8 @@ impl<'c> Tables<'c> {
             HeadChange::None => {}
             HeadChange::Insert(head) => self.insert(head)?,
             // None of the measured workloads goes on as a new execution.
-            HeadChange::Update(head) | HeadChange::Progress(head) => progress(&mut self.update_progress, head)?,
+            HeadChange::Renew(head) => progress(&mut self.update_progress, head.life.key, &head.progress)?,
+            HeadChange::Progress { key, progress: run } => progress(&mut self.update_progress, *key, run)?,
         }
         if let Some(record) = &turn.record {
             let (key, turn, bytes) = (record.key.0.cast_signed(), record.turn_number.cast_signed(), &*record.bytes);
@@ -91,32 +92,32 @@ impl<'c> Tables<'c> {
         Ok(())
     }
 
-    fn insert(&mut self, head: &InstanceHead) -> rusqlite::Result<()> {
+    fn insert(&mut self, head: &Head) -> rusqlite::Result<()> {
         self.insert_instance.execute(params![
-            head.key.0.cast_signed(),
-            head.id.as_str(),
-            head.name,
-            head.version,
-            head.execution.0,
-            head.created_at.0,
-            head.depth,
-            head.start_hash.cast_signed(),
-            head.input.as_str(),
+            head.life.key.0.cast_signed(),
+            head.life.id.as_str(),
+            head.life.name,
+            head.life.version,
+            head.life.execution.0,
+            head.life.created_at.0,
+            head.life.depth,
+            head.life.start_hash.cast_signed(),
+            head.life.input.as_str(),
         ])?;
-        progress(&mut self.insert_progress, head)
+        progress(&mut self.insert_progress, head.life.key, &head.progress)
     }
 }
 
-fn progress(statement: &mut Statement<'_>, head: &InstanceHead) -> rusqlite::Result<()> {
+fn progress(statement: &mut Statement<'_>, key: InstanceKey, run: &Progress) -> rusqlite::Result<()> {
     statement.execute(params![
-        head.key.0.cast_signed(),
-        head.status.code(),
-        head.updated_at.0,
-        head.custom_status_version.cast_signed(),
-        head.revision.cast_signed(),
-        head.ended_at.map(|time| time.0),
-        head.custom_status.as_ref().map(JsonText::as_str),
-        head.output.as_ref().map(JsonText::as_str),
+        key.0.cast_signed(),
+        run.status.code(),
+        run.updated_at.0,
+        run.custom_status_version.cast_signed(),
+        run.revision.cast_signed(),
+        run.ended_at.map(|time| time.0),
+        run.custom_status.as_ref().map(JsonText::as_str),
+        run.output.as_ref().map(JsonText::as_str),
     ])?;
     Ok(())
 }

@@ -32,7 +32,7 @@ async fn b21_an_activity_may_finish_and_is_recorded_without_another_poll() {
         assert!(told.to_string().contains("stopped"), "{told}");
         let target = InstanceRef::Id("a".parse().unwrap());
         let stored = store.instance(target, false).await.unwrap().unwrap();
-        assert_eq!(stored.head.status, RuntimeStatus::Running, "polled while stopping");
+        assert_eq!(stored.head.progress.status, RuntimeStatus::Running, "polled while stopping");
 
         let second = run(&store, &ledger).await;
         assert_eq!(handle::<do_job>(&second, "a").result().await.unwrap(), "a is done");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use persevere::model::InstanceKey;
 use persevere::prelude::*;
 use persevere::store::MemoryStore;
 use persevere::testing::{Faults, FaultyStore, RowCounts};
@@ -228,11 +229,12 @@ async fn instances_that_wait_write_nothing() {
             one.wait_for_custom_status(|shown| *shown == 0).await.unwrap();
             waiting.push(one);
         }
-        let ids: Arc<Mutex<Vec<String>>> = Arc::default();
-        let noted = Arc::clone(&ids);
+        let heads = Arc::new(Mutex::new(Vec::<(InstanceKey, Option<String>)>::new()));
+        let noted = Arc::clone(&heads);
         faults.reset_rows();
         faults.observe(move |batch, _| {
-            let heads = batch.turns.iter().filter_map(|turn| turn.head.head()).map(|head| head.id.to_string());
+            let changes = batch.turns.iter().map(|turn| &turn.head);
+            let heads = changes.filter_map(|head| Some((head.key()?, head.life().map(|life| life.id.to_string()))));
             noted.lock().unwrap().extend(heads);
         });
         for one in &waiting {
@@ -243,7 +245,9 @@ async fn instances_that_wait_write_nothing() {
         let runtime = stage.restart(runtime).await;
         // Other work, so that the engine has been round.
         walk::start(runtime.client(), 3, false).instance_id("walks").await.unwrap().result().await.unwrap();
-        assert_eq!(*ids.lock().unwrap(), ["walks", "walks"]);
+        let heads = heads.lock().unwrap().clone();
+        let walks = heads[0].0;
+        assert_eq!(heads, [(walks, Some("walks".to_owned())), (walks, None)]);
         assert_eq!((faults.rows().heads_inserted, faults.rows().records, reads.histories()), (1, 4, 0));
         runtime.shutdown().await.unwrap();
     })

@@ -80,7 +80,8 @@ impl Stage {
     /// The turn records of the current execution, as they are stored.
     pub(crate) async fn history(&self, id: &InstanceId) -> Vec<TurnRecord> {
         let stored = self.store.instance(InstanceRef::Id(id.clone()), false).await.unwrap().unwrap();
-        let rows = self.store.history(stored.head.key, stored.head.execution).await.unwrap().unwrap_or_default();
+        let rows =
+            self.store.history(stored.head.life.key, stored.head.life.execution).await.unwrap().unwrap_or_default();
         rows.iter().map(|row| decode_record(row).unwrap()).collect()
     }
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::port::{ClientPort, SubmitError};
-use crate::model::{InstanceHead, InstanceId, InstanceKey};
+use crate::model::{Head, InstanceId, InstanceKey};
 use crate::store::InstanceRef;
 
 /// Hands committed head rows to those who wait for them.
@@ -82,7 +82,7 @@ struct Entry {
 
 #[derive(Debug, Default)]
 struct Seen {
-    head: Option<Arc<InstanceHead>>,
+    head: Option<Head>,
     lost: Option<Lost>,
 }
 
@@ -93,8 +93,8 @@ impl Seen {
 }
 
 /// Whether nothing more may be expected of the instance unless somebody intervenes.
-fn is_settled(head: &InstanceHead) -> bool {
-    head.is_ended() || head.parked.is_some()
+fn is_settled(head: &Head) -> bool {
+    head.is_ended() || head.progress.parked.is_some()
 }
 
 /// What an entry knows after it was given a head. That may be a newer one, even of a later life.
@@ -117,17 +117,17 @@ impl Entry {
         }
     }
 
-    fn accept(&self, head: Arc<InstanceHead>) -> Accepted {
-        let of = |head: &InstanceHead| if head.is_ended() { Accepted::Ended } else { Accepted::GoesOn };
+    fn accept(&self, head: Head) -> Accepted {
+        let of = |head: &Head| if head.is_ended() { Accepted::Ended } else { Accepted::GoesOn };
         let mut accepted = of(&head);
         let settles = is_settled(&head);
         let mut settled = false;
         self.seen.send_if_modified(|seen| match &seen.head {
-            Some(known) if known.key < head.key => {
+            Some(known) if known.life.key < head.life.key => {
                 accepted = Accepted::EarlierLife;
                 false
             }
-            Some(known) if (known.key, known.revision) >= (head.key, head.revision) => {
+            Some(known) if (known.life.key, known.progress.revision) >= (head.life.key, head.progress.revision) => {
                 accepted = of(known);
                 false
             }
@@ -157,8 +157,8 @@ impl ChangeHub {
 
     /// Tells those who wait what an instance is now. For the place where effects are released, and nobody else: the
     /// head must be durable, and the heads of one instance must come in the order of their commits.
-    pub(crate) fn publish(&self, head: Arc<InstanceHead>) {
-        let entry = self.lock().slots.get(&head.id).map(|slot| Arc::clone(&slot.entry));
+    pub(crate) fn publish(&self, head: Head) {
+        let entry = self.lock().slots.get(&head.life.id).map(|slot| Arc::clone(&slot.entry));
         let Some(entry) = entry else { return };
         match entry.accept(head) {
             // An ended head is the final value of its life. What comes under this id later is another life.
@@ -174,7 +174,7 @@ impl ChangeHub {
 
     /// Tells those who wait what the store holds after a recovery: the outcome of the last commits was unknown, so the
     /// row may be newer than what was published.
-    pub(crate) fn offer(&self, head: Arc<InstanceHead>) {
+    pub(crate) fn offer(&self, head: Head) {
         self.publish(head);
     }
 
@@ -196,7 +196,7 @@ impl ChangeHub {
     pub(crate) fn known_life(&self, id: &InstanceId) -> Option<InstanceKey> {
         let entry = self.lock().slots.get(id).map(|slot| Arc::clone(&slot.entry))?;
         let seen = entry.seen.borrow();
-        seen.head.as_ref().map(|head| head.key)
+        seen.head.as_ref().map(|head| head.life.key)
     }
 
     /// The ids that somebody waits for.
@@ -240,9 +240,9 @@ impl ChangeHub {
 
     /// Takes part in an instance of which this is the newest durable head. For the place where effects are released, where
     /// nothing can come between.
-    pub(crate) fn register_with(self: &Arc<Self>, head: &Arc<InstanceHead>) -> Registration {
-        let registration = self.register(&head.id);
-        if let Accepted::Ended = registration.entry.accept(Arc::clone(head)) {
+    pub(crate) fn register_with(self: &Arc<Self>, head: &Head) -> Registration {
+        let registration = self.register(&head.life.id);
+        if let Accepted::Ended = registration.entry.accept(head.clone()) {
             self.detach(&registration.entry);
         }
         registration
@@ -302,7 +302,7 @@ pub(crate) struct Registration {
     entry: Arc<Entry>,
     receiver: watch::Receiver<Seen>,
     ordinal: u64,
-    given: Option<Arc<InstanceHead>>,
+    given: Option<Head>,
 }
 
 impl Registration {
@@ -320,7 +320,7 @@ impl Registration {
     ///
     /// A head that has ended is the last: after it comes [`Lost::Gone`]. A head that was not given yet comes before the
     /// news of a loss: a final value outlives the runtime that wrote it.
-    pub(crate) async fn next(&mut self, port: &dyn ClientPort) -> Result<Option<Arc<InstanceHead>>, Lost> {
+    pub(crate) async fn next(&mut self, port: &dyn ClientPort) -> Result<Option<Head>, Lost> {
         if self.given.is_none() && !self.first(port).await? {
             return Ok(None);
         }
@@ -334,7 +334,7 @@ impl Registration {
     }
 
     /// As [`next`](Self::next), but only a head that has ended or is parked, and not woken by any other.
-    pub(crate) async fn settled(&mut self, port: &dyn ClientPort) -> Result<Option<Arc<InstanceHead>>, Lost> {
+    pub(crate) async fn settled(&mut self, port: &dyn ClientPort) -> Result<Option<Head>, Lost> {
         let mut settled = self.entry.settled.subscribe();
         if self.given.is_none() && !self.first(port).await? {
             return Ok(None);
@@ -352,20 +352,20 @@ impl Registration {
     }
 
     /// The newest head that is known.
-    pub(crate) fn newest(&self) -> Option<Arc<InstanceHead>> {
+    pub(crate) fn newest(&self) -> Option<Head> {
         self.entry.seen.borrow().head.clone()
     }
 
-    fn take(&mut self) -> Option<Result<Arc<InstanceHead>, Lost>> {
+    fn take(&mut self) -> Option<Result<Head, Lost>> {
         let seen = self.receiver.borrow_and_update();
         match (&seen.head, &self.given) {
-            (Some(head), Some(given)) if head.revision == given.revision => match &seen.lost {
+            (Some(head), Some(given)) if head.progress.revision == given.progress.revision => match &seen.lost {
                 None if head.is_ended() => Some(Err(Lost::Gone)),
                 lost => lost.clone().map(Err),
             },
             (Some(head), _) => {
-                self.given = Some(Arc::clone(head));
-                Some(Ok(Arc::clone(head)))
+                self.given = Some(head.clone());
+                Some(Ok(head.clone()))
             }
             (None, _) => seen.lost.clone().map(Err),
         }
@@ -396,7 +396,7 @@ impl Registration {
             return Ok(false);
         };
         // Of two lives the earlier stays: its end is published yet, and the reader must see it.
-        if let Accepted::Ended = self.entry.accept(Arc::new(stored.head)) {
+        if let Accepted::Ended = self.entry.accept(stored.head) {
             self.hub.detach(&self.entry);
         }
         Ok(true)

@@ -1,13 +1,12 @@
 //! The head rows of one life as a stream, for the watches.
 
 use std::fmt;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::error::ClientError;
 use super::port::BoxFuture;
 use super::target::{Subscription, Target};
-use crate::model::InstanceHead;
+use crate::model::Head;
 
 /// The current head first, then the newest at each commit; the last one has ended, or an error stands in its place.
 #[derive(Debug)]
@@ -15,7 +14,7 @@ pub(super) struct Heads(State);
 
 enum State {
     Idle(Subscription),
-    Waiting(BoxFuture<(Subscription, Result<Arc<InstanceHead>, ClientError>)>),
+    Waiting(BoxFuture<(Subscription, Result<Head, ClientError>)>),
     Over(Option<ClientError>),
 }
 
@@ -30,7 +29,7 @@ impl Heads {
         Self(State::Over(Some(error)))
     }
 
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Arc<InstanceHead>, ClientError>>> {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Head, ClientError>>> {
         loop {
             match std::mem::replace(&mut self.0, State::Over(None)) {
                 State::Over(error) => return Poll::Ready(error.map(Err)),

@@ -1,7 +1,6 @@
 //! What a client sees of an instance.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::DeserializeOwned;
@@ -11,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::error::ClientError;
 use super::watch::StatusToken;
 use crate::contract::CustomStatus;
-use crate::model::{FailureDetails, InstanceHead, InstanceId, JsonText, RuntimeStatus, Timestamp};
+use crate::model::{FailureDetails, Head, InstanceId, JsonText, RuntimeStatus, Timestamp};
 use crate::store::StoredInstance;
 
 /// An orchestration instance as it stood after one commit. It does not change; read it again for what is now.
@@ -23,44 +22,45 @@ use crate::store::StoredInstance;
 /// `output` of a failed instance is the message of its failure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrchestrationMetadata {
-    head: Arc<InstanceHead>,
+    head: Head,
     last_updated_at: Timestamp,
 }
 
 impl OrchestrationMetadata {
-    pub(super) fn from_head(head: Arc<InstanceHead>) -> Self {
-        let last_updated_at = head.updated_at;
+    pub(super) fn from_head(head: Head) -> Self {
+        let last_updated_at = head.progress.updated_at;
         Self { head, last_updated_at }
     }
 
     pub(super) fn from_stored(stored: StoredInstance) -> Self {
-        let last_updated_at =
-            stored.newest_record.map_or(stored.head.updated_at, |time| time.max(stored.head.updated_at));
-        Self { head: Arc::new(stored.head), last_updated_at }
+        let last_updated_at = stored
+            .newest_record
+            .map_or(stored.head.progress.updated_at, |time| time.max(stored.head.progress.updated_at));
+        Self { head: stored.head, last_updated_at }
     }
 
-    pub(super) fn head(&self) -> &InstanceHead {
+    pub(super) fn head(&self) -> &Head {
         &self.head
     }
 
     /// The instance's id.
     pub fn instance_id(&self) -> &InstanceId {
-        &self.head.id
+        &self.head.life.id
     }
 
     /// The orchestrator's name.
     pub fn name(&self) -> &str {
-        &self.head.name
+        &self.head.life.name
     }
 
     /// The orchestrator's version, if it has one.
     pub fn version(&self) -> Option<&str> {
-        Some(&*self.head.version).filter(|version| !version.is_empty())
+        Some(&*self.head.life.version).filter(|version| !version.is_empty())
     }
 
     /// The state of the instance.
     pub fn runtime_status(&self) -> RuntimeStatus {
-        self.head.status
+        self.head.progress.status
     }
 
     /// Whether nothing more will happen.
@@ -70,12 +70,12 @@ impl OrchestrationMetadata {
 
     /// Why the instance cannot go on, while it cannot.
     pub fn parked_reason(&self) -> Option<&str> {
-        self.head.parked.as_deref()
+        self.head.progress.parked.as_deref()
     }
 
     /// When this run of the instance was created.
     pub fn created_at(&self) -> DateTime<Utc> {
-        self.head.created_at.to_utc()
+        self.head.life.created_at.to_utc()
     }
 
     /// When it was last given something, or did something.
@@ -85,27 +85,27 @@ impl OrchestrationMetadata {
 
     /// When it ended.
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {
-        self.head.ended_at.map(Timestamp::to_utc)
+        self.head.progress.ended_at.map(Timestamp::to_utc)
     }
 
     /// Before which instant it does not begin.
     pub fn start_at(&self) -> Option<DateTime<Utc>> {
-        self.head.start_at.map(Timestamp::to_utc)
+        self.head.life.start_at.map(Timestamp::to_utc)
     }
 
     /// Which generation it is in: continue-as-new counts it up from 0.
     pub fn execution(&self) -> u32 {
-        self.head.execution.0
+        self.head.life.execution.0
     }
 
     /// What it says of itself, as JSON text. `None`: it says nothing.
     pub fn serialized_custom_status(&self) -> Option<&str> {
-        self.head.custom_status.as_ref().map(JsonText::as_str)
+        self.head.progress.custom_status.as_ref().map(JsonText::as_str)
     }
 
     /// Counts the changes of the custom status within this run.
     pub fn custom_status_version(&self) -> u64 {
-        self.head.custom_status_version
+        self.head.progress.custom_status_version
     }
 
     /// Where the custom status stands: which run, and how many changes of it. It differs as soon as there is another value
@@ -119,12 +119,12 @@ impl OrchestrationMetadata {
     /// # Errors
     /// [`ClientError::Decode`]: the value is of another type.
     pub fn read_custom_status_as<T: DeserializeOwned>(&self) -> Result<Option<T>, ClientError> {
-        self.read("custom status", self.head.custom_status.as_ref())
+        self.read("custom status", self.head.progress.custom_status.as_ref())
     }
 
     /// What it says of itself, as the type that its orchestrator declares. An old or foreign value never breaks reading.
     pub(super) fn status_value<S: CustomStatus>(&self) -> StatusValue<S> {
-        let Some(text) = &self.head.custom_status else { return StatusValue::None };
+        let Some(text) = &self.head.progress.custom_status else { return StatusValue::None };
         S::__decode(text).map_or_else(|_| StatusValue::Unknown(loose(text)), StatusValue::Typed)
     }
 
@@ -133,7 +133,7 @@ impl OrchestrationMetadata {
     /// # Errors
     /// [`ClientError::Decode`]: the value is of another type.
     pub fn read_input_as<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        self.decode("input", &self.head.input)
+        self.decode("input", &self.head.life.input)
     }
 
     /// What it returned, as a type of the caller's choice. `None`: it has not returned.
@@ -141,32 +141,32 @@ impl OrchestrationMetadata {
     /// # Errors
     /// [`ClientError::Decode`]: the value is of another type.
     pub fn read_output_as<T: DeserializeOwned>(&self) -> Result<Option<T>, ClientError> {
-        self.read("output", self.head.output.as_ref())
+        self.read("output", self.head.progress.output.as_ref())
     }
 
     /// The input of the current execution, as JSON text.
     pub fn serialized_input(&self) -> &str {
-        self.head.input.as_str()
+        self.head.life.input.as_str()
     }
 
     /// What it returned, as JSON text; the reason, where it was terminated.
     pub fn serialized_output(&self) -> Option<&str> {
-        self.head.output.as_ref().map(JsonText::as_str)
+        self.head.progress.output.as_ref().map(JsonText::as_str)
     }
 
     /// Why it failed.
     pub fn failure_details(&self) -> Option<&FailureDetails> {
-        self.head.failure.as_ref()
+        self.head.progress.failure.as_ref()
     }
 
     /// The tags it was started with.
     pub fn tags(&self) -> &BTreeMap<String, String> {
-        &self.head.tags
+        &self.head.life.tags
     }
 
     /// The instance that waits for its end, if it is a sub-orchestration.
     pub fn parent_id(&self) -> Option<&InstanceId> {
-        self.head.parent.as_ref().map(|parent| &parent.instance)
+        self.head.life.parent.as_ref().map(|parent| &parent.instance)
     }
 
     fn read<T: DeserializeOwned>(&self, what: &'static str, text: Option<&JsonText>) -> Result<Option<T>, ClientError> {
@@ -174,7 +174,7 @@ impl OrchestrationMetadata {
     }
 
     fn decode<T: DeserializeOwned>(&self, what: &'static str, text: &JsonText) -> Result<T, ClientError> {
-        text.decode().map_err(|error| ClientError::Decode { id: self.head.id.clone(), what, error })
+        text.decode().map_err(|error| ClientError::Decode { id: self.head.life.id.clone(), what, error })
     }
 }
 
@@ -209,20 +209,20 @@ impl Serialize for OrchestrationMetadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let head = self.head();
         let time = |time: Timestamp| time.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true);
-        let message = head.failure.as_ref().map(ToString::to_string);
+        let message = head.progress.failure.as_ref().map(ToString::to_string);
         let mut document = serializer.serialize_struct("OrchestrationMetadata", 9)?;
-        document.serialize_field("name", &head.name)?;
-        document.serialize_field("instanceId", &head.id)?;
-        document.serialize_field("runtimeStatus", &head.status)?;
-        document.serialize_field("input", &head.input)?;
-        document.serialize_field("customStatus", &head.custom_status)?;
+        document.serialize_field("name", &head.life.name)?;
+        document.serialize_field("instanceId", &head.life.id)?;
+        document.serialize_field("runtimeStatus", &head.progress.status)?;
+        document.serialize_field("input", &head.life.input)?;
+        document.serialize_field("customStatus", &head.progress.custom_status)?;
         match message {
             Some(message) => document.serialize_field("output", &message)?,
-            None => document.serialize_field("output", &head.output)?,
+            None => document.serialize_field("output", &head.progress.output)?,
         }
-        document.serialize_field("createdTime", &time(head.created_at))?;
+        document.serialize_field("createdTime", &time(head.life.created_at))?;
         document.serialize_field("lastUpdatedTime", &time(self.last_updated_at))?;
-        match &head.parked {
+        match &head.progress.parked {
             Some(reason) => document.serialize_field("parked", reason)?,
             None => document.skip_field("parked")?,
         }

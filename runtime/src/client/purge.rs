@@ -104,7 +104,7 @@ async fn purge_batch(port: &dyn ClientPort, instances: Vec<StoredInstance>) -> R
     let mut waiting: Vec<_> = instances
         .into_iter()
         .map(|stored| {
-            let (id, key) = (stored.head.id, Some(stored.head.key));
+            let (id, key) = (stored.head.life.id.clone(), Some(stored.head.life.key));
             (id.clone(), port.submit(ClientOperation::Purge { id, key }, false))
         })
         .collect();

@@ -6,7 +6,7 @@ use super::change_hub::{Lost, Registration};
 use super::error::ClientError;
 use super::metadata::OrchestrationMetadata;
 use super::port::ClientPort;
-use crate::model::{InstanceHead, InstanceId, InstanceKey};
+use crate::model::{Head, InstanceId, InstanceKey};
 use crate::store::{InstanceRef, StoredInstance};
 
 /// An instance as a client names it.
@@ -36,15 +36,15 @@ impl Target {
         Ok(stored)
     }
 
-    fn check(&self, head: &InstanceHead) -> Result<(), ClientError> {
-        if self.key.is_some_and(|key| key != head.key) {
+    fn check(&self, head: &Head) -> Result<(), ClientError> {
+        if self.key.is_some_and(|key| key != head.life.key) {
             return Err(ClientError::Replaced { id: self.id.clone() });
         }
         match self.orchestrator {
-            Some(expected) if expected != head.name => Err(ClientError::WrongOrchestrator {
+            Some(expected) if expected != head.life.name => Err(ClientError::WrongOrchestrator {
                 id: self.id.clone(),
                 expected: expected.to_owned(),
-                found: head.name.clone(),
+                found: head.life.name.clone(),
             }),
             _ => Ok(()),
         }
@@ -73,15 +73,15 @@ impl Subscription {
     }
 
     /// The newest head that is known.
-    pub(super) fn newest(&self) -> Option<Arc<InstanceHead>> {
-        self.registration.newest().filter(|head| self.target.key.is_none_or(|key| key == head.key))
+    pub(super) fn newest(&self) -> Option<Head> {
+        self.registration.newest().filter(|head| self.target.key.is_none_or(|key| key == head.life.key))
     }
 
     /// The head once it has ended or is parked; is not woken before.
-    pub(super) async fn settled(&mut self) -> Result<Arc<InstanceHead>, ClientError> {
+    pub(super) async fn settled(&mut self) -> Result<Head, ClientError> {
         // The first head tells whether it is the instance that is meant; all that follow are of the same life.
         let head = self.next().await?;
-        if head.is_ended() || head.parked.is_some() {
+        if head.is_ended() || head.progress.parked.is_some() {
             return Ok(head);
         }
         match self.registration.settled(&*self.target.port).await {
@@ -92,7 +92,7 @@ impl Subscription {
     }
 
     /// The current head the first time, then each newer one, always the newest. One that has ended is the last.
-    pub(super) async fn next(&mut self) -> Result<Arc<InstanceHead>, ClientError> {
+    pub(super) async fn next(&mut self) -> Result<Head, ClientError> {
         let mut behind = false;
         loop {
             let head = match self.registration.next(&*self.target.port).await {
@@ -106,7 +106,7 @@ impl Subscription {
                 Err(lost) => return Err(ClientError::from_lost(lost, &self.target.id)),
             };
             // Others still follow the life before the one that is meant: its end is on its way. Keys only rise.
-            behind = self.target.key.is_some_and(|key| head.key < key);
+            behind = self.target.key.is_some_and(|key| head.life.key < key);
             if !behind {
                 self.target.check(&head)?;
                 return Ok(head);

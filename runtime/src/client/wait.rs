@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::port::BoxFuture;
 use super::target::{Subscription, Target};
 use super::wait_error::{ResultError, WaitError};
 use crate::contract::{CustomStatus, Orchestrator, Payload};
-use crate::model::{InstanceHead, JsonText, RuntimeStatus};
+use crate::model::{Head, JsonText, RuntimeStatus};
 
 /// A wait for something that an instance will be. Await it, with or without [`timeout`](Wait::timeout).
 ///
@@ -58,7 +57,7 @@ impl<T: 'static, E: From<WaitError> + 'static> Wait<T, E> {
     fn until(
         target: Result<Target, ClientError>,
         interest: Interest,
-        judge: impl FnMut(&Arc<InstanceHead>) -> Option<Result<T, E>> + Send + 'static,
+        judge: impl FnMut(&Head) -> Option<Result<T, E>> + Send + 'static,
     ) -> Self {
         let begin: Begin<T, E> = Box::new(move |timeout| Box::pin(until(target, interest, timeout, judge)));
         Self { begin: Some(begin), timeout: None, running: None }
@@ -97,7 +96,7 @@ async fn until<T, E: From<WaitError>>(
     target: Result<Target, ClientError>,
     interest: Interest,
     timeout: Option<Duration>,
-    mut judge: impl FnMut(&Arc<InstanceHead>) -> Option<Result<T, E>>,
+    mut judge: impl FnMut(&Head) -> Option<Result<T, E>>,
 ) -> Result<T, E> {
     let mut subscription = Subscription::new(target.map_err(WaitError::Client)?);
     let answer = async {
@@ -110,7 +109,7 @@ async fn until<T, E: From<WaitError>>(
             if let Some(answer) = judge(&head) {
                 return answer;
             }
-            if let Some(reason) = head.parked.clone() {
+            if let Some(reason) = head.progress.parked.clone() {
                 return Err(WaitError::Parked { reason, last: seen(&head) }.into());
             }
             if head.is_ended() {
@@ -125,12 +124,14 @@ async fn until<T, E: From<WaitError>>(
     }
 }
 
-fn seen(head: &Arc<InstanceHead>) -> Box<OrchestrationMetadata> {
-    Box::new(OrchestrationMetadata::from_head(Arc::clone(head)))
+fn seen(head: &Head) -> Box<OrchestrationMetadata> {
+    Box::new(OrchestrationMetadata::from_head(head.clone()))
 }
 
 pub(super) fn for_start(target: Result<Target, ClientError>) -> Wait<OrchestrationMetadata> {
-    Wait::until(target, Interest::Every, |head| (head.status != RuntimeStatus::Pending).then(|| Ok(*seen(head))))
+    Wait::until(target, Interest::Every, |head| {
+        (head.progress.status != RuntimeStatus::Pending).then(|| Ok(*seen(head)))
+    })
 }
 
 pub(super) fn for_completion(target: Result<Target, ClientError>) -> Wait<OrchestrationMetadata> {
@@ -144,10 +145,10 @@ pub(super) fn for_custom_status<S: CustomStatus>(
     let mut judged = None;
     Wait::until(Ok(target), Interest::Every, move |head| {
         // A value is judged once, however often the row changes around it.
-        if judged.replace(head.custom_status_version) == Some(head.custom_status_version) {
+        if judged.replace(head.progress.custom_status_version) == Some(head.progress.custom_status_version) {
             return None;
         }
-        let value = S::__decode(head.custom_status.as_ref()?).ok()?;
+        let value = S::__decode(head.progress.custom_status.as_ref()?).ok()?;
         predicate(&value).then_some(Ok(value))
     })
 }
@@ -156,16 +157,16 @@ pub(super) fn for_result<O: Orchestrator>(target: Target) -> Wait<O::Output, Res
     Wait::until(Ok(target), Interest::Settled, |head| head.is_ended().then(|| outcome::<O>(head)))
 }
 
-fn outcome<O: Orchestrator>(head: &InstanceHead) -> Result<O::Output, ResultError<O::Error>> {
-    if let Some(details) = &head.failure {
+fn outcome<O: Orchestrator>(head: &Head) -> Result<O::Output, ResultError<O::Error>> {
+    if let Some(details) = &head.progress.failure {
         return Err(ResultError::from_details(details.clone()));
     }
     let null = JsonText::null();
-    let output = head.output.as_ref().unwrap_or(&null);
-    if head.status == RuntimeStatus::Terminated {
+    let output = head.progress.output.as_ref().unwrap_or(&null);
+    if head.progress.status == RuntimeStatus::Terminated {
         let reason = output.decode().unwrap_or_else(|_| output.as_str().to_owned());
         return Err(ResultError::Terminated { reason });
     }
     O::Output::__decode(output)
-        .map_err(|error| ClientError::Decode { id: head.id.clone(), what: "output", error }.into())
+        .map_err(|error| ClientError::Decode { id: head.life.id.clone(), what: "output", error }.into())
 }

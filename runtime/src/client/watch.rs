@@ -14,7 +14,7 @@ use super::metadata::{OrchestrationMetadata, loose};
 use super::target::Target;
 use super::wait_error::WatchError;
 use crate::contract::CustomStatus;
-use crate::model::{InstanceHead, InstanceId, InstanceKey};
+use crate::model::{Head, InstanceId, InstanceKey};
 
 /// The custom status of one run of an instance, as it changes.
 ///
@@ -62,14 +62,14 @@ impl<S: CustomStatus> StatusWatch<S> {
     }
 
     /// What there is to say of a head that was not seen before.
-    fn judge(&mut self, head: &InstanceHead) -> Option<Result<S, WatchError>> {
-        let parked = head.parked.clone().filter(|_| !self.parked);
-        self.parked = head.parked.is_some();
+    fn judge(&mut self, head: &Head) -> Option<Result<S, WatchError>> {
+        let parked = head.progress.parked.clone().filter(|_| !self.parked);
+        self.parked = head.progress.parked.is_some();
         let parked = parked.map(|reason| WatchError::Parked { id: self.id.clone(), reason });
 
         let token = StatusToken::of(head);
         let changed = self.cursor.replace(token) != Some(token);
-        let Some(text) = head.custom_status.as_ref().filter(|_| changed) else { return parked.map(Err) };
+        let Some(text) = head.progress.custom_status.as_ref().filter(|_| changed) else { return parked.map(Err) };
         self.then = parked;
         let undecodable = |error| WatchError::Undecodable { id: self.id.clone(), value: loose(text), error };
         Some(S::__decode(text).map_err(undecodable))
@@ -162,8 +162,8 @@ pub struct StatusToken {
 }
 
 impl StatusToken {
-    pub(super) fn of(head: &InstanceHead) -> Self {
-        Self { key: head.key, version: head.custom_status_version }
+    pub(super) fn of(head: &Head) -> Self {
+        Self { key: head.life.key, version: head.progress.custom_status_version }
     }
 }
 

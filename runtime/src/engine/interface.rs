@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::model::{
-    Execution, ExecutionLimits, FailureDetails, InstanceHead, InstanceId, InstanceKey, JsonText, RuntimeStatus, TaskId,
+    Execution, ExecutionLimits, FailureDetails, Head, InstanceId, InstanceKey, JsonText, RuntimeStatus, TaskId,
     Timestamp, TurnCommit,
 };
 use crate::store::{InstanceRef, LoadError, StoredInstance};
@@ -282,6 +281,7 @@ fn version_suffix(version: &Option<String>) -> String {
 
 /// What a partition gives.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "few are kept, and a box would be one more allocation per turn")]
 pub enum PartitionOutput {
     /// Read an instance; answered by [`PartitionInput::Loaded`].
     Load {
@@ -320,7 +320,7 @@ pub enum Effect {
     /// Every instance that the backlog named as parked has been tried again. Comes once after a recovery.
     BacklogJudged,
     /// The head row is this now; wake those who wait for it.
-    InstanceChanged(Arc<InstanceHead>),
+    InstanceChanged(Head),
 }
 
 /// An activity to run.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Epoch, Execution, InboxId, InstanceHead, InstanceKey, OperationId, PartitionId, TaskId, Timestamp};
+use super::{
+    Epoch, Execution, Head, InboxId, InstanceKey, Life, OperationId, PartitionId, Progress, TaskId, Timestamp,
+};
 
 /// Everything that one turn changes in the store. Applied whole or not at all.
 ///
@@ -18,7 +20,7 @@ pub struct TurnCommit {
     pub purge: Option<InstanceKey>,
     /// Continue-as-new: the history of this execution goes.
     pub erase_history: Option<(InstanceKey, Execution)>,
-    /// The head row.
+    /// What happens to the head.
     pub head: HeadChange,
     /// History rows. None in a commit that only discards or purges.
     pub record: Option<RecordRow>,
@@ -36,28 +38,54 @@ pub struct TurnCommit {
     pub timers_new: Vec<TimerRow>,
 }
 
-/// What happens to a head row.
+/// What happens to a head.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum HeadChange {
     /// It stays as it is: most turns.
     #[default]
     None,
-    /// A new life. Its id is in use by no other row.
-    Insert(Arc<InstanceHead>),
-    /// The row of this life becomes this: an execution follows another.
-    Update(Arc<InstanceHead>),
-    /// The row of this life becomes this, and only what a run changes differs from what it was: `status`, `parked`,
-    /// `updated_at`, `ended_at`, `output`, `failure`, `custom_status`, `custom_status_version`, `revision`. A store may
-    /// leave the other columns alone.
-    Progress(Arc<InstanceHead>),
+    /// A new life. Its id is in use by no other.
+    Insert(Head),
+    /// Another execution of this life follows. Its key and its id stay.
+    Renew(Head),
+    /// The run of this life has changed this, and its life stays as it is.
+    Progress {
+        /// The life.
+        key: InstanceKey,
+        /// What its progress is now.
+        progress: Arc<Progress>,
+    },
 }
 
 impl HeadChange {
-    /// The row as it is afterwards.
-    pub fn head(&self) -> Option<&Arc<InstanceHead>> {
+    /// Whether the head stays as it is.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The life whose head changes.
+    pub fn key(&self) -> Option<InstanceKey> {
         match self {
             Self::None => None,
-            Self::Insert(head) | Self::Update(head) | Self::Progress(head) => Some(head),
+            Self::Insert(head) | Self::Renew(head) => Some(head.life.key),
+            Self::Progress { key, .. } => Some(*key),
+        }
+    }
+
+    /// What an execution begins with, if one does.
+    pub fn life(&self) -> Option<&Arc<Life>> {
+        match self {
+            Self::Insert(head) | Self::Renew(head) => Some(&head.life),
+            Self::None | Self::Progress { .. } => None,
+        }
+    }
+
+    /// The progress as it is afterwards.
+    pub fn progress(&self) -> Option<&Arc<Progress>> {
+        match self {
+            Self::None => None,
+            Self::Insert(head) | Self::Renew(head) => Some(&head.progress),
+            Self::Progress { progress, .. } => Some(progress),
         }
     }
 }
@@ -127,7 +155,7 @@ impl TurnCommit {
     /// Row operations in it: what one commit costs a store.
     pub fn row_operations(&self) -> usize {
         usize::from(self.purge.is_some())
-            + usize::from(self.head.head().is_some())
+            + usize::from(!self.head.is_none())
             + usize::from(self.record.is_some())
             + self.inbox_done.len()
             + self.tasks_done.len()
@@ -139,9 +167,10 @@ impl TurnCommit {
 
     /// Roughly how many bytes of memory it holds until it is durable.
     pub fn size(&self) -> usize {
-        let head = self.head.head().map_or(0, |head| 256 + head.payload_len());
+        let life = self.head.life().map_or(0, |life| 256 + life.input.len());
+        let progress = self.head.progress().map_or(0, |progress| 128 + progress.payload_len());
         let inbox: usize = self.inbox_new.iter().map(|row| 32 + row.bytes.len()).sum();
         let record = self.record.as_ref().map_or(0, |record| 64 + record.bytes.len());
-        128 + head + inbox + record + self.row_operations() * 32
+        128 + life + progress + inbox + record + self.row_operations() * 32
     }
 }

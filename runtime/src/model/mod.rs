@@ -14,7 +14,8 @@
 //! | action | what the orchestrator asked for in a turn |
 //! | task | a scheduled activity that is not complete |
 //! | message | from one instance to another; an inbox row until it is received |
-//! | head | the row that readers see |
+//! | head | what readers see of an instance: what its execution began with, and its progress |
+//! | progress | what a run changes: state, custom status, outcome |
 //! | commit batch | the turns that become durable together |
 
 mod commit;
@@ -30,7 +31,7 @@ pub(crate) mod wire;
 
 pub use commit::{CommitBatch, HeadChange, InboxRow, RecordRow, TaskRow, TimerRow, TurnCommit};
 pub use failure::FailureDetails;
-pub use head::{InstanceHead, RuntimeStatus};
+pub use head::{Head, Life, Progress, RuntimeStatus};
 pub use ids::{
     Epoch, Execution, InboxId, InstanceId, InstanceKey, InvalidInstanceId, KeyMint, MAX_INSTANCE_ID_CHARS, OperationId,
     TaskId,

@@ -38,8 +38,8 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::model::{
-    CommitBatch, Epoch, Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, OperationId,
-    PartitionCount, PartitionId, TimerRow, Timestamp,
+    CommitBatch, Epoch, Execution, Head, InboxId, InboxRow, InstanceId, InstanceKey, OperationId, PartitionCount,
+    PartitionId, TimerRow, Timestamp,
 };
 
 pub use error::{CommitError, LoadError, OpenError};
@@ -138,7 +138,7 @@ pub enum InstanceRef {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredInstance {
     /// The row.
-    pub head: InstanceHead,
+    pub head: Head,
     /// How many turn records the current execution has.
     pub record_count: u64,
     /// The time of the newest of them.

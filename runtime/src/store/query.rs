@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::StoredInstance;
-use crate::model::{InstanceHead, InstanceId, InstanceKey, JsonText, RuntimeStatus, Timestamp};
+use crate::model::{Head, InstanceId, InstanceKey, JsonText, RuntimeStatus, Timestamp};
 
 /// What an instance must be to stand in a list. Empty, which is the default, holds every instance; each condition that is
 /// added must be met too.
@@ -112,10 +112,10 @@ impl InstanceFilter {
     }
 
     /// Whether an instance meets every condition. A custom status that is no JSON meets none.
-    pub fn holds(&self, head: &InstanceHead) -> bool {
-        self.holds_row(head.status, head.created_at, head.id.as_str(), &head.name)
-            && self.holds_tags(&head.tags)
-            && self.holds_custom_status(head.custom_status.as_ref().map(JsonText::as_bytes)).unwrap_or(false)
+    pub fn holds(&self, head: &Head) -> bool {
+        self.holds_row(head.progress.status, head.life.created_at, head.life.id.as_str(), &head.life.name)
+            && self.holds_tags(&head.life.tags)
+            && self.holds_custom_status(head.progress.custom_status.as_ref().map(JsonText::as_bytes)).unwrap_or(false)
     }
 
     /// The part of [`holds`](Self::holds) that is cheap to look at.
@@ -187,8 +187,8 @@ pub struct InstancePage {
 
 impl InstanceQuery {
     /// Where an instance stands in the order of this query.
-    pub fn place(&self, head: &InstanceHead) -> PageCursor {
-        if self.is_by_id() { PageCursor::Id(head.id.clone()) } else { PageCursor::Key(head.key) }
+    pub fn place(&self, head: &Head) -> PageCursor {
+        if self.is_by_id() { PageCursor::Id(head.life.id.clone()) } else { PageCursor::Key(head.life.key) }
     }
 
     /// Whether the list is ordered by the id; by the key otherwise.

@@ -1,7 +1,7 @@
 //! How a batch is applied and how its rows are counted: the order and the strictness of every store, written once.
 
 use crate::model::{
-    Epoch, Execution, HeadChange, InboxId, InboxRow, InstanceHead, InstanceKey, RecordRow, TaskId, TaskRow, TimerRow,
+    Epoch, Execution, Head, HeadChange, InboxId, InboxRow, InstanceKey, Progress, RecordRow, TaskId, TaskRow, TimerRow,
     TurnCommit,
 };
 use std::sync::Arc;
@@ -14,12 +14,10 @@ pub(crate) trait Rows<'r> {
     /// What can go wrong besides a wrong count.
     type Error;
 
-    fn insert_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Self::Error>;
-    fn update_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Self::Error>;
-    /// As `update_head`, where only the columns of [`HeadChange::Progress`] differ.
-    fn progress_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Self::Error> {
-        self.update_head(head)
-    }
+    fn insert_head(&mut self, head: &Head) -> Result<usize, Self::Error>;
+    /// Another execution follows: life and progress become these. The id is compared, and never changes.
+    fn renew_head(&mut self, head: &Head) -> Result<usize, Self::Error>;
+    fn change_progress(&mut self, key: InstanceKey, progress: &Arc<Progress>) -> Result<usize, Self::Error>;
     fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Self::Error>;
     fn insert_record(&mut self, record: &'r RecordRow) -> Result<usize, Self::Error>;
     /// All records of an execution, or of every execution of a life. There may be none.
@@ -63,20 +61,20 @@ pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) ->
     match &turn.head {
         HeadChange::None => {}
         HeadChange::Insert(head) => exactly_one(rows.insert_head(head)?, || {
-            format!("instance {:?} with id {:?}: the key or the id is in use", head.key, head.id)
+            format!("instance {:?} with id {:?}: the key or the id is in use", head.life.key, head.life.id)
         })?,
-        HeadChange::Update(head) => exactly_one(rows.update_head(head)?, || not_there(head))?,
-        HeadChange::Progress(head) => exactly_one(rows.progress_head(head)?, || not_there(head))?,
+        HeadChange::Renew(head) => exactly_one(rows.renew_head(head)?, || {
+            format!("instance {:?} with id {:?} to be renewed is not there", head.life.key, head.life.id)
+        })?,
+        HeadChange::Progress { key, progress } => exactly_one(rows.change_progress(*key, progress)?, || {
+            format!("instance {key:?} whose progress changes is not there")
+        })?,
     }
     if let Some(record) = &turn.record {
         exactly_one(rows.insert_record(record)?, || recorded_already(record))?;
     }
     remove_anchors(rows, turn)?;
     add_anchors(rows, turn)
-}
-
-fn not_there(head: &InstanceHead) -> String {
-    format!("instance {:?} with id {:?} to be changed is not there", head.key, head.id)
 }
 
 fn remove_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {

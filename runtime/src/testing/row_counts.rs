@@ -53,7 +53,7 @@ impl RowCounts {
         match &turn.head {
             HeadChange::None => {}
             HeadChange::Insert(_) => self.heads_inserted += 1,
-            HeadChange::Update(_) | HeadChange::Progress(_) => self.heads_updated += 1,
+            HeadChange::Renew(_) | HeadChange::Progress { .. } => self.heads_updated += 1,
         }
         self.purged += usize::from(turn.purge.is_some());
         self.histories_erased += usize::from(turn.erase_history.is_some());

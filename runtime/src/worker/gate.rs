@@ -61,7 +61,7 @@ impl Gate {
 }
 
 fn reason_of(turn: &TurnCommit) -> CancellationReason {
-    let ended = turn.head.head().is_some_and(|head| head.is_ended());
+    let ended = turn.head.progress().is_some_and(|progress| progress.status.is_ended());
     if ended || turn.erase_history.is_some() || turn.purge.is_some() {
         CancellationReason::InstanceEnded
     } else {

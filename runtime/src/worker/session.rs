@@ -175,7 +175,7 @@ impl Session {
                 (Load::Instance { ticket, .. }, result) => {
                     self.handle(now, PartitionInput::Loaded { ticket, result })?;
                 }
-                (Load::Watched { .. }, Ok(Some(loaded))) => world.hub.offer(Arc::new(loaded.stored.head)),
+                (Load::Watched { .. }, Ok(Some(loaded))) => world.hub.offer(loaded.stored.head),
                 (Load::Watched { id, known }, Ok(None)) => world.hub.offer_absent(&id, known),
                 (Load::Watched { id, .. }, Err(error)) => {
                     tracing::warn!(instance = %id, %error, "a watched instance cannot be read after the recovery");

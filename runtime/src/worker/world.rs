@@ -8,7 +8,7 @@ use super::activities::Activities;
 use super::calls::Calls;
 use crate::client::{Answered, ChangeHub, SubmitError};
 use crate::engine::{ClientAnswer, Refusal, RequestId};
-use crate::model::InstanceHead;
+use crate::model::Head;
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -16,18 +16,18 @@ pub(crate) struct World {
     pub(crate) calls: Calls,
     pub(crate) hub: Arc<ChangeHub>,
     /// The head that was shown last.
-    pub(crate) shown: Option<Arc<InstanceHead>>,
+    pub(crate) shown: Option<Head>,
     /// Whoever waits for the runtime to have tried again what its predecessor left parked.
     pub(crate) started: Option<oneshot::Sender<()>>,
 }
 
 impl World {
     /// The head row is this now, durably.
-    pub(crate) fn show(&mut self, head: Arc<InstanceHead>) {
-        if let Some(reason) = &head.parked {
-            tracing::warn!(instance = %head.id, orchestrator = head.name, reason, "the instance is parked");
+    pub(crate) fn show(&mut self, head: Head) {
+        if let Some(reason) = &head.progress.parked {
+            tracing::warn!(instance = %head.life.id, orchestrator = head.life.name, reason, "the instance is parked");
         }
-        self.hub.publish(Arc::clone(&head));
+        self.hub.publish(head.clone());
         self.shown = Some(head);
     }
 
@@ -48,9 +48,11 @@ impl World {
     }
 
     /// The head of the instance that a call began: it is shown right before the call is answered.
-    fn begun(&self, answer: &ClientAnswer) -> Option<&Arc<InstanceHead>> {
+    fn begun(&self, answer: &ClientAnswer) -> Option<&Head> {
         match answer {
-            ClientAnswer::Started { key, created: true, .. } => self.shown.as_ref().filter(|head| head.key == *key),
+            ClientAnswer::Started { key, created: true, .. } => {
+                self.shown.as_ref().filter(|head| head.life.key == *key)
+            }
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::model::{
-    Action, Completion, ExecutionStarted, FailureDetails, Input, InstanceHead, InstanceId, JsonText, OperationId,
+    Action, Completion, ExecutionStarted, FailureDetails, Head, Input, InstanceId, JsonText, OperationId,
     RuntimeStatus, TurnRecord,
 };
 
@@ -207,13 +207,13 @@ pub(super) fn of_record(record: TurnRecord) -> impl Iterator<Item = HistoryEvent
 }
 
 /// The end of what was ended otherwise than by its code, which no record of an action tells.
-pub(super) fn of_end(head: &InstanceHead, turn: u64) -> HistoryEvent {
+pub(super) fn of_end(head: &Head, turn: u64) -> HistoryEvent {
     let kind = HistoryEventKind::ExecutionCompleted {
-        orchestration_status: head.status,
-        result: head.output.clone(),
-        failure_details: head.failure.clone(),
+        orchestration_status: head.progress.status,
+        result: head.progress.output.clone(),
+        failure_details: head.progress.failure.clone(),
     };
-    HistoryEvent { timestamp: head.ended_at.unwrap_or(head.updated_at).to_utc(), turn, kind }
+    HistoryEvent { timestamp: head.progress.ended_at.unwrap_or(head.progress.updated_at).to_utc(), turn, kind }
 }
 
 fn of_input(input: Input) -> HistoryEventKind {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::error::ClientError;
 use super::target::Target;
 use crate::engine::decode_history;
-use crate::model::{InstanceHead, InstanceId};
+use crate::model::{Head, InstanceId};
 use crate::store::StoredInstance;
 
 pub use event::{HistoryEvent, HistoryEventKind};
@@ -35,15 +35,15 @@ pub(super) async fn read(target: Target) -> Result<OrchestrationHistory, ClientE
     let mut stored = target.read_stored().await?;
     for _ in 0..ATTEMPTS {
         let StoredInstance { head, record_count, .. } = stored;
-        let rows = target.port.history(head.key, head.execution).await;
-        let rows = rows.map_err(|error| ClientError::from_submit(error, Some(&head.id)))?.unwrap_or_default();
+        let rows = target.port.history(head.life.key, head.life.execution).await;
+        let rows = rows.map_err(|error| ClientError::from_submit(error, Some(&head.life.id)))?.unwrap_or_default();
         if rows.len() as u64 >= record_count {
-            return decode(head, &rows);
+            return decode(&head, &rows);
         }
         stored = target.read_stored().await?;
-        if (stored.head.key, stored.head.execution) == (head.key, head.execution) {
+        if (stored.head.life.key, stored.head.life.execution) == (head.life.key, head.life.execution) {
             let detail = format!("the history has {} turn records, {record_count} were written", rows.len());
-            return Err(ClientError::Corrupt { id: Some(head.id), detail });
+            return Err(ClientError::Corrupt { id: Some(head.life.id.clone()), detail });
         }
         // Continue-as-new or a restart came between: those records are gone.
     }
@@ -51,13 +51,14 @@ pub(super) async fn read(target: Target) -> Result<OrchestrationHistory, ClientE
     Err(ClientError::StoreUnavailable { cause })
 }
 
-fn decode(head: InstanceHead, rows: &[bytes::Bytes]) -> Result<OrchestrationHistory, ClientError> {
-    let records = decode_history(rows).map_err(|detail| ClientError::Corrupt { id: Some(head.id.clone()), detail })?;
+fn decode(head: &Head, rows: &[bytes::Bytes]) -> Result<OrchestrationHistory, ClientError> {
+    let records =
+        decode_history(rows).map_err(|detail| ClientError::Corrupt { id: Some(head.life.id.clone()), detail })?;
     let last_turn = records.last().map_or(0, |record| record.turn_number);
     let mut events: Vec<_> = records.into_iter().flat_map(event::of_record).collect();
     let tells_end = events.iter().any(|event| matches!(event.kind, HistoryEventKind::ExecutionCompleted { .. }));
     if head.is_ended() && !tells_end {
-        events.push(event::of_end(&head, last_turn));
+        events.push(event::of_end(head, last_turn));
     }
-    Ok(OrchestrationHistory { instance_id: head.id, execution: head.execution.0, events })
+    Ok(OrchestrationHistory { instance_id: head.life.id.clone(), execution: head.life.execution.0, events })
 }

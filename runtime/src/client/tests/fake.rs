@@ -16,7 +16,7 @@ use crate::client::submission::Begun;
 use crate::client::{ChangeHub, Client, ClientPort, OrchestrationHandle, StatusWatch, SubmitError, WatchError};
 use crate::contract::{CustomStatus, Orchestrator};
 use crate::engine::{ClientAnswer, ClientOperation};
-use crate::model::{Execution, InstanceHead, InstanceId, InstanceKey, JsonText, RuntimeStatus, Timestamp};
+use crate::model::{Execution, Head, InstanceId, InstanceKey, JsonText, Life, Progress, RuntimeStatus, Timestamp};
 use crate::store::{InstancePage, InstanceQuery, InstanceRef, PageCursor, StoredInstance};
 
 /// See the module. Cheap to clone.
@@ -49,45 +49,29 @@ pub(super) fn json(text: &str) -> JsonText {
 }
 
 /// A `greeter` of this id and life as its creation leaves it.
-pub(super) fn head(name: &str, key: u64) -> InstanceHead {
-    InstanceHead {
-        key: InstanceKey(key),
-        id: id(name),
-        name: "greeter".to_owned(),
+pub(super) fn head(name: &str, key: u64) -> Head {
+    let created_at = Timestamp(1_700_000_000_000_000);
+    let life = Life {
         version: "2".to_owned(),
-        status: RuntimeStatus::Pending,
-        parked: None,
-        execution: Execution(0),
-        created_at: Timestamp(1_700_000_000_000_000),
-        updated_at: Timestamp(1_700_000_000_000_000),
-        ended_at: None,
-        start_at: None,
         input: json(r#"["Tokyo"]"#),
-        output: None,
-        failure: None,
-        custom_status: None,
-        custom_status_version: 0,
-        revision: 0,
-        tags: BTreeMap::new(),
-        parent: None,
-        depth: 0,
-        start_hash: 0,
-    }
+        ..Life::new(InstanceKey(key), id(name), "greeter", created_at)
+    };
+    Head::new(life, Progress::new(RuntimeStatus::Pending, created_at))
 }
 
-pub(super) fn set_status(head: &mut InstanceHead, text: &str) {
-    head.custom_status = Some(json(text));
-    head.custom_status_version += 1;
+pub(super) fn set_status(head: &mut Head, text: &str) {
+    head.progress_mut().custom_status = Some(json(text));
+    head.progress_mut().custom_status_version += 1;
 }
 
-pub(super) fn clear_status(head: &mut InstanceHead) {
-    head.custom_status = None;
-    head.custom_status_version += 1;
+pub(super) fn clear_status(head: &mut Head) {
+    head.progress_mut().custom_status = None;
+    head.progress_mut().custom_status_version += 1;
 }
 
-pub(super) fn complete(head: &mut InstanceHead, output: &str) {
-    head.status = RuntimeStatus::Completed;
-    head.output = Some(json(output));
+pub(super) fn complete(head: &mut Head, output: &str) {
+    head.progress_mut().status = RuntimeStatus::Completed;
+    head.progress_mut().output = Some(json(output));
 }
 
 impl Fake {
@@ -112,7 +96,7 @@ impl Fake {
     pub(super) fn running() -> Self {
         let fake = Self::new();
         fake.create(head("g", 1));
-        fake.commit("g", |head| head.status = RuntimeStatus::Running);
+        fake.commit("g", |head| head.progress_mut().status = RuntimeStatus::Running);
         fake
     }
 
@@ -168,7 +152,7 @@ impl Fake {
         let followed = match &answer {
             ClientAnswer::Started { id, created: true, .. } if follow => {
                 let row = self.0.rows.lock().unwrap().get(id).cloned();
-                row.map(|row| self.0.hub.register_with(&Arc::new(row.head)))
+                row.map(|row| self.0.hub.register_with(&row.head))
             }
             _ => None,
         };
@@ -180,30 +164,30 @@ impl Fake {
     }
 
     /// Makes a new life durable; takes the place of another of the same id.
-    pub(super) fn create(&self, head: InstanceHead) {
+    pub(super) fn create(&self, head: Head) {
         self.store(head.clone());
-        self.0.hub.publish(Arc::new(head));
+        self.0.hub.publish(head);
     }
 
     /// Makes a change of a head row durable, and tells it.
-    pub(super) fn commit(&self, name: &str, change: impl FnOnce(&mut InstanceHead)) {
+    pub(super) fn commit(&self, name: &str, change: impl FnOnce(&mut Head)) {
         let head = self.commit_silently(name, change);
-        self.0.hub.publish(Arc::new(head));
+        self.0.hub.publish(head);
     }
 
     /// Makes a change of a head row durable of which nobody is told yet.
-    pub(super) fn commit_silently(&self, name: &str, change: impl FnOnce(&mut InstanceHead)) -> InstanceHead {
+    pub(super) fn commit_silently(&self, name: &str, change: impl FnOnce(&mut Head)) -> Head {
         let mut rows = self.0.rows.lock().unwrap();
         let row = rows.get_mut(name).unwrap();
         change(&mut row.head);
-        row.head.revision += 1;
+        row.head.progress_mut().revision += 1;
         row.head.clone()
     }
 
     /// Makes a row durable of which nobody is told.
-    pub(super) fn store(&self, head: InstanceHead) {
+    pub(super) fn store(&self, head: Head) {
         let stored = StoredInstance { head, record_count: 1, newest_record: None, history: None };
-        self.0.rows.lock().unwrap().insert(stored.head.id.clone(), stored);
+        self.0.rows.lock().unwrap().insert(stored.head.life.id.clone(), stored);
     }
 
     pub(super) fn record(&self, name: &str, time: Timestamp) {
@@ -215,7 +199,7 @@ impl Fake {
         let mut rows = self.0.rows.lock().unwrap();
         let row = rows.get_mut(name).unwrap();
         row.record_count = records.len() as u64;
-        self.0.records.lock().unwrap().insert((row.head.key, row.head.execution), records);
+        self.0.records.lock().unwrap().insert((row.head.life.key, row.head.life.execution), records);
     }
 
     /// Takes away the records of a life; the row still counts them.
@@ -290,19 +274,19 @@ impl ClientPort for Fake {
                 return Err(error);
             }
             let mut rows: Vec<_> = fake.0.rows.lock().unwrap().values().cloned().collect();
-            rows.sort_by_key(|row| row.head.key);
+            rows.sort_by_key(|row| row.head.life.key);
             // Looks at two rows a read, as a store looks at a bounded number.
             let behind = |row: &StoredInstance| match &query.after {
-                Some(PageCursor::Key(key)) => row.head.key > *key,
+                Some(PageCursor::Key(key)) => row.head.life.key > *key,
                 _ => true,
             };
             let looked_at: Vec<_> = rows.iter().filter(|row| behind(row)).take(2).cloned().collect();
-            let next = rows.last().zip(looked_at.last()).filter(|(last, seen)| last.head.key > seen.head.key);
-            let next = next.map(|(_, seen)| PageCursor::Key(seen.head.key));
+            let next = rows.last().zip(looked_at.last()).filter(|(last, seen)| last.head.life.key > seen.head.life.key);
+            let next = next.map(|(_, seen)| PageCursor::Key(seen.head.life.key));
             let mut instances: Vec<_> = looked_at.into_iter().filter(|row| query.filter.holds(&row.head)).collect();
             let cut = instances.len() > query.limit;
             instances.truncate(query.limit);
-            let next = if cut { instances.last().map(|row| PageCursor::Key(row.head.key)) } else { next };
+            let next = if cut { instances.last().map(|row| PageCursor::Key(row.head.life.key)) } else { next };
             Ok(InstancePage { instances, next })
         })
     }

@@ -1,12 +1,11 @@
 //! How committed head rows reach those who wait for them: shared reads, lives, recovery, and what is left behind.
 
-use std::sync::Arc;
 use std::task::Poll;
 
 use super::fake::{Fake, Probe, complete, head, id, set_status};
 use super::{Greeter, Progress};
 use crate::client::{ClientError, CloseReason, SubmitError, WatchError};
-use crate::model::{InstanceHead, InstanceKey, RuntimeStatus};
+use crate::model::{Head, InstanceKey, RuntimeStatus};
 
 #[test]
 fn a_thousand_watchers_of_one_instance_cost_one_read_and_leave_nothing_behind() {
@@ -104,7 +103,7 @@ fn absence_is_shared_only_with_those_who_asked_before_the_read_began() {
     assert_eq!(probe.next(&mut before), Poll::Ready(Some(Err(not_found.into()))));
     assert!(probe.poll(&mut after).is_pending(), "it is there, and waits for its first turn");
     assert_eq!(fake.reads(), 2);
-    fake.commit("g", |head| head.status = RuntimeStatus::Running);
+    fake.commit("g", |head| head.progress_mut().status = RuntimeStatus::Running);
     assert!(matches!(probe.poll(&mut after), Poll::Ready(Ok(_))));
 }
 
@@ -116,8 +115,10 @@ fn an_older_head_never_replaces_a_newer_one() {
     assert!(probe.next(&mut watch).is_pending());
     let old = fake.commit_silently("g", |head| set_status(head, r#"{"done":1}"#));
     fake.commit("g", |head| set_status(head, r#"{"done":2}"#));
-    fake.hub().publish(Arc::new(old));
-    fake.hub().publish(Arc::new(crate::model::InstanceHead { revision: 99, ..head("g", 0) }));
+    fake.hub().publish(old);
+    let mut earlier = head("g", 0);
+    earlier.progress_mut().revision = 99;
+    fake.hub().publish(earlier);
     assert_eq!(probe.next(&mut watch), Poll::Ready(Some(Ok(Progress { done: 2 }))));
     assert!(probe.next(&mut watch).is_pending());
 }
@@ -134,7 +135,7 @@ fn a2_the_run_that_was_started_is_followed_though_others_still_follow_the_one_be
     fake.store(head("g", 2));
     let mut result = fake.started::<Greeter>("g", 2).result();
     assert!(probe.poll(&mut result).is_pending());
-    fake.hub().publish(Arc::new(ended));
+    fake.hub().publish(ended);
     assert_eq!(probe.next(&mut before), Poll::Ready(None));
     assert!(probe.poll(&mut result).is_pending());
     fake.commit("g", |head| complete(head, r#"["Hello"]"#));
@@ -144,9 +145,9 @@ fn a2_the_run_that_was_started_is_followed_though_others_still_follow_the_one_be
 /// The first life ended and the second began, and a reader of the store is quicker than the news of the first.
 #[test]
 fn a2_the_late_news_of_an_end_takes_nothing_from_those_who_follow_the_next_life() {
-    type News = fn(&Fake, InstanceHead);
-    let published: News = |fake, ended| fake.hub().publish(Arc::new(ended));
-    let answered: News = |fake, ended| drop(fake.hub().register_with(&Arc::new(ended)));
+    type News = fn(&Fake, Head);
+    let published: News = |fake, ended| fake.hub().publish(ended);
+    let answered: News = |fake, ended| drop(fake.hub().register_with(&ended));
     for news in [published, answered] {
         let fake = Fake::running();
         let probe = Probe::default();
@@ -178,9 +179,9 @@ fn b1_after_a_recovery_those_who_wait_see_what_the_store_holds() {
     let probe = Probe::default();
     let mut watch = fake.handle::<Greeter>("g").watch_custom_status();
     assert!(probe.next(&mut watch).is_pending());
-    let applied = Arc::new(fake.commit_silently("g", |head| set_status(head, r#"{"done":1}"#)));
+    let applied = fake.commit_silently("g", |head| set_status(head, r#"{"done":1}"#));
     for _ in 0..2 {
-        fake.hub().offer(Arc::clone(&applied));
+        fake.hub().offer(applied.clone());
     }
     assert_eq!(probe.next(&mut watch), Poll::Ready(Some(Ok(Progress { done: 1 }))));
     assert!(probe.next(&mut watch).is_pending());
@@ -203,7 +204,7 @@ fn b1_a_life_whose_end_was_never_told_is_gone_after_a_recovery() {
             fake.hub().offer_absent(&id("g"), fake.hub().known_life(&id("g")));
         } else {
             fake.store(head("g", 2));
-            fake.hub().offer(Arc::new(head("g", 2)));
+            fake.hub().offer(head("g", 2));
         }
         assert_eq!(probe.next(&mut watch), gone());
         assert_eq!(probe.next(&mut watch), Poll::Ready(None));

@@ -61,7 +61,7 @@ fn kinds(history: &OrchestrationHistory) -> Vec<String> {
 fn events_come_in_order_with_their_turn_and_time_and_as_json() {
     let fake = Fake::running();
     fake.set_history("g", failed());
-    fake.commit("g", |head| head.status = RuntimeStatus::Failed);
+    fake.commit("g", |head| head.progress_mut().status = RuntimeStatus::Failed);
     let history = ready(fake.handle::<Greeter>("g").history()).unwrap();
     assert_eq!(kinds(&history), ["ExecutionStarted", "TaskScheduled", "TaskFailed", "ExecutionCompleted"]);
     assert_eq!(history.events.iter().map(|event| event.turn).collect::<Vec<_>>(), [0, 0, 1, 1]);
@@ -162,8 +162,8 @@ fn the_end_that_no_code_made_is_told_too() {
     );
     fake.commit("g", |head| {
         complete(head, r#""enough""#);
-        head.status = RuntimeStatus::Terminated;
-        head.ended_at = Some(Timestamp(1_700_000_009_000_000));
+        head.progress_mut().status = RuntimeStatus::Terminated;
+        head.progress_mut().ended_at = Some(Timestamp(1_700_000_009_000_000));
     });
     let history = ready(fake.client().history("g")).unwrap();
     assert_eq!(kinds(&history), ["ExecutionStarted", "ExecutionTerminated", "ExecutionCompleted"]);
@@ -181,7 +181,7 @@ fn records_that_are_missing_or_damaged_are_said_so() {
     let fake = Fake::running();
     fake.set_history("g", failed());
     let short = fake.commit_silently("g", |_| {});
-    fake.before_history(move |fake| fake.forget_records(short.key));
+    fake.before_history(move |fake| fake.forget_records(short.life.key));
     assert!(matches!(ready(fake.client().history("g")), Err(ClientError::Corrupt { id: Some(_), .. })));
     fake.set_history("g", vec![Bytes::from_static(b"nonsense")]);
     assert!(matches!(ready(fake.client().history("g")), Err(ClientError::Corrupt { id: Some(_), .. })));
@@ -192,8 +192,8 @@ fn an_execution_that_ends_between_the_reads_is_read_again() {
     let fake = Fake::running();
     fake.set_history("g", failed());
     fake.before_history(|fake| {
-        let old = fake.commit_silently("g", |head| head.execution = Execution(1));
-        fake.forget_records(old.key);
+        let old = fake.commit_silently("g", |head| head.life_mut().execution = Execution(1));
+        fake.forget_records(old.life.key);
         fake.set_history("g", vec![record(0, vec![started()], vec![])]);
     });
     let history = ready(fake.client().history("g")).unwrap();

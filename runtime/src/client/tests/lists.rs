@@ -11,7 +11,7 @@ fn seven() -> Fake {
     let fake = Fake::new();
     for key in 1..=7 {
         let mut head = head(&format!("i{key}"), key);
-        head.status = if key % 2 == 0 { RuntimeStatus::Completed } else { RuntimeStatus::Running };
+        head.progress_mut().status = if key % 2 == 0 { RuntimeStatus::Completed } else { RuntimeStatus::Running };
         set_status(&mut head, &format!(r#"{{"done":{key}}}"#));
         fake.create(head);
     }
@@ -75,7 +75,7 @@ fn a_page_of_large_inputs_is_short() {
     let fake = Fake::new();
     for key in 1..=40 {
         let mut head = head(&format!("i{key}"), key);
-        head.input = json(&format!("\"{}\"", "x".repeat(1 << 20)));
+        head.life_mut().input = json(&format!("\"{}\"", "x".repeat(1 << 20)));
         fake.create(head);
     }
     let page = ready(fake.client().list(InstanceFilter::new())).unwrap();

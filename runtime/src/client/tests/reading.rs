@@ -92,7 +92,9 @@ fn a_handle_for_another_orchestrator_is_an_error_that_names_both() {
     assert_eq!(ready(handle.wait_for_start()), Err(wrong.clone().into()));
     assert_eq!(ready(handle.result()), Err(wrong.clone().into()));
 
-    fake.create(crate::model::InstanceHead { name: "silent".to_owned(), ..head("s", 2) });
+    let mut silent = head("s", 2);
+    silent.life_mut().name = "silent".to_owned();
+    fake.create(silent);
     let handle = fake.handle::<Greeter>("s");
     assert!(matches!(ready(handle.custom_status()), Err(ClientError::WrongOrchestrator { .. })));
     assert!(ready(handle.wait_for_custom_status(|_| true)).is_err());
@@ -117,13 +119,13 @@ fn a2_the_handle_of_a_start_stays_with_the_run_that_was_started() {
 fn metadata_tells_everything_that_the_row_holds() {
     let fake = Fake::running();
     fake.commit("g", |head| {
-        head.tags.insert("tier".to_owned(), "gold".to_owned());
-        let (key, execution) = (head.key, head.execution);
-        head.parent = Some(Parent { instance: id("p"), key, execution, operation: OperationId(1) });
-        head.status = RuntimeStatus::Failed;
-        head.failure = Some(FailureDetails::new("E", "broke"));
-        head.ended_at = Some(Timestamp(1_700_000_009_000_000));
-        head.updated_at = Timestamp(1_700_000_009_000_000);
+        head.life_mut().tags.insert("tier".to_owned(), "gold".to_owned());
+        let (key, execution) = (head.life.key, head.life.execution);
+        head.life_mut().parent = Some(Parent { instance: id("p"), key, execution, operation: OperationId(1) });
+        head.progress_mut().status = RuntimeStatus::Failed;
+        head.progress_mut().failure = Some(FailureDetails::new("E", "broke"));
+        head.progress_mut().ended_at = Some(Timestamp(1_700_000_009_000_000));
+        head.progress_mut().updated_at = Timestamp(1_700_000_009_000_000);
     });
     let metadata = read(&fake);
     assert_eq!((metadata.instance_id(), metadata.name(), metadata.version()), (&id("g"), "greeter", Some("2")));
@@ -153,7 +155,7 @@ fn metadata_prints_as_the_status_document_of_the_family() {
     let fake = Fake::running();
     fake.commit("g", |head| {
         set_status(head, r#"{"done": 1.10}"#);
-        head.input = json("[12345678901234567890123]");
+        head.life_mut().input = json("[12345678901234567890123]");
     });
     let expected = concat!(
         r#"{"name":"greeter","instanceId":"g","runtimeStatus":"Running","input":[12345678901234567890123],"#,
@@ -162,9 +164,9 @@ fn metadata_prints_as_the_status_document_of_the_family() {
     );
     assert_eq!(serde_json::to_string(&read(&fake)).unwrap(), expected);
 
-    fake.commit("g", |head| head.parked = Some("no code".to_owned()));
+    fake.commit("g", |head| head.progress_mut().parked = Some("no code".to_owned()));
     assert_eq!(serde_json::to_value(read(&fake)).unwrap()["parked"], "no code");
-    fake.commit("g", |head| head.failure = Some(FailureDetails::new("E", "broke")));
+    fake.commit("g", |head| head.progress_mut().failure = Some(FailureDetails::new("E", "broke")));
     assert_eq!(serde_json::to_value(read(&fake)).unwrap()["output"], "broke");
 }
 

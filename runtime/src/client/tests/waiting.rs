@@ -10,7 +10,7 @@ use super::{Greeter, NoSuchCity, Progress, Silent};
 use crate::client::{ClientError, ResultError, StartOrchestration, WaitError};
 use crate::contract::Failure;
 use crate::engine::ClientAnswer;
-use crate::model::{FailureDetails, InstanceHead, InstanceKey, JsonText, RuntimeStatus};
+use crate::model::{FailureDetails, Head, InstanceKey, JsonText, RuntimeStatus};
 
 #[test]
 fn a_wait_for_the_start_is_woken_by_the_first_turn_and_sees_its_status() {
@@ -24,7 +24,7 @@ fn a_wait_for_the_start_is_woken_by_the_first_turn_and_sees_its_status() {
     assert!(probe.poll(&mut typed).is_pending() && probe.poll(&mut untyped).is_pending());
     assert_eq!(probe.wakes(), woken, "nothing but a commit wakes it");
     fake.commit("g", |head| {
-        head.status = RuntimeStatus::Running;
+        head.progress_mut().status = RuntimeStatus::Running;
         set_status(head, r#"{"done":0}"#);
     });
     assert!(probe.wakes() >= woken + 2);
@@ -42,7 +42,7 @@ fn a_wait_for_completion_gives_the_instance_as_it_ended_however() {
         let probe = Probe::default();
         let mut wait = fake.client().wait_for_completion("g");
         assert!(probe.poll(&mut wait).is_pending());
-        fake.commit("g", |head| head.status = status);
+        fake.commit("g", |head| head.progress_mut().status = status);
         let Poll::Ready(Ok(ended)) = probe.poll(&mut wait) else { panic!("it has ended") };
         assert_eq!(ended.runtime_status(), status);
         assert_eq!(ready(fake.client().wait_for_completion("g")).unwrap(), ended, "ended already");
@@ -69,10 +69,10 @@ fn a_wait_for_a_status_passes_over_what_is_cleared_or_of_another_type() {
         count.fetch_add(1, Ordering::SeqCst);
         progress.done >= 3
     });
-    let changes: [fn(&mut InstanceHead); 5] = [
+    let changes: [fn(&mut Head); 5] = [
         |_| {},
         |head| set_status(head, r#"{"done":1}"#),
-        |head| head.status = RuntimeStatus::Suspended,
+        |head| head.progress_mut().status = RuntimeStatus::Suspended,
         |head| set_status(head, r#""old""#),
         clear_status,
     ];
@@ -159,7 +159,7 @@ fn a17_a_parked_instance_answers_every_wait_with_its_reason() {
     let probe = Probe::default();
     let mut result = handle.result();
     assert!(probe.poll(&mut result).is_pending());
-    fake.commit("g", |head| head.parked = Some("operation 3 differs".to_owned()));
+    fake.commit("g", |head| head.progress_mut().parked = Some("operation 3 differs".to_owned()));
     let reason = "operation 3 differs".to_owned();
     assert_eq!(probe.poll(&mut result), Poll::Ready(Err(ResultError::Parked { reason })));
     for error in [
@@ -177,7 +177,7 @@ fn what_was_waited_for_counts_though_the_instance_is_parked() {
     let fake = Fake::running();
     fake.commit("g", |head| {
         set_status(head, r#"{"done":1}"#);
-        head.parked = Some("no code".to_owned());
+        head.progress_mut().parked = Some("no code".to_owned());
     });
     let handle = fake.handle::<Greeter>("g");
     assert_eq!(ready(handle.wait_for_custom_status(|p| p.done == 1)), Ok(Progress { done: 1 }));
@@ -189,7 +189,7 @@ fn a_result_is_typed_in_every_way_that_an_orchestration_may_end() {
     let app = NoSuchCity { city: "Atlantis".to_owned() };
     let details = app.__to_details();
     let other = FailureDetails::new("Other", "broke");
-    let result = |change: &dyn Fn(&mut InstanceHead)| {
+    let result = |change: &dyn Fn(&mut Head)| {
         let fake = Fake::running();
         fake.commit("g", |head| change(head));
         ready(fake.handle::<Greeter>("g").result())
@@ -198,8 +198,8 @@ fn a_result_is_typed_in_every_way_that_an_orchestration_may_end() {
 
     let failed = |failure: FailureDetails| {
         result(&move |head| {
-            head.status = RuntimeStatus::Failed;
-            head.failure = Some(failure.clone());
+            head.progress_mut().status = RuntimeStatus::Failed;
+            head.progress_mut().failure = Some(failure.clone());
         })
     };
     let error = failed(details.clone()).unwrap_err();
@@ -208,7 +208,7 @@ fn a_result_is_typed_in_every_way_that_an_orchestration_may_end() {
 
     let terminated = result(&|head| {
         complete(head, r#""too slow""#);
-        head.status = RuntimeStatus::Terminated;
+        head.progress_mut().status = RuntimeStatus::Terminated;
     });
     assert_eq!(terminated, Err(ResultError::Terminated { reason: "too slow".to_owned() }));
 
@@ -219,7 +219,10 @@ fn a_result_is_typed_in_every_way_that_an_orchestration_may_end() {
 #[test]
 fn the_result_of_nothing_is_unit() {
     let fake = Fake::new();
-    fake.create(InstanceHead { name: "silent".to_owned(), status: RuntimeStatus::Completed, ..head("s", 1) });
+    let mut silent = head("s", 1);
+    silent.life_mut().name = "silent".to_owned();
+    silent.progress_mut().status = RuntimeStatus::Completed;
+    fake.create(silent);
     assert_eq!(ready(fake.handle::<Silent>("s").result()), Ok(()));
 }
 
@@ -258,7 +261,7 @@ fn a_wait_for_the_end_is_woken_by_the_end_alone() {
         fake.commit("g", |head| set_status(head, &format!(r#"{{"done":{done}}}"#)));
     }
     assert_eq!(probe.wakes(), woken);
-    fake.commit("g", |head| head.parked = Some("the code changed".to_owned()));
+    fake.commit("g", |head| head.progress_mut().parked = Some("the code changed".to_owned()));
     assert_eq!(probe.wakes(), woken + 2);
     assert!(matches!(probe.poll(&mut result), Poll::Ready(Err(ResultError::Parked { .. }))));
     assert!(matches!(probe.poll(&mut end), Poll::Ready(Err(WaitError::Parked { .. }))));

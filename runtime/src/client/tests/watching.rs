@@ -105,7 +105,7 @@ fn b10_a_slow_reader_gets_the_newest_value_only_and_none_twice() {
     }
     assert_eq!(probe.next(&mut watch), done(999));
     assert_eq!(probe.next(&mut watch), NOTHING);
-    fake.commit("g", |head| head.status = RuntimeStatus::Suspended);
+    fake.commit("g", |head| head.progress_mut().status = RuntimeStatus::Suspended);
     assert_eq!(probe.next(&mut watch), NOTHING, "the row changed, the status did not");
 }
 
@@ -185,20 +185,20 @@ fn a_value_of_another_type_is_an_error_that_carries_it_and_the_watch_goes_on() {
 fn a_parked_instance_is_told_once_each_time_and_the_watch_goes_on() {
     let fake = Fake::running();
     set(&fake, 1);
-    fake.commit("g", |head| head.parked = Some("no code".to_owned()));
+    fake.commit("g", |head| head.progress_mut().parked = Some("no code".to_owned()));
     let parked = || Poll::Ready(Some(Err(WatchError::Parked { id: id("g"), reason: "no code".to_owned() })));
     let (probe, mut watch) = watch(&fake);
     assert_eq!(probe.next(&mut watch), done(1));
     assert_eq!(probe.next(&mut watch), parked());
     assert_eq!(probe.next(&mut watch), NOTHING);
-    fake.commit("g", |head| head.status = RuntimeStatus::Suspended);
+    fake.commit("g", |head| head.progress_mut().status = RuntimeStatus::Suspended);
     assert_eq!(probe.next(&mut watch), NOTHING);
-    fake.commit("g", |head| head.parked = None);
+    fake.commit("g", |head| head.progress_mut().parked = None);
     assert_eq!(probe.next(&mut watch), NOTHING);
-    fake.commit("g", |head| head.parked = Some("no code".to_owned()));
+    fake.commit("g", |head| head.progress_mut().parked = Some("no code".to_owned()));
     assert_eq!(probe.next(&mut watch), parked());
     fake.commit("g", |head| {
-        head.parked = None;
+        head.progress_mut().parked = None;
         set_status(head, &status(2));
     });
     assert_eq!(probe.next(&mut watch), done(2));
@@ -314,7 +314,7 @@ fn an_instance_is_watched_by_its_id_until_it_ends() {
     fake.commit("g", |head| set_status(head, r#"{"done":1}"#));
     fake.commit("g", |head| set_status(head, r#"{"done":2}"#));
     assert!(next(&mut watch));
-    fake.commit("g", |head| head.status = RuntimeStatus::Suspended);
+    fake.commit("g", |head| head.progress_mut().status = RuntimeStatus::Suspended);
     assert!(next(&mut watch));
     fake.commit("g", |head| complete(head, "[]"));
     assert!(next(&mut watch) && !next(&mut watch));

@@ -1,7 +1,6 @@
 //! Finds the slot that something is for: in memory, or by one lookup behind which everything for the same instance waits.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -214,7 +213,7 @@ impl Partition {
             return;
         }
         slot.phase = Phase::Loading;
-        let key = slot.head.key;
+        let key = slot.head.life.key;
         let ticket = self.ticket();
         self.lookups.tickets.insert(ticket, Asked::History(key));
         self.outputs.push(PartitionOutput::Load { ticket, target: InstanceRef::Key(key), with_history: true });
@@ -258,7 +257,7 @@ impl Partition {
     }
 
     fn found(&mut self, now: Timestamp, target: &Target, loaded: LoadedInstance) {
-        let (id, key) = (loaded.stored.head.id.clone(), loaded.stored.head.key);
+        let (id, key) = (loaded.stored.head.life.id.clone(), loaded.stored.head.life.key);
         let mut waiting = self.lookups.end(target);
         if self.ids.get(&id).is_none_or(|known| *known == key) {
             waiting.extend(self.lookups.end(&Target::Id(id)));
@@ -284,15 +283,15 @@ impl Partition {
     /// Takes a loaded instance into memory, unless it is there already: then memory is what counts.
     fn admit(&mut self, loaded: LoadedInstance) {
         let LoadedInstance { stored, history } = loaded;
-        let key = stored.head.key;
+        let key = stored.head.life.key;
         if self.slots.contains_key(&key) {
             return;
         }
-        self.ids.insert(stored.head.id.clone(), key);
-        let newest = stored.newest_record.unwrap_or(stored.head.created_at);
-        let unreadable = stored.head.parked.as_ref().is_some_and(|reason| reason.starts_with(CORRUPT));
+        self.ids.insert(stored.head.life.id.clone(), key);
+        let newest = stored.newest_record.unwrap_or(stored.head.life.created_at);
+        let unreadable = stored.head.progress.parked.as_ref().is_some_and(|reason| reason.starts_with(CORRUPT));
         let phase = if unreadable { Phase::Unreadable } else { Phase::Stored };
-        let mut slot = Slot::new(Arc::new(stored.head), stored.record_count, newest, phase);
+        let mut slot = Slot::new(stored.head, stored.record_count, newest, phase);
         slot.history = history;
         self.slots.insert(key, Box::new(slot));
     }

@@ -1,13 +1,11 @@
 //! What each input means to an instance, by its state. With `turn`, this is the table of states and inputs.
 
-use std::sync::Arc;
-
 use super::slot::{Arrival, EventSource, Phase, TaskAnchor};
 use super::{Addressed, Partition, TaskState};
 use crate::contract::kind;
 use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, Refusal, RequestId, StartOperation};
 use crate::model::{
-    FailureDetails, InboxId, InstanceHead, InstanceId, InstanceKey, Message, Parent, TaskId, Timestamp, TurnCommit,
+    FailureDetails, Head, InboxId, InstanceId, InstanceKey, Message, Parent, TaskId, Timestamp, TurnCommit,
 };
 
 /// The failure type of a sub-orchestration whose id is in use.
@@ -41,7 +39,7 @@ impl Partition {
         if matches!(slot.phase, Phase::Unreadable)
             && !matches!(arrival, Arrival::Terminate { .. } | Arrival::RetryParked { .. })
         {
-            tracing::error!(instance = %slot.head.id, ?arrival, "the instance cannot be read; what is for it stays where it is");
+            tracing::error!(instance = %slot.head.life.id, ?arrival, "the instance cannot be read; what is for it stays where it is");
             return;
         }
         if matches!(arrival, Arrival::RetryParked { .. })
@@ -65,7 +63,7 @@ impl Partition {
             self.settle_fresh(now, key);
         }
         let Some(slot) = self.slots.get(&key) else { return };
-        let head = Arc::clone(&slot.head);
+        let head = slot.head.clone();
         if let ClientOperation::Start(start) = operation {
             return self.start_existing(now, key, request, *start);
         }
@@ -75,14 +73,17 @@ impl Partition {
         if matches!(slot.phase, Phase::Unreadable)
             && !matches!(operation, ClientOperation::Terminate { .. } | ClientOperation::RetryParked { .. })
         {
-            let detail = head.parked.clone().unwrap_or_default();
-            return self.reply(request, Err(Refusal::Corrupt { id: head.id.clone(), detail }));
+            let detail = head.progress.parked.clone().unwrap_or_default();
+            return self.reply(request, Err(Refusal::Corrupt { id: head.life.id.clone(), detail }));
         }
         if let ClientOperation::Purge { key: life, .. } = operation {
             return self.purge(key, life, request);
         }
         if slot.is_over() {
-            return self.reply(request, Err(Refusal::InstanceEnded { id: head.id.clone(), status: head.status }));
+            return self.reply(
+                request,
+                Err(Refusal::InstanceEnded { id: head.life.id.clone(), status: head.progress.status }),
+            );
         }
         let arrival = match operation {
             ClientOperation::RaiseEvent { name, payload, event_id, .. } => {
@@ -111,29 +112,30 @@ impl Partition {
         if matches!(slot.phase, Phase::Purged) {
             return self.create(now, request, start, None);
         }
-        let head = Arc::clone(&slot.head);
-        let same = head.start_hash == self.start_hash(&start);
+        let head = slot.head.clone();
+        let same = head.life.start_hash == self.start_hash(&start);
         match start.reuse {
             IdReusePolicy::ReplaceEnded if head.is_ended() => self.replace(now, key, request, start),
             IdReusePolicy::Attach | IdReusePolicy::ReplaceEnded if same => {
-                self.reply(request, Ok(ClientAnswer::Started { id: head.id.clone(), key, created: false }));
+                self.reply(request, Ok(ClientAnswer::Started { id: head.life.id.clone(), key, created: false }));
             }
             _ => self.reply(request, Err(already_exists(&head))),
         }
     }
 
     /// The head holds all that a new life begins with, so that neither code nor records of the old one are needed.
-    fn restart(&mut self, now: Timestamp, request: RequestId, old: &Arc<InstanceHead>, new_id: bool) {
+    fn restart(&mut self, now: Timestamp, request: RequestId, old: &Head, new_id: bool) {
         if !new_id && !old.is_ended() {
-            return self.reply(request, Err(Refusal::NotEnded { id: old.id.clone(), status: old.status }));
+            return self
+                .reply(request, Err(Refusal::NotEnded { id: old.life.id.clone(), status: old.progress.status }));
         }
-        let id = if new_id { self.mint.instance_id() } else { old.id.clone() };
+        let id = if new_id { self.mint.instance_id() } else { old.life.id.clone() };
         let start = StartOperation {
             id: Some(id),
-            name: old.name.clone(),
-            version: Some(old.version.clone()),
-            input: old.input.clone(),
-            tags: old.tags.clone(),
+            name: old.life.name.clone(),
+            version: Some(old.life.version.clone()),
+            input: old.life.input.clone(),
+            tags: old.life.tags.clone(),
             start_at: None,
             custom_status: None,
             reuse: IdReusePolicy::ReplaceEnded,
@@ -141,7 +143,7 @@ impl Partition {
         if let Some(refusal) = self.refuse_unregistered(&start) {
             return self.reply(request, Err(refusal));
         }
-        if new_id { self.create(now, request, start, None) } else { self.replace(now, old.key, request, start) }
+        if new_id { self.create(now, request, start, None) } else { self.replace(now, old.life.key, request, start) }
     }
 
     /// Begins a new life of the id of an ended one. Its first commit removes the old one, which stays in memory until
@@ -163,7 +165,7 @@ impl Partition {
             self.settle_fresh(now, key);
         }
         let Some(slot) = self.slots.get(&key) else { return };
-        let (over, head) = (slot.is_over(), Arc::clone(&slot.head));
+        let (over, head) = (slot.is_over(), slot.head.clone());
         match message {
             Message::Start { target, parent, .. } => self.refuse_start(inbox, &target, parent, &head),
             Message::Event { .. } | Message::Terminate { .. } | Message::ChildDone { .. } if over => {
@@ -172,19 +174,19 @@ impl Partition {
             Message::Event { name, payload, .. } => {
                 self.push(key, Arrival::Event { name, payload, event_id: None, from: EventSource::Message(inbox) });
             }
-            Message::Terminate { parent, reason, .. } if head.parent.as_ref() == Some(&parent) => {
+            Message::Terminate { parent, reason, .. } if head.life.parent.as_ref() == Some(&parent) => {
                 self.push(key, Arrival::Terminate { reason, recursive: true, request: None, anchor: Some(inbox) });
             }
             // The id belongs to somebody else by now.
             Message::Terminate { .. } => self.discard(inbox),
-            Message::ChildDone { parent, result } if parent.execution == head.execution => {
+            Message::ChildDone { parent, result } if parent.execution == head.life.execution => {
                 let Parent { execution, operation, .. } = parent;
                 self.push(key, Arrival::ChildDone { operation, execution, result, anchor: inbox });
             }
             Message::ChildDone { .. } => self.discard(inbox),
             Message::TaskRefused { parent, failure } => {
                 let task = TaskId { key, execution: parent.execution, operation: parent.operation };
-                let current = !over && parent.execution == head.execution;
+                let current = !over && parent.execution == head.life.execution;
                 if !current || self.tasks.get(&task) != Some(&TaskState::Refused) {
                     self.tasks.remove(&task);
                     return self.discard(inbox);
@@ -223,10 +225,11 @@ impl Partition {
         self.commit(TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() });
     }
 
-    fn refuse_start(&mut self, inbox: InboxId, target: &InstanceId, parent: Option<Parent>, head: &InstanceHead) {
+    fn refuse_start(&mut self, inbox: InboxId, target: &InstanceId, parent: Option<Parent>, head: &Head) {
         let mut commit = TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() };
         if let Some(parent) = parent {
-            let text = format!("instance `{target}` exists already: it is a {} `{}`", head.status, head.name);
+            let text =
+                format!("instance `{target}` exists already: it is a {} `{}`", head.progress.status, head.life.name);
             let failure = FailureDetails::new(ALREADY_EXISTS, text).non_retriable();
             self.send(&mut commit, Message::ChildDone { parent, result: Err(failure) });
         } else {
@@ -237,7 +240,7 @@ impl Partition {
 
     fn purge(&mut self, key: InstanceKey, life: Option<InstanceKey>, request: RequestId) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
-        let (id, status) = (slot.head.id.clone(), slot.head.status);
+        let (id, status) = (slot.head.life.id.clone(), slot.head.progress.status);
         if life.is_some_and(|life| life != key) {
             return self.reply(request, Err(Refusal::NotFound { id }));
         }
@@ -257,6 +260,6 @@ impl Partition {
     }
 }
 
-pub(super) fn already_exists(head: &InstanceHead) -> Refusal {
-    Refusal::AlreadyExists { id: head.id.clone(), name: head.name.clone(), status: head.status }
+pub(super) fn already_exists(head: &Head) -> Refusal {
+    Refusal::AlreadyExists { id: head.life.id.clone(), name: head.life.name.clone(), status: head.progress.status }
 }

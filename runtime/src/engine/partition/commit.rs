@@ -50,8 +50,8 @@ impl Partition {
             Action::CreateTimer { operation, fire_at, .. } => {
                 let row = TimerRow {
                     fire_at: *fire_at,
-                    key: slot.head.key,
-                    execution: slot.head.execution,
+                    key: slot.head.life.key,
+                    execution: slot.head.life.execution,
                     operation: *operation,
                 };
                 self.add_timer(row);
@@ -77,7 +77,7 @@ impl Partition {
                         version,
                         input: input.clone(),
                         parent,
-                        depth: slot.head.depth + 1,
+                        depth: slot.head.life.depth + 1,
                     },
                 );
             }
@@ -102,7 +102,7 @@ impl Partition {
         name: &Cow<'static, str>,
         input: &JsonText,
     ) {
-        let id = TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+        let id = TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         if let Some(failure) = self.refuse_task(slot, name, operation) {
             self.tasks.insert(id, TaskState::Refused);
             return self.send(&mut taken.commit, Message::TaskRefused { parent: parent_of(slot, operation), failure });
@@ -112,7 +112,7 @@ impl Partition {
         taken.effects.push(Effect::RunActivity(Box::new(ActivityTask {
             store_id: self.store_id,
             task: id,
-            instance: slot.head.id.clone(),
+            instance: slot.head.life.id.clone(),
             name: name.clone(),
             input: input.clone(),
         })));
@@ -124,7 +124,7 @@ impl Partition {
         }
         // Operation numbers count every operation, so below the limit there is nothing to count.
         if operation.0 as usize > self.config.open_tasks {
-            let id = |operation| TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+            let id = |operation| TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
             let open =
                 self.tasks.range(id(OperationId(0))..=id(OperationId(u32::MAX))).take(self.config.open_tasks).count();
             if open >= self.config.open_tasks {
@@ -139,7 +139,7 @@ impl Partition {
 
     /// Removes the rows of an operation whose future was dropped.
     fn cancel(&mut self, slot: &Slot, taken: &mut Taken, operation: OperationId) {
-        let id = TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+        let id = TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         match self.tasks.remove(&id) {
             Some(state @ (TaskState::Open | TaskState::Done)) => {
                 taken.commit.tasks_done.push(id);
@@ -177,5 +177,10 @@ impl Partition {
 }
 
 fn parent_of(slot: &Slot, operation: OperationId) -> Parent {
-    Parent { instance: slot.head.id.clone(), key: slot.head.key, execution: slot.head.execution, operation }
+    Parent {
+        instance: slot.head.life.id.clone(),
+        key: slot.head.life.key,
+        execution: slot.head.life.execution,
+        operation,
+    }
 }

@@ -9,8 +9,8 @@ use super::Partition;
 use super::slot::{Arrival, Phase, Slot};
 use crate::engine::{RequestId, StartOperation};
 use crate::model::{
-    Execution, ExecutionStarted, FailureDetails, InboxId, InstanceHead, InstanceId, InstanceKey, JsonText, Message,
-    Parent, RuntimeStatus, Timestamp, TurnCommit,
+    Execution, ExecutionStarted, FailureDetails, Head, InboxId, InstanceId, InstanceKey, JsonText, Life, Message,
+    Parent, Progress, RuntimeStatus, Timestamp, TurnCommit,
 };
 
 /// The failure type of a sub-orchestration that is nested too deep.
@@ -106,30 +106,27 @@ impl Partition {
             start_at: birth.start_at,
             limits: self.config.execution,
         };
-        let head = InstanceHead {
+        let life = Life {
             key,
             id: birth.id.clone(),
             name: birth.name,
             version: birth.version,
-            status: RuntimeStatus::Pending,
-            parked: None,
             execution: Execution(0),
             created_at: now,
-            updated_at: now,
-            ended_at: None,
             start_at: birth.start_at,
             input: birth.input,
-            output: None,
-            failure: None,
-            custom_status_version: u64::from(birth.custom_status.is_some()),
-            custom_status: birth.custom_status,
-            revision: 0,
             tags: birth.tags,
             parent: birth.parent,
             depth: birth.depth,
             start_hash: birth.start_hash,
         };
-        let mut slot = Slot::new(Arc::new(head), 0, now, Phase::Fresh(Arc::new(started)));
+        let progress = Progress {
+            custom_status_version: u64::from(birth.custom_status.is_some()),
+            custom_status: birth.custom_status,
+            ..Progress::new(RuntimeStatus::Pending, now)
+        };
+        let head = Head::new(life, progress);
+        let mut slot = Slot::new(head, 0, now, Phase::Fresh(Arc::new(started)));
         slot.arrivals.push_back(created);
         self.ids.insert(birth.id, key);
         self.slots.insert(key, Box::new(slot));

@@ -55,9 +55,9 @@ impl Partition {
         if recursive {
             for (operation, target) in self.children(slot) {
                 let parent = Parent {
-                    instance: slot.head.id.clone(),
-                    key: slot.head.key,
-                    execution: slot.head.execution,
+                    instance: slot.head.life.id.clone(),
+                    key: slot.head.life.key,
+                    execution: slot.head.life.execution,
                     operation,
                 };
                 self.send(&mut taken.commit, Message::Terminate { target, parent, reason: reason.clone() });
@@ -98,10 +98,10 @@ impl Partition {
         }
         slot.live = None;
         slot.history = None;
-        self.blocked.remove(&slot.head.key);
+        self.blocked.remove(&slot.head.life.key);
         self.remove_rows(slot, &mut taken);
         self.refuse_rest(slot, &mut taken, ending.status);
-        if let Some(parent) = slot.head.parent.clone() {
+        if let Some(parent) = slot.head.life.parent.clone() {
             let result = match (&ending.output, &ending.failure, ending.status) {
                 (Some(output), _, RuntimeStatus::Completed) => Ok(output.clone()),
                 (_, Some(failure), _) => Err(failure.clone()),
@@ -113,19 +113,19 @@ impl Partition {
             };
             self.send(&mut taken.commit, Message::ChildDone { parent, result });
         }
-        let head = Arc::make_mut(&mut slot.head);
-        head.status = ending.status;
-        head.output = ending.output;
-        head.failure = ending.failure;
-        head.ended_at = Some(time);
-        head.parked = None;
+        let progress = slot.head.progress_mut();
+        progress.status = ending.status;
+        progress.output = ending.output;
+        progress.failure = ending.failure;
+        progress.ended_at = Some(time);
+        progress.parked = None;
         taken.head_changed = true;
         self.finish_turn(time, slot, taken);
     }
 
     /// Removes what is left of tasks and timers of the execution.
     fn remove_rows(&mut self, slot: &Slot, taken: &mut Taken) {
-        let id = |operation| TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+        let id = |operation| TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         let all = id(OperationId::START)..=id(OperationId(u32::MAX));
         let tasks: Vec<_> = self.tasks.range(all.clone()).map(|(id, state)| (*id, *state)).collect();
         for (task, state) in tasks {
@@ -161,7 +161,7 @@ impl Partition {
                 }
             };
             taken.commit.inbox_done.extend(anchor);
-            let refusal = Refusal::InstanceEnded { id: slot.head.id.clone(), status };
+            let refusal = Refusal::InstanceEnded { id: slot.head.life.id.clone(), status };
             taken.replies.extend(request.map(|request| (request, Err(refusal))));
         }
     }
@@ -187,7 +187,7 @@ impl Partition {
         match history::decode(rows, slot.records) {
             Ok(records) => history::open_children(&records),
             Err(damage) => {
-                tracing::warn!(instance = %slot.head.id, %damage, "the sub-orchestrations are not known and run on");
+                tracing::warn!(instance = %slot.head.life.id, %damage, "the sub-orchestrations are not known and run on");
                 BTreeMap::new()
             }
         }
@@ -205,27 +205,27 @@ impl Partition {
     ) {
         let events = slot.live.as_ref().map(LiveExecution::take_events).filter(|_| keep_events).unwrap_or_default();
         self.remove_rows(slot, &mut taken);
-        taken.commit.erase_history = Some((slot.head.key, slot.head.execution));
+        taken.commit.erase_history = Some((slot.head.life.key, slot.head.life.execution));
         taken.inputs.clear();
 
-        let execution = Execution(slot.head.execution.0 + 1);
-        let version = version.unwrap_or_else(|| slot.head.version.clone());
+        let execution = Execution(slot.head.life.execution.0 + 1);
+        let version = version.unwrap_or_else(|| slot.head.life.version.clone());
         let started = Arc::new(ExecutionStarted {
-            execution_id: self.execution_id(slot.head.key, execution),
-            name: slot.head.name.clone(),
+            execution_id: self.execution_id(slot.head.life.key, execution),
+            name: slot.head.life.name.clone(),
             version: version.clone(),
             input: input.clone(),
-            custom_status: slot.head.custom_status.clone(),
-            tags: slot.head.tags.clone(),
-            parent: slot.head.parent.clone(),
+            custom_status: slot.head.progress.custom_status.clone(),
+            tags: slot.head.life.tags.clone(),
+            parent: slot.head.life.parent.clone(),
             start_at: None,
             limits: self.config.execution,
         });
-        let head = Arc::make_mut(&mut slot.head);
-        head.execution = execution;
-        head.input = input;
-        head.version = version;
-        head.start_at = None;
+        let life = slot.head.life_mut();
+        life.execution = execution;
+        life.input = input;
+        life.version = version;
+        life.start_at = None;
         (taken.head_changed, taken.renewed) = (true, true);
 
         let inputs: Vec<_> = std::iter::once(Input::ExecutionStarted(Arc::clone(&started))).chain(events).collect();
@@ -234,7 +234,7 @@ impl Partition {
         slot.history = None;
         self.write_record(slot, &mut taken, &record);
 
-        let row = TimerRow { fire_at: time, key: slot.head.key, execution, operation: OperationId::START };
+        let row = TimerRow { fire_at: time, key: slot.head.life.key, execution, operation: OperationId::START };
         self.add_timer(row);
         taken.commit.timers_new.push(row);
         // In memory it is due at once; it goes to the end of the ready queue, so that a tight loop starves nobody.

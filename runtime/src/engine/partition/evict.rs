@@ -95,8 +95,8 @@ impl Partition {
     fn remove(&mut self, key: InstanceKey) {
         if let Some(slot) = self.slots.remove(&key) {
             self.live.forget(&slot);
-            if self.ids.get(&slot.head.id) == Some(&key) {
-                self.ids.remove(&slot.head.id);
+            if self.ids.get(&slot.head.life.id) == Some(&key) {
+                self.ids.remove(&slot.head.life.id);
             }
         }
     }

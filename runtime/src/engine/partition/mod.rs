@@ -34,9 +34,7 @@ use self::evict::LiveSet;
 use self::slot::Slot;
 use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
 use crate::engine::{ClientAnswer, Refusal};
-use crate::model::{
-    InboxId, InstanceHead, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit,
-};
+use crate::model::{Head, InboxId, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit};
 use crate::registry::Registry;
 
 /// Owns a set of instances and runs their turns one at a time. Values in, values out.
@@ -202,8 +200,8 @@ impl Partition {
         self.effect(Effect::Reply { request, result });
     }
 
-    fn changed(&mut self, head: &Arc<InstanceHead>) {
-        self.effect(Effect::InstanceChanged(Arc::clone(head)));
+    fn changed(&mut self, head: &Head) {
+        self.effect(Effect::InstanceChanged(head.clone()));
     }
 
     fn ticket(&mut self) -> Ticket {

@@ -9,13 +9,13 @@ use super::BacklogToken;
 use crate::engine::execution::LiveExecution;
 use crate::engine::{CommitNumber, RequestId};
 use crate::model::{
-    ExecutionStarted, FailureDetails, InboxId, InstanceHead, JsonText, OperationId, TaskId, TimerRow, Timestamp,
+    ExecutionStarted, FailureDetails, Head, InboxId, JsonText, OperationId, TaskId, TimerRow, Timestamp,
 };
 
 /// An instance in memory. Its head is as it stands after its last turn commit, durable or not.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) head: Arc<InstanceHead>,
+    pub(super) head: Head,
     /// How many turn records the current execution has, counting those that are not durable yet.
     pub(super) records: u64,
     /// The time of the newest record.
@@ -131,7 +131,7 @@ pub(super) enum TaskAnchor {
 }
 
 impl Slot {
-    pub(super) fn new(head: Arc<InstanceHead>, records: u64, newest: Timestamp, phase: Phase) -> Self {
+    pub(super) fn new(head: Head, records: u64, newest: Timestamp, phase: Phase) -> Self {
         Self {
             head,
             records,

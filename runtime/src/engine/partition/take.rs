@@ -49,9 +49,9 @@ pub(super) enum Plan {
 
 impl Partition {
     pub(super) fn plan(&self, now: Timestamp, slot: &Slot) -> Plan {
-        let mut suspended = slot.head.status == RuntimeStatus::Suspended;
+        let mut suspended = slot.head.progress.status == RuntimeStatus::Suspended;
         let mut retry = slot.retry;
-        let mut parked = slot.head.parked.is_some();
+        let mut parked = slot.head.progress.parked.is_some();
         let mut judged = false;
         let mut time = now.max(slot.newest);
         // All of them, though one turn may not reach all: what is recorded on the way is polled by a later turn.
@@ -72,8 +72,8 @@ impl Partition {
                 _ => {}
             }
         }
-        let blocked = parked && (!retry || self.blocked.contains_key(&slot.head.key));
-        let due = slot.head.start_at.is_none_or(|at| at <= time);
+        let blocked = parked && (!retry || self.blocked.contains_key(&slot.head.life.key));
+        let due = slot.head.life.start_at.is_none_or(|at| at <= time);
         if self.polls && due && !suspended && !blocked {
             Plan::Poll
         } else {
@@ -83,7 +83,7 @@ impl Partition {
 
     /// Takes arrivals up to the limits of a turn, or up to a termination.
     pub(super) fn take(&mut self, slot: &mut Slot) -> Taken {
-        let mut taken = Taken { suspended: slot.head.status == RuntimeStatus::Suspended, ..Taken::default() };
+        let mut taken = Taken { suspended: slot.head.progress.status == RuntimeStatus::Suspended, ..Taken::default() };
         let mut held = Vec::new();
         let mut bytes = 0;
         while let Some(arrival) = slot.arrivals.pop_front() {
@@ -131,7 +131,7 @@ impl Partition {
             }
             Arrival::ChildDone { operation, execution, result, anchor } => {
                 taken.commit.inbox_done.push(anchor);
-                if execution == slot.head.execution {
+                if execution == slot.head.life.execution {
                     taken.inputs.push(match result {
                         Ok(result) => Input::SubOrchestrationCompleted { operation, result },
                         Err(failure) => Input::SubOrchestrationFailed { operation, failure },
@@ -149,14 +149,17 @@ impl Partition {
                 self.take_switch(taken, request, wrong, Input::Suspended { reason }, true);
             }
             Arrival::Resume { reason, request } => {
-                let wrong = (!taken.suspended).then(|| invalid_state(slot, slot.head.status, "resumed"));
+                let wrong = (!taken.suspended).then(|| invalid_state(slot, slot.head.progress.status, "resumed"));
                 self.take_switch(taken, request, wrong, Input::Resumed { reason }, false);
             }
             Arrival::RetryParked { request, .. } => {
-                let parked = slot.head.parked.is_some();
+                let parked = slot.head.progress.parked.is_some();
                 slot.retry |= parked;
-                let answer =
-                    if parked { Ok(ClientAnswer::Done) } else { Err(invalid_state(slot, slot.head.status, "retried")) };
+                let answer = if parked {
+                    Ok(ClientAnswer::Done)
+                } else {
+                    Err(invalid_state(slot, slot.head.progress.status, "retried"))
+                };
                 taken.replies.extend(request.map(|request| (request, answer)));
             }
             Arrival::Park { reason, .. } => taken.park = Some(reason),
@@ -199,7 +202,7 @@ impl Partition {
         }
         taken.commit.inbox_done.extend(anchor);
         taken.commit.purge = replaces;
-        let (id, key) = (slot.head.id.clone(), slot.head.key);
+        let (id, key) = (slot.head.life.id.clone(), slot.head.life.key);
         taken.replies.extend(request.map(|request| (request, Ok(ClientAnswer::Started { id, key, created: true }))));
     }
 
@@ -235,7 +238,7 @@ impl Partition {
         if buffered + taken.events >= self.config.buffered_events {
             return match from {
                 EventSource::Client(request) => {
-                    let (id, limit) = (slot.head.id.clone(), self.config.buffered_events);
+                    let (id, limit) = (slot.head.life.id.clone(), self.config.buffered_events);
                     taken.replies.push((request, Err(Refusal::TooManyEvents { id, limit })));
                     None
                 }
@@ -261,5 +264,5 @@ impl Taken {
 }
 
 fn invalid_state(slot: &Slot, status: RuntimeStatus, wanted: &'static str) -> Refusal {
-    Refusal::InvalidState { id: slot.head.id.clone(), status, wanted }
+    Refusal::InvalidState { id: slot.head.life.id.clone(), status, wanted }
 }

@@ -131,7 +131,7 @@ impl Partition {
 
     /// What the history says is open must have its rows, and the other way round.
     fn check_rows(&self, slot: &Slot, live: &LiveExecution) -> Result<(), Stuck> {
-        let id = |operation| TaskId { key: slot.head.key, execution: slot.head.execution, operation };
+        let id = |operation| TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         let (first, last) = (id(OperationId(1)), id(OperationId(u32::MAX)));
         let mut open = 0;
         for (operation, awaits) in live.open_operations() {
@@ -159,7 +159,7 @@ impl Partition {
     }
 
     pub(super) fn identity(&self, slot: &Slot) -> Identity {
-        Identity { id: slot.head.id.clone(), execution: slot.head.execution, mint: Arc::clone(&self.mint) }
+        Identity { id: slot.head.life.id.clone(), execution: slot.head.life.execution, mint: Arc::clone(&self.mint) }
     }
 
     fn is_too_long(&self, slot: &Slot) -> bool {
@@ -178,7 +178,7 @@ impl Partition {
 
     fn poll(&mut self, time: Timestamp, now: Timestamp, slot: &mut Slot, mut taken: Taken) {
         let Some(live) = &mut slot.live else { return };
-        let was_parked = slot.head.parked.is_some();
+        let was_parked = slot.head.progress.parked.is_some();
         if taken.inputs.is_empty() && !live.has_undelivered() {
             // Nothing for the code to see: at the most the instance is parked no more.
             slot.retry = false;
@@ -207,17 +207,17 @@ impl Partition {
     fn polled(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, output: TurnOutput) {
         let TurnOutput { actions, completion, custom_status } = output;
         if let Some(status) = custom_status
-            && slot.head.custom_status != status
+            && slot.head.progress.custom_status != status
         {
-            let head = Arc::make_mut(&mut slot.head);
-            head.custom_status = status;
-            head.custom_status_version += 1;
+            let progress = slot.head.progress_mut();
+            progress.custom_status = status;
+            progress.custom_status_version += 1;
             taken.head_changed = true;
         }
-        if slot.head.status != RuntimeStatus::Running || slot.head.parked.is_some() {
-            let head = Arc::make_mut(&mut slot.head);
-            head.status = RuntimeStatus::Running;
-            head.parked = None;
+        if slot.head.progress.status != RuntimeStatus::Running || slot.head.progress.parked.is_some() {
+            let progress = slot.head.progress_mut();
+            progress.status = RuntimeStatus::Running;
+            progress.parked = None;
             taken.head_changed = true;
         }
         self.schedule(slot, &mut taken, &actions);
@@ -242,14 +242,18 @@ impl Partition {
         slot.unpolled_events += taken.events();
         let status = if taken.suspended {
             RuntimeStatus::Suspended
-        } else if slot.head.status == RuntimeStatus::Suspended {
+        } else if slot.head.progress.status == RuntimeStatus::Suspended {
             // Resumed, but something else keeps it from running.
-            if slot.head.start_at.is_some_and(|at| at > time) { RuntimeStatus::Pending } else { RuntimeStatus::Running }
+            if slot.head.life.start_at.is_some_and(|at| at > time) {
+                RuntimeStatus::Pending
+            } else {
+                RuntimeStatus::Running
+            }
         } else {
-            slot.head.status
+            slot.head.progress.status
         };
-        if status != slot.head.status {
-            Arc::make_mut(&mut slot.head).status = status;
+        if status != slot.head.progress.status {
+            slot.head.progress_mut().status = status;
             taken.head_changed = true;
         }
         self.anchor_next_poll(time, slot, &mut taken);
@@ -260,16 +264,20 @@ impl Partition {
     /// Gives an instance that could run the row that wakes it: inputs that were recorded without a poll must not wait for
     /// the next input to come.
     fn anchor_next_poll(&mut self, time: Timestamp, slot: &Slot, taken: &mut Taken) {
-        if taken.suspended || slot.head.parked.is_some() {
+        if taken.suspended || slot.head.progress.parked.is_some() {
             return;
         }
-        let fire_at = match slot.head.start_at.filter(|at| *at > time) {
+        let fire_at = match slot.head.life.start_at.filter(|at| *at > time) {
             Some(at) => at,
             None if !taken.inputs.is_empty() => time,
             None => return,
         };
-        let row =
-            TimerRow { fire_at, key: slot.head.key, execution: slot.head.execution, operation: OperationId::START };
+        let row = TimerRow {
+            fire_at,
+            key: slot.head.life.key,
+            execution: slot.head.life.execution,
+            operation: OperationId::START,
+        };
         let id = TaskId { key: row.key, execution: row.execution, operation: row.operation };
         if !self.timer_rows.contains_key(&id) {
             self.add_timer(row);
@@ -285,9 +293,9 @@ impl Partition {
             taken.inputs.clear();
             return self.park_unreadable(time, slot, taken, reason);
         }
-        if slot.head.parked.as_ref() != Some(&reason) {
-            tracing::warn!(instance = %slot.head.id, reason, "an instance is parked");
-            Arc::make_mut(&mut slot.head).parked = Some(reason);
+        if slot.head.progress.parked.as_ref() != Some(&reason) {
+            tracing::warn!(instance = %slot.head.life.id, reason, "an instance is parked");
+            slot.head.progress_mut().parked = Some(reason);
             taken.head_changed = true;
         }
         self.record(time, slot, taken);
@@ -297,24 +305,24 @@ impl Partition {
     fn park_unreadable(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: String) {
         slot.phase = Phase::Unreadable;
         for (request, answer) in std::mem::take(&mut taken.replies) {
-            let refused = crate::engine::Refusal::Corrupt { id: slot.head.id.clone(), detail: reason.clone() };
+            let refused = crate::engine::Refusal::Corrupt { id: slot.head.life.id.clone(), detail: reason.clone() };
             self.reply(request, if answer.is_ok() { Err(refused) } else { answer });
         }
         // Nothing of it is recorded, so the rows stay.
         let commit = std::mem::take(&mut taken.commit);
         self.tasks.extend(commit.tasks_done.into_iter().map(|task| (task, TaskState::Done)));
         commit.timers_done.into_iter().for_each(|row| self.add_timer(row));
-        if slot.head.parked.as_ref() != Some(&reason) {
-            tracing::error!(instance = %slot.head.id, reason, "an instance is parked");
-            Arc::make_mut(&mut slot.head).parked = Some(reason);
+        if slot.head.progress.parked.as_ref() != Some(&reason) {
+            tracing::error!(instance = %slot.head.life.id, reason, "an instance is parked");
+            slot.head.progress_mut().parked = Some(reason);
             taken.head_changed = true;
             self.finish_turn(time, slot, taken);
         }
     }
 
     fn unpark(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
-        if slot.head.parked.is_some() {
-            Arc::make_mut(&mut slot.head).parked = None;
+        if slot.head.progress.parked.is_some() {
+            slot.head.progress_mut().parked = None;
             taken.head_changed = true;
         }
         self.finish_turn(time, slot, taken);
@@ -343,8 +351,8 @@ impl Partition {
         slot.records = record.turn_number + 1;
         slot.newest = record.time;
         taken.commit.record = Some(RecordRow {
-            key: slot.head.key,
-            execution: slot.head.execution,
+            key: slot.head.life.key,
+            execution: slot.head.life.execution,
             turn_number: record.turn_number,
             time: record.time,
             bytes,
@@ -355,25 +363,24 @@ impl Partition {
     pub(super) fn finish_turn(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
         let fresh = matches!(slot.phase, Phase::Fresh(_));
         if taken.head_changed || fresh {
-            let head = Arc::make_mut(&mut slot.head);
-            head.updated_at = time;
-            head.revision += 1;
-            let head = Arc::clone(&slot.head);
+            let progress = slot.head.progress_mut();
+            progress.updated_at = time;
+            progress.revision += 1;
             taken.commit.head = match fresh {
-                true => HeadChange::Insert(head),
-                false if taken.renewed => HeadChange::Update(head),
-                false => HeadChange::Progress(head),
+                true => HeadChange::Insert(slot.head.clone()),
+                false if taken.renewed => HeadChange::Renew(slot.head.clone()),
+                false => HeadChange::Progress { key: slot.head.life.key, progress: Arc::clone(&slot.head.progress) },
             };
         }
         if fresh {
             slot.phase = Phase::Stored;
         }
-        let changed = taken.commit.head.head().is_some();
+        let changed = !taken.commit.head.is_none();
         if changed || taken.commit.row_operations() > 0 || taken.commit.erase_history.is_some() {
             let commit = std::mem::take(&mut taken.commit);
             let number = self.commit(commit);
             slot.last_commit = number;
-            self.cooling.push_back((number, slot.head.key));
+            self.cooling.push_back((number, slot.head.life.key));
         }
         if changed {
             self.changed(&slot.head);

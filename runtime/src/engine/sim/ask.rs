@@ -1,10 +1,8 @@
 //! What tests ask of a simulation: operations by name, answers, and what is stored.
 
-use std::sync::Arc;
-
 use super::{Answer, Sim, id, short, start};
 use crate::engine::{ClientAnswer, ClientOperation, Refusal, RequestId, StartOperation};
-use crate::model::{InstanceHead, JsonText, TurnRecord};
+use crate::model::{Head, JsonText, TurnRecord};
 
 impl Sim {
     // ── operations by name ──────────────────────────────────────────────────────────────────────────────────────────
@@ -60,21 +58,23 @@ impl Sim {
         }
     }
 
-    pub(crate) fn head(&self, instance: &str) -> Arc<InstanceHead> {
-        Arc::clone(self.store.head(instance).unwrap_or_else(|| panic!("there is no {instance}")))
+    pub(crate) fn head(&self, instance: &str) -> Head {
+        self.store.head(instance).unwrap_or_else(|| panic!("there is no {instance}")).clone()
     }
 
     /// What the instance returned.
     pub(crate) fn output(&self, instance: &str) -> serde_json::Value {
         let head = self.head(instance);
-        match &head.output {
+        match &head.progress.output {
             Some(output) => output.decode().unwrap(),
-            None => panic!("{instance} is {} {:?} {:?}", head.status, head.failure, head.parked),
+            None => {
+                panic!("{instance} is {} {:?} {:?}", head.progress.status, head.progress.failure, head.progress.parked)
+            }
         }
     }
 
     pub(crate) fn turns(&self, instance: &str) -> Vec<TurnRecord> {
-        self.store.turns(self.head(instance).key)
+        self.store.turns(self.head(instance).life.key)
     }
 
     /// All recorded inputs of the current execution, shortened to the kind and what tells it apart.

@@ -182,12 +182,12 @@ impl Chaos {
                 return;
             }
             for head in going {
-                assert_eq!(head.parked, None, "{} is parked", head.id);
-                if head.status == RuntimeStatus::Suspended {
-                    self.sim.resume(head.id.as_str());
+                assert_eq!(head.progress.parked, None, "{} is parked", head.life.id);
+                if head.progress.status == RuntimeStatus::Suspended {
+                    self.sim.resume(head.life.id.as_str());
                 }
                 for event in EVENTS {
-                    self.sim.raise(head.id.as_str(), event, &json!("healed"));
+                    self.sim.raise(head.life.id.as_str(), event, &json!("healed"));
                 }
             }
         }
@@ -198,7 +198,7 @@ impl Chaos {
     /// What must hold at any moment.
     pub(crate) fn check_statuses(&self) {
         for head in self.sim.store.heads.values().filter(|head| !head.is_ended()) {
-            let rows = self.sim.store.history(head.key, head.execution);
+            let rows = self.sim.store.history(head.life.key, head.life.execution);
             let records = history::decode(&rows, rows.len() as u64).unwrap();
             let started = std::sync::Arc::clone(history::started(&records).unwrap());
             let mint = std::sync::Arc::new(KeyMint::new(
@@ -206,13 +206,13 @@ impl Chaos {
                 crate::model::PartitionId::FIRST,
                 crate::model::PartitionCount::ONE,
             ));
-            let identity = Identity { id: head.id.clone(), execution: head.execution, mint };
+            let identity = Identity { id: head.life.id.clone(), execution: head.life.execution, mint };
             let live = LiveExecution::replay(identity, interpret, started, records).unwrap();
             assert_eq!(
                 live.custom_status(),
-                head.custom_status,
+                head.progress.custom_status,
                 "the status of {} is the fold of its history",
-                head.id
+                head.life.id
             );
         }
     }
@@ -238,7 +238,7 @@ impl Chaos {
             .durable_commits
             .iter()
             .filter_map(|turn| match &turn.head {
-                HeadChange::Insert(head) => Some(head.key),
+                HeadChange::Insert(head) => Some(head.life.key),
                 _ => None,
             })
             .collect();
@@ -266,7 +266,7 @@ impl Chaos {
             .durable_commits
             .iter()
             .filter(|turn| turn.erase_history.is_some())
-            .filter_map(|turn| turn.head.head().map(|head| head.id.as_str()))
+            .filter_map(|turn| turn.head.life().map(|life| life.id.as_str()))
             .collect();
         for (request, name, token) in &self.raises {
             let found = recorded.get(token).cloned().unwrap_or_default();
@@ -291,11 +291,15 @@ impl Chaos {
     fn check_published(&self) {
         let mut seen = BTreeMap::<InstanceKey, (u64, u64, Option<JsonText>)>::new();
         for head in &self.sim.published {
-            let now = (head.revision, head.custom_status_version, head.custom_status.clone());
-            if let Some((revision, version, status)) = seen.insert(head.key, now) {
-                assert!(head.revision > revision, "revisions rise");
-                let same = head.custom_status == status;
-                assert!(head.custom_status_version >= version && (same || head.custom_status_version > version));
+            let now =
+                (head.progress.revision, head.progress.custom_status_version, head.progress.custom_status.clone());
+            if let Some((revision, version, status)) = seen.insert(head.life.key, now) {
+                assert!(head.progress.revision > revision, "revisions rise");
+                let same = head.progress.custom_status == status;
+                assert!(
+                    head.progress.custom_status_version >= version
+                        && (same || head.progress.custom_status_version > version)
+                );
             }
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Sim;
 use super::store::ModelStore;
 use crate::model::{
-    Action, Execution, Input, InstanceHead, InstanceKey, Message, OperationId, RuntimeStatus, TaskId, TurnRecord, wire,
+    Action, Execution, Head, Input, InstanceKey, Message, OperationId, RuntimeStatus, TaskId, TurnRecord, wire,
 };
 
 /// Rows and records of all instances agree, and no row belongs to nobody.
@@ -18,7 +18,7 @@ pub(crate) fn rows(store: &ModelStore) {
     assert!(store.tasks.keys().all(|id| store.heads.contains_key(&id.key)), "a task of nobody");
     assert!(store.timers.iter().all(|row| store.heads.contains_key(&row.key)), "a timer of nobody");
     let current = |(key, execution, _): &(InstanceKey, Execution, u64)| {
-        store.heads.get(key).is_some_and(|head| head.execution == *execution)
+        store.heads.get(key).is_some_and(|head| head.life.execution == *execution)
     };
     assert!(store.records.keys().all(current), "records of the past");
 }
@@ -35,14 +35,14 @@ pub(crate) fn rows_of(store: &ModelStore, key: InstanceKey) {
     if !head.is_ended() {
         open.fold(head, &turns);
     }
-    let id = |operation| TaskId { key, execution: head.execution, operation };
+    let id = |operation| TaskId { key, execution: head.life.execution, operation };
     let refused: BTreeSet<_> = store.inbox.values().filter_map(refused).collect();
     let expected: BTreeSet<_> = open.tasks.difference(&refused).copied().collect();
     let all = id(OperationId(0))..=id(OperationId(u32::MAX));
     assert_eq!(store.tasks.range(all).map(|(id, _)| *id).collect::<BTreeSet<_>>(), expected, "task rows");
     let mut timers = BTreeMap::new();
     for row in store.timers.iter().filter(|row| row.key == key) {
-        assert!(!head.is_ended() && head.execution == row.execution, "a timer row of the past: {row:?}");
+        assert!(!head.is_ended() && head.life.execution == row.execution, "a timer row of the past: {row:?}");
         if row.operation != OperationId::START {
             timers.insert(id(row.operation), row.fire_at);
         }
@@ -50,8 +50,8 @@ pub(crate) fn rows_of(store: &ModelStore, key: InstanceKey) {
     assert_eq!(timers, open.timers, "timer rows");
 }
 
-fn is_corrupt(head: &InstanceHead) -> bool {
-    head.parked.as_ref().is_some_and(|reason| reason.starts_with(crate::engine::stuck::CORRUPT))
+fn is_corrupt(head: &Head) -> bool {
+    head.progress.parked.as_ref().is_some_and(|reason| reason.starts_with(crate::engine::stuck::CORRUPT))
 }
 
 fn refused(bytes: &Bytes) -> Option<TaskId> {
@@ -63,8 +63,8 @@ fn refused(bytes: &Bytes) -> Option<TaskId> {
     }
 }
 
-fn shape(head: &InstanceHead, turns: &[TurnRecord]) {
-    let name = &head.id;
+fn shape(head: &Head, turns: &[TurnRecord]) {
+    let name = &head.life.id;
     assert!(!turns.is_empty(), "{name} has no record");
     assert!(matches!(turns[0].inputs.first(), Some(Input::ExecutionStarted(_))), "{name} begins with its start");
     for (number, turn) in turns.iter().enumerate() {
@@ -74,9 +74,9 @@ fn shape(head: &InstanceHead, turns: &[TurnRecord]) {
     assert!(turns.is_sorted_by_key(|turn| turn.time), "{name}: time goes back");
     let ends =
         turns.iter().filter(|turn| turn.actions.iter().any(|action| matches!(action, Action::Complete(_)))).count();
-    let ended_by_code = matches!(head.status, RuntimeStatus::Completed | RuntimeStatus::Failed);
+    let ended_by_code = matches!(head.progress.status, RuntimeStatus::Completed | RuntimeStatus::Failed);
     assert!(ends <= usize::from(ended_by_code), "{name}: an end in the history of an instance that goes on");
-    assert_eq!(head.ended_at.is_some(), head.is_ended());
+    assert_eq!(head.progress.ended_at.is_some(), head.is_ended());
 }
 
 #[derive(Default)]
@@ -86,8 +86,8 @@ struct Open {
 }
 
 impl Open {
-    fn fold(&mut self, head: &InstanceHead, turns: &[TurnRecord]) {
-        let id = |operation| TaskId { key: head.key, execution: head.execution, operation };
+    fn fold(&mut self, head: &Head, turns: &[TurnRecord]) {
+        let id = |operation| TaskId { key: head.life.key, execution: head.life.execution, operation };
         for turn in turns {
             for operation in turn.inputs.iter().filter_map(Input::operation) {
                 self.tasks.remove(&id(operation));

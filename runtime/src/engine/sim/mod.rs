@@ -24,8 +24,7 @@ use crate::engine::{
     PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
 };
 use crate::model::{
-    Epoch, Execution, Input, InstanceHead, InstanceId, InstanceKey, JsonText, TaskId, Timestamp, TurnCommit,
-    TurnRecord, wire,
+    Epoch, Execution, Head, Input, InstanceId, InstanceKey, JsonText, TaskId, Timestamp, TurnCommit, TurnRecord, wire,
 };
 use crate::registry::Registry;
 use crate::store::{Claim, InstanceRef, LoadError};
@@ -88,7 +87,7 @@ pub(crate) struct Sim {
     /// All turn commits that became durable, in order.
     pub(crate) durable_commits: Vec<TurnCommit>,
     /// All heads that were published, in order.
-    pub(crate) published: Vec<Arc<InstanceHead>>,
+    pub(crate) published: Vec<Head>,
     pub(crate) answers: BTreeMap<RequestId, Option<Answer>>,
     gate: VecDeque<(CommitNumber, Held)>,
     made: CommitNumber,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::engine::LoadedInstance;
 use crate::model::{
-    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, PartitionId, RecordRow, TaskId, TaskRow,
+    Execution, Head, InboxId, InboxRow, InstanceId, InstanceKey, PartitionId, Progress, RecordRow, TaskId, TaskRow,
     TimerRow, TurnCommit, TurnRecord, wire,
 };
 use crate::store::rows::{Refusal, Rows, apply_turn};
@@ -17,7 +17,7 @@ use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
 /// What is durable.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ModelStore {
-    pub(crate) heads: BTreeMap<InstanceKey, Arc<InstanceHead>>,
+    pub(crate) heads: BTreeMap<InstanceKey, Head>,
     pub(crate) ids: BTreeMap<InstanceId, InstanceKey>,
     pub(crate) records: BTreeMap<(InstanceKey, Execution, u64), RecordRow>,
     pub(crate) inbox: BTreeMap<InboxId, Bytes>,
@@ -36,7 +36,7 @@ impl ModelStore {
         Ok(())
     }
 
-    pub(crate) fn head(&self, id: &str) -> Option<&Arc<InstanceHead>> {
+    pub(crate) fn head(&self, id: &str) -> Option<&Head> {
         self.heads.get(self.ids.get(id)?)
     }
 
@@ -52,7 +52,7 @@ impl ModelStore {
     /// The turn records of the current execution of an instance, read.
     pub(crate) fn turns(&self, key: InstanceKey) -> Vec<TurnRecord> {
         let Some(head) = self.heads.get(&key) else { return Vec::new() };
-        self.history(key, head.execution).iter().map(|bytes| wire::decode_record(bytes).unwrap()).collect()
+        self.history(key, head.life.execution).iter().map(|bytes| wire::decode_record(bytes).unwrap()).collect()
     }
 
     /// What a lookup gives.
@@ -61,9 +61,9 @@ impl ModelStore {
             InstanceRef::Id(id) => self.ids.get(id)?,
             InstanceRef::Key(key) => key,
         };
-        let head = InstanceHead::clone(self.heads.get(key)?);
-        let newest = self.rows_of(*key, head.execution).next_back();
-        let history = (with_history && !head.is_ended()).then(|| self.history(*key, head.execution));
+        let head = self.heads.get(key)?.clone();
+        let newest = self.rows_of(*key, head.life.execution).next_back();
+        let history = (with_history && !head.is_ended()).then(|| self.history(*key, head.life.execution));
         let stored = StoredInstance {
             record_count: newest.map_or(0, |row| row.turn_number + 1),
             newest_record: newest.map(|row| row.time),
@@ -81,7 +81,7 @@ impl ModelStore {
         }
         let group = |((key, execution, turn_number), tasks)| TaskGroup {
             key,
-            id: self.heads[&key].id.clone(),
+            id: self.heads[&key].life.id.clone(),
             execution,
             turn_number,
             record: self.records.get(&(key, execution, turn_number)).map(|row| row.bytes.clone()),
@@ -95,7 +95,12 @@ impl ModelStore {
                 .iter()
                 .map(|(id, bytes)| InboxRow { partition: PartitionId::FIRST, id: *id, bytes: bytes.clone() })
                 .collect(),
-            parked: self.heads.values().filter(|head| head.parked.is_some()).map(|head| head.key).collect(),
+            parked: self
+                .heads
+                .values()
+                .filter(|head| head.progress.parked.is_some())
+                .map(|head| head.life.key)
+                .collect(),
         }
     }
 }
@@ -103,45 +108,34 @@ impl ModelStore {
 impl<'r> Rows<'r> for ModelStore {
     type Error = Infallible;
 
-    fn insert_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
-        if self.heads.contains_key(&head.key) || self.ids.contains_key(&head.id) {
+    fn insert_head(&mut self, head: &Head) -> Result<usize, Infallible> {
+        if self.heads.contains_key(&head.life.key) || self.ids.contains_key(&head.life.id) {
             return Ok(0);
         }
-        self.ids.insert(head.id.clone(), head.key);
-        self.heads.insert(head.key, Arc::clone(head));
+        self.ids.insert(head.life.id.clone(), head.life.key);
+        self.heads.insert(head.life.key, head.clone());
         Ok(1)
     }
 
-    fn update_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
-        match self.heads.get_mut(&head.key) {
-            Some(row) if row.id == head.id => {
-                *row = Arc::clone(head);
+    fn renew_head(&mut self, head: &Head) -> Result<usize, Infallible> {
+        match self.heads.get_mut(&head.life.key) {
+            Some(row) if row.life.id == head.life.id => {
+                *row = head.clone();
                 Ok(1)
             }
             _ => Ok(0),
         }
     }
 
-    /// What a run does not change stays as it is: other stores leave those columns alone.
-    fn progress_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
-        if let Some(row) = self.heads.get(&head.key) {
-            let mut expected = InstanceHead::clone(row);
-            expected.status = head.status;
-            expected.parked.clone_from(&head.parked);
-            (expected.updated_at, expected.ended_at) = (head.updated_at, head.ended_at);
-            expected.output.clone_from(&head.output);
-            expected.failure.clone_from(&head.failure);
-            expected.custom_status.clone_from(&head.custom_status);
-            expected.custom_status_version = head.custom_status_version;
-            expected.revision = head.revision;
-            assert_eq!(**head, expected, "a head changed in more than its progress");
-        }
-        self.update_head(head)
+    fn change_progress(&mut self, key: InstanceKey, progress: &Arc<Progress>) -> Result<usize, Infallible> {
+        let Some(row) = self.heads.get_mut(&key) else { return Ok(0) };
+        row.progress = Arc::clone(progress);
+        Ok(1)
     }
 
     fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Infallible> {
         let Some(head) = self.heads.remove(&key) else { return Ok(0) };
-        self.ids.remove(&head.id);
+        self.ids.remove(&head.life.id);
         Ok(1)
     }
 

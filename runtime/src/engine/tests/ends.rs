@@ -71,7 +71,7 @@ fn a15_buffered_events_survive_a_crash_at_each_commit_of_a_loop() {
             }
             sim.settle_rows();
             assert_eq!(sim.output("x"), json!([0, 1, 2, 3, 4]), "crash before commit {boundary}");
-            assert_eq!(sim.head("x").custom_status, Some(JsonText::encode(&5).unwrap()));
+            assert_eq!(sim.head("x").progress.custom_status, Some(JsonText::encode(&5).unwrap()));
             boundaries = boundary;
             if boundary >= made {
                 break;
@@ -91,8 +91,8 @@ fn a15_the_custom_status_is_carried_and_recorded_in_the_start() {
     let turns = sim.turns("x");
     let crate::model::Input::ExecutionStarted(started) = &turns[0].inputs[0] else { panic!("{turns:?}") };
     assert_eq!(started.custom_status, Some(JsonText::encode(&1).unwrap()));
-    assert_eq!(sim.head("x").execution.0, 1);
-    assert_eq!(sim.head("x").status, RuntimeStatus::Running);
+    assert_eq!(sim.head("x").life.execution.0, 1);
+    assert_eq!(sim.head("x").progress.status, RuntimeStatus::Running);
 }
 
 #[test]
@@ -102,17 +102,22 @@ fn a15_terminate_beats_continue_as_new_and_open_children_run_on() {
     sim.settle_rows();
     sim.raise("x", "red", &json!(0));
     sim.settle_rows();
-    let old: Vec<_> =
-        sim.store.heads.values().filter(|head| head.name == "child").map(|head| head.id.to_string()).collect();
+    let old: Vec<_> = sim
+        .store
+        .heads
+        .values()
+        .filter(|head| head.life.name == "child")
+        .map(|head| head.life.id.to_string())
+        .collect();
     sim.raise("x", "red", &json!(1));
     let terminated = sim.terminate("x", true);
     sim.raise("x", "red", &json!(2));
     sim.settle_rows();
     assert!(sim.result(terminated).is_ok());
-    assert_eq!(sim.head("x").status, RuntimeStatus::Terminated);
-    assert_eq!(sim.head("x").execution.0, 1, "the event before it did not begin another execution");
+    assert_eq!(sim.head("x").progress.status, RuntimeStatus::Terminated);
+    assert_eq!(sim.head("x").life.execution.0, 1, "the event before it did not begin another execution");
     let going: Vec<_> =
-        sim.store.heads.values().filter(|head| !head.is_ended()).map(|head| head.id.to_string()).collect();
+        sim.store.heads.values().filter(|head| !head.is_ended()).map(|head| head.life.id.to_string()).collect();
     assert_eq!(going, old[..1], "the child of the execution before is detached, the one of this execution has ended");
     sim.raise(&old[0], "go", &Value::Null);
     sim.settle();
@@ -135,10 +140,10 @@ fn a15_a_tight_loop_starves_nobody() {
         }
     }
     assert_eq!(sim.output("other"), json!(1));
-    assert!(sim.head("loop").execution.0 > 5);
+    assert!(sim.head("loop").life.execution.0 > 5);
     sim.terminate("loop", false);
     sim.settle_rows();
-    assert_eq!(sim.head("loop").status, RuntimeStatus::Terminated);
+    assert_eq!(sim.head("loop").progress.status, RuntimeStatus::Terminated);
 }
 
 #[test]
@@ -147,7 +152,7 @@ fn a15_a_loop_whose_next_version_is_not_registered_parks_and_goes_on_later() {
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", to_next)]));
     sim.start("x", "main", &Value::Null);
     sim.settle();
-    let parked = sim.head("x").parked.clone().unwrap();
+    let parked = sim.head("x").progress.parked.clone().unwrap();
     assert!(parked.contains("not registered: orchestrator \"main\" version \"2\""), "{parked}");
     let both = crate::Registry::new([
         crate::engine::sim::code::orchestrator("main", "2", quick),
@@ -203,11 +208,16 @@ fn a16_ok_err_and_panic_keep_sends_and_drop_what_was_issued() {
         sim.raise("x", "red", &json!("unread"));
         sim.settle();
         let head = sim.head("x");
-        assert_eq!(head.status, status, "{how}");
-        assert_eq!(head.custom_status, Some(JsonText::encode(&"last").unwrap()));
+        assert_eq!(head.progress.status, status, "{how}");
+        assert_eq!(head.progress.custom_status, Some(JsonText::encode(&"last").unwrap()));
         assert_eq!(sim.output("listener"), json!("sent"), "{how}: sends are kept");
-        let children: Vec<_> =
-            sim.store.heads.values().filter(|head| head.name == "child").map(|head| head.input.to_string()).collect();
+        let children: Vec<_> = sim
+            .store
+            .heads
+            .values()
+            .filter(|head| head.life.name == "child")
+            .map(|head| head.life.input.to_string())
+            .collect();
         assert_eq!(children, ["\"detached\""], "{how}: detached starts are kept, attached ones are not");
         assert!(sim.activities.runs.is_empty(), "{how}: no activity was started");
         assert!(sim.store.tasks.is_empty() && sim.store.timers.is_empty() && sim.store.inbox.is_empty());
@@ -230,7 +240,7 @@ fn a16_terminate_removes_what_is_open_and_unread() {
     assert!(matches!(sim.result(late), Err(Refusal::InstanceEnded { status: RuntimeStatus::Terminated, .. })));
     assert!(matches!(sim.result(twice), Err(Refusal::InstanceEnded { .. })));
     assert_eq!(sim.activities.cancelled, [task]);
-    assert_eq!(sim.head("x").custom_status, Some(JsonText::encode(&"last").unwrap()));
+    assert_eq!(sim.head("x").progress.custom_status, Some(JsonText::encode(&"last").unwrap()));
     assert!(sim.store.tasks.is_empty() && sim.store.timers.is_empty());
 }
 
@@ -267,15 +277,16 @@ fn b17_a_parked_parent_is_terminated_with_its_children_and_no_others() {
     sim.deploy(registry(&[("main", changed), ("child", waiting_child)]));
     sim.retry_parked("root");
     sim.settle_rows();
-    assert!(sim.head("root").parked.is_some());
+    assert!(sim.head("root").progress.parked.is_some());
     sim.crash();
     sim.settle_rows();
     let request = sim.terminate("root", true);
     sim.settle_rows();
     assert!(sim.result(request).is_ok());
     for head in sim.store.heads.values() {
-        let expected = if head.id.as_str() == "kid 7" { RuntimeStatus::Running } else { RuntimeStatus::Terminated };
-        assert_eq!(head.status, expected, "{}", head.id);
+        let expected =
+            if head.life.id.as_str() == "kid 7" { RuntimeStatus::Running } else { RuntimeStatus::Terminated };
+        assert_eq!(head.progress.status, expected, "{}", head.life.id);
     }
     sim.assert_clean();
 }
@@ -295,12 +306,12 @@ fn b17_a_crash_at_each_commit_of_a_recursive_termination_changes_nothing() {
         }
         sim.crash();
         sim.settle_rows();
-        if sim.head("root").status == RuntimeStatus::Running {
+        if sim.head("root").progress.status == RuntimeStatus::Running {
             sim.terminate("root", true);
             sim.settle_rows();
         }
         assert!(
-            sim.store.heads.values().all(|head| head.status == RuntimeStatus::Terminated),
+            sim.store.heads.values().all(|head| head.progress.status == RuntimeStatus::Terminated),
             "crash after {boundary}"
         );
         sim.assert_clean();
@@ -326,6 +337,10 @@ fn b17_an_unfinished_start_comes_before_its_termination() {
     assert_eq!(sent, [true, true, false, false]);
     sim.deliver_load(1);
     sim.settle_rows();
-    assert!(sim.store.heads.values().all(|head| head.status == RuntimeStatus::Terminated), "{:?}", sim.store.heads);
+    assert!(
+        sim.store.heads.values().all(|head| head.progress.status == RuntimeStatus::Terminated),
+        "{:?}",
+        sim.store.heads
+    );
     sim.assert_clean();
 }

@@ -118,11 +118,11 @@ fn a17_foreign_awaits_park_in_the_same_turn_and_inputs_are_delivered_once() {
             sim.start("x", "main", &Value::Null);
             if name != "foreign beaten" {
                 sim.settle();
-                assert_eq!(sim.head("x").parked, None, "{name}");
+                assert_eq!(sim.head("x").progress.parked, None, "{name}");
             }
             let raised: Vec<_> = (1..=3).map(|number| sim.raise("x", "red", &json!(number))).collect();
             sim.settle();
-            let parked = sim.head("x").parked.clone().unwrap_or_else(|| panic!("{name} is not parked"));
+            let parked = sim.head("x").progress.parked.clone().unwrap_or_else(|| panic!("{name} is not parked"));
             assert!(parked.starts_with(reason), "{name}: {parked}");
             assert!(raised.iter().all(|request| sim.result(*request).is_ok()), "{name}: recorded all the same");
             let last = sim.turns("x").pop().unwrap();
@@ -137,7 +137,7 @@ fn a17_foreign_awaits_park_in_the_same_turn_and_inputs_are_delivered_once() {
             assert_eq!(sim.store.records.len(), records, "{name}: trying again records nothing");
             sim.deploy(registry(&[("main", right)]));
             sim.settle();
-            assert_eq!(sim.head("x").parked, None);
+            assert_eq!(sim.head("x").progress.parked, None);
             assert_eq!(sim.output("x"), json!([1, 2, 3]), "{name}");
         }
     }
@@ -151,7 +151,7 @@ fn a17_parked_in_the_first_turn_and_retried_by_hand() {
     sim.settle();
     assert!(sim.result(started).is_ok(), "the start is recorded");
     let head = sim.head("x");
-    assert!(head.parked.is_some() && head.status == RuntimeStatus::Pending);
+    assert!(head.progress.parked.is_some() && head.progress.status == RuntimeStatus::Pending);
     let retried = sim.retry_parked("x");
     sim.settle();
     assert!(sim.result(retried).is_ok());
@@ -181,7 +181,7 @@ fn a17_a_retry_before_the_parking_is_durable_reads_nothing_old() {
     assert!(sim.loads.is_empty(), "the store does not have the last record");
     sim.settle();
     assert!(sim.result(retried).is_ok());
-    assert!(sim.head("x").parked.clone().unwrap().starts_with("[D0102]"));
+    assert!(sim.head("x").progress.parked.clone().unwrap().starts_with("[D0102]"));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn b22_a_panic_while_a_future_is_dropped_goes_no_further() {
     }
     sim.settle();
     assert_eq!(sim.output("other"), json!([1, 2, 3]));
-    let failure = sim.head("bomb").failure.clone().unwrap();
+    let failure = sim.head("bomb").progress.failure.clone().unwrap();
     assert_eq!(failure.error_type(), "persevere.Panic");
     assert!(failure.message().contains("dropped") && failure.message().contains("foreign.rs"), "{failure:?}");
 }

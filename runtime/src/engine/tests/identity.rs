@@ -61,11 +61,11 @@ fn a02_a_late_result_of_an_earlier_life_is_discarded() {
         }
         sim.start_with(replace("order", "works", &json!("second")));
         sim.settle_rows();
-        let new = TaskId { key: sim.head("order").key, ..old };
+        let new = TaskId { key: sim.head("order").life.key, ..old };
         assert!(new.key > old.key);
         sim.handle(PartitionInput::TaskDone { task: old, result: Ok(JsonText::encode(&"first").unwrap()) });
         sim.settle_rows();
-        assert_eq!(sim.head("order").status, RuntimeStatus::Running, "{how}");
+        assert_eq!(sim.head("order").progress.status, RuntimeStatus::Running, "{how}");
         sim.settle();
         assert_eq!(sim.output("order"), json!("second"), "{how}");
     }
@@ -100,7 +100,7 @@ fn a02_what_is_for_a_life_that_is_being_replaced_is_discarded_with_its_row() {
     sim.finish(task);
     sim.settle_rows();
     assert!(sim.store.inbox.is_empty());
-    assert_eq!(sim.head("order").status, RuntimeStatus::Running);
+    assert_eq!(sim.head("order").progress.status, RuntimeStatus::Running);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a02_keys_rise_over_lives_and_openings_whatever_the_clock_does() {
         for _ in 0..2 {
             sim.start_with(replace("order", "works", &Value::Null));
             sim.settle();
-            keys.push(sim.head("order").key);
+            keys.push(sim.head("order").life.key);
         }
         sim.now.0 -= 3_600 * SECOND;
         sim.crash();
@@ -204,7 +204,7 @@ fn a09_records_are_read_when_the_last_commit_is_durable() {
     sim.raise("x", "red", &json!(2));
     sim.run();
     sim.settle_rows();
-    assert_eq!(sim.head("x").parked, None);
+    assert_eq!(sim.head("x").progress.parked, None);
     assert_eq!(sim.output("x"), json!(2));
 }
 
@@ -334,7 +334,7 @@ fn a12_the_same_event_id_is_delivered_once_in_an_execution() {
                 _ => {}
             }
             sim.settle_rows();
-            assert_eq!(sim.head("x").parked.is_some(), state == "parked");
+            assert_eq!(sim.head("x").progress.parked.is_some(), state == "parked");
             for _ in 0..3 {
                 let request = sim.call(ClientOperation::RaiseEvent {
                     id: id("x"),
@@ -435,6 +435,6 @@ fn b17_a_termination_from_somebody_elses_parent_is_ignored() {
     sim.store.inbox.insert(crate::model::InboxId(1), wire::encode_message(&message));
     sim.crash();
     sim.settle();
-    assert_eq!(sim.head("x").status, RuntimeStatus::Running);
+    assert_eq!(sim.head("x").progress.status, RuntimeStatus::Running);
     assert!(sim.store.inbox.is_empty());
 }

@@ -51,14 +51,14 @@ fn b20_the_turn_after_the_history_limit_ends_the_instance() {
             assert!(sim.result(raised).is_ok());
         }
         let head = sim.head("x");
-        assert_eq!(head.status, status, "{raises} raises");
+        assert_eq!(head.progress.status, status, "{raises} raises");
         if status == RuntimeStatus::Failed {
-            assert_eq!(head.failure.as_ref().unwrap().error_type(), "persevere.HistoryLimit");
+            assert_eq!(head.progress.failure.as_ref().unwrap().error_type(), "persevere.HistoryLimit");
         } else {
             let terminated = sim.terminate("x", true);
             sim.settle();
             assert!(sim.result(terminated).is_ok(), "ending is never refused by a limit");
-            assert_eq!(sim.head("x").status, RuntimeStatus::Terminated);
+            assert_eq!(sim.head("x").progress.status, RuntimeStatus::Terminated);
         }
         sim.assert_clean();
     }
@@ -77,7 +77,7 @@ fn b20_a_history_of_too_many_bytes_ends_the_instance() {
         );
         sim.settle();
     }
-    assert_eq!(sim.head("x").failure.as_ref().unwrap().error_type(), "persevere.HistoryLimit");
+    assert_eq!(sim.head("x").progress.failure.as_ref().unwrap().error_type(), "persevere.HistoryLimit");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn b20_payloads_are_limited_where_they_come_in() {
     sim.start("r", "returns", &Value::Null);
     sim.settle();
     assert!(matches!(sim.result(raised), Err(Refusal::PayloadTooLarge { .. })));
-    assert_eq!(sim.head("r").failure.as_ref().unwrap().error_type(), "persevere.PayloadTooLarge");
+    assert_eq!(sim.head("r").progress.failure.as_ref().unwrap().error_type(), "persevere.PayloadTooLarge");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn b20_a_side_effect_over_the_limit_fails_the_instance() {
     sim.start("large", "main", &json!(49));
     sim.settle();
     assert_eq!(sim.output("fits"), json!("fits"));
-    assert_eq!(sim.head("large").failure.as_ref().unwrap().error_type(), "persevere.PayloadTooLarge");
+    assert_eq!(sim.head("large").progress.failure.as_ref().unwrap().error_type(), "persevere.PayloadTooLarge");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn b13_a_pause_that_a_turn_does_not_reach_pauses_all_the_same() {
         requests.push(sim.suspend("x"));
         sim.settle();
         assert!(requests.iter().all(|request| sim.result(*request).is_ok()));
-        assert_eq!(sim.head("x").status, RuntimeStatus::Suspended);
+        assert_eq!(sim.head("x").progress.status, RuntimeStatus::Suspended);
         let resumed = sim.resume("x");
         sim.raise("x", "green", &Value::Null);
         sim.raise("x", "red", &json!("end"));
@@ -246,7 +246,7 @@ fn b13_a_turn_that_ends_between_pause_and_resumption_is_not_polled() {
     sim.settle();
     assert!(requests.iter().all(|request| sim.result(*request).is_ok()));
     assert_eq!(sim.turns("x").iter().map(|turn| turn.polled).collect::<Vec<_>>(), [true, false, true]);
-    assert_eq!(sim.head("x").status, RuntimeStatus::Running);
+    assert_eq!(sim.head("x").progress.status, RuntimeStatus::Running);
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn b16_golden_vectors() {
     sim.crash_into_epoch(crate::model::Epoch(64));
     sim.start("x", "main", &json!(2));
     sim.settle();
-    assert_eq!(sim.head("x").key.0, (64 << 33) + 1);
+    assert_eq!(sim.head("x").life.key.0, (64 << 33) + 1);
     // Computed by other means from the store id 0x5eed, the key and the execution.
     let golden = json!([
         "0f5c259b-a594-5080-b418-f9e8d7111c61",
@@ -345,7 +345,7 @@ fn g08_a_thousand_sequential_activities_replay_nothing_while_live() {
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", sequence)]));
     sim.start("x", "main", &json!(1_000));
     sim.settle();
-    assert_eq!(sim.head("x").status, RuntimeStatus::Completed);
+    assert_eq!(sim.head("x").progress.status, RuntimeStatus::Completed);
     assert_eq!(sim.partition.replayed_turns(), 0);
     assert_eq!(sim.durable_commits.len(), 1_001);
 }
@@ -382,8 +382,15 @@ fn a16_a_sub_orchestration_that_fails_tells_its_parent_how() {
         sim.start(how, "main", &json!(how));
     }
     sim.settle();
-    let waiting =
-        sim.store.heads.values().find(|head| head.name == "child" && !head.is_ended()).unwrap().id.to_string();
+    let waiting = sim
+        .store
+        .heads
+        .values()
+        .find(|head| head.life.name == "child" && !head.is_ended())
+        .unwrap()
+        .life
+        .id
+        .to_string();
     sim.terminate(&waiting, false);
     sim.settle();
     assert_eq!(sim.output("ok"), json!("fine"));

@@ -71,7 +71,7 @@ fn b18_the_order_of_a_sender_is_kept_through_suspension_crash_and_continue_as_ne
             sim.start(&format!("s{sender}"), "sends", &json!(sender));
         }
         sim.settle();
-        if sim.head("x").status == RuntimeStatus::Suspended {
+        if sim.head("x").progress.status == RuntimeStatus::Suspended {
             sim.resume("x");
         }
         sim.settle();

@@ -50,14 +50,14 @@ fn damaged(damage: impl Fn(&mut Sim)) -> Sim {
 }
 
 fn record(sim: &mut Sim, turn: u64) -> &mut Bytes {
-    let key = sim.head("x").key;
+    let key = sim.head("x").life.key;
     &mut sim.store.records.get_mut(&(key, Execution(0), turn)).unwrap().bytes
 }
 
 fn is_corrupt(sim: &mut Sim, detail: &str) {
     let raised = sim.raise("x", "red", &json!(2));
     sim.settle_rows();
-    let parked = sim.head("x").parked.clone().unwrap_or_default();
+    let parked = sim.head("x").progress.parked.clone().unwrap_or_default();
     assert!(parked.starts_with("[D0105]") && parked.contains(detail), "{parked:?} does not say {detail:?}");
     assert!(matches!(sim.result(raised), Err(Refusal::Corrupt { .. })), "{:?}", sim.result(raised));
     let started = sim.start("x", "main", &Value::Null);
@@ -68,7 +68,7 @@ fn is_corrupt(sim: &mut Sim, detail: &str) {
     let terminated = sim.terminate("x", true);
     sim.settle_rows();
     assert!(sim.result(terminated).is_ok());
-    assert_eq!(sim.head("x").status, RuntimeStatus::Terminated);
+    assert_eq!(sim.head("x").progress.status, RuntimeStatus::Terminated);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn b05_a_flipped_byte_parks() {
 #[test]
 fn b05_a_missing_record_parks() {
     let mut sim = damaged(|sim| {
-        let key = sim.head("x").key;
+        let key = sim.head("x").life.key;
         sim.store.records.remove(&(key, Execution(0), 0));
     });
     is_corrupt(&mut sim, "record");
@@ -172,7 +172,7 @@ fn b05_what_was_restored_goes_on_with_all_that_came_meanwhile() {
     sim.crash();
     sim.raise("x", "red", &json!("refused"));
     sim.settle();
-    assert!(sim.head("x").parked.is_some());
+    assert!(sim.head("x").progress.parked.is_some());
     sim.start("s", "sends", &Value::Null);
     sim.settle();
     assert_eq!(sim.store.inbox.len(), 1, "the message stays where it is");
@@ -211,8 +211,8 @@ fn b11_the_status_that_code_reads_is_a_function_of_the_history() {
         sim.settle();
         assert_eq!(sim.output("x"), json!([[0, 1], [1, 0], [1, 1]]));
         let head = sim.head("x");
-        assert_eq!(head.custom_status, Some(JsonText::encode(&[1, 1]).unwrap()));
-        assert_eq!(head.custom_status_version, 5, "initial and four changes");
+        assert_eq!(head.progress.custom_status, Some(JsonText::encode(&[1, 1]).unwrap()));
+        assert_eq!(head.progress.custom_status_version, 5, "initial and four changes");
     }
 }
 
@@ -237,13 +237,13 @@ fn b11_a_deploy_that_computes_another_status_publishes_it_by_the_next_set_only()
     sim.start("x", "main", &Value::Null);
     sim.settle();
     sim.deploy(registry(&[("main", new)]));
-    let status = |sim: &Sim| sim.head("x").custom_status.clone().unwrap().to_string();
+    let status = |sim: &Sim| sim.head("x").progress.custom_status.clone().unwrap().to_string();
     for expected in ["\"old\"", "\"new\""] {
         sim.raise("x", "red", &Value::Null);
         sim.settle();
         assert_eq!(status(&sim), expected);
     }
-    assert_eq!(sim.head("x").custom_status_version, 2);
+    assert_eq!(sim.head("x").progress.custom_status_version, 2);
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn b12_limits_that_code_sees_are_those_of_its_start() {
         sim.crash();
         sim.raise("x", "red", &Value::Null);
         sim.settle();
-        assert_eq!(sim.head("x").parked, None);
+        assert_eq!(sim.head("x").progress.parked, None);
         assert_eq!(sim.output("x"), expected);
     }
 }
@@ -285,13 +285,13 @@ fn b19_an_activity_that_is_not_registered_parks_what_waits_for_it_and_goes_on_la
     sim.settle_rows();
     sim.deploy(Registry::new([orchestrator("main", "", two), activity("other")]).unwrap());
     sim.settle();
-    let parked = sim.head("x").parked.clone().unwrap();
+    let parked = sim.head("x").progress.parked.clone().unwrap();
     assert!(parked.contains("not registered: activity \"echo\""), "{parked}");
     assert_eq!(sim.store.tasks.len(), 1, "it waits, and was not failed");
     let retried = sim.retry_parked("x");
     sim.settle();
     assert!(sim.result(retried).is_ok());
-    assert!(sim.head("x").parked.is_some());
+    assert!(sim.head("x").progress.parked.is_some());
     let commits = sim.durable_commits.len();
     sim.crash();
     sim.settle();
@@ -313,7 +313,7 @@ fn b19_an_orchestrator_that_is_not_registered_parks_and_goes_on_later() {
     sim.settle();
     assert!(sim.result(raised).is_ok());
     assert!(matches!(sim.result(refused), Err(Refusal::NotRegistered { .. })));
-    assert!(sim.head("x").parked.clone().unwrap().contains("not registered: orchestrator \"main\""));
+    assert!(sim.head("x").progress.parked.clone().unwrap().contains("not registered: orchestrator \"main\""));
     sim.deploy(registry(&[("main", collects)]));
     sim.raise("x", "red", &json!("end"));
     sim.settle();
@@ -348,7 +348,7 @@ fn b19_a_refusal_that_nobody_waits_for_any_more_is_discarded_after_a_crash() {
                 sim.start("x", "main", &json!(input));
                 sim.raise("x", "red", &Value::Null);
                 sim.settle();
-                assert_eq!(sim.head("x").parked, None, "{input}, crash after {commits} commits");
+                assert_eq!(sim.head("x").progress.parked, None, "{input}, crash after {commits} commits");
                 assert_eq!(sim.output("x"), json!("done"));
                 sim.assert_clean();
             }

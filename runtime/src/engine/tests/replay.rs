@@ -213,7 +213,7 @@ fn partition_run(seed: u64, program: &Program, live_instances: usize) -> Vec<(Ex
         }
     }
     sim.settle_rows();
-    assert_eq!(sim.head("i0").parked, None);
+    assert_eq!(sim.head("i0").progress.parked, None);
     sim.recorded.into_iter().map(|(_, execution, turn)| (execution, turn)).collect()
 }
 

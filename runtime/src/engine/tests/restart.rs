@@ -35,7 +35,7 @@ fn ended(sim: &mut Sim) {
     sim.settle();
     sim.raise("x", "go", &Value::Null);
     sim.settle();
-    assert_eq!(sim.head("x").status, RuntimeStatus::Completed);
+    assert_eq!(sim.head("x").progress.status, RuntimeStatus::Completed);
 }
 
 fn started(result: Result<ClientAnswer, Refusal>) -> InstanceId {
@@ -54,15 +54,18 @@ fn a02_a_restart_is_a_new_life_with_the_same_beginning() {
     sim.settle();
     assert_eq!(started(sim.result(request)), id("x"));
     let new = sim.head("x");
-    assert!(new.key > old.key);
-    assert_eq!((&new.name, &new.version, &new.input, &new.tags), (&old.name, &old.version, &old.input, &old.tags));
-    assert_eq!(new.status, RuntimeStatus::Running);
+    assert!(new.life.key > old.life.key);
     assert_eq!(
-        (new.output.as_ref(), new.ended_at, new.custom_status_version),
+        (&new.life.name, &new.life.version, &new.life.input, &new.life.tags),
+        (&old.life.name, &old.life.version, &old.life.input, &old.life.tags)
+    );
+    assert_eq!(new.progress.status, RuntimeStatus::Running);
+    assert_eq!(
+        (new.progress.output.as_ref(), new.progress.ended_at, new.progress.custom_status_version),
         (None, None, 1),
         "nothing is left of it"
     );
-    assert!(sim.store.records.keys().all(|(key, _, _)| *key == new.key), "the old history is gone");
+    assert!(sim.store.records.keys().all(|(key, _, _)| *key == new.life.key), "the old history is gone");
     // What the first start was is the same for the new life.
     let attached = sim.start("x", "waits", &json!([1, 2]));
     sim.settle();
@@ -74,11 +77,11 @@ fn c04_a_restart_after_continue_as_new_takes_the_input_of_the_last_execution() {
     let mut sim = sim();
     sim.start("x", "main", &json!(0));
     sim.settle();
-    assert_eq!(sim.head("x").execution.0, 3);
+    assert_eq!(sim.head("x").life.execution.0, 3);
     sim.restart("x", false);
     sim.settle();
     let head = sim.head("x");
-    assert_eq!((head.execution.0, head.input.as_str()), (0, "3"));
+    assert_eq!((head.life.execution.0, head.life.input.as_str()), (0, "3"));
     assert_eq!(sim.output("x"), json!("done"));
 }
 
@@ -102,7 +105,10 @@ fn a_restart_with_a_new_id_leaves_the_other_as_it_is() {
         assert_ne!(new, id("x"));
         assert_eq!(sim.head("x"), before, "{state}");
         let head = sim.head(new.as_str());
-        assert_eq!((&head.name, &head.input, &head.tags), (&before.name, &before.input, &before.tags));
+        assert_eq!(
+            (&head.life.name, &head.life.input, &head.life.tags),
+            (&before.life.name, &before.life.input, &before.life.tags)
+        );
         sim.raise(new.as_str(), "go", &Value::Null);
         sim.settle();
         assert_eq!(sim.output(new.as_str()), json!([1, 2]));
@@ -127,7 +133,7 @@ fn a_restart_without_its_code_is_refused_and_changes_nothing() {
 fn a13_two_restarts_in_one_batch_begin_one_life() {
     let mut sim = sim();
     ended(&mut sim);
-    let old = sim.head("x").key;
+    let old = sim.head("x").life.key;
     let (first, second) = (sim.restart("x", false), sim.restart("x", false));
     let again = sim.start("x", "waits", &json!([1, 2]));
     sim.run();
@@ -140,7 +146,7 @@ fn a13_two_restarts_in_one_batch_begin_one_life() {
     started(sim.result(first));
     assert!(matches!(sim.result(second), Err(Refusal::NotEnded { .. })));
     assert!(matches!(sim.result(again), Ok(ClientAnswer::Started { created: false, .. })));
-    assert!(sim.head("x").key > old);
+    assert!(sim.head("x").life.key > old);
 }
 
 #[test]
@@ -176,17 +182,17 @@ fn a12_a_restart_whose_commit_is_lost_has_not_happened() {
 fn a02_a_purge_of_an_earlier_life_leaves_the_later_one() {
     let mut sim = sim();
     ended(&mut sim);
-    let old = sim.head("x").key;
+    let old = sim.head("x").life.key;
     sim.restart("x", false);
     sim.settle();
     sim.terminate("x", false);
     sim.settle();
-    let new = sim.head("x").key;
+    let new = sim.head("x").life.key;
     let purge = |key| crate::engine::ClientOperation::Purge { id: id("x"), key: Some(key) };
     let late = sim.call(purge(old));
     sim.settle();
     assert!(matches!(sim.result(late), Err(Refusal::NotFound { .. })));
-    assert_eq!(sim.head("x").key, new);
+    assert_eq!(sim.head("x").life.key, new);
     let right = sim.call(purge(new));
     sim.settle();
     assert_eq!(sim.result(right), Ok(ClientAnswer::Done));

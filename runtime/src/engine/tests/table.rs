@@ -93,7 +93,7 @@ fn in_state(state: &str) -> Sim {
             sim.retry_parked("x");
             sim.settle_rows();
             sim.start_activities();
-            assert!(sim.head("x").parked.is_some());
+            assert!(sim.head("x").progress.parked.is_some());
         }
         _ => {}
     }
@@ -172,7 +172,7 @@ fn end(mut sim: Sim) -> Vec<(String, RuntimeStatus, String)> {
     sim.deploy(good());
     sim.settle();
     let is_going = |sim: &Sim| sim.store.head("x").is_some_and(|head| !head.is_ended());
-    if is_going(&sim) && sim.head("x").status == RuntimeStatus::Suspended {
+    if is_going(&sim) && sim.head("x").progress.status == RuntimeStatus::Suspended {
         sim.resume("x");
     }
     sim.settle_all();
@@ -181,8 +181,8 @@ fn end(mut sim: Sim) -> Vec<(String, RuntimeStatus, String)> {
             .store
             .heads
             .values()
-            .filter(|head| head.name == "child" && !head.is_ended())
-            .map(|head| head.id.to_string())
+            .filter(|head| head.life.name == "child" && !head.is_ended())
+            .map(|head| head.life.id.to_string())
             .collect();
         for kid in kids {
             sim.raise(&kid, "go", &Value::Null);
@@ -194,13 +194,17 @@ fn end(mut sim: Sim) -> Vec<(String, RuntimeStatus, String)> {
     sim.settle_all();
     sim.assert_clean();
     let mut heads: Vec<_> = sim.store.heads.values().collect();
-    heads.sort_by_key(|head| (head.name.clone(), head.key));
+    heads.sort_by_key(|head| (head.life.name.clone(), head.life.key));
     heads
         .iter()
         .map(|head| {
-            assert!(head.is_ended() && head.parked.is_none(), "{head:?}");
-            let output = head.output.as_ref().map_or_else(|| format!("{:?}", head.failure), ToString::to_string);
-            (head.name.clone(), head.status, output)
+            assert!(head.is_ended() && head.progress.parked.is_none(), "{head:?}");
+            let output = head
+                .progress
+                .output
+                .as_ref()
+                .map_or_else(|| format!("{:?}", head.progress.failure), ToString::to_string);
+            (head.life.name.clone(), head.progress.status, output)
         })
         .collect()
 }
@@ -225,7 +229,7 @@ fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, St
     let mut sim = in_state(state);
     let before = sim.store.clone();
     let (head_before, turns_before) = match sim.store.head("x") {
-        Some(head) => (Some(head.clone()), sim.store.turns(head.key)),
+        Some(head) => (Some(head.clone()), sim.store.turns(head.life.key)),
         None => (None, Vec::new()),
     };
     let request = act(&mut sim, input);
@@ -246,17 +250,17 @@ fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, St
     let now = sim.store.head("x").cloned();
     let added: Vec<_> = now
         .as_ref()
-        .map(|head| sim.store.turns(head.key))
+        .map(|head| sim.store.turns(head.life.key))
         .unwrap_or_default()
-        .split_off(turns_before.len().min(now.as_ref().map_or(0, |h| sim.store.turns(h.key).len())));
+        .split_off(turns_before.len().min(now.as_ref().map_or(0, |h| sim.store.turns(h.life.key).len())));
     match cell {
         "created" | "replaced" => {
             let now = now.unwrap();
-            assert!(head_before.is_none_or(|head| head.key < now.key), "a new life has a new key");
-            assert_eq!(now.status, RuntimeStatus::Running);
+            assert!(head_before.is_none_or(|head| head.life.key < now.life.key), "a new life has a new key");
+            assert_eq!(now.progress.status, RuntimeStatus::Running);
         }
         "deleted" => assert!(
-            now.is_none() && sim.store.records.keys().all(|(key, _, _)| *key != head_before.clone().unwrap().key)
+            now.is_none() && sim.store.records.keys().all(|(key, _, _)| *key != head_before.clone().unwrap().life.key)
         ),
         "turn" | "record" => {
             let polled: Vec<_> = added.iter().map(|turn| turn.polled).collect();
@@ -281,9 +285,9 @@ fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, St
             }
         }
         "end" => {
-            assert_eq!(now.unwrap().status, RuntimeStatus::Terminated);
+            assert_eq!(now.unwrap().progress.status, RuntimeStatus::Terminated);
             assert!(added.iter().all(|turn| !turn.polled));
-            let key = head_before.unwrap().key;
+            let key = head_before.unwrap().life.key;
             assert!(
                 sim.store.tasks.keys().all(|task| task.key != key) && sim.store.timers.iter().all(|row| row.key != key)
             );
@@ -299,7 +303,7 @@ fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, St
     }
     assert!(sim.store.inbox.is_empty() || input == "start child", "messages are left: {:?}", sim.store.inbox.len());
     if input == "suspend" && cell == "record" {
-        assert_eq!(sim.head("x").status, RuntimeStatus::Suspended);
+        assert_eq!(sim.head("x").progress.status, RuntimeStatus::Suspended);
     }
     if ["stale task"].contains(&input) {
         assert_eq!(sim.store, before);

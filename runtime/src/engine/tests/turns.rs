@@ -380,7 +380,7 @@ fn a08_a_marker_that_the_code_does_not_ask_for_is_a_mismatch() {
     sim.deploy(registry(&[("main", loops_later)]));
     sim.raise("x", "red", &Value::Null);
     sim.settle();
-    let parked = sim.head("x").parked.clone().unwrap();
+    let parked = sim.head("x").progress.parked.clone().unwrap();
     assert!(parked.starts_with("[D0101]") && parked.contains("patch `loop`"), "{parked}");
 }
 
@@ -394,7 +394,7 @@ fn g06_a_mismatch_fails_the_instance_where_that_is_asked_for() {
     sim.raise("x", "red", &Value::Null);
     sim.settle();
     let head = sim.head("x");
-    assert_eq!(head.failure.as_ref().unwrap().error_type(), "persevere.Nondeterminism");
+    assert_eq!(head.progress.failure.as_ref().unwrap().error_type(), "persevere.Nondeterminism");
 }
 
 #[test]
@@ -406,12 +406,12 @@ fn b15_a_delayed_start_is_polled_though_the_clock_goes_back_when_it_is_due() {
         sim.start_with(operation);
         sim.settle_rows();
         sim.pass(9);
-        assert_eq!(sim.head("x").status, crate::model::RuntimeStatus::Pending);
+        assert_eq!(sim.head("x").progress.status, crate::model::RuntimeStatus::Pending);
         sim.now.0 += SECOND;
         sim.partition.run(sim.now, 0);
         sim.now.0 -= 3_600 * SECOND;
         sim.settle_rows();
-        assert_eq!(sim.head("x").status, crate::model::RuntimeStatus::Running);
+        assert_eq!(sim.head("x").progress.status, crate::model::RuntimeStatus::Running);
         assert_eq!(sim.turns("x").last().unwrap().time.0, crate::engine::sim::EPOCH.0 + 10 * SECOND);
     }
 }

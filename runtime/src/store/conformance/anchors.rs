@@ -2,7 +2,7 @@
 
 use super::build::*;
 use super::subject::Subject;
-use crate::model::{OperationId, RuntimeStatus, TurnCommit};
+use crate::model::{JsonText, OperationId, RuntimeStatus, TurnCommit};
 
 pub(super) async fn rows_may_come_and_go_within_one_batch(mut store: Subject) {
     store.claim().await;
@@ -35,14 +35,14 @@ pub(super) async fn two_turns_of_one_instance_in_one_batch(mut store: Subject) {
     store.claim().await;
     let turn = |number: u64, status: &str| {
         let mut head = head(1);
-        head.revision = number;
-        head.custom_status = Some(crate::model::JsonText::from_string(status.to_owned()));
-        together([update(head), record(1, 0, number)])
+        head.progress_mut().revision = number;
+        head.progress_mut().custom_status = Some(crate::model::JsonText::from_string(status.to_owned()));
+        together([renew(head), record(1, 0, number)])
     };
     store.commit([first_turn(1), turn(1, "\"one\""), turn(2, "\"two\"")]).await;
     let Some(stored) = store.instance(1).await else { panic!("the instance is not there") };
-    assert_eq!((stored.head.revision, stored.record_count), (2, 3));
-    assert_eq!(stored.head.custom_status.map(|text| text.as_str().to_owned()).as_deref(), Some("\"two\""));
+    assert_eq!((stored.head.progress.revision, stored.record_count), (2, 3));
+    assert_eq!(stored.head.progress.custom_status.as_ref().map(JsonText::as_str), Some("\"two\""));
     assert_eq!(store.history(1, 0).await, [0, 1, 2].map(|turn| record_bytes(1, 0, turn)));
 }
 
@@ -50,8 +50,8 @@ pub(super) async fn ended_and_purged_in_one_batch(mut store: Subject) {
     store.claim().await;
     store.commit([first_turn(1)]).await;
     let mut ended = head(1);
-    ended.status = RuntimeStatus::Completed;
-    let end = together([update(ended), record(1, 0, 1), task_done(1, 1), timer_done(1, 2, 50), inbox_done(1)]);
+    ended.progress_mut().status = RuntimeStatus::Completed;
+    let end = together([renew(ended), record(1, 0, 1), task_done(1, 1), timer_done(1, 2, 50), inbox_done(1)]);
     store.commit([end, purge(1)]).await;
     let state = store.state().await;
     assert_eq!(state.backlog, crate::store::Backlog::default());
@@ -63,7 +63,7 @@ pub(super) async fn an_id_may_be_used_again_in_the_turn_that_purges_it(mut store
     store.claim().await;
     store.commit([insert(head(1)), record(1, 0, 0)]).await;
     let mut second = head(2);
-    second.id = id("i1");
+    second.life_mut().id = id("i1");
     store.commit([together([purge(1), insert(second.clone()), record(2, 0, 0)])]).await;
     assert_eq!(store.instance(1).await, None);
     assert_eq!(store.instance_by_id("i1").await.map(|stored| stored.head), Some(second));
@@ -101,13 +101,13 @@ pub(super) async fn the_backlog_is_in_order(mut store: Subject) {
     store.claim().await;
     let parked = |number| {
         let mut head = head(number);
-        head.parked = Some("no code".to_owned());
+        head.progress_mut().parked = Some("no code".to_owned());
         insert(head)
     };
     store.commit([parked(300), parked(2), parked(11), insert(head(5))]).await;
     store.commit([10, 9, 300, 1].map(inbox)).await;
     store.commit([timer(2, 1, 40), timer(300, 1, 3), timer(2, 2, 3), timer(2, 1, -7)]).await;
-    store.commit([update(head(11))]).await;
+    store.commit([renew(head(11))]).await;
     let backlog = store.backlog().await;
     assert_eq!(backlog.parked, [key(2), key(300)]);
     assert_eq!(backlog.inbox, [1, 9, 10, 300].map(inbox_row));

@@ -1,13 +1,10 @@
 //! Short ways to write rows and turn commits.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use super::subject::PARTITION;
 use crate::model::{
-    Execution, HeadChange, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText, OperationId, RecordRow,
+    Execution, Head, HeadChange, InboxId, InboxRow, InstanceId, InstanceKey, Life, OperationId, Progress, RecordRow,
     RuntimeStatus, TaskId, TaskRow, TimerRow, Timestamp, TurnCommit,
 };
 
@@ -23,42 +20,22 @@ pub(super) fn id(text: &str) -> InstanceId {
 }
 
 /// A running instance with the id `i<key>` and nothing optional.
-pub(super) fn head(number: u64) -> InstanceHead {
-    InstanceHead {
-        key: key(number),
-        id: id(&format!("i{number}")),
-        name: "hello".to_owned(),
-        version: String::new(),
-        status: RuntimeStatus::Running,
-        parked: None,
-        execution: Execution(0),
-        created_at: Timestamp(1),
-        updated_at: Timestamp(2),
-        ended_at: None,
-        start_at: None,
-        input: JsonText::from_string("null".to_owned()),
-        output: None,
-        failure: None,
-        custom_status: None,
-        custom_status_version: 0,
-        revision: 0,
-        tags: BTreeMap::new(),
-        parent: None,
-        depth: 0,
-        start_hash: 0,
-    }
+pub(super) fn head(number: u64) -> Head {
+    let life = Life::new(key(number), id(&format!("i{number}")), "hello", Timestamp(1));
+    Head::new(life, Progress::new(RuntimeStatus::Running, Timestamp(2)))
 }
 
-pub(super) fn insert(head: InstanceHead) -> TurnCommit {
-    TurnCommit { head: HeadChange::Insert(Arc::new(head)), ..TurnCommit::default() }
+pub(super) fn insert(head: Head) -> TurnCommit {
+    TurnCommit { head: HeadChange::Insert(head), ..TurnCommit::default() }
 }
 
-pub(super) fn progress(head: InstanceHead) -> TurnCommit {
-    TurnCommit { head: HeadChange::Progress(Arc::new(head)), ..TurnCommit::default() }
+pub(super) fn progress(head: Head) -> TurnCommit {
+    let change = HeadChange::Progress { key: head.life.key, progress: head.progress };
+    TurnCommit { head: change, ..TurnCommit::default() }
 }
 
-pub(super) fn update(head: InstanceHead) -> TurnCommit {
-    TurnCommit { head: HeadChange::Update(Arc::new(head)), ..TurnCommit::default() }
+pub(super) fn renew(head: Head) -> TurnCommit {
+    TurnCommit { head: HeadChange::Renew(head), ..TurnCommit::default() }
 }
 
 pub(super) fn purge(number: u64) -> TurnCommit {
@@ -133,7 +110,7 @@ pub(super) fn together(parts: impl IntoIterator<Item = TurnCommit>) -> TurnCommi
         all.purge = part.purge.or(all.purge);
         all.erase_history = part.erase_history.or(all.erase_history);
         all.record = part.record.or(all.record);
-        if part.head.head().is_some() {
+        if !part.head.is_none() {
             all.head = part.head;
         }
         all.inbox_done.extend(part.inbox_done);

@@ -40,7 +40,7 @@ pub(super) async fn one_row_that_is_not_as_expected_refuses_the_whole_batch(mut 
     let changed = || {
         [
             first_turn(10),
-            update(head(2)),
+            renew(head(2)),
             together([record(2, 0, 1), task_done(2, 1), timer_done(2, 2, 50), inbox_done(2), task(2, 3, 1)]),
             erase(3, 0),
             purge(1),
@@ -65,7 +65,7 @@ pub(super) async fn removing_a_row_that_is_not_there_is_refused(mut store: Subje
         other_execution,
         inbox_done(2),
         purge(2),
-        update(head(2)),
+        renew(head(2)),
     ];
     for turn in absent {
         store.refused([turn]).await;
@@ -81,9 +81,9 @@ pub(super) async fn adding_a_row_that_is_there_is_refused(mut store: Subject) {
     store.claim().await;
     store.commit([first_turn(1)]).await;
     let mut other_id = head(1);
-    other_id.id = id("other");
+    other_id.life_mut().id = id("other");
     let mut other_key = head(2);
-    other_key.id = id("i1");
+    other_key.life_mut().id = id("i1");
     let mut other_turn = task(1, 1, 7);
     other_turn.tasks_new[0].name = "other".into();
     let mut other_bytes = record(1, 0, 0);
@@ -160,9 +160,9 @@ pub(super) async fn continue_as_new_in_one_commit(mut store: Subject) {
     store.claim().await;
     store.commit([first_turn(1), record(1, 0, 1)]).await;
     let mut next = head(1);
-    next.execution = Execution(1);
+    next.life_mut().execution = Execution(1);
     let anchors = [task_done(1, 1), timer_done(1, 2, 50), inbox_done(1), timer(1, 0, 7)];
-    let turn = together([erase(1, 0), update(next.clone()), record(1, 1, 0), together(anchors)]);
+    let turn = together([erase(1, 0), renew(next.clone()), record(1, 1, 0), together(anchors)]);
     store.commit([turn]).await;
     assert!(store.history(1, 0).await.is_empty());
     assert_eq!(store.history(1, 1).await, [record_bytes(1, 1, 0)]);

@@ -3,7 +3,7 @@
 use super::build::*;
 use super::subject::Subject;
 use crate::model::{
-    Execution, FailureDetails, InstanceHead, JsonText, OperationId, Parent, RuntimeStatus, TaskRow, Timestamp,
+    Execution, FailureDetails, Head, JsonText, Life, OperationId, Parent, Progress, RuntimeStatus, TaskRow, Timestamp,
     TurnCommit,
 };
 
@@ -12,25 +12,16 @@ fn json(text: &str) -> JsonText {
 }
 
 /// Every column differs from those of `head`.
-pub(super) fn full(number: u64) -> InstanceHead {
-    InstanceHead {
+pub(super) fn full(number: u64) -> Head {
+    let life = Life {
         key: key(number),
         id: id(&format!("i{number}")),
         name: "orders::checkout".to_owned(),
         version: "2.1".to_owned(),
-        status: RuntimeStatus::Failed,
-        parked: Some("the code changed".to_owned()),
         execution: Execution(3),
         created_at: Timestamp(-11),
-        updated_at: Timestamp(12),
-        ended_at: Some(Timestamp(13)),
         start_at: Some(Timestamp(0)),
         input: json(r#"{"city":"Tokyo"}"#),
-        output: Some(json(r#""done""#)),
-        failure: Some(FailureDetails::new("orders::NoStock", "there is none left")),
-        custom_status: Some(json(r#""""#)),
-        custom_status_version: 7,
-        revision: 9,
         tags: [("team", "blue"), ("empty", "")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
         parent: Some(Parent {
             instance: id("parent"),
@@ -40,13 +31,25 @@ pub(super) fn full(number: u64) -> InstanceHead {
         }),
         depth: 4,
         start_hash: 0xfedc_ba98_7654_3210,
-    }
+    };
+    let progress = Progress {
+        status: RuntimeStatus::Failed,
+        parked: Some("the code changed".to_owned()),
+        updated_at: Timestamp(12),
+        ended_at: Some(Timestamp(13)),
+        output: Some(json(r#""done""#)),
+        failure: Some(FailureDetails::new("orders::NoStock", "there is none left")),
+        custom_status: Some(json(r#""""#)),
+        custom_status_version: 7,
+        revision: 9,
+    };
+    Head::new(life, progress)
 }
 
-async fn keeps(store: &mut Subject, head: InstanceHead) {
+async fn keeps(store: &mut Subject, head: Head) {
     store.commit([insert(head.clone())]).await;
-    assert_eq!(store.instance(head.key.0).await.map(|stored| stored.head), Some(head.clone()));
-    assert_eq!(store.instance_by_id(head.id.as_str()).await.map(|stored| stored.head), Some(head));
+    assert_eq!(store.instance(head.life.key.0).await.map(|stored| stored.head), Some(head.clone()));
+    assert_eq!(store.instance_by_id(head.life.id.as_str()).await.map(|stored| stored.head), Some(head));
 }
 
 pub(super) async fn a_head_keeps_every_column(mut store: Subject) {
@@ -64,7 +67,7 @@ pub(super) async fn every_status_is_kept(mut store: Subject) {
     store.claim().await;
     for (number, status) in (1..).zip([Pending, Running, Suspended, Completed, Failed, Terminated]) {
         let mut head = head(number);
-        head.status = status;
+        head.progress_mut().status = status;
         keeps(&mut store, head).await;
     }
 }
@@ -73,7 +76,7 @@ pub(super) async fn a_changed_head_is_changed_in_every_column(mut store: Subject
     store.claim().await;
     store.commit([insert(head(1)), insert(head(2))]).await;
     for changed in [full(1), head(1), full(1)] {
-        store.commit([update(changed.clone())]).await;
+        store.commit([renew(changed.clone())]).await;
         assert_eq!(store.instance(1).await.map(|stored| stored.head), Some(changed));
         assert_eq!(store.instance(2).await.map(|stored| stored.head), Some(head(2)));
     }
@@ -83,20 +86,7 @@ pub(super) async fn progress_changes_state_status_and_outcome(mut store: Subject
     store.claim().await;
     store.commit([insert(head(1)), insert(head(2)), insert(full(3))]).await;
     for mut changed in [full(1), head(1), full(1)] {
-        let begun = head(1);
-        changed = InstanceHead {
-            name: begun.name,
-            version: begun.version,
-            execution: begun.execution,
-            created_at: begun.created_at,
-            start_at: begun.start_at,
-            input: begun.input,
-            tags: begun.tags,
-            parent: begun.parent,
-            depth: begun.depth,
-            start_hash: begun.start_hash,
-            ..changed
-        };
+        changed.life = head(1).life;
         store.commit([progress(changed.clone())]).await;
         assert_eq!(store.instance(1).await.map(|stored| stored.head), Some(changed));
         assert_eq!(store.instance(2).await.map(|stored| stored.head), Some(head(2)));
@@ -110,11 +100,11 @@ pub(super) async fn an_id_belongs_to_one_life(mut store: Subject) {
     store.commit([insert(head(1))]).await;
     let named = |number, text: &str| {
         let mut head = head(number);
-        head.id = id(text);
+        head.life_mut().id = id(text);
         head
     };
     store.refused([insert(named(2, "i1"))]).await;
-    store.refused([update(named(1, "other"))]).await;
+    store.refused([renew(named(1, "other"))]).await;
     store.refused([insert(named(1, "other"))]).await;
     // Ids are compared byte by byte.
     for (number, text) in [(3, "I1"), (4, "i1 "), (5, "i\u{131}1"), (6, "é"), (7, "e\u{301}")] {
@@ -126,14 +116,14 @@ pub(super) async fn the_largest_numbers_are_kept(mut store: Subject) {
     const LAST: u64 = i64::MAX.cast_unsigned();
     store.claim().await;
     let mut head = full(LAST);
-    head.execution = Execution(u32::MAX);
-    head.created_at = Timestamp(i64::MIN);
-    head.updated_at = Timestamp::MAX;
-    head.custom_status_version = u64::MAX;
-    head.revision = u64::MAX;
-    head.depth = u32::MAX;
-    head.start_hash = u64::MAX;
-    head.parent = Some(Parent {
+    head.life_mut().execution = Execution(u32::MAX);
+    head.life_mut().created_at = Timestamp(i64::MIN);
+    head.progress_mut().updated_at = Timestamp::MAX;
+    head.progress_mut().custom_status_version = u64::MAX;
+    head.progress_mut().revision = u64::MAX;
+    head.life_mut().depth = u32::MAX;
+    head.life_mut().start_hash = u64::MAX;
+    head.life_mut().parent = Some(Parent {
         instance: id("p"),
         key: key(LAST),
         execution: Execution(u32::MAX),
@@ -170,14 +160,14 @@ pub(super) async fn texts_of_any_script_are_kept(mut store: Subject) {
     for (number, text) in (1..).zip(texts) {
         let mut head = full(number);
         if let Ok(id) = text.parse() {
-            head.id = id;
+            head.life_mut().id = id;
         }
-        head.name = text.to_owned();
-        head.version = text.to_owned();
-        head.parked = Some(format!("{text}\0{text}"));
-        head.tags = [(text.to_owned(), format!("{text}\0"))].into();
-        head.input = json(&serde_json::Value::from(text).to_string());
-        head.failure = Some(FailureDetails::new(text, text));
+        head.life_mut().name = text.to_owned();
+        head.life_mut().version = text.to_owned();
+        head.progress_mut().parked = Some(format!("{text}\0{text}"));
+        head.life_mut().tags = [(text.to_owned(), format!("{text}\0"))].into();
+        head.life_mut().input = json(&serde_json::Value::from(text).to_string());
+        head.progress_mut().failure = Some(FailureDetails::new(text, text));
         keeps(&mut store, head).await;
         let row = TaskRow { id: task_id(number, 1), turn_number: 0, name: text.to_owned().into() };
         store.commit([TurnCommit { tasks_new: vec![row], ..TurnCommit::default() }]).await;
@@ -191,9 +181,9 @@ pub(super) async fn large_payloads_are_kept(mut store: Subject) {
     store.claim().await;
     let bytes = |seed: u8, len: usize| (0..len).map(|i| (i % 251) as u8 ^ seed).collect::<Vec<u8>>();
     let mut head = head(1);
-    head.input = json(&format!("{:?}", "x".repeat(1 << 20)));
-    head.output = Some(json(&format!("{:?}", "é".repeat(1 << 20))));
-    head.custom_status = Some(json(&format!("{:?}", "s".repeat(32 << 10))));
+    head.life_mut().input = json(&format!("{:?}", "x".repeat(1 << 20)));
+    head.progress_mut().output = Some(json(&format!("{:?}", "é".repeat(1 << 20))));
+    head.progress_mut().custom_status = Some(json(&format!("{:?}", "s".repeat(32 << 10))));
     keeps(&mut store, head).await;
     // Lengths around the sizes of pages, the empty one, and one of several MiB.
     let lengths = [0, 1, 900, 4_095, 4_096, 4_097, 65_536, 5 << 20];

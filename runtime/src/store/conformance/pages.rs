@@ -8,7 +8,7 @@ use super::block_on;
 use super::build::*;
 use super::queries::query;
 use super::subject::{PARTITION, Subject, done};
-use crate::model::{CommitBatch, InstanceHead, InstanceKey, JsonText, TurnCommit};
+use crate::model::{CommitBatch, Head, InstanceKey, JsonText, TurnCommit};
 use crate::store::{InstanceFilter, InstancePage, InstanceQuery, PAGE_BYTES, PAGE_ROWS, PageCursor};
 
 /// A list in each order and direction.
@@ -24,12 +24,12 @@ fn each_way(filter: &InstanceFilter) -> [InstanceQuery; 4] {
 
 fn named(number: u64, name: &str) -> TurnCommit {
     let mut head = head(number);
-    head.name = name.to_owned();
+    head.life_mut().name = name.to_owned();
     insert(head)
 }
 
 fn numbers(page: &InstancePage) -> Vec<u64> {
-    page.instances.iter().map(|stored| stored.head.key.0).collect()
+    page.instances.iter().map(|stored| stored.head.life.key.0).collect()
 }
 
 pub(super) async fn pages_of_every_size_make_the_same_list(mut store: Subject) {
@@ -120,15 +120,16 @@ pub(super) async fn places_beyond_the_ends_are_places(mut store: Subject) {
 fn changes(base: u64) -> Vec<Vec<TurnCommit>> {
     let named = |number: u64, id_text: &str| {
         let mut head = member(base, number);
-        head.id = id(&format!("{}{id_text}", prefix(base)));
+        head.life_mut().id = id(&format!("{}{id_text}", prefix(base)));
         head
     };
     let replace = |old: u64, new: u64| together([purge(base + old), insert(named(new, &format!("{old:02}")))]);
     let mut changed = member(base, 5);
-    (changed.revision, changed.custom_status) = (1, Some(JsonText::null()));
+    changed.progress_mut().revision = 1;
+    changed.progress_mut().custom_status = Some(JsonText::null());
     vec![
         vec![purge(base + 1), insert(named(13, "00")), insert(named(14, "06a"))],
-        vec![replace(2, 15), replace(11, 16), update(changed)],
+        vec![replace(2, 15), replace(11, 16), renew(changed)],
         vec![purge(base + 12), insert(named(17, "99"))],
         vec![purge(base + 7), replace(4, 18), replace(9, 19)],
     ]
@@ -141,10 +142,10 @@ fn prefix(base: u64) -> String {
     format!("{base}-")
 }
 
-fn member(base: u64, number: u64) -> InstanceHead {
+fn member(base: u64, number: u64) -> Head {
     let mut head = head(base + number);
-    head.id = id(&format!("{}{number:02}", prefix(base)));
-    head.name = prefix(base);
+    head.life_mut().id = id(&format!("{}{number:02}", prefix(base)));
+    head.life_mut().name = prefix(base);
     head
 }
 
@@ -166,8 +167,12 @@ pub(super) async fn what_comes_and_goes_between_pages_moves_nothing_else(mut sto
                 loop {
                     let page = store.page(list.clone()).await;
                     for stored in page.instances {
-                        assert!(keys.insert(stored.head.key.0 - base), "{:?} is seen twice", stored.head.key);
-                        assert!(ids.insert(stored.head.id.clone()) || !by_id, "{:?} is seen twice", stored.head.id);
+                        assert!(keys.insert(stored.head.life.key.0 - base), "{:?} is seen twice", stored.head.life.key);
+                        assert!(
+                            ids.insert(stored.head.life.id.clone()) || !by_id,
+                            "{:?} is seen twice",
+                            stored.head.life.id
+                        );
                     }
                     list.after = page.next;
                     if list.after.is_none() {
@@ -190,7 +195,10 @@ pub(super) async fn a_page_shows_one_moment(mut store: Subject) {
     let (writer, epoch) = (Arc::clone(store.store()), store.epoch);
     let writing = thread::spawn(move || {
         for revision in 1..=COMMITS {
-            let changed = all.iter().cloned().map(|head| update(InstanceHead { revision, ..head }));
+            let changed = all.iter().cloned().map(|mut head| {
+                head.progress_mut().revision = revision;
+                renew(head)
+            });
             let turns = changed.chain((1..=20).map(|number| record(number, 0, revision - 1))).collect();
             done(block_on(writer.commit(Arc::new(CommitBatch { partition: PARTITION, epoch, turns }))));
         }
@@ -200,7 +208,7 @@ pub(super) async fn a_page_shows_one_moment(mut store: Subject) {
         for list in lists() {
             let page = store.page(InstanceQuery { limit: 100, ..list }).await;
             let seen: BTreeSet<_> =
-                page.instances.iter().flat_map(|stored| [stored.head.revision, stored.record_count]).collect();
+                page.instances.iter().flat_map(|stored| [stored.head.progress.revision, stored.record_count]).collect();
             assert!(seen.len() == 1 && page.instances.len() == 20, "a page of several moments: {seen:?}");
             assert!(seen.first() >= Some(&last), "a commit that was seen is gone");
             last = seen.into_iter().next().unwrap_or(last);
@@ -215,8 +223,8 @@ pub(super) async fn a_page_looks_at_a_bounded_number_of_rows(mut store: Subject)
     let row = |number: usize| {
         let mut head = head(number as u64);
         // In the order of the keys.
-        head.id = id(&format!("i{number:05}"));
-        head.name = if number == 1 || number == ROWS { "wanted" } else { "other" }.to_owned();
+        head.life_mut().id = id(&format!("i{number:05}"));
+        head.life_mut().name = if number == 1 || number == ROWS { "wanted" } else { "other" }.to_owned();
         insert(head)
     };
     store.commit((1..=ROWS).map(row).collect::<Vec<_>>()).await;
@@ -244,9 +252,9 @@ pub(super) async fn a_page_reads_a_bounded_number_of_bytes(mut store: Subject) {
     for number in 1..=6 {
         let mut head = head(number);
         match number % 3 {
-            0 => head.input = text.clone(),
-            1 => head.output = Some(text.clone()),
-            _ => head.custom_status = Some(text.clone()),
+            0 => head.life_mut().input = text.clone(),
+            1 => head.progress_mut().output = Some(text.clone()),
+            _ => head.progress_mut().custom_status = Some(text.clone()),
         }
         store.commit([insert(head)]).await;
     }
@@ -261,7 +269,9 @@ pub(super) async fn a_page_reads_a_bounded_number_of_bytes(mut store: Subject) {
         assert_eq!(store.page(list).await, InstancePage::default());
     }
     for number in 7..=9 {
-        store.commit([insert(InstanceHead { custom_status: Some(text.clone()), ..head(number) })]).await;
+        let mut head = head(number);
+        head.progress_mut().custom_status = Some(text.clone());
+        store.commit([insert(head)]).await;
     }
     for list in each_way(&InstanceFilter::new().custom_status("/nothing", 1)) {
         let page = store.page(list.clone()).await;

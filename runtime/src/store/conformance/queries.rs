@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::build::*;
 use super::heads::full;
 use super::subject::Subject;
-use crate::model::{InstanceHead, JsonText, RuntimeStatus, Timestamp};
+use crate::model::{Head, JsonText, RuntimeStatus, Timestamp};
 use crate::store::{InstanceFilter, InstancePage, InstanceQuery, LoadError};
 
 /// A list in pages of three.
@@ -15,16 +15,16 @@ pub(super) fn query(filter: InstanceFilter, newest_first: bool) -> InstanceQuery
 
 /// The keys of the instances that the filter holds, in order.
 async fn keys(store: &Subject, filter: InstanceFilter) -> Vec<u64> {
-    store.list(query(filter, false)).await.iter().map(|stored| stored.head.key.0).collect()
+    store.list(query(filter, false)).await.iter().map(|stored| stored.head.life.key.0).collect()
 }
 
 async fn ids(store: &Subject, prefix: &str, newest_first: bool) -> Vec<String> {
     let list = store.list(query(InstanceFilter::new().instance_id_prefix(prefix), newest_first)).await;
-    list.iter().map(|stored| stored.head.id.as_str().to_owned()).collect()
+    list.iter().map(|stored| stored.head.life.id.as_str().to_owned()).collect()
 }
 
 /// Commits instances with the keys 1, 2, …, each changed by its value.
-async fn filled<T>(store: &mut Subject, values: impl IntoIterator<Item = T>, change: impl Fn(&mut InstanceHead, T)) {
+async fn filled<T>(store: &mut Subject, values: impl IntoIterator<Item = T>, change: impl Fn(&mut Head, T)) {
     store.claim().await;
     let turns = (1..).zip(values).map(|(number, value)| {
         let mut head = head(number);
@@ -74,15 +74,15 @@ pub(super) async fn lists_are_ordered_by_key(mut store: Subject) {
     // Ids and times of creation rise the other way.
     for (place, number) in [LAST, 7, 1 << 39, 1, 0, LAST - 1, 256, 255].into_iter().enumerate() {
         let mut head = head(number);
-        head.id = id(&format!("i{place}"));
-        head.created_at = Timestamp(-number.cast_signed());
+        head.life_mut().id = id(&format!("i{place}"));
+        head.life_mut().created_at = Timestamp(-number.cast_signed());
         store.commit([insert(head)]).await;
     }
     let mut expected = vec![0, 1, 7, 255, 256, 1 << 39, LAST - 1, LAST];
     assert_eq!(keys(&store, InstanceFilter::new()).await, expected);
     expected.reverse();
     let list = store.list(query(InstanceFilter::new(), true)).await;
-    assert_eq!(list.iter().map(|stored| stored.head.key.0).collect::<Vec<_>>(), expected);
+    assert_eq!(list.iter().map(|stored| stored.head.life.key.0).collect::<Vec<_>>(), expected);
 }
 
 /// In the order of their bytes.
@@ -114,7 +114,7 @@ const IDS: [&str; 22] = [
 pub(super) async fn lists_of_a_prefix_are_ordered_by_id(mut store: Subject) {
     // Keys rise in another order.
     let mixed = (0..IDS.len()).map(|place| IDS[place * 7 % IDS.len()]);
-    filled(&mut store, mixed, |head, text| head.id = id(text)).await;
+    filled(&mut store, mixed, |head, text| head.life_mut().id = id(text)).await;
     let mut expected: Vec<_> = IDS.into_iter().filter(|id| id.starts_with('a')).collect();
     assert!(expected.len() > 10 && expected.is_sorted());
     assert_eq!(ids(&store, "a", false).await, expected);
@@ -126,7 +126,7 @@ pub(super) async fn a_prefix_is_compared_letter_by_letter(mut store: Subject) {
     let others = ["é", "e\u{301}", "ß", "東京", "東", "\u{10ffff}", "\u{10ffff}\u{10ffff}", "\u{d7ff}", "\u{e000}"];
     let longest = "x".repeat(256);
     let all: Vec<&str> = IDS.into_iter().chain(others).chain([longest.as_str()]).collect();
-    filled(&mut store, &all, |head, text| head.id = id(text)).await;
+    filled(&mut store, &all, |head, text| head.life_mut().id = id(text)).await;
     // Each id is a prefix too: the whole of one, and the beginning of others.
     let more =
         ["", "ab", "b", "e", "aa ", "a\u{10ffff}\u{10ffff}\u{10ffff}", "東京 ", "@", "a/", "\0", "A%", "%%", "__"];
@@ -145,7 +145,7 @@ pub(super) async fn a_prefix_is_compared_letter_by_letter(mut store: Subject) {
 pub(super) async fn statuses_are_alternatives(mut store: Subject) {
     use RuntimeStatus::{Completed, Failed, Pending, Running, Suspended, Terminated};
     let all = [Pending, Running, Suspended, Completed, Failed, Terminated];
-    filled(&mut store, all, |head, status| head.status = status).await;
+    filled(&mut store, all, |head, status| head.progress_mut().status = status).await;
     for (number, status) in (1..).zip(all) {
         assert_eq!(keys(&store, InstanceFilter::new().runtime_status([status])).await, [number]);
     }
@@ -156,7 +156,7 @@ pub(super) async fn statuses_are_alternatives(mut store: Subject) {
 
 pub(super) async fn bounds_of_creation_are_inclusive(mut store: Subject) {
     let times = [i64::MIN, -1, 0, 1, 1_000_000, i64::MAX];
-    filled(&mut store, times, |head, time| head.created_at = Timestamp(time)).await;
+    filled(&mut store, times, |head, time| head.life_mut().created_at = Timestamp(time)).await;
     for from in times.map(Timestamp) {
         for to in times.map(Timestamp) {
             let mut filter = InstanceFilter::new();
@@ -172,7 +172,7 @@ pub(super) async fn bounds_of_creation_are_inclusive(mut store: Subject) {
 
 pub(super) async fn a_name_is_the_whole_name(mut store: Subject) {
     let names = ["order", "Order", "orders::order", "order ", "東京"];
-    filled(&mut store, names, |head, name| head.name = name.to_owned()).await;
+    filled(&mut store, names, |head, name| head.life_mut().name = name.to_owned()).await;
     for (number, name) in (1..).zip(names) {
         assert_eq!(keys(&store, InstanceFilter::new().name(name)).await, [number]);
     }
@@ -184,7 +184,7 @@ pub(super) async fn all_tags_must_be_there_with_their_values(mut store: Subject)
     let tags: [&[(&str, &str)]; 5] =
         [&[], &[("team", "blue")], &[("team", "red"), ("a\"b", "ü")], &[("team", "blue"), ("empty", "")], &[("", "x")]];
     filled(&mut store, tags, |head, tags| {
-        head.tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        head.life_mut().tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     })
     .await;
     let tagged = |key: &str, value: &str| InstanceFilter::new().tag(key, value);
@@ -211,7 +211,7 @@ pub(super) async fn a_custom_status_is_looked_at_by_place_and_value(mut store: S
         Some("[18446744073709551615,-0.0,1e2]"),
     ];
     filled(&mut store, statuses, |head, text| {
-        head.custom_status = text.map(|text| JsonText::from_string(text.to_owned()));
+        head.progress_mut().custom_status = text.map(|text| JsonText::from_string(text.to_owned()));
     })
     .await;
     let whole = json!({"city": "London", "": 0, "at": {"a/b": {"~": true}, "done": [1, 2.5, null]}});
@@ -252,20 +252,20 @@ pub(super) async fn a_custom_status_is_looked_at_by_place_and_value(mut store: S
 pub(super) async fn all_conditions_must_be_met(mut store: Subject) {
     let meets = |number| {
         let mut head = full(number);
-        head.custom_status = Some(JsonText::from_string(r#"{"city":"London"}"#.to_owned()));
+        head.progress_mut().custom_status = Some(JsonText::from_string(r#"{"city":"London"}"#.to_owned()));
         head
     };
-    let spoil: [fn(&mut InstanceHead); 7] = [
-        |head| head.status = RuntimeStatus::Completed,
-        |head| head.created_at = Timestamp(head.created_at.0 - 1),
-        |head| head.created_at = Timestamp(head.created_at.0 + 1),
-        |head| head.id = id("other"),
-        |head| head.name.push('s'),
-        |head| _ = head.tags.remove("team"),
-        |head| head.custom_status = None,
+    let spoil: [fn(&mut Head); 7] = [
+        |head| head.progress_mut().status = RuntimeStatus::Completed,
+        |head| head.life_mut().created_at = Timestamp(head.life.created_at.0 - 1),
+        |head| head.life_mut().created_at = Timestamp(head.life.created_at.0 + 1),
+        |head| head.life_mut().id = id("other"),
+        |head| head.life_mut().name.push('s'),
+        |head| _ = head.life_mut().tags.remove("team"),
+        |head| head.progress_mut().custom_status = None,
     ];
     filled(&mut store, 0..=spoil.len(), |head, place| {
-        *head = meets(head.key.0);
+        *head = meets(head.life.key.0);
         if let Some(spoil) = place.checked_sub(1).and_then(|place| spoil.get(place)) {
             spoil(head);
         }
@@ -273,12 +273,12 @@ pub(super) async fn all_conditions_must_be_met(mut store: Subject) {
     .await;
     let head = meets(1);
     let mut filter = InstanceFilter::new()
-        .runtime_status([RuntimeStatus::Running, head.status])
+        .runtime_status([RuntimeStatus::Running, head.progress.status])
         .instance_id_prefix("i")
-        .name(head.name.as_str())
+        .name(head.life.name.as_str())
         .tag("team", "blue")
         .custom_status("/city", "London");
-    (filter.created_from, filter.created_to) = (Some(head.created_at), Some(head.created_at));
+    (filter.created_from, filter.created_to) = (Some(head.life.created_at), Some(head.life.created_at));
     assert_eq!(keys(&store, filter.clone()).await, [1]);
     filter.id_prefix.clear();
     assert_eq!(keys(&store, filter).await, [1, 5]);
@@ -286,7 +286,7 @@ pub(super) async fn all_conditions_must_be_met(mut store: Subject) {
 
 pub(super) async fn a_damaged_custom_status_is_named_and_never_left_out(mut store: Subject) {
     filled(&mut store, [r#"{"city":"London"}"#, "no JSON", "1"], |head, text| {
-        head.custom_status = Some(JsonText::from_string(text.to_owned()));
+        head.progress_mut().custom_status = Some(JsonText::from_string(text.to_owned()));
     })
     .await;
     for filter in [InstanceFilter::new(), InstanceFilter::new().instance_id_prefix("i")] {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::build::*;
 use super::subject::Subject;
-use crate::model::{InstanceHead, InstanceKey, JsonText, RuntimeStatus, Timestamp, TurnCommit};
+use crate::model::{Head, InstanceKey, JsonText, RuntimeStatus, Timestamp, TurnCommit};
 use crate::store::{CommitError, InstanceFilter, InstanceQuery, MemoryStore, PageCursor, Store};
 
 /// The instance that has the tasks. It is never purged, for a task without its instance is damage.
@@ -36,10 +36,11 @@ impl Numbers {
             0..3 => insert(head(number)),
             3 => {
                 let mut changed = head(number);
-                changed.status = RuntimeStatus::Suspended;
-                changed.revision = self.below(1_000);
-                changed.parked = (self.below(2) == 0).then(|| "parked".to_owned());
-                update(changed)
+                let run = changed.progress_mut();
+                run.status = RuntimeStatus::Suspended;
+                run.revision = self.below(1_000);
+                run.parked = (self.below(2) == 0).then(|| "parked".to_owned());
+                if self.below(2) == 0 { renew(changed) } else { progress(changed) }
             }
             4 | 5 => record(number, small, self.below(3)),
             6 => erase(number, small),
@@ -88,18 +89,21 @@ const CUSTOM_STATUSES: [&str; 4] = [r#"{"at":1,"in":["a"]}"#, r#"{"at":2}"#, "1"
 
 impl Numbers {
     /// Few values, so that conditions are met now and then.
-    fn head(&mut self, number: u64) -> InstanceHead {
+    fn head(&mut self, number: u64) -> Head {
         let letters = 1 + self.below(3);
         let text: String = (0..letters).map(|_| self.one_of(&LETTERS)).collect();
-        InstanceHead {
-            id: id(&text),
-            name: self.one_of(&NAMES).to_owned(),
-            status: self.one_of(&STATUSES),
-            created_at: Timestamp(self.below(5).cast_signed()),
-            tags: (0..self.below(3)).map(|_| self.one_of(&TAGS)).map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            custom_status: (self.below(3) > 0).then(|| JsonText::from_string(self.one_of(&CUSTOM_STATUSES).to_owned())),
-            ..head(number)
-        }
+        let mut head = head(number);
+        let life = head.life_mut();
+        life.id = id(&text);
+        life.name = self.one_of(&NAMES).to_owned();
+        life.created_at = Timestamp(self.below(5).cast_signed());
+        let tags = (0..self.below(3)).map(|_| self.one_of(&TAGS));
+        life.tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let progress = head.progress_mut();
+        progress.status = self.one_of(&STATUSES);
+        progress.custom_status =
+            (self.below(3) > 0).then(|| JsonText::from_string(self.one_of(&CUSTOM_STATUSES).to_owned()));
+        head
     }
 
     fn filter(&mut self) -> InstanceFilter {
@@ -132,17 +136,18 @@ impl Numbers {
 }
 
 /// Whether a list should hold it, in other words than the filter's own.
-fn is_wanted(filter: &InstanceFilter, head: &InstanceHead) -> bool {
-    let status: Option<Value> = head.custom_status.as_ref().and_then(|text| serde_json::from_str(text.as_str()).ok());
+fn is_wanted(filter: &InstanceFilter, head: &Head) -> bool {
+    let status: Option<Value> =
+        head.progress.custom_status.as_ref().and_then(|text| serde_json::from_str(text.as_str()).ok());
     let mut met = vec![
-        filter.statuses.is_empty() || filter.statuses.contains(&head.status),
-        filter.name.is_none() || filter.name.as_deref() == Some(head.name.as_str()),
-        head.id.as_str().chars().zip(filter.id_prefix.chars()).filter(|(a, b)| a == b).count()
+        filter.statuses.is_empty() || filter.statuses.contains(&head.progress.status),
+        filter.name.is_none() || filter.name.as_deref() == Some(head.life.name.as_str()),
+        head.life.id.as_str().chars().zip(filter.id_prefix.chars()).filter(|(a, b)| a == b).count()
             == filter.id_prefix.chars().count(),
     ];
-    met.extend(filter.created_from.map(|from| head.created_at.0 >= from.0));
-    met.extend(filter.created_to.map(|to| head.created_at.0 <= to.0));
-    met.extend(filter.tags.iter().map(|tag| head.tags.iter().any(|own| own == tag)));
+    met.extend(filter.created_from.map(|from| head.life.created_at.0 >= from.0));
+    met.extend(filter.created_to.map(|to| head.life.created_at.0 <= to.0));
+    met.extend(filter.tags.iter().map(|tag| head.life.tags.iter().any(|own| own == tag)));
     met.extend(filter.custom_status.iter().map(|condition| {
         let keys = condition.pointer.split('/').skip(1);
         let found = keys.fold(status.as_ref(), |value, key| match value? {
@@ -155,18 +160,18 @@ fn is_wanted(filter: &InstanceFilter, head: &InstanceHead) -> bool {
 }
 
 /// The keys of the list, from all heads.
-fn expected(heads: &BTreeMap<InstanceKey, InstanceHead>, query: &InstanceQuery) -> Vec<InstanceKey> {
+fn expected(heads: &BTreeMap<InstanceKey, Head>, query: &InstanceQuery) -> Vec<InstanceKey> {
     let by_id = !query.filter.id_prefix.is_empty();
     let mut wanted: Vec<_> = heads.values().filter(|head| is_wanted(&query.filter, head)).collect();
     if by_id {
-        wanted.sort_by(|a, b| a.id.as_str().as_bytes().cmp(b.id.as_str().as_bytes()));
+        wanted.sort_by(|a, b| a.life.id.as_str().as_bytes().cmp(b.life.id.as_str().as_bytes()));
     }
-    let is_behind = |head: &&&InstanceHead| match &query.after {
+    let is_behind = |head: &&&Head| match &query.after {
         None => true,
-        Some(PageCursor::Key(key)) => (head.key > *key) != query.newest_first && head.key != *key,
-        Some(PageCursor::Id(id)) => (head.id > *id) != query.newest_first && head.id != *id,
+        Some(PageCursor::Key(key)) => (head.life.key > *key) != query.newest_first && head.life.key != *key,
+        Some(PageCursor::Id(id)) => (head.life.id > *id) != query.newest_first && head.life.id != *id,
     };
-    let mut keys: Vec<_> = wanted.iter().filter(is_behind).map(|head| head.key).collect();
+    let mut keys: Vec<_> = wanted.iter().filter(is_behind).map(|head| head.life.key).collect();
     if query.newest_first {
         keys.reverse();
     }
@@ -186,12 +191,12 @@ pub(super) async fn random_lists_hold_what_a_search_through_all_heads_finds(mut 
                 let head = numbers.head(next_key);
                 // An id that is in use begins a new life.
                 let old: Option<InstanceKey> =
-                    heads.values().find(|old: &&InstanceHead| old.id == head.id).map(|old| old.key);
+                    heads.values().find(|old: &&Head| old.life.id == head.life.id).map(|old| old.life.key);
                 if let Some(old) = old {
                     heads.remove(&old);
                 }
                 turns.push(together([TurnCommit { purge: old, ..TurnCommit::default() }, insert(head.clone())]));
-                heads.insert(head.key, head);
+                heads.insert(head.life.key, head);
                 next_key += 1;
             }
             store.commit(turns).await;
@@ -204,7 +209,7 @@ pub(super) async fn random_lists_hold_what_a_search_through_all_heads_finds(mut 
             let place = numbers.below(next_key);
             query.after = Some(query.place(&numbers.head(place)));
         }
-        let found: Vec<_> = store.list(query.clone()).await.iter().map(|stored| stored.head.key).collect();
+        let found: Vec<_> = store.list(query.clone()).await.iter().map(|stored| stored.head.life.key).collect();
         let expected = expected(&heads, &query);
         assert_eq!(found, expected, "list {round}: {query:#?} of {heads:#?}");
         *sizes.entry(found.len().min(5)).or_default() += 1;

@@ -37,8 +37,8 @@ pub(super) async fn records_are_counted_in_the_current_execution(mut store: Subj
     store.commit([record(1, 0, 0), record(1, 0, 1), record(1, 1, 0), record(2, 0, 0)]).await;
     assert_eq!(counted(store.instance(1).await), Some((2, Some(Timestamp(1_001)))));
     let mut next = head(1);
-    next.execution = Execution(1);
-    store.commit([update(next)]).await;
+    next.life_mut().execution = Execution(1);
+    store.commit([renew(next)]).await;
     assert_eq!(counted(store.instance_by_id("i1").await), Some((1, Some(Timestamp(1_000)))));
 }
 
@@ -47,10 +47,10 @@ pub(super) async fn a_read_sees_the_commit_before_it(mut store: Subject) {
     store.commit([insert(head(1))]).await;
     for revision in 1..200 {
         let mut head = head(1);
-        head.revision = revision;
-        store.commit([together([update(head), record(1, 0, revision - 1)])]).await;
+        head.progress_mut().revision = revision;
+        store.commit([together([renew(head), record(1, 0, revision - 1)])]).await;
         let Some(stored) = store.instance(1).await else { panic!("the instance is gone") };
-        assert_eq!((stored.head.revision, stored.record_count), (revision, revision));
+        assert_eq!((stored.head.progress.revision, stored.record_count), (revision, revision));
         assert_eq!(store.history(1, 0).await.len() as u64, revision);
     }
 }
@@ -63,20 +63,20 @@ pub(super) async fn reads_never_see_half_a_commit(mut store: Subject) {
     let writing = thread::spawn(move || {
         for revision in 1..=COMMITS {
             let mut head = head(1);
-            head.revision = revision;
-            let turns = vec![update(head), record(1, 0, revision - 1)];
+            head.progress_mut().revision = revision;
+            let turns = vec![renew(head), record(1, 0, revision - 1)];
             done(block_on(writer.commit(Arc::new(CommitBatch { partition: PARTITION, epoch, turns }))));
         }
     });
     let mut last = 0;
     while last < COMMITS {
-        assert!(!writing.is_finished() || store.instance(1).await.is_some_and(|s| s.head.revision == COMMITS));
+        assert!(!writing.is_finished() || store.instance(1).await.is_some_and(|s| s.head.progress.revision == COMMITS));
         let Some(stored) = done(store.store().instance(InstanceRef::Key(key(1)), false).await) else {
             panic!("the instance is gone")
         };
-        assert_eq!(stored.head.revision, stored.record_count, "half a commit is seen");
-        assert!(stored.head.revision >= last, "a commit that was seen is gone");
-        last = stored.head.revision;
+        assert_eq!(stored.head.progress.revision, stored.record_count, "half a commit is seen");
+        assert!(stored.head.progress.revision >= last, "a commit that was seen is gone");
+        last = stored.head.progress.revision;
     }
     assert!(writing.join().is_ok());
 }

@@ -143,9 +143,9 @@ impl Subject {
     }
 
     pub(super) fn remember(&mut self, turn: &TurnCommit) {
-        if let Some(head) = turn.head.head() {
-            self.ids.insert(head.id.clone());
-            self.executions.insert((head.key, head.execution));
+        if let Some(life) = turn.head.life() {
+            self.ids.insert(life.id.clone());
+            self.executions.insert((life.key, life.execution));
         }
         self.executions.extend(turn.record.as_ref().map(|record| (record.key, record.execution)));
         self.executions.extend(turn.purge.map(|key| (key, Execution(0))));

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    Execution, InboxId, InboxRow, InstanceHead, InstanceId, InstanceKey, JsonText, PartitionCount, PartitionId,
+    Execution, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText, PartitionCount, PartitionId, Progress,
     RecordRow, TaskId, TaskRow, TimerRow, Timestamp, TurnCommit,
 };
 use crate::store::page::{PageBuilder, Span, damaged_row};
@@ -25,7 +25,7 @@ type History = BTreeMap<(Execution, u64), (Timestamp, Bytes)>;
 
 #[derive(Default)]
 pub(super) struct Tables {
-    heads: BTreeMap<InstanceKey, Arc<InstanceHead>>,
+    heads: BTreeMap<InstanceKey, Head>,
     ids: BTreeMap<InstanceId, InstanceKey>,
     history: FxHashMap<InstanceKey, History>,
     inbox: BTreeMap<(PartitionId, InboxId), Bytes>,
@@ -38,9 +38,9 @@ pub(super) struct Tables {
 
 /// What a row was before it was changed.
 enum Undo {
-    Inserted(Arc<InstanceHead>),
-    Updated(Arc<InstanceHead>),
-    Deleted(Arc<InstanceHead>),
+    Inserted(Head),
+    Changed(Head),
+    Deleted(Head),
     History(InstanceKey, History),
     Record(InstanceKey, Execution, u64),
     Inbox((PartitionId, InboxId), Option<Bytes>),
@@ -69,15 +69,15 @@ impl Tables {
     fn take_back(&mut self, step: Undo) {
         match step {
             Undo::Inserted(head) => {
-                self.heads.remove(&head.key);
-                self.ids.remove(&head.id);
+                self.heads.remove(&head.life.key);
+                self.ids.remove(&head.life.id);
             }
-            Undo::Updated(head) => {
-                self.heads.insert(head.key, head);
+            Undo::Changed(head) => {
+                self.heads.insert(head.life.key, head);
             }
             Undo::Deleted(head) => {
-                self.ids.insert(head.id.clone(), head.key);
-                self.heads.insert(head.key, head);
+                self.ids.insert(head.life.id.clone(), head.life.key);
+                self.heads.insert(head.life.key, head);
             }
             Undo::History(key, records) => self.history.entry(key).or_default().extend(records),
             Undo::Record(key, execution, turn) => {
@@ -113,13 +113,13 @@ impl Tables {
         };
         let mut stored = self.stored(self.heads.get(key)?);
         if with_history {
-            stored.history = Some(self.history(*key, stored.head.execution).unwrap_or_default());
+            stored.history = Some(self.history(*key, stored.head.life.execution).unwrap_or_default());
         }
         Some(stored)
     }
 
-    fn stored(&self, head: &InstanceHead) -> StoredInstance {
-        let newest = self.records(head.key, head.execution).next_back();
+    fn stored(&self, head: &Head) -> StoredInstance {
+        let newest = self.records(head.life.key, head.life.execution).next_back();
         StoredInstance {
             head: head.clone(),
             record_count: newest.map_or(0, |((_, turn), _)| turn + 1),
@@ -133,7 +133,7 @@ impl Tables {
         let Some(span) = Span::of(query) else { return Ok(page.finish(None)) };
         let mut heads = self.span(span, query.newest_first);
         while let Some(head) = heads.next() {
-            let status = head.custom_status.as_ref().filter(|_| !query.filter.custom_status.is_empty());
+            let status = head.progress.custom_status.as_ref().filter(|_| !query.filter.custom_status.is_empty());
             page.looked_at(status.map_or(0, JsonText::len));
             if holds(&query.filter, head)? {
                 page.push(self.stored(head));
@@ -146,19 +146,19 @@ impl Tables {
         Ok(page.finish(None))
     }
 
-    fn span(&self, span: Span, backwards: bool) -> Box<dyn Iterator<Item = &InstanceHead> + '_> {
+    fn span(&self, span: Span, backwards: bool) -> Box<dyn Iterator<Item = &Head> + '_> {
         fn directed<'a>(
-            rows: impl DoubleEndedIterator<Item = &'a InstanceHead> + 'a,
+            rows: impl DoubleEndedIterator<Item = &'a Head> + 'a,
             backwards: bool,
-        ) -> Box<dyn Iterator<Item = &'a InstanceHead> + 'a> {
+        ) -> Box<dyn Iterator<Item = &'a Head> + 'a> {
             if backwards { Box::new(rows.rev()) } else { Box::new(rows) }
         }
         match span {
-            Span::Keys(from, to) => directed(self.heads.range((from, to)).map(|(_, head)| &**head), backwards),
+            Span::Keys(from, to) => directed(self.heads.range((from, to)).map(|(_, head)| head), backwards),
             Span::Ids(ids) => {
                 let range = (Bound::Included(ids.start.as_str()), Bound::Excluded(ids.end.as_str()));
                 let keys = self.ids.range::<str, _>(range).map(|(_, key)| key);
-                directed(keys.filter_map(|key| self.heads.get(key).map(|head| &**head)), backwards)
+                directed(keys.filter_map(|key| self.heads.get(key)), backwards)
             }
         }
     }
@@ -180,9 +180,13 @@ impl Tables {
     }
 
     pub(super) fn backlog(&self, partition: PartitionId, partitions: PartitionCount) -> Result<Backlog, LoadError> {
-        let is_mine = |head: &InstanceHead| partitions.partition_of(&head.id) == partition;
-        let owns = |key: &InstanceKey| self.heads.get(key).is_none_or(|head| is_mine(head));
-        let parked = self.heads.values().filter(|head| head.parked.is_some() && is_mine(head)).map(|head| head.key);
+        let is_mine = |head: &Head| partitions.partition_of(&head.life.id) == partition;
+        let owns = |key: &InstanceKey| self.heads.get(key).is_none_or(is_mine);
+        let parked = self
+            .heads
+            .values()
+            .filter(|head| head.progress.parked.is_some() && is_mine(head))
+            .map(|head| head.life.key);
         Ok(Backlog {
             tasks: self.task_groups(owns)?,
             timers: self.timers.iter().filter(|row| owns(&row.key)).copied().collect(),
@@ -211,47 +215,58 @@ impl Tables {
             tasks.sort_unstable();
             let record = self.history.get(&key).and_then(|records| records.get(&(execution, turn_number)));
             let record = record.map(|(_, bytes)| bytes.clone());
-            Ok(TaskGroup { key, id: head.id.clone(), execution, turn_number, record, tasks })
+            Ok(TaskGroup { key, id: head.life.id.clone(), execution, turn_number, record, tasks })
         };
         groups.into_iter().map(group).collect()
     }
 }
 
 /// The custom status is the only text here that may be damaged: whoever made the head may have given anything.
-fn holds(filter: &InstanceFilter, head: &InstanceHead) -> Result<bool, LoadError> {
-    let status = head.custom_status.as_ref().map(JsonText::as_bytes);
-    if !filter.holds_row(head.status, head.created_at, head.id.as_str(), &head.name) || !filter.holds_tags(&head.tags) {
+fn holds(filter: &InstanceFilter, head: &Head) -> Result<bool, LoadError> {
+    let status = head.progress.custom_status.as_ref().map(JsonText::as_bytes);
+    if !filter.holds_row(head.progress.status, head.life.created_at, head.life.id.as_str(), &head.life.name)
+        || !filter.holds_tags(&head.life.tags)
+    {
         return Ok(false);
     }
-    filter.holds_custom_status(status).map_err(|e| LoadError::Corrupt(damaged_row(head.key, head.id.as_str(), &e)))
+    filter
+        .holds_custom_status(status)
+        .map_err(|e| LoadError::Corrupt(damaged_row(head.life.key, head.life.id.as_str(), &e)))
 }
 
 impl<'r> Rows<'r> for Tables {
     type Error = Infallible;
 
-    fn insert_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
-        if self.heads.contains_key(&head.key) || self.ids.contains_key(&head.id) {
+    fn insert_head(&mut self, head: &Head) -> Result<usize, Infallible> {
+        if self.heads.contains_key(&head.life.key) || self.ids.contains_key(&head.life.id) {
             return Ok(0);
         }
-        self.ids.insert(head.id.clone(), head.key);
-        self.heads.insert(head.key, Arc::clone(head));
-        self.undo.push(Undo::Inserted(Arc::clone(head)));
+        self.ids.insert(head.life.id.clone(), head.life.key);
+        self.heads.insert(head.life.key, head.clone());
+        self.undo.push(Undo::Inserted(head.clone()));
         Ok(1)
     }
 
-    fn update_head(&mut self, head: &Arc<InstanceHead>) -> Result<usize, Infallible> {
-        match self.heads.get_mut(&head.key) {
-            Some(row) if row.id == head.id => {
-                self.undo.push(Undo::Updated(std::mem::replace(row, Arc::clone(head))));
+    fn renew_head(&mut self, head: &Head) -> Result<usize, Infallible> {
+        match self.heads.get_mut(&head.life.key) {
+            Some(row) if row.life.id == head.life.id => {
+                self.undo.push(Undo::Changed(std::mem::replace(row, head.clone())));
                 Ok(1)
             }
             _ => Ok(0),
         }
     }
 
+    fn change_progress(&mut self, key: InstanceKey, progress: &Arc<Progress>) -> Result<usize, Infallible> {
+        let Some(row) = self.heads.get_mut(&key) else { return Ok(0) };
+        self.undo.push(Undo::Changed(row.clone()));
+        row.progress = Arc::clone(progress);
+        Ok(1)
+    }
+
     fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Infallible> {
         let Some(head) = self.heads.remove(&key) else { return Ok(0) };
-        self.ids.remove(&head.id);
+        self.ids.remove(&head.life.id);
         self.undo.push(Undo::Deleted(head));
         Ok(1)
     }

@@ -12,7 +12,7 @@ use super::errors::{Kind, not_applied};
 use super::insertions::Insertions;
 use super::row::{self, Key};
 use crate::model::{
-    CommitBatch, Epoch, Execution, InboxId, InboxRow, InstanceHead, InstanceKey, RecordRow, TaskId, TaskRow, TimerRow,
+    CommitBatch, Epoch, Execution, Head, InboxId, InboxRow, InstanceKey, Progress, RecordRow, TaskId, TaskRow, TimerRow,
 };
 use crate::store::rows::{Refusal, Rows, apply_turn, next_epoch, recorded_already, scheduled_already, wrong_epoch};
 use crate::store::{Claim, CommitError};
@@ -199,19 +199,19 @@ impl Batch<'_, '_, '_> {
 impl<'r> Rows<'r> for Batch<'_, '_, 'r> {
     type Error = rusqlite::Error;
 
-    fn insert_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
+    fn insert_head(&mut self, head: &Head) -> rusqlite::Result<usize> {
         let Statements { insert_head, insert_progress, .. } = self.statements;
-        let instances = inserted(row::write(insert_head, head))?;
-        Ok(instances.min(inserted(row::write_progress(insert_progress, head))?))
+        let instances = inserted(row::write(insert_head, &head.life))?;
+        Ok(instances.min(inserted(row::write_progress(insert_progress, head.life.key, &head.progress))?))
     }
 
-    fn update_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
-        let instances = row::write(&mut self.statements.update_head, head)?;
-        Ok(instances.min(self.progress_head(head)?))
+    fn renew_head(&mut self, head: &Head) -> rusqlite::Result<usize> {
+        let instances = row::write(&mut self.statements.update_head, &head.life)?;
+        Ok(instances.min(self.change_progress(head.life.key, &head.progress)?))
     }
 
-    fn progress_head(&mut self, head: &Arc<InstanceHead>) -> rusqlite::Result<usize> {
-        row::write_progress(&mut self.statements.update_progress, head)
+    fn change_progress(&mut self, key: InstanceKey, progress: &Arc<Progress>) -> rusqlite::Result<usize> {
+        row::write_progress(&mut self.statements.update_progress, key, progress)
     }
 
     fn delete_head(&mut self, key: InstanceKey) -> rusqlite::Result<usize> {

@@ -25,7 +25,7 @@ pub(super) fn instance(
     let snapshot = connection.unchecked_transaction()?;
     let mut stored = head(&snapshot)?;
     if let Some(stored) = &mut stored {
-        let (key, execution) = (stored.head.key, stored.head.execution);
+        let (key, execution) = (stored.head.life.key, stored.head.life.execution);
         stored.history = Some(history(&snapshot, key, execution)?.unwrap_or_default());
     }
     Ok(stored)

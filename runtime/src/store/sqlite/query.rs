@@ -54,7 +54,7 @@ pub(super) fn page(connection: &Connection, query: &InstanceQuery) -> Result<Ins
         page.looked_at(seen.bytes);
         if seen.holds {
             let instance = load::one_instance(&mut whole, Key(seen.key)).map_err(|error| name(row, error))?;
-            match instance.filter(|instance| instance.head.id == seen.id) {
+            match instance.filter(|instance| instance.head.life.id == seen.id) {
                 Some(instance) => page.push(instance),
                 None => return Err(name(row, ReadError::corrupt("the index of ids does not agree with it"))),
             }

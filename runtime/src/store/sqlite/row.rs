@@ -7,8 +7,8 @@ use rusqlite::{Row, Statement, ToSql, params};
 
 use super::errors::ReadError;
 use crate::model::{
-    Execution, FailureDetails, InstanceHead, InstanceId, InstanceKey, JsonText, OperationId, Parent, RuntimeStatus,
-    Timestamp,
+    Execution, FailureDetails, Head, InstanceId, InstanceKey, JsonText, Life, OperationId, Parent, Progress,
+    RuntimeStatus, Timestamp,
 };
 
 /// The columns of `instance` that a head is read from, then those of `progress`.
@@ -66,49 +66,53 @@ pub(super) const UPDATE_PROGRESS: &str = "
     WHERE key = ?1";
 
 /// Runs [`INSERT`] or [`UPDATE`].
-pub(super) fn write(statement: &mut Statement<'_>, head: &InstanceHead) -> rusqlite::Result<usize> {
-    let tags = (!head.tags.is_empty()).then(|| to_json(&head.tags)).transpose()?;
-    let parent = head.parent.as_ref();
+pub(super) fn write(statement: &mut Statement<'_>, life: &Life) -> rusqlite::Result<usize> {
+    let tags = (!life.tags.is_empty()).then(|| to_json(&life.tags)).transpose()?;
+    let parent = life.parent.as_ref();
     statement.execute(params![
-        head.key.0.cast_signed(),
-        head.id.as_str(),
-        head.name,
-        head.version,
-        head.execution.0,
-        head.created_at.0,
-        head.start_at.map(|time| time.0),
-        head.depth,
-        head.start_hash.cast_signed(),
+        life.key.0.cast_signed(),
+        life.id.as_str(),
+        life.name,
+        life.version,
+        life.execution.0,
+        life.created_at.0,
+        life.start_at.map(|time| time.0),
+        life.depth,
+        life.start_hash.cast_signed(),
         parent.map(|parent| parent.instance.as_str()),
         parent.map(|parent| parent.key.0.cast_signed()),
         parent.map(|parent| parent.execution.0),
         parent.map(|parent| parent.operation.0),
         tags,
-        head.input.as_str(),
+        life.input.as_str(),
     ])
 }
 
 /// Runs [`INSERT_PROGRESS`] or [`UPDATE_PROGRESS`].
-pub(super) fn write_progress(statement: &mut Statement<'_>, head: &InstanceHead) -> rusqlite::Result<usize> {
-    let failure = head.failure.as_ref().map(to_json).transpose()?;
+pub(super) fn write_progress(
+    statement: &mut Statement<'_>,
+    key: InstanceKey,
+    progress: &Progress,
+) -> rusqlite::Result<usize> {
+    let failure = progress.failure.as_ref().map(to_json).transpose()?;
     statement.execute(params![
-        head.key.0.cast_signed(),
-        head.status.code(),
-        head.parked,
-        head.updated_at.0,
-        head.ended_at.map(|time| time.0),
-        head.custom_status_version.cast_signed(),
-        head.revision.cast_signed(),
-        head.custom_status.as_ref().map(JsonText::as_str),
-        head.output.as_ref().map(JsonText::as_str),
+        key.0.cast_signed(),
+        progress.status.code(),
+        progress.parked,
+        progress.updated_at.0,
+        progress.ended_at.map(|time| time.0),
+        progress.custom_status_version.cast_signed(),
+        progress.revision.cast_signed(),
+        progress.custom_status.as_ref().map(JsonText::as_str),
+        progress.output.as_ref().map(JsonText::as_str),
         failure,
     ])
 }
 
 /// Reads [`COLUMNS`].
-pub(super) fn read(row: &Row<'_>) -> Result<InstanceHead, ReadError> {
+pub(super) fn read(row: &Row<'_>) -> Result<Head, ReadError> {
     let progress = |column: usize| PROGRESS + column;
-    Ok(InstanceHead {
+    let life = Life {
         key: row.get::<_, Key>(0)?.0,
         id: instance_id(row, 1)?,
         name: row.get(2)?,
@@ -121,6 +125,8 @@ pub(super) fn read(row: &Row<'_>) -> Result<InstanceHead, ReadError> {
         parent: parent(row)?,
         tags: json_column(row, 13)?.unwrap_or_default(),
         input: JsonText::from_string(row.get(14)?),
+    };
+    let progress = Progress {
         status: runtime_status(row, progress(0))?,
         parked: row.get(progress(1))?,
         updated_at: Timestamp(row.get(progress(2))?),
@@ -130,7 +136,8 @@ pub(super) fn read(row: &Row<'_>) -> Result<InstanceHead, ReadError> {
         custom_status: json_text(row, progress(6))?,
         output: json_text(row, progress(7))?,
         failure: json_column::<FailureDetails>(row, progress(8))?,
-    })
+    };
+    Ok(Head::new(life, progress))
 }
 
 /// Reads a runtime status and checks it. Every instance has its progress.

@@ -1,12 +1,11 @@
 //! Reads, on a store that answers when the test says so.
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::task::Waker;
 
 use super::super::scripted_store::ScriptedStore;
 use super::*;
-use crate::model::{Execution, InstanceHead, InstanceKey, JsonText, RuntimeStatus, Timestamp};
+use crate::model::{Execution, Head, InstanceKey, Life, Progress, RuntimeStatus, Timestamp};
 use crate::store::StoredInstance;
 
 struct Bench {
@@ -45,29 +44,11 @@ impl Bench {
 }
 
 fn stored(status: RuntimeStatus) -> StoredInstance {
-    let head = InstanceHead {
-        key: InstanceKey(1),
-        id: InstanceId::new("one").unwrap(),
-        name: "o".to_owned(),
-        version: String::new(),
-        status,
-        parked: None,
+    let life = Life {
         execution: Execution(2),
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
-        ended_at: None,
-        start_at: None,
-        input: JsonText::null(),
-        output: None,
-        failure: None,
-        custom_status: None,
-        custom_status_version: 0,
-        revision: 1,
-        tags: BTreeMap::new(),
-        parent: None,
-        depth: 0,
-        start_hash: 0,
+        ..Life::new(InstanceKey(1), InstanceId::new("one").unwrap(), "o", Timestamp(0))
     };
+    let head = Head::new(life, Progress { revision: 1, ..Progress::new(status, Timestamp(0)) });
     StoredInstance { head, record_count: 1, newest_record: None, history: None }
 }
 
