@@ -125,6 +125,40 @@ fn imports_go_down_only() {
     assert!(wrong.is_empty(), "imports that go up: {wrong:#?}");
 }
 
+/// The HTTP API stands on what every user of the crate has: the items that `lib.rs` exports, without those that are hidden.
+#[test]
+fn the_http_api_uses_only_what_a_users_crate_could_use() {
+    let source = root().join("runtime/src");
+    let library = code(&source.join("lib.rs"));
+    let mut public: Vec<&str> = Vec::new();
+    for item in library.split("pub use ").skip(1).filter(|item| !item.starts_with("crate::")) {
+        let item = item.split(';').next().unwrap_or_default();
+        let names = item.split_once('{').map_or(item.rsplit("::").next(), |(_, list)| Some(list)).unwrap_or_default();
+        public.extend(names.split([',', '}']).map(str::trim).filter(|name| !name.is_empty()));
+    }
+    assert!(public.contains(&"Client") && public.contains(&"IdReusePolicy"), "{public:?}");
+    // What is public for generated code alone is hidden.
+    let hidden =
+        library.split("#[doc(hidden)]\npub use ").skip(1).map(|item| item.split(';').next().unwrap_or_default());
+    let hidden: Vec<&str> = hidden.flat_map(|item| item.split(|c: char| !c.is_alphanumeric())).collect();
+    let mut wrong = Vec::new();
+    for path in sources(&source.join("http")).into_iter().filter(|path| !is_test(path)) {
+        let code = code(&path);
+        for used in code.split("crate::").skip(1) {
+            let names: Vec<&str> = match used.strip_prefix('{') {
+                Some(list) => list.split('}').next().unwrap_or_default().split(',').map(str::trim).collect(),
+                None => vec![used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()],
+            };
+            let foreign = names.into_iter().filter(|name| !name.is_empty() && *name != "http");
+            let foreign = foreign.filter(|name| !public.contains(name) || hidden.contains(name));
+            wrong.extend(foreign.map(|name| format!("{} uses crate::{name}", path.display())));
+        }
+        wrong.extend(code.contains(".__").then(|| format!("{} calls a hidden method", path.display())));
+        wrong.extend(code.contains("::__").then(|| format!("{} names a hidden item", path.display())));
+    }
+    assert!(wrong.is_empty(), "not open to a user's crate: {wrong:#?}");
+}
+
 #[test]
 fn the_engine_and_what_lies_below_it_are_pure() {
     let source = root().join("runtime/src");

@@ -29,7 +29,7 @@ async fn the_answer_to_a_start() {
         assert_eq!(answer.status, 202);
         assert_eq!(answer.header("location"), Some(&*format!("{uri}?{hub}")));
         assert_eq!(answer.header("retry-after"), Some("10"));
-        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
 
         let answer = app.post("orchestrators/puppet/x?returnInternalServerErrorOnFailure=true", "1").await;
@@ -74,7 +74,7 @@ async fn the_status_of_an_instance() {
         let metadata = app.client().get_instance("p").await.unwrap().unwrap();
         let [created, updated] = [metadata.created_at(), metadata.last_updated_at()]
             .map(|time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string());
-        let answer = app.get("instances/p?showinput=TRUE&code=unused&x=%20").await;
+        let answer = app.get("instances/p?showinput=TRUE&code=unused&reason=%20").await;
         let status = serde_json::to_string(&json!(metadata.serialized_custom_status().unwrap())).unwrap();
         let status: String = serde_json::from_str(&status).unwrap();
         let expected = format!(
@@ -90,7 +90,7 @@ async fn the_status_of_an_instance() {
         assert_eq!(answer.text, expected);
         assert_eq!(answer.header("retry-after"), Some("5"));
         // The code that came with the request does not go back.
-        let location = "http://localhost:7071/runtime/webhooks/durabletask/instances/p?showinput=TRUE&x=%20";
+        let location = "http://localhost:7071/runtime/webhooks/durabletask/instances/p?showinput=TRUE&reason=%20";
         assert_eq!(answer.header("location"), Some(location));
         let token = answer.header("x-custom-status-token").unwrap();
         assert_eq!(token, metadata.custom_status_token().to_string());

@@ -188,7 +188,7 @@ fn run(app: &App, server: &tokio::runtime::Runtime, cases: u32) {
         let (status, json, text) = server.block_on(async {
             let response = tower::ServiceExt::oneshot(app.router.clone(), request).await.unwrap();
             let (parts, body) = response.into_parts();
-            let json = parts.headers.get("content-type").is_some_and(|kind| kind == "application/json");
+            let json = parts.headers.get("content-type").is_some_and(|kind| kind == "application/json; charset=utf-8");
             let text = if parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
                 String::new()
             } else {

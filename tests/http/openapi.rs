@@ -44,6 +44,7 @@ async fn it_names_every_route_and_every_reference_leads_somewhere() {
             "post /instances/{instanceId}/raiseEvent/{eventName}",
             "post /instances/{instanceId}/restart",
             "post /instances/{instanceId}/resume",
+            "post /instances/{instanceId}/retry",
             "post /instances/{instanceId}/rewind",
             "post /instances/{instanceId}/suspend",
             "post /instances/{instanceId}/terminate",

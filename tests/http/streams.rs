@@ -217,7 +217,7 @@ async fn a_stream_of_nobody_is_an_answer() {
             let answer = app.send(request("GET", &format!("instances/{id}/customStatus/stream"), "")).await;
             assert_eq!(
                 (answer.status.as_u16(), answer.header("content-type")),
-                (404, Some("application/json")),
+                (404, Some("application/json; charset=utf-8")),
                 "{id}"
             );
         }

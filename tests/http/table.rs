@@ -188,6 +188,9 @@ const WITHOUT_KEYS: &[Row] = &[
         400,
         "restartWithNewInstanceId",
     ),
+    Row("retry what is not parked", "POST", "instances/suspended/retry", "", 412, "not parked"),
+    Row("retry an ended one", "POST", "instances/completed/retry", "", 410, "has ended"),
+    Row("retry nobody", "POST", "instances/nobody/retry", "", 404, "no instance"),
     Row("terminate", "POST", "instances/running/terminate?reason=enough", "", 202, ""),
     Row("terminate again", "POST", "instances/running/terminate", "", 410, "has ended"),
     Row("terminate nobody", "POST", "instances/nobody/terminate", "", 404, "no instance"),
@@ -288,7 +291,7 @@ async fn run(app: &App, rows: &[Row]) {
     let mut wrong = Vec::new();
     for Row(name, method, path, body, status, says) in rows {
         let answer = app.send(request(method, path, body)).await;
-        let json = answer.text.is_empty() || answer.header("content-type") == Some("application/json");
+        let json = answer.text.is_empty() || answer.header("content-type") == Some("application/json; charset=utf-8");
         if answer.status != *status
             || !answer.text.contains(says)
             || !json
@@ -321,6 +324,7 @@ const SCOPES: &[(&str, &str, &str)] = &[
     ("POST", "instances/running/raiseEvent/Other", "raise"),
     ("POST", "instances/running/suspend", "manage"),
     ("POST", "instances/running/resume", "manage"),
+    ("POST", "instances/running/retry", "manage"),
     ("POST", "instances/failed/rewind", "manage"),
     ("POST", "instances/completed/restart", "manage"),
     ("POST", "instances/running/terminate", "manage"),

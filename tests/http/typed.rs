@@ -97,7 +97,7 @@ async fn what_is_no_input_is_told_where() {
             let answer = send(&routes, "POST", path, body).await;
             assert_eq!(answer.status, status, "{body}: {}", answer.text);
             assert!(answer.text.contains(says), "{body}: {}", answer.text);
-            assert_eq!(answer.header("content-type"), Some("application/json"));
+            assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
         }
         let mut plain = request("POST", "/cities", r#"["Tokyo"]"#);
         plain.headers_mut().insert("content-type", "text/plain".parse().unwrap());

@@ -133,7 +133,7 @@ async fn judge(request: &Request<Vec<u8>>, response: Response<Body>) {
         assert!(status == StatusCode::OK && begins, "{said}");
         return;
     }
-    assert_eq!(kind, "application/json", "{said}");
+    assert_eq!(kind, "application/json; charset=utf-8", "{said}");
     let value: Value = serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {said}"));
     if status.is_client_error() || status.is_server_error() {
         let texts = ["Message", "ExceptionMessage", "ExceptionType"].map(|name| value[name].is_string());

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::error::ClientError;
 use super::watch::StatusToken;
-use crate::contract::CustomStatus;
+use crate::contract::{CustomStatus, Orchestrator, Payload};
 use crate::model::{FailureDetails, Head, InstanceId, JsonText, RuntimeStatus, Timestamp};
 use crate::store::StoredInstance;
 
@@ -142,6 +142,27 @@ impl OrchestrationMetadata {
     /// [`ClientError::Decode`]: the value is of another type.
     pub fn read_output_as<T: DeserializeOwned>(&self) -> Result<Option<T>, ClientError> {
         self.read("output", self.head.progress.output.as_ref())
+    }
+
+    /// What it says of itself, as the type that the orchestrator `O` declares. A value of another type is
+    /// [`StatusValue::Unknown`], never an error. Whether the instance runs `O` is not checked: see [`name`](Self::name).
+    pub fn custom_status_of<O: Orchestrator>(&self) -> StatusValue<O::Status>
+    where
+        O::Status: CustomStatus,
+    {
+        self.status_value()
+    }
+
+    /// What it returned, as the type that the orchestrator `O` returns. `None`: it has not completed. Whether the instance
+    /// runs `O` is not checked: see [`name`](Self::name).
+    ///
+    /// # Errors
+    /// [`ClientError::Decode`]: another orchestrator, or another version of this one, returned another type.
+    pub fn output_of<O: Orchestrator>(&self) -> Result<Option<O::Output>, ClientError> {
+        let completed = self.runtime_status() == RuntimeStatus::Completed;
+        let wrong = |error| ClientError::Decode { id: self.instance_id().clone(), what: "output", error };
+        let text = self.head.progress.output.as_ref().filter(|_| completed);
+        text.map(|text| O::Output::__decode(text).map_err(wrong)).transpose()
     }
 
     /// The input of the current execution, as JSON text.

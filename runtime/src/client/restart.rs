@@ -68,7 +68,7 @@ impl Future for RestartOrchestration<ByName> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let begun = ready!(self.submission.poll_started(cx))?;
-        Poll::Ready(Ok(StartedInstance::new(begun.id, begun.was_created)))
+        Poll::Ready(Ok(StartedInstance::new(self.client.clone(), begun)))
     }
 }
 

@@ -13,7 +13,10 @@ use serde::Serialize;
 use super::Client;
 use super::error::ClientError;
 use super::handle::OrchestrationHandle;
-use super::submission::Submission;
+use super::metadata::OrchestrationMetadata;
+use super::submission::{Begun, Submission};
+use super::target::Target;
+use super::wait::{self, Wait};
 use crate::contract::{CustomStatus, Orchestrator};
 use crate::engine::{ClientOperation, IdReusePolicy, StartOperation};
 use crate::model::{EncodeError, InstanceId, JsonText, Timestamp};
@@ -53,27 +56,74 @@ pub struct StartOrchestration<O> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByName {}
 
-/// Which instance a start by name gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
+/// The instance that a start by name created or found.
+///
+/// It stays with the run that was started: when the id names a later run, reading and waiting answer
+/// [`ClientError::Replaced`]. It keeps the newest row of its run in memory for as long as it lives.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example(client: persevere::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let started = client.start_by_name("ship", &"books").await?;
+/// let ended = started.wait_for_completion().await?;
+/// println!("{} {:?}", ended.runtime_status(), ended.serialized_output());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
 pub struct StartedInstance {
-    id: InstanceId,
-    was_created: bool,
+    client: Client,
+    begun: Begun,
 }
 
 impl StartedInstance {
-    pub(super) fn new(id: InstanceId, was_created: bool) -> Self {
-        Self { id, was_created }
+    pub(super) fn new(client: Client, begun: Begun) -> Self {
+        Self { client, begun }
     }
 
     /// The instance's id.
     pub fn id(&self) -> &InstanceId {
-        &self.id
+        &self.begun.id
     }
 
-    /// Whether this start created it; it was there before otherwise.
+    /// Whether this start created the instance. If not, the instance existed before.
     pub fn was_created(&self) -> bool {
-        self.was_created
+        self.begun.was_created
+    }
+
+    /// The typed way to this run. The orchestrator is checked when something is read:
+    /// [`ClientError::WrongOrchestrator`].
+    pub fn handle<O: Orchestrator>(&self) -> OrchestrationHandle<O> {
+        OrchestrationHandle::begun(self.client.clone(), self.begun.clone())
+    }
+
+    /// Waits until this run has ended, whatever the result. See [`Wait`] for time limits and errors.
+    ///
+    /// # Panics
+    /// Inside an orchestrator: what a client answers is not recorded. Use it in an activity.
+    #[track_caller]
+    pub fn wait_for_completion(&self) -> Wait<OrchestrationMetadata> {
+        let target = self.client.target(self.begun.id.clone(), Some(self.begun.key), None);
+        wait::for_completion(Ok(Target { followed: self.begun.followed.clone(), ..target }))
+    }
+}
+
+/// Two are equal when they mean the same run, and agree on whether it was created.
+impl PartialEq for StartedInstance {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |started: &Self| (started.begun.key, started.begun.was_created);
+        self.id() == other.id() && of(self) == of(other)
+    }
+}
+
+impl Eq for StartedInstance {}
+
+impl fmt::Debug for StartedInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartedInstance")
+            .field("id", self.id())
+            .field("was_created", &self.was_created())
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,9 +131,7 @@ impl<O: Orchestrator> StartOrchestration<O> {
     #[track_caller]
     pub(crate) fn new(client: &Client, input: Result<JsonText, EncodeError>) -> Self {
         // Always the version of this type: the newest registered one may take another input.
-        let mut start = Self::with(client, O::NAME.to_owned(), Some(O::VERSION.to_owned()), input);
-        start.submission = start.submission.follow();
-        start
+        Self::with(client, O::NAME.to_owned(), Some(O::VERSION.to_owned()), input)
     }
 }
 
@@ -109,7 +157,7 @@ impl<O> StartOrchestration<O> {
                 reuse: IdReusePolicy::default(),
             }))
         });
-        Self { client: client.clone(), submission: client.submission(operation), orchestrator: PhantomData }
+        Self { client: client.clone(), submission: client.submission(operation).follow(), orchestrator: PhantomData }
     }
 
     /// Names the instance: 1 to 256 characters, no leading `@`, none of `/ \ # ?`, no control characters.
@@ -220,7 +268,7 @@ impl Future for StartOrchestration<ByName> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let begun = ready!(self.submission.poll_started(cx))?;
-        Poll::Ready(Ok(StartedInstance::new(begun.id, begun.was_created)))
+        Poll::Ready(Ok(StartedInstance::new(self.client.clone(), begun)))
     }
 }
 

@@ -84,6 +84,7 @@ impl Submission {
 }
 
 /// The instance that an operation began, or found.
+#[derive(Clone)]
 pub(super) struct Begun {
     pub(super) id: InstanceId,
     pub(super) key: InstanceKey,

@@ -13,6 +13,9 @@ use serde_json::value::RawValue;
 
 use super::error::{ApiError, too_large};
 
+/// The content type of an answer, as the family writes it.
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
 /// Reads a body, up to a size and for a time.
 pub(super) async fn read(body: Body, limit: usize, time: Duration) -> Result<Vec<u8>, ApiError> {
     let over = || too_large(format!("the body has more than {limit} bytes"));
@@ -61,7 +64,7 @@ pub(super) fn respond<T: Serialize + ?Sized>(status: StatusCode, body: &T) -> Re
     match serde_json::to_vec(body) {
         Ok(text) => {
             let mut response = (status, text).into_response();
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(CONTENT_TYPE, JSON);
             response
         }
         Err(error) => ApiError::internal(error).into_response(),

@@ -15,8 +15,7 @@ use super::router::Service;
 use super::status_body::StatusBody;
 use super::uri::Query;
 use super::urls::{Base, Urls};
-use crate::client::{Client, OrchestrationMetadata, WaitError};
-use crate::model::{InstanceId, RuntimeStatus};
+use crate::{Client, InstanceId, OrchestrationMetadata, RuntimeStatus, StartedInstance, WaitError};
 
 /// How many seconds a client waits before it asks for a status again. The family's number.
 const RETRY_SECONDS: u32 = 5;
@@ -97,16 +96,20 @@ impl Call<'_> {
     }
 
     /// Answers a start: its result if it comes within the time that the caller waits, the URLs to follow it otherwise.
-    pub(super) async fn started(&self, id: &InstanceId) -> Result<Response, ApiError> {
+    pub(super) async fn started(&self, started: &StartedInstance) -> Result<Response, ApiError> {
         let error_on_failure = self.error_on_failure()?;
         if let Some(wait) = &self.wait {
-            match self.client().wait_for_completion(id).timeout(wait.time).await {
-                Ok(metadata) => return self.ended(&metadata),
-                Err(WaitError::Client(error)) => return Err(error.into()),
-                Err(_) => {}
+            let ended = tokio::select! {
+                ended = started.wait_for_completion().timeout(wait.time) => Some(ended),
+                () = self.service.closed() => None,
+            };
+            match ended {
+                Some(Ok(metadata)) => return self.ended(&metadata),
+                Some(Err(WaitError::Client(error))) => return Err(error.into()),
+                Some(Err(_)) | None => {}
             }
         }
-        Ok(check_status::response(&self.urls(), id.as_str(), error_on_failure))
+        Ok(check_status::response(&self.urls(), started.id().as_str(), error_on_failure))
     }
 
     fn ended(&self, metadata: &OrchestrationMetadata) -> Result<Response, ApiError> {

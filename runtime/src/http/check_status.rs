@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::body::respond;
 use super::error::ApiError;
+use super::table::Operation;
 use super::urls::Urls;
 
 /// How many seconds a client waits before it asks for the status of what it has just started. The family's number.
@@ -43,17 +44,17 @@ pub struct HttpManagementPayload {
 
 impl HttpManagementPayload {
     pub(super) fn new(urls: &Urls<'_>, id: &str) -> Self {
-        let of = urls.of_instance(id);
+        let url = |operation| urls.of_operation(operation, id);
         Self {
             id: id.to_owned(),
-            status_query_get_uri: of.status(),
-            send_event_post_uri: of.raise_event(),
-            terminate_post_uri: of.with_reason("terminate"),
-            rewind_post_uri: Some(of.with_reason("rewind")),
-            purge_history_delete_uri: of.purge(),
-            restart_post_uri: of.restart(),
-            suspend_post_uri: of.with_reason("suspend"),
-            resume_post_uri: of.with_reason("resume"),
+            status_query_get_uri: url(Operation::Status),
+            send_event_post_uri: url(Operation::Raise),
+            terminate_post_uri: url(Operation::Terminate),
+            rewind_post_uri: Some(url(Operation::Rewind)),
+            purge_history_delete_uri: url(Operation::Purge),
+            restart_post_uri: url(Operation::Restart),
+            suspend_post_uri: url(Operation::Suspend),
+            resume_post_uri: url(Operation::Resume),
         }
     }
 }

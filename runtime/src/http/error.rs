@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::client::ClientError;
+use crate::ClientError;
 
 /// A request that was not done. It becomes `{"Message", "ExceptionMessage", "ExceptionType"}`.
 ///
@@ -139,7 +139,7 @@ impl ApiError {
         // Texts alone: they have a JSON form.
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (parts.status, text).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(CONTENT_TYPE, super::body::JSON);
         if let Some(seconds) = parts.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -86,7 +86,7 @@ impl fmt::Debug for Access {
 
 /// Decides on a request. Of several credentials one that permits it is enough.
 pub(super) fn admit(settings: &Settings, route: &Route, request: &Parts, query: &Query) -> Result<Access, ApiError> {
-    if route.is_public() {
+    if route.entry.is_public() {
         return Ok(Access::of_program(settings, Scopes::NONE));
     }
     if settings.options.keys.is_empty() {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::body::respond;
 use super::error::ApiError;
-use crate::client::Client;
+use crate::Client;
 
 /// The id that readiness looks for. Whether it is there does not matter.
 const PROBE: &str = "readyz";

@@ -9,8 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::status_body::Embedded;
-use crate::client::{HistoryEvent, HistoryEventKind};
-use crate::model::{FailureDetails, JsonText, RuntimeStatus};
+use crate::{FailureDetails, HistoryEvent, HistoryEventKind, JsonText, RuntimeStatus};
 
 /// What of the history is shown.
 #[derive(Debug, Clone, Copy)]

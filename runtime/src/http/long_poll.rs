@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::error::ApiError;
-use crate::client::{ClientError, OrchestrationMetadata, StatusToken};
+use crate::{ClientError, OrchestrationMetadata, StatusToken};
 
 /// What the caller knows: where it stands in one run, or how many changes it has seen.
 enum Known {
@@ -47,7 +47,7 @@ pub(super) async fn changed(call: &Call<'_>, id: &str, known: &str) -> Result<Or
     let time = call.wait.as_ref().map_or_else(Default::default, |wait| wait.time);
     let answer = tokio::select! {
         answer = tokio::time::timeout(time, news) => answer.unwrap_or(Ok(None))?,
-        () = super::router::closed(call.service.closing.clone()) => None,
+        () = call.service.closed() => None,
     };
     match answer.or(last) {
         Some(metadata) => Ok(metadata),

@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
-use tokio::sync::watch;
 
 use super::body::respond;
 use super::check_status::{self, HttpManagementPayload};
@@ -18,8 +17,7 @@ use super::router::Service;
 use super::scopes::Scopes;
 use super::status_body::{Embedded, StatusBody};
 use super::urls::Urls;
-use crate::client::{Client, ClientError, WaitError};
-use crate::model::{InstanceId, RuntimeStatus};
+use crate::{Client, ClientError, InstanceId, RuntimeStatus, WaitError};
 
 /// Hands out the URLs of instances, for handlers of the program's own. Cheap to clone; it is the state of
 /// [`start_handler`](super::start_handler) and [`status_handler`](super::status_handler).
@@ -59,9 +57,7 @@ impl Management {
     /// # Errors
     /// [`HttpOptionsError`] says what cannot work.
     pub fn new(client: Client, options: HttpOptions) -> Result<Self, HttpOptionsError> {
-        // Nobody tells a router that it closes: what stays in it goes with its connection, or with the runtime.
-        let closing = watch::Sender::new(false).subscribe();
-        Ok(Self::of(Service::new(client, Settings::of_router(options)?, closing)))
+        Ok(Self::of(Service::new(client, Settings::of_router(options)?)))
     }
 
     pub(super) fn of(service: Arc<Service>) -> Self {
@@ -71,6 +67,33 @@ impl Management {
     /// The API as a router, to be merged or nested. It has no fallback of its own.
     pub fn router(&self) -> Router {
         Arc::clone(&self.service).router()
+    }
+
+    /// Ends every stream and every wait of the [`router`](Self::router), now and from now on; other requests are still
+    /// served. Call it when the shutdown of your server begins: a graceful shutdown waits for open requests, and a stream
+    /// stays open for as long as its instance runs. A browser that watches a stream connects again by itself, and goes on
+    /// where it was.
+    ///
+    /// A [`Server`](super::Server) does this itself.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use persevere::http::{HttpOptions, Management};
+    ///
+    /// # async fn example(client: persevere::Client, stopped: tokio::sync::oneshot::Receiver<()>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let management = Management::new(client, HttpOptions::new().public_base_url("http://localhost:3000"))?;
+    /// let app = axum::Router::new().nest("/durable", management.router());
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    /// let shutdown = async move {
+    ///     drop(stopped.await); // or Ctrl-C, or SIGTERM
+    ///     management.close();
+    /// };
+    /// axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn close(&self) {
+        self.service.close();
     }
 
     /// The client that everything goes through.

@@ -47,11 +47,13 @@ mod scopes;
 mod serve;
 mod status_body;
 mod stream;
+mod suggestion;
+mod table;
 mod typed;
 mod uri;
 mod urls;
 
-use crate::client::Client;
+use crate::Client;
 
 pub use check_status::HttpManagementPayload;
 pub use error::ApiError;

@@ -1,163 +1,128 @@
-//! Which route a method and a path name. The whole API is in one table, so that nothing is served that is not here.
+//! Which entry of the table a request means, and what its path holds.
 
 use axum::http::Method;
 
 use super::error::ApiError;
 use super::scopes::Scopes;
-use super::uri::decode;
+use super::suggestion;
+use super::table::{self, ENTRIES, EVENT_NAME, Entry, FUNCTION_NAME, INSTANCE_ID, Operation};
+use super::uri::{Query, decode};
 
-/// What a request asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Route {
-    Health,
-    Ready,
-    OpenApi,
-    Start { function: String, id: Option<String> },
-    List,
-    PurgeMany,
-    Instance { id: String, operation: Operation },
-}
-
-/// What is asked of one instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    Status,
-    Stream,
-    Raise { event: String },
-    Terminate,
-    Suspend,
-    Resume,
-    Rewind,
-    Restart,
-    Purge,
+/// A request that a route serves.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    pub(super) entry: &'static Entry,
+    /// The orchestrator in the path; empty where the path has none.
+    pub(super) function: String,
+    pub(super) instance: Option<String>,
+    /// The name of the event in the path; empty where the path has none.
+    pub(super) event: String,
 }
 
 impl Route {
-    /// What the caller must be allowed to do.
-    pub(super) fn scope(&self) -> Scopes {
-        match self {
-            Self::Health | Self::Ready | Self::OpenApi => Scopes::NONE,
-            Self::Start { .. } => Scopes::START,
-            Self::List => Scopes::READ,
-            Self::PurgeMany => Scopes::PURGE,
-            Self::Instance { operation, .. } => match operation {
-                Operation::Status | Operation::Stream => Scopes::READ,
-                Operation::Raise { .. } => Scopes::RAISE,
-                Operation::Terminate
-                | Operation::Suspend
-                | Operation::Resume
-                | Operation::Rewind
-                | Operation::Restart => Scopes::MANAGE,
-                Operation::Purge => Scopes::PURGE,
-            },
-        }
-    }
-
-    /// Whether nobody is asked who they are.
-    pub(super) fn is_public(&self) -> bool {
-        matches!(self, Self::Health | Self::Ready | Self::OpenApi)
-    }
-
-    /// The instance that it is about.
-    pub(super) fn instance(&self) -> Option<&str> {
-        match self {
-            Self::Instance { id, .. } => Some(id),
-            _ => None,
-        }
-    }
-
-    /// Reads a path that has the base in front. What is not in the table is no route, whatever the reason.
+    /// Finds the route of a path that begins with the base path.
     pub(super) fn parse(method: &Method, path: &str, base: &str) -> Result<Self, ApiError> {
-        let probe = [("/healthz", Self::Health), ("/readyz", Self::Ready), ("/openapi.json", Self::OpenApi)];
-        if let Some((_, route)) = probe.into_iter().find(|(known, _)| *known == path) {
-            return if method == Method::GET || method == Method::HEAD { Ok(route) } else { Err(ApiError::no_route()) };
+        if let Some(entry) = ENTRIES.iter().find(|entry| entry.is_public() && entry.path == path) {
+            let served = *method == entry.method || *method == Method::HEAD;
+            return if served { Ok(Self::new(entry)) } else { Err(ApiError::no_route()) };
         }
         let inside = path.strip_prefix(base).and_then(|path| path.strip_prefix('/')).ok_or_else(ApiError::no_route)?;
         let inside = inside.strip_suffix('/').unwrap_or(inside);
         let segments: Vec<_> = inside.split('/').map(decode).collect::<Result<_, _>>()?;
-        let (first, rest) = segments.split_first().ok_or_else(ApiError::no_route)?;
-        let route = if first.eq_ignore_ascii_case("orchestrators") {
-            start(method, rest)
-        } else if first.eq_ignore_ascii_case("instances") {
-            instances(method, rest)
-        } else {
-            None
-        };
-        route.ok_or_else(ApiError::no_route)
+        let of_method = ENTRIES.iter().filter(|entry| entry.method == *method && !entry.is_public());
+        of_method.filter_map(|entry| Self::matched(entry, &segments)).next().ok_or_else(ApiError::no_route)
     }
-}
 
-fn start(method: &Method, rest: &[String]) -> Option<Route> {
-    let (function, id) = match rest {
-        [function] => (function, None),
-        [function, id] => (function, Some(id.clone())),
-        _ => return None,
-    };
-    (method == Method::POST && !function.is_empty()).then(|| Route::Start { function: function.clone(), id })
-}
+    fn new(entry: &'static Entry) -> Self {
+        Self { entry, function: String::new(), instance: None, event: String::new() }
+    }
 
-fn instances(method: &Method, rest: &[String]) -> Option<Route> {
-    let Some((id, rest)) = rest.split_first() else {
-        return match *method {
-            Method::GET => Some(Route::List),
-            Method::DELETE => Some(Route::PurgeMany),
-            _ => None,
+    fn matched(entry: &'static Entry, segments: &[String]) -> Option<Self> {
+        if entry.segments().count() != segments.len() {
+            return None;
+        }
+        let mut route = Self::new(entry);
+        for (expected, segment) in entry.segments().zip(segments) {
+            match table::placeholder(expected) {
+                None if expected.eq_ignore_ascii_case(segment) => {}
+                Some(name) if !segment.is_empty() => route.take(name, segment),
+                _ => return None,
+            }
+        }
+        Some(route)
+    }
+
+    fn take(&mut self, name: &str, segment: &str) {
+        match name {
+            FUNCTION_NAME => segment.clone_into(&mut self.function),
+            INSTANCE_ID => self.instance = Some(segment.to_owned()),
+            EVENT_NAME => segment.clone_into(&mut self.event),
+            _ => {}
+        }
+    }
+
+    pub(super) fn operation(&self) -> Operation {
+        self.entry.operation
+    }
+
+    /// What the caller must be allowed to do.
+    pub(super) fn scope(&self) -> Scopes {
+        self.entry.scope
+    }
+
+    /// The existing instance that the request is about.
+    pub(super) fn instance(&self) -> Option<&str> {
+        self.instance.as_deref().filter(|_| self.entry.is_of_instance())
+    }
+
+    /// Refuses a query that holds a parameter which nobody would look at.
+    pub(super) fn check_query(&self, query: &Query) -> Result<(), ApiError> {
+        let Some((unknown, _)) = query.pairs().find(|(name, _)| !self.entry.accepts(name)) else { return Ok(()) };
+        let own = || self.entry.query_parameters().chain(table::OF_EVERY_ROUTE);
+        let advice = match suggestion::nearest(unknown, own()) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("its parameters are {}", suggestion::list(own())),
         };
-    };
-    let operation = match (method, rest) {
-        (&Method::GET, []) => Operation::Status,
-        (&Method::DELETE, []) => Operation::Purge,
-        (&Method::GET, [status, stream])
-            if status.eq_ignore_ascii_case("customStatus") && stream.eq_ignore_ascii_case("stream") =>
-        {
-            Operation::Stream
-        }
-        (&Method::POST, [raise, event]) if raise.eq_ignore_ascii_case("raiseEvent") && !event.is_empty() => {
-            Operation::Raise { event: event.clone() }
-        }
-        (&Method::POST, [name]) => {
-            let known = [
-                ("terminate", Operation::Terminate),
-                ("suspend", Operation::Suspend),
-                ("resume", Operation::Resume),
-                ("rewind", Operation::Rewind),
-                ("restart", Operation::Restart),
-            ];
-            known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known))?.1
-        }
-        _ => return None,
-    };
-    (!id.is_empty()).then(|| Route::Instance { id: id.clone(), operation })
+        Err(ApiError::bad_argument(format!("this route has no query parameter `{unknown}`: {advice}")))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(method: &str, path: &str) -> Option<Route> {
+    /// The id of the operation, and what the path holds.
+    fn parse(method: &str, path: &str) -> Option<(&'static str, String)> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        Route::parse(&method, path, "/b").ok()
+        let route = Route::parse(&method, path, "/b").ok()?;
+        let texts = [&route.function, route.instance.as_ref().unwrap_or(&String::new()), &route.event]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .cloned()
+            .collect::<Vec<_>>();
+        Some((route.entry.id, texts.join(" ")))
     }
 
     #[test]
     fn paths_name_routes() {
-        let at = |id: &str, operation| Some(Route::Instance { id: id.to_owned(), operation });
-        let start = |id: Option<&str>| Some(Route::Start { function: "f".to_owned(), id: id.map(ToOwned::to_owned) });
-        for (method, path, route) in [
-            ("GET", "/healthz", Some(Route::Health)),
-            ("GET", "/b/instances", Some(Route::List)),
-            ("GET", "/b/instances/", Some(Route::List)),
-            ("DELETE", "/b/Instances/", Some(Route::PurgeMany)),
-            ("POST", "/b/orchestrators/f", start(None)),
-            ("POST", "/b/orchestrators/f/", start(None)),
-            ("POST", "/b/orchestrators/f/x%20y", start(Some("x y"))),
-            ("GET", "/b/instances/x", at("x", Operation::Status)),
-            ("DELETE", "/b/instances/x/", at("x", Operation::Purge)),
-            ("POST", "/b/instances/x/TERMINATE", at("x", Operation::Terminate)),
-            ("POST", "/b/instances/x/raiseevent/a%2Fb", at("x", Operation::Raise { event: "a/b".to_owned() })),
-            ("GET", "/b/instances/x/customstatus/Stream", at("x", Operation::Stream)),
+        for (method, path, id, texts) in [
+            ("GET", "/healthz", "alive", ""),
+            ("HEAD", "/readyz", "ready", ""),
+            ("GET", "/b/instances", "list", ""),
+            ("GET", "/b/instances/", "list", ""),
+            ("DELETE", "/b/Instances/", "purgeMany", ""),
+            ("POST", "/b/orchestrators/f", "start", "f"),
+            ("POST", "/b/orchestrators/f/", "start", "f"),
+            ("POST", "/b/orchestrators/f/x%20y", "startWithId", "f x y"),
+            ("GET", "/b/instances/x", "status", "x"),
+            ("GET", "/b/instances/stream", "status", "stream"),
+            ("DELETE", "/b/instances/x/", "purge", "x"),
+            ("POST", "/b/instances/x/TERMINATE", "terminate", "x"),
+            ("POST", "/b/instances/x/retry", "retry", "x"),
+            ("POST", "/b/instances/x/raiseevent/a%2Fb", "raiseEvent", "x a/b"),
+            ("GET", "/b/instances/x/customstatus/Stream", "streamCustomStatus", "x"),
         ] {
-            assert_eq!(parse(method, path), route, "{method} {path}");
+            assert_eq!(parse(method, path), Some((id, texts.to_owned())), "{method} {path}");
         }
     }
 
@@ -170,9 +135,12 @@ mod tests {
             ("GET", "/b"),
             ("GET", "/b/"),
             ("GET", "/bb/instances"),
+            ("GET", "/b/healthz"),
             ("PUT", "/b/instances"),
+            ("HEAD", "/b/instances"),
             ("GET", "/b/orchestrators/f"),
             ("POST", "/b/orchestrators/"),
+            ("POST", "/b/orchestrators/f//"),
             ("POST", "/b/orchestrators/f/x/y"),
             ("POST", "/b/instances/x"),
             ("POST", "/b/instances/x/unknown"),

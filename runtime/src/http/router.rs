@@ -1,5 +1,6 @@
 //! The way of a request: limits, route, permission, parameters, body, handler; and what every answer carries.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,11 @@ use super::health;
 use super::limits::Places;
 use super::openapi;
 use super::options::Settings;
-use super::route::{Operation, Route};
+use super::route::Route;
 use super::routes::{control, purge, query, raise, restart, rewind, start, status};
+use super::table::{ENTRIES, Operation};
 use super::uri::{Query, redacted};
-use crate::client::Client;
+use crate::Client;
 
 /// What serves requests.
 #[derive(Debug)]
@@ -32,14 +34,29 @@ pub(super) struct Service {
     pub(super) client: Client,
     pub(super) settings: Settings,
     pub(super) places: Places,
-    /// Whether the server shuts down: who stays, goes.
-    pub(super) closing: watch::Receiver<bool>,
+    /// Whether the API closes. Then streams and waits end.
+    closing: watch::Sender<bool>,
 }
 
 impl Service {
-    pub(super) fn new(client: Client, settings: Settings, closing: watch::Receiver<bool>) -> Arc<Self> {
+    pub(super) fn new(client: Client, settings: Settings) -> Arc<Self> {
         let places = Places::new(&settings.options.limits);
-        Arc::new(Self { client, settings, places, closing })
+        Arc::new(Self { client, settings, places, closing: watch::Sender::new(false) })
+    }
+
+    /// Ends what would stay: streams and waits, now and from now on.
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Waits until the API closes. The future may outlive the service: then it never ends.
+    pub(super) fn closed(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut closing = self.closing.subscribe();
+        async move {
+            if closing.wait_for(|closing| *closing).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// The routes, without a fallback, so that it merges with any other router.
@@ -49,9 +66,8 @@ impl Service {
             let service = Arc::clone(&self);
             async move { service.serve(request).await }
         });
-        ["/healthz", "/readyz", "/openapi.json"]
-            .map(ToOwned::to_owned)
-            .into_iter()
+        let public = ENTRIES.iter().filter(|entry| entry.is_public()).map(|entry| entry.path.to_owned());
+        public
             .chain([format!("{base}/"), format!("{base}/{{*path}}")])
             .fold(Router::new(), |router, path| router.route(&path, serve.clone()))
     }
@@ -100,12 +116,13 @@ impl Service {
         let route = Route::parse(&parts.method, path, &options.base_path)?;
         let query = Query::parse(query)?;
         let access = guard::admit(&self.settings, &route, parts, &query)?;
+        route.check_query(&query)?;
         self.check_names(&query)?;
         let wait = self.wait(&route, &query)?;
-        let more = match (&wait, &route) {
+        let more = match (&wait, route.operation()) {
             (Some(wait), _) => wait.time,
             // As many instances as there are: batch after batch.
-            (None, Route::PurgeMany) => limits.wait_time,
+            (None, Operation::PurgeMany) => limits.wait_time,
             (None, _) => Duration::ZERO,
         };
         let time = limits.request_time.saturating_add(more);
@@ -136,17 +153,17 @@ impl Service {
     /// How long a request waits, if it asks for it; it has its place then.
     fn wait(&self, route: &Route, query: &Query) -> Result<Option<Wait>, ApiError> {
         let longest = self.settings.options.limits.wait_time;
-        let time = match route {
-            Route::Start { .. } | Route::Instance { operation: Operation::Restart, .. } => {
+        let time = match route.operation() {
+            Operation::Start | Operation::Restart => {
                 let (timeout, interval) = (query.seconds("timeout")?, query.seconds("pollingInterval")?);
                 if timeout.zip(interval).is_some_and(|(timeout, interval)| interval > timeout) {
                     return Err(ApiError::bad_argument("`pollingInterval` is longer than `timeout`"));
                 }
                 timeout
             }
-            Route::Instance { operation: Operation::Status, .. } => {
+            Operation::Status => {
                 let timeout = query.seconds("timeout")?;
-                query.get(status::WAIT).map(|_| timeout.unwrap_or(longest))
+                query.value(status::WAIT).map(|_| timeout.unwrap_or(longest))
             }
             _ => None,
         };
@@ -156,31 +173,23 @@ impl Service {
 }
 
 async fn handle(call: &Call<'_>, route: &Route, body: &[u8]) -> Result<Response, ApiError> {
-    let (id, operation) = match route {
-        Route::Health => return Ok(health::alive()),
-        Route::Ready => return health::ready(call.client()).await,
-        Route::Start { function, id } => return start::start(call, function, id.as_deref(), body).await,
-        Route::OpenApi => return Ok(openapi::document(&call.service.settings)),
-        Route::List => return query::list(call).await,
-        Route::PurgeMany => return purge::purge_where(call).await,
-        Route::Instance { id, operation } => (id, operation),
-    };
-    match operation {
+    let id = route.instance.as_deref().unwrap_or_default();
+    match route.operation() {
+        Operation::Health => Ok(health::alive()),
+        Operation::Ready => health::ready(call.client()).await,
+        Operation::OpenApi => Ok(openapi::document(&call.service.settings)),
+        Operation::Start => start::start(call, &route.function, route.instance.as_deref(), body).await,
+        Operation::List => query::list(call).await,
+        Operation::PurgeMany => purge::purge_where(call).await,
         Operation::Status => status::status(call, id).await,
-        Operation::Raise { event } => raise::raise(call, id, event, body).await,
+        Operation::Stream => super::stream::open(call, id).await,
+        Operation::Raise => raise::raise(call, id, &route.event, body).await,
         Operation::Terminate => control::terminate(call, id).await,
         Operation::Suspend => control::suspend(call, id).await,
         Operation::Resume => control::resume(call, id).await,
+        Operation::Retry => control::retry(call, id).await,
         Operation::Rewind => rewind::rewind(call, id).await,
         Operation::Restart => restart::restart(call, id).await,
-        Operation::Stream => super::stream::open(call, id).await,
         Operation::Purge => purge::purge(call, id).await,
-    }
-}
-
-/// Waits until the server closes; for ever where there is none that could.
-pub(super) async fn closed(mut closing: watch::Receiver<bool>) {
-    if closing.wait_for(|closing| *closing).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

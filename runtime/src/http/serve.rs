@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::error::ApiError;
@@ -27,7 +27,7 @@ use super::limits::HttpLimits;
 use super::management::Management;
 use super::options::{HttpOptions, HttpOptionsError, Settings, check_exposure};
 use super::router::Service;
-use crate::client::Client;
+use crate::Client;
 
 /// How long nothing is accepted after a failure such as too many open files, which a quick retry would not cure.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -70,7 +70,6 @@ pub struct Server {
     limits: HttpLimits,
     management: Management,
     router: Router,
-    closing: watch::Sender<bool>,
 }
 
 /// Binds and serves until the process ends. See [`Server`] for more control.
@@ -94,12 +93,11 @@ impl Server {
         let failed = |error| ServeError::Bind { address, error };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let closing = watch::Sender::new(false);
         let settings = Settings::of_server(options, address)?;
-        let management = Management::of(Service::new(client, settings, closing.subscribe()));
+        let management = Management::of(Service::new(client, settings));
         let router = management.router();
         tracing::info!(target: "persevere::http", %address, "the HTTP API listens");
-        Ok(Self { listener, address, limits, management, router, closing })
+        Ok(Self { listener, address, limits, management, router })
     }
 
     /// Where it listens; with the port that was taken where port 0 was asked for.
@@ -131,7 +129,7 @@ impl Server {
     ///
     /// Dropping the future cuts everything off at once.
     pub async fn run_until(self, signal: impl Future<Output = ()>) {
-        let Self { listener, limits, router, closing, address, .. } = self;
+        let Self { listener, limits, router, management, address } = self;
         let router = router.fallback(nothing_here).method_not_allowed_fallback(nothing_here);
         let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let graceful = GracefulShutdown::new();
@@ -163,7 +161,7 @@ impl Server {
             }
         }
         drop(listener);
-        closing.send_replace(true);
+        management.close();
         tracing::info!(target: "persevere::http", %address, "the HTTP API closes");
         if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
             tracing::warn!(target: "persevere::http", "requests that did not finish in time are cut off");

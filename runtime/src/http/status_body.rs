@@ -7,8 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::history_body::EventBody;
-use crate::client::OrchestrationMetadata;
-use crate::model::RuntimeStatus;
+use crate::{OrchestrationMetadata, RuntimeStatus};
 
 /// What clients of the family read: `name`, `instanceId`, `runtimeStatus`, `input`, `customStatus`, `output`,
 /// `createdTime`, `lastUpdatedTime`, `historyEvents` if asked for; then `customStatusVersion`, and where there is one

@@ -26,10 +26,8 @@ use serde::Serialize;
 use super::call::Call;
 use super::error::ApiError;
 use super::limits::Place;
-use super::router::closed;
 use super::status_body::{Embedded, StatusBody};
-use crate::client::{InstanceWatch, OrchestrationMetadata, StatusToken};
-use crate::model::RuntimeStatus;
+use crate::{InstanceWatch, OrchestrationMetadata, RuntimeStatus, StatusToken};
 
 /// Tells proxies not to hold events back (nginx's name for it).
 const NO_BUFFERING: (HeaderName, HeaderValue) =
@@ -62,7 +60,7 @@ pub(super) async fn open(call: &Call<'_>, id: &str) -> Result<Response, ApiError
 
 /// When to go although the instance goes on: the server closes, or the code that opened the stream expires.
 fn leave(call: &Call<'_>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let closing = closed(call.service.closing.clone());
+    let closing = call.service.closed();
     let left = call.access.expires().map(|expires| expires.saturating_sub(Utc::now().timestamp()));
     Box::pin(async move {
         let Some(left) = left.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))) else {

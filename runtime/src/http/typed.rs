@@ -14,19 +14,18 @@ use serde::de::DeserializeOwned;
 use super::body::{is_json, respond};
 use super::error::ApiError;
 use super::management::Management;
+use super::routes::start::random_id;
 use super::status_body::StatusBody;
-use crate::client::{ClientError, OrchestrationHandle, OrchestrationMetadata, StartOrchestration, StatusValue};
-use crate::contract::{CustomStatus, Orchestrator, Payload};
-use crate::model::{DecodeError, JsonText, RuntimeStatus};
+use crate::{ClientError, CustomStatus, OrchestrationHandle, OrchestrationMetadata, Orchestrator, StatusValue};
 
 /// How many seconds a client waits before it asks for a status again.
 const RETRY_SECONDS: u32 = 5;
 
-/// Starts the orchestrator `O` with the input in the body, under an id that is made, and answers with 202 and the URLs
+/// Starts the orchestrator `O` with the input in the body, under a new, random id, and answers with 202 and the URLs
 /// to follow it. Its state is a [`Management`].
 ///
 /// # Errors
-/// See [`TypedInput`] for a body that is wrong, and [`StartOrchestration`] for the rest.
+/// See [`TypedInput`] for a body that is wrong, and [`StartOrchestration`](crate::StartOrchestration) for the rest.
 ///
 /// # Examples
 /// ```no_run
@@ -62,8 +61,8 @@ where
     O: Orchestrator,
     O::Input: Serialize + DeserializeOwned,
 {
-    let start = StartOrchestration::<O>::new(management.client(), JsonText::encode(&input.0));
-    Ok(management.started(start.await?))
+    let start = management.client().start_by_name(O::NAME, &input.0).version(O::VERSION);
+    Ok(management.started(start.instance_id(random_id()).await?.handle()))
 }
 
 /// Reads the instance of the orchestrator `O` whose id is the route's only parameter. Its state is a [`Management`].
@@ -223,11 +222,7 @@ impl<O: Orchestrator> TypedStatus<O> {
     /// # Errors
     /// [`ClientError::Decode`]: another version of the orchestrator returned another type.
     pub fn output(&self) -> Result<Option<O::Output>, ClientError> {
-        let returned = self.metadata.runtime_status() == RuntimeStatus::Completed;
-        let text = self.metadata.serialized_output().filter(|_| returned);
-        let id = self.metadata.instance_id();
-        let wrong = |error: DecodeError| ClientError::Decode { id: id.clone(), what: "output", error };
-        text.map(|text| O::Output::__decode(&json(text)).map_err(wrong)).transpose()
+        self.metadata.output_of::<O>()
     }
 }
 
@@ -237,11 +232,7 @@ where
 {
     /// What it says of itself. A value of another type is [`StatusValue::Unknown`].
     pub fn custom_status(&self) -> StatusValue<O::Status> {
-        let Some(text) = self.metadata.serialized_custom_status() else { return StatusValue::None };
-        O::Status::__decode(&json(text)).map_or_else(
-            |_| StatusValue::Unknown(serde_json::from_str(text).unwrap_or_else(|_| text.into())),
-            StatusValue::Typed,
-        )
+        self.metadata.custom_status_of::<O>()
     }
 }
 
@@ -270,8 +261,4 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TypedInput").field(&self.0).finish()
     }
-}
-
-fn json(text: &str) -> JsonText {
-    JsonText::from_string(text.to_owned())
 }

@@ -57,8 +57,14 @@ impl Query {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The value of a parameter that is no free text. The family's parsers pass over the spaces around it, and a client of
+    /// the family ends its last flag with a `+`, which is one.
+    pub(super) fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.get(name).map(str::trim).filter(|text| !text.is_empty())
+    }
+
     pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
-        match self.get(name) {
+        match self.value(name) {
             None => Ok(default),
             Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
             Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
@@ -68,27 +74,51 @@ impl Query {
 
     /// A time in seconds, with or without a fraction.
     pub(super) fn seconds(&self, name: &str) -> Result<Option<Duration>, ApiError> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        let Some(text) = self.value(name) else { return Ok(None) };
         let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
         let wrong = || ApiError::bad_argument(format!("`{name}` is not a number of seconds"));
         // What is longer than a duration can be is as good as the longest.
         Ok(Some(Duration::try_from_secs_f64(seconds.ok_or_else(wrong)?).unwrap_or(Duration::MAX)))
     }
 
-    /// An instant: RFC 3339, or the same without a zone (UTC), or a date.
+    /// An instant, in one of the forms that clients of the family send. See [`parse_time`].
     pub(super) fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        let Some(text) = self.value(name) else { return Ok(None) };
         let wrong = || ApiError::bad_argument(format!("`{name}` is not a time such as 2026-01-31T12:00:00Z"));
         parse_time(text).map(Some).ok_or_else(wrong)
     }
 }
 
+/// Formats of the family beside RFC 3339: what `DateTime.ToString()` of the invariant culture writes, and ISO 8601 with
+/// parts left out. Without a zone they mean UTC.
+const TIMES: [&str; 8] = [
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%m/%d/%Y %H:%M:%S%.f",
+    "%m/%d/%Y %H:%M",
+];
+const DATES: [&str; 2] = ["%Y-%m-%d", "%m/%d/%Y"];
+const ZONED: [&str; 4] =
+    ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%m/%d/%Y %H:%M:%S %#z", "%m/%d/%Y %I:%M:%S %p %#z"];
+
 fn parse_time(text: &str) -> Option<DateTime<Utc>> {
-    let zoned = |text: &str| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
-    let local = || text.parse::<NaiveDateTime>().ok().map(|time| time.and_utc());
-    let date = || text.parse::<NaiveDate>().ok().map(|date| date.and_time(NaiveTime::MIN).and_utc());
     // A `+` that was not encoded arrives as a space.
-    zoned(text).or_else(local).or_else(date).or_else(|| zoned(&text.replace(' ', "+")))
+    let zoned = |text: &str| {
+        let iso = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text)).ok();
+        let other = || ZONED.iter().find_map(|format| DateTime::parse_from_str(text, format).ok());
+        iso.or_else(other).map(|time| time.to_utc())
+    };
+    let with_sign = || text.rsplit_once(' ').and_then(|(time, zone)| zoned(&format!("{time}+{zone}")));
+    // A zone of `Z` is that of the times without one.
+    let plain = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    let local = || TIMES.iter().find_map(|format| NaiveDateTime::parse_from_str(plain, format).ok());
+    let date = || DATES.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok());
+    let local = || local().or_else(|| date().map(|date| date.and_time(NaiveTime::MIN))).map(|time| time.and_utc());
+    zoned(text).or_else(local).or_else(with_sign)
 }
 
 /// The query as the log may hold it: what authorises is not in it, however it was written.
@@ -129,6 +159,9 @@ mod tests {
         assert_eq!(query.get("tOP"), Some("5"));
         assert_eq!(query.all("x").collect::<Vec<_>>(), ["a b", "c+d"]);
         assert!(query.flag("flag", false).unwrap() && query.flag("other", true).unwrap());
+        for text in ["flag=false+", "flag=+FALSE", "flag=%09False%0A"] {
+            assert!(!Query::parse(Some(text)).unwrap().flag("flag", true).unwrap(), "{text}");
+        }
         assert!(query.flag("bad", true).is_err() && query.seconds("bad").is_err() && query.time("bad").is_err());
         assert_eq!(query.seconds("t").unwrap(), Some(Duration::from_millis(1500)));
         assert_eq!(query.seconds("u").unwrap(), Some(Duration::MAX));
@@ -146,11 +179,35 @@ mod tests {
             "2026-01-31T13:00:00%2B01:00",
             "2026-01-31T12:00:00",
             "2026-01-31T12:00:00.000",
+            "2026-01-31T12:00:00.0000000Z",
+            "2026-01-31T12:00Z",
+            "2026-01-31T12:00",
+            "2026-01-31+12:00:00",
+            "2026-01-31%2012:00:00Z",
+            "2026-01-31%2013:00:00%2B01:00",
+            "2026-01-31T13:00%2B01:00",
+            "1/31/2026+12:00:00+PM",
+            "01/31/2026%2012:00:00%20pm",
+            "1/31/2026+12:00+PM",
+            "1/31/2026+12:00:00",
+            "01/31/2026+12:00",
+            "1/31/2026 13:00:00 %2B01:00",
+            "1/31/2026 1:00:00 PM %2B01:00",
+            "Sat, 31 Jan 2026 12:00:00 GMT",
+            "+2026-01-31T12:00:00Z+",
         ] {
             let query = Query::parse(Some(&format!("t={text}"))).unwrap();
             assert_eq!(query.time("t").unwrap(), Some(noon), "{text}");
         }
-        assert!(Query::parse(Some("t=2026-01-31")).unwrap().time("t").unwrap().is_some());
+        for text in ["2026-01-31", "1/31/2026", "01/31/2026", "1/31/2026 12:00:00 AM"] {
+            let query = Query::parse(Some(&format!("t={text}"))).unwrap();
+            assert_eq!(query.time("t").unwrap(), Some(noon - chrono::TimeDelta::hours(12)), "{text}");
+        }
+        for text in
+            ["31/1/2026", "2026-02-30", "1/31/2026 25:00:00", "1/31/2026 13:00:00 PM", "noon", "12", "2026-01-31 Z Z"]
+        {
+            assert!(Query::parse(Some(&format!("t={text}"))).unwrap().time("t").is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum::http::uri::Authority;
 use super::guard::Access;
 use super::options::{HttpOptions, Settings, is_loopback, split_url};
 use super::scopes::Scopes;
+use super::table::{self, INSTANCE_ID, Operation};
 use super::uri::encode;
 
 /// What every URL begins with.
@@ -84,67 +85,20 @@ impl Urls<'_> {
         let code = self.access.code_for(self.settings, id, Scopes::READ).map(|code| format!("code={code}"));
         let query: Vec<_> = parameters.chain(code).collect();
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{mark}{}", self.of_id(id), query.join("&"))
+        let base_path = &self.settings.options.base_path;
+        format!("{}{base_path}/instances/{}{mark}{}", self.root(), encode(id), query.join("&"))
     }
 
-    fn of_id(&self, id: &str) -> String {
-        format!("{}{}/instances/{}", self.root(), self.settings.options.base_path, encode(id))
-    }
-
-    /// The URLs with which an instance is managed.
-    pub(super) fn of_instance(&self, id: &str) -> InstanceUrls {
+    /// The URL of an operation on an instance, with a code for this operation alone, so that it can be given away. The
+    /// caller puts the name of an event in place of `{eventName}` and a reason in place of `{text}`.
+    pub(super) fn of_operation(&self, operation: Operation, id: &str) -> String {
+        let Some(entry) = table::of_instance(operation) else { return self.root() };
         let options = &self.settings.options;
-        let tail = |scopes| {
-            let mut tail = format!("taskHub={}&connection={}", encode(&options.task_hub), encode(&options.connection));
-            if let Some(code) = self.access.code_for(self.settings, id, scopes) {
-                tail.push_str("&code=");
-                tail.push_str(&code);
-            }
-            tail
-        };
-        InstanceUrls {
-            root: self.of_id(id),
-            read: tail(Scopes::READ),
-            raise: tail(Scopes::RAISE),
-            manage: tail(Scopes::MANAGE),
-            purge: tail(Scopes::PURGE),
-            // Its answer hands out the URLs of the new instance, so it has to pass all of them on.
-            restart: tail(Scopes::ALL),
-        }
-    }
-}
-
-/// The URLs of one instance. Each has a code for what it does and nothing else, so that it can be given away alone.
-#[derive(Debug)]
-pub(super) struct InstanceUrls {
-    root: String,
-    read: String,
-    raise: String,
-    manage: String,
-    purge: String,
-    restart: String,
-}
-
-impl InstanceUrls {
-    pub(super) fn status(&self) -> String {
-        format!("{}?{}", self.root, self.read)
-    }
-
-    /// What is deleted to purge it.
-    pub(super) fn purge(&self) -> String {
-        format!("{}?{}", self.root, self.purge)
-    }
-
-    pub(super) fn raise_event(&self) -> String {
-        format!("{}/raiseEvent/{{eventName}}?{}", self.root, self.raise)
-    }
-
-    /// An operation that takes a reason.
-    pub(super) fn with_reason(&self, operation: &str) -> String {
-        format!("{}/{operation}?reason={{text}}&{}", self.root, self.manage)
-    }
-
-    pub(super) fn restart(&self) -> String {
-        format!("{}/restart?{}", self.root, self.restart)
+        let path = entry.full_path(&options.base_path).replace(&format!("{{{INSTANCE_ID}}}"), &encode(id));
+        let reason = if entry.takes("reason") { "reason={text}&" } else { "" };
+        let (hub, connection) = (encode(&options.task_hub), encode(&options.connection));
+        let code = self.access.code_for(self.settings, id, entry.code_scope());
+        let code = code.map(|code| format!("&code={code}")).unwrap_or_default();
+        format!("{}{path}?{reason}taskHub={hub}&connection={connection}{code}", self.root())
     }
 }

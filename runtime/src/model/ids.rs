@@ -68,6 +68,9 @@ pub enum InvalidInstanceId {
 }
 
 impl InstanceId {
+    /// How many characters an id has at most.
+    pub const MAX_CHARS: usize = MAX_INSTANCE_ID_CHARS;
+
     /// Checks a text and makes it an instance id.
     ///
     /// # Errors

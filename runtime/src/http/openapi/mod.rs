@@ -1,9 +1,8 @@
-//! The API as an OpenAPI 3.1 document, built from the table of routes.
+//! The API as an OpenAPI 3.1 document, derived from the table of routes.
 
 mod schemas;
-mod table;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 use utoipa::openapi::extensions::Extensions;
@@ -22,16 +21,19 @@ use utoipa::openapi::{
     Required, ResponseBuilder, Schema, ServerBuilder,
 };
 
-use self::schemas::MANAGEMENT;
-use self::table::{Answer, Body, COMMON, Content, Entry, FOLLOWING, GUARDED, Kind, Parameter, ROUTES};
 use super::body::respond;
 use super::options::{HttpOptions, Settings};
 use super::routes::start::MAX_ID_CHARS;
+use super::table::{
+    Answer, Body, COMMON, Content, ENTRIES, EVENT_NAME, Entry, GUARDED, INSTANCE_ID, Kind, MANAGEMENT, Operation,
+    Parameter,
+};
+use crate::InstanceId;
 
 const JSON: &str = "application/json";
 
 /// What an instance id may hold (`InstanceId::new`), and that it is neither `.` nor `..`, which no URL names.
-const INSTANCE_ID: &str = r"^(?!@)(?!\.{1,2}$)[^/\\?#\x00-\x1f\x7f-\x9f]+$";
+const INSTANCE_ID_PATTERN: &str = r"^(?!@)(?!\.{1,2}$)[^/\\?#\x00-\x1f\x7f-\x9f]+$";
 /// A version of the custom status, or its token.
 const KNOWN: &str = r"^[0-9]{1,18}(\.[0-9]{1,18})?$";
 /// A JSON pointer without a colon, a colon, and a value.
@@ -69,29 +71,24 @@ fn key(place: fn(ApiKeyValue) -> ApiKey, name: &str) -> SecurityScheme {
 }
 
 fn paths(options: &HttpOptions) -> Paths {
-    ROUTES
+    ENTRIES
         .iter()
         .fold(PathsBuilder::new(), |paths, entry| {
-            let path = match entry.path.strip_prefix('/') {
-                Some(_) => entry.path.to_owned(),
-                None => format!("{}/{}", options.base_path, entry.path),
-            };
             let method = match entry.method {
-                "POST" => HttpMethod::Post,
-                "DELETE" => HttpMethod::Delete,
+                Method::POST => HttpMethod::Post,
+                Method::DELETE => HttpMethod::Delete,
                 _ => HttpMethod::Get,
             };
-            paths.path(path, PathItem::new(method, operation(options, entry)))
+            paths.path(entry.full_path(&options.base_path), PathItem::new(method, operation(options, entry)))
         })
         .build()
 }
 
 fn operation(options: &HttpOptions, entry: &Entry) -> OperationBuilder {
-    let mut operation = OperationBuilder::new()
-        .operation_id(Some(entry.id))
-        .summary(Some(entry.summary))
-        .description(entry.scope.map(|scope| format!("Needs the scope `{scope}` where there are keys.")));
-    for name in entry.path.split(['{', '}']).skip(1).step_by(2) {
+    let mut operation = OperationBuilder::new().operation_id(Some(entry.id)).summary(Some(entry.summary)).description(
+        (!entry.is_public()).then(|| format!("Where there are keys, it needs the scope `{}`.", entry.scope)),
+    );
+    for name in entry.placeholders() {
         operation = operation.parameter(in_path(options, entry, name));
     }
     for parameter in entry.parameters {
@@ -102,14 +99,14 @@ fn operation(options: &HttpOptions, entry: &Entry) -> OperationBuilder {
         Body::Optional(about) => operation.request_body(Some(body(about, Required::False))),
         Body::Required(about) => operation.request_body(Some(body(about, Required::True))),
     };
-    if entry.scope.is_some() {
+    if !entry.is_public() {
         for (name, kind) in [("taskHub", &options.task_hub), ("connection", &options.connection)] {
             let one = schemas::text().enum_values(Some([kind.clone()]));
             operation = operation.parameter(
                 ParameterBuilder::new()
                     .name(name)
                     .parameter_in(ParameterIn::Query)
-                    .description(Some("The only one there is"))
+                    .description(Some("The service knows this value only."))
                     .extensions(Some(may_be_empty()))
                     .schema(Some(one)),
             );
@@ -123,7 +120,7 @@ fn operation(options: &HttpOptions, entry: &Entry) -> OperationBuilder {
         }
     }
     // What a route says itself stands before what all of them say.
-    let guarded = if entry.scope.is_some() { GUARDED } else { &[] };
+    let guarded = if entry.is_public() { &[] } else { GUARDED };
     let answers = COMMON.iter().chain(guarded).chain(entry.answers);
     answers.fold(operation, |operation, answer| operation.response(answer.status.to_string(), response(answer)))
 }
@@ -134,13 +131,13 @@ fn may_be_empty() -> Extensions {
 }
 
 fn in_path(options: &HttpOptions, entry: &Entry, name: &str) -> ParameterBuilder {
-    let longest = match (name, entry.id) {
-        ("eventName", _) => options.limits.event_name_chars,
-        (_, "startWithId") => MAX_ID_CHARS,
-        _ => crate::model::MAX_INSTANCE_ID_CHARS,
+    let longest = match (name, entry.operation) {
+        (EVENT_NAME, _) => options.limits.event_name_chars,
+        (INSTANCE_ID, Operation::Start) => MAX_ID_CHARS,
+        _ => InstanceId::MAX_CHARS,
     };
     let schema = schemas::text().min_length(Some(1)).max_length(Some(longest));
-    let schema = if name == "instanceId" { schema.pattern(Some(INSTANCE_ID)) } else { schema };
+    let schema = if name == INSTANCE_ID { schema.pattern(Some(INSTANCE_ID_PATTERN)) } else { schema };
     ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True).schema(Some(schema))
 }
 
@@ -192,6 +189,8 @@ fn response(answer: &Answer) -> ResponseBuilder {
         response.header(*name, HeaderBuilder::new().schema(Some(schemas::text())).build())
     });
     let link = |id: &str| LinkBuilder::new().operation_id(id).parameter("instanceId", "$response.body#/id").build();
-    let links = if answer.content == Content::Schema(MANAGEMENT) { FOLLOWING } else { &[] };
-    links.iter().fold(response, |response, id| response.link(*id, link(id)))
+    // What a client can do next with the instance that it has started.
+    let hands_out_urls = answer.content == Content::Schema(MANAGEMENT);
+    let next = ENTRIES.iter().filter(|entry| hands_out_urls && entry.is_of_instance());
+    next.fold(response, |response, entry| response.link(entry.id, link(entry.id)))
 }

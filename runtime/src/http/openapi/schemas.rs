@@ -3,12 +3,7 @@
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, Ref, RefOr, Schema, SchemaFormat};
 
-pub(super) const ERROR: &str = "Error";
-pub(super) const MANAGEMENT: &str = "ManagementPayload";
-pub(super) const STATUS: &str = "InstanceStatus";
-pub(super) const STATUSES: &str = "InstanceStatuses";
-pub(super) const PURGED: &str = "Purged";
-pub(super) const HEALTH: &str = "Health";
+use crate::http::table::{ERROR, HEALTH, MANAGEMENT, PURGED, STATUS, STATUSES};
 
 /// The names of the states.
 pub(super) const STATES: [&str; 6] = ["Pending", "Running", "Suspended", "Completed", "Failed", "Terminated"];

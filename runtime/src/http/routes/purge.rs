@@ -5,8 +5,8 @@ use axum::response::Response;
 use chrono::Utc;
 use serde::Serialize;
 
-use super::query::{States, created};
-use crate::client::ClientError;
+use super::query::{self, States};
+use crate::ClientError;
 use crate::http::body::respond;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
@@ -43,7 +43,7 @@ pub(in crate::http) async fn purge_where(call: &Call<'_>) -> Result<Response, Ap
     if states.unreadable {
         return Err(ApiError::bad_argument("`runtimeStatus` names a state that there is not"));
     }
-    let mut filter = created(query)?;
+    let mut filter = query::filter(query)?;
     if query.get("createdTimeTo").is_none() {
         filter = filter.created_to(Utc::now());
     }

@@ -11,8 +11,7 @@ use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::status_body::StatusBody;
 use crate::http::uri::Query;
-use crate::model::RuntimeStatus;
-use crate::store::{InstanceFilter, PageCursor};
+use crate::{InstanceFilter, PageCursor, RuntimeStatus};
 
 /// Where the next page begins, in both directions; empty in an answer means that it is the last.
 const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation-token");
@@ -27,7 +26,7 @@ pub(in crate::http) async fn list(call: &Call<'_>) -> Result<Response, ApiError>
     let token = call.headers.get(&CONTINUATION).map(|token| token.to_str().unwrap_or("?")).unwrap_or_default();
     let wrong = |_| ApiError::bad_argument("the continuation token is not one that a page before gave");
     let after = Some(token).filter(|token| !token.is_empty()).map(PageCursor::from_str).transpose().map_err(wrong)?;
-    let size = match query.get("top") {
+    let size = match query.value("top") {
         None => PAGE,
         Some(text) => text
             .bytes()
@@ -41,8 +40,7 @@ pub(in crate::http) async fn list(call: &Call<'_>) -> Result<Response, ApiError>
     if states.is_impossible() {
         return Ok(page(&[], None));
     }
-    let mut filter = created(query)?.runtime_status(states.known);
-    filter = filter.instance_id_prefix(query.get("instanceIdPrefix").unwrap_or_default());
+    let mut filter = filter(query)?.runtime_status(states.known);
     for condition in query.all("customStatus") {
         let (pointer, value) = condition.split_once(':').ok_or_else(|| {
             ApiError::bad_argument("`customStatus` is not a JSON pointer, a colon and a value, such as `/city:London`")
@@ -63,12 +61,25 @@ fn page(instances: &[StatusBody<'_>], next: Option<&PageCursor>) -> Response {
     response
 }
 
-/// The times between which an instance was created.
-pub(super) fn created(query: &Query) -> Result<InstanceFilter, ApiError> {
+/// The times between which an instance was created, and how its id begins.
+pub(super) fn filter(query: &Query) -> Result<InstanceFilter, ApiError> {
     let (from, to) = (query.time("createdTimeFrom")?, query.time("createdTimeTo")?);
     let filter = from.into_iter().fold(InstanceFilter::new(), InstanceFilter::created_from);
-    Ok(to.into_iter().fold(filter, InstanceFilter::created_to))
+    let filter = to.into_iter().fold(filter, InstanceFilter::created_to);
+    Ok(filter.instance_id_prefix(query.get("instanceIdPrefix").unwrap_or_default()))
 }
+
+/// The states of the family, by name and by number. No instance here is ever in one that has no status of ours.
+const STATES: [(&str, &str, Option<RuntimeStatus>); 8] = [
+    ("Running", "0", Some(RuntimeStatus::Running)),
+    ("Completed", "1", Some(RuntimeStatus::Completed)),
+    ("ContinuedAsNew", "2", None),
+    ("Failed", "3", Some(RuntimeStatus::Failed)),
+    ("Canceled", "4", None),
+    ("Terminated", "5", Some(RuntimeStatus::Terminated)),
+    ("Pending", "6", Some(RuntimeStatus::Pending)),
+    ("Suspended", "7", Some(RuntimeStatus::Suspended)),
+];
 
 /// The states that a query names: several parameters, each with several names.
 pub(super) struct States {
@@ -81,23 +92,13 @@ pub(super) struct States {
 
 impl States {
     pub(super) fn parse(query: &Query) -> Self {
-        use RuntimeStatus as Status;
         let mut states = Self { known: Vec::new(), foreign: false, unreadable: false };
-        let all = [
-            Status::Pending,
-            Status::Running,
-            Status::Suspended,
-            Status::Completed,
-            Status::Failed,
-            Status::Terminated,
-        ];
         for name in query.all("runtimeStatus").flat_map(|names| names.split(',')).map(str::trim) {
-            if let Some(status) = all.iter().find(|status| status.to_string().eq_ignore_ascii_case(name)) {
-                states.known.push(*status);
-            } else if ["Canceled", "ContinuedAsNew"].iter().any(|foreign| foreign.eq_ignore_ascii_case(name)) {
-                states.foreign = true;
-            } else {
-                states.unreadable = true;
+            let is = |known: &(&str, &str, _)| known.0.eq_ignore_ascii_case(name) || known.1 == name;
+            match STATES.iter().find(|known| is(known)) {
+                Some((.., Some(status))) => states.known.push(*status),
+                Some((.., None)) => states.foreign = true,
+                None => states.unreadable = true,
             }
         }
         states

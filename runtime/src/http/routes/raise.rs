@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::value::RawValue;
 
-use crate::client::ClientError;
+use crate::ClientError;
 use crate::http::body::{is_json, json_text};
 use crate::http::call::Call;
 use crate::http::error::ApiError;

@@ -3,9 +3,10 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::client::ClientError;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
+use crate::http::routes::start::random_id;
+use crate::{ClientError, InstanceId, JsonText, StartedInstance};
 
 /// Begins an instance anew with its input, under a new id unless asked otherwise.
 pub(in crate::http) async fn restart(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
@@ -14,12 +15,12 @@ pub(in crate::http) async fn restart(call: &Call<'_>, id: &str) -> Result<Respon
         ApiError::new(StatusCode::BAD_REQUEST, "System.ArgumentException", text)
     };
     let id = call.id(id).map_err(|_| unknown())?;
-    let mut restart = call.client().restart(&id);
-    if call.query.flag("restartWithNewInstanceId", true)? {
-        restart = restart.with_new_instance_id();
-    }
-    match restart.await {
-        Ok(started) => call.started(started.id()).await,
+    let restarted = match call.query.flag("restartWithNewInstanceId", true)? {
+        true => start_again(call, &id).await,
+        false => call.client().restart(&id).await,
+    };
+    match restarted {
+        Ok(started) => call.started(&started).await,
         Err(ClientError::NotFound { .. }) => Err(unknown()),
         Err(ClientError::NotEnded { .. }) => {
             let text = "A non-terminal instance with this instance ID already exists.";
@@ -27,4 +28,14 @@ pub(in crate::http) async fn restart(call: &Call<'_>, id: &str) -> Result<Respon
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Starts what the instance began with under a random id. The id that [`Client::restart`](crate::Client::restart) would
+/// give it can be guessed.
+async fn start_again(call: &Call<'_>, id: &InstanceId) -> Result<StartedInstance, ClientError> {
+    let found = call.client().get_instance(id).await?;
+    let found = found.ok_or_else(|| ClientError::NotFound { id: id.clone() })?;
+    let input = JsonText::from_string(found.serialized_input().to_owned());
+    let start = call.client().start_by_name(found.name(), &input).version(found.version().unwrap_or_default());
+    start.tags(found.tags().clone()).instance_id(random_id()).await
 }

@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use crate::RuntimeStatus;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
-use crate::model::RuntimeStatus;
 
 /// Says whether an instance could be rewound. None is: the engine writes history and never rewrites it.
 pub(in crate::http) async fn rewind(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {

@@ -1,12 +1,12 @@
 //! `POST /orchestrators/{functionName}/{instanceId?}`
 
 use axum::response::Response;
+use uuid::Uuid;
 
-use crate::engine::IdReusePolicy;
 use crate::http::body::json_text;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
-use crate::model::InstanceId;
+use crate::{IdReusePolicy, InstanceId};
 
 /// How long an id may be that a caller of this edge gives. The family's number.
 pub(in crate::http) const MAX_ID_CHARS: usize = 100;
@@ -19,25 +19,31 @@ pub(in crate::http) async fn start(
     body: &[u8],
 ) -> Result<Response, ApiError> {
     let input = json_text(body)?;
-    let id = id.map(new_id).transpose()?;
+    let id = match id {
+        Some(id) => checked_id(id)?.as_str().to_owned(),
+        None => random_id(),
+    };
     let mut start = match &input {
         Some(input) => call.client().start_by_name(function, input),
         None => call.client().start_by_name(function, &()),
     };
-    if let Some(id) = &id {
-        start = start.instance_id(id);
-    }
     if let Some(version) = call.query.get("version") {
         start = start.version(version);
     }
-    let started = start.on_existing(IdReusePolicy::ReplaceEnded).await?;
+    let started = start.instance_id(&id).on_existing(IdReusePolicy::ReplaceEnded).await?;
     if !started.was_created() {
         return Err(ApiError::already_exists(started.id().as_str()));
     }
-    call.started(started.id()).await
+    call.started(&started).await
 }
 
-fn new_id(id: &str) -> Result<InstanceId, ApiError> {
+/// An id for an instance whose caller gives none. Callers over HTTP may be strangers to each other, so nobody may be able
+/// to guess the id of another caller's instance: it has 122 random bits, and the form that the family uses.
+pub(in crate::http) fn random_id() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+fn checked_id(id: &str) -> Result<InstanceId, ApiError> {
     let wrong = |what: String| Err(ApiError::bad_argument(what));
     let chars = id.chars().count();
     if chars > MAX_ID_CHARS {

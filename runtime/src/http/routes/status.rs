@@ -2,12 +2,12 @@
 
 use axum::response::Response;
 
+use crate::RuntimeStatus;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::history_body::HistoryView;
 use crate::http::limits::held;
 use crate::http::long_poll;
-use crate::model::RuntimeStatus;
 
 /// The parameter that makes it wait until the custom status differs from what the caller knows.
 pub(in crate::http) const WAIT: &str = "waitForCustomStatusChange";
@@ -22,7 +22,7 @@ pub(in crate::http) async fn status(call: &Call<'_>, id: &str) -> Result<Respons
         true => Some(call.service.places.history()?),
         false => None,
     };
-    let metadata = match call.query.get(WAIT) {
+    let metadata = match call.query.value(WAIT) {
         Some(known) => long_poll::changed(call, id, known).await?,
         None => call.read(id).await?,
     };
