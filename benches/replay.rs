@@ -6,7 +6,7 @@ use std::time::Instant;
 use persevere::engine::{
     ClientOperation, LoadedInstance, Partition, PartitionConfig, PartitionInput, PartitionOutput, RequestId,
 };
-use persevere::model::{JsonText, PartitionId, Timestamp};
+use persevere::model::{JsonText, PartitionCount, PartitionId, Timestamp};
 use persevere::store::{Backlog, Claim, InstanceRef, Store};
 use persevere::{InstanceId, MemoryStore, Registry, Runtime};
 
@@ -58,7 +58,14 @@ async fn rebuild(store: &MemoryStore, id: &InstanceId, registry: &Arc<Registry>)
     let mut stored = store.instance(InstanceRef::Id(id.clone()), true).await?.ok_or("the instance is gone")?;
     let now = stored.newest_record.unwrap_or(Timestamp(0));
     let (config, registry) = (PartitionConfig::default(), Arc::clone(registry));
-    let mut partition = Partition::recover(config, registry, &claim, Backlog::default(), now);
+    let mut partition = Partition::recover(
+        config,
+        registry,
+        (PartitionId::FIRST, PartitionCount::ONE),
+        &claim,
+        Backlog::default(),
+        now,
+    );
     let payload = JsonText::encode(&Go(1))?;
     let operation = ClientOperation::RaiseEvent { id: id.clone(), name: "Go".to_owned(), payload, event_id: None };
     partition.handle(now, PartitionInput::Client { request: RequestId(1), operation });

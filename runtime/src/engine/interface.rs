@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::model::{
-    Execution, ExecutionLimits, FailureDetails, Head, InstanceId, InstanceKey, JsonText, RuntimeStatus, TaskId,
-    Timestamp, TurnCommit,
+    Execution, ExecutionLimits, FailureDetails, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText,
+    PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
 };
 use crate::store::{InstanceRef, LoadError, StoredInstance};
 
@@ -47,6 +48,15 @@ pub enum PartitionInput {
         ticket: Ticket,
         /// What the store holds.
         result: Result<Option<LoadedInstance>, LoadError>,
+    },
+    /// Another partition may have sent messages, or somebody else may have: the inbox is to be read.
+    Look,
+    /// A [`PartitionOutput::ReadInbox`] was answered. The driver retries transient errors itself.
+    Inbox {
+        /// Names the question.
+        ticket: Ticket,
+        /// The rows that the partition did not know, in the order of their ids.
+        rows: Result<Vec<InboxRow>, LoadError>,
     },
     /// All turn commits up to this one are durable.
     Committed {
@@ -292,6 +302,13 @@ pub enum PartitionOutput {
         /// Whether its turn records are wanted too.
         with_history: bool,
     },
+    /// Read the inbox of the partition, without the rows that it knows; answered by [`PartitionInput::Inbox`].
+    ReadInbox {
+        /// Names the answer.
+        ticket: Ticket,
+        /// The rows that it knows, sorted.
+        known: Arc<[InboxId]>,
+    },
     /// Make this durable. Commits come in the order of their numbers, which count up by one.
     Commit(CommitNumber, TurnCommit),
     /// Do this once the commit `after` is durable, never before. If that never happens, do not do it.
@@ -316,6 +333,11 @@ pub enum Effect {
         request: RequestId,
         /// The answer.
         result: Result<ClientAnswer, Refusal>,
+    },
+    /// Tell another partition, wherever it is, that its inbox holds something new. A hint: it reads the row itself.
+    Look {
+        /// Which partition.
+        partition: PartitionId,
     },
     /// Every instance that the backlog named as parked has been tried again. Comes once after a recovery.
     BacklogJudged,

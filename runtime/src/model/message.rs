@@ -55,3 +55,13 @@ pub enum Message {
         reason: String,
     },
 }
+
+impl Message {
+    /// The instance that it is for, which says to which partition it goes.
+    pub fn target(&self) -> &InstanceId {
+        match self {
+            Self::Start { target, .. } | Self::Event { target, .. } | Self::Terminate { target, .. } => target,
+            Self::ChildDone { parent, .. } | Self::TaskRefused { parent, .. } => &parent.instance,
+        }
+    }
+}

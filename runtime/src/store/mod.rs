@@ -154,7 +154,7 @@ pub struct Backlog {
     pub tasks: Vec<TaskGroup>,
     /// Every timer.
     pub timers: Vec<TimerRow>,
-    /// The first inbox rows in the order of their ids, as many as [`Store::inbox`] gives.
+    /// Every inbox row, in the order of their ids.
     pub inbox: Vec<InboxRow>,
     /// The lives that are parked.
     pub parked: Vec<InstanceKey>,

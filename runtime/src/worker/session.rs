@@ -18,9 +18,12 @@ use super::loads::{Load, Loads};
 use super::loss::Loss;
 use super::world::World;
 use crate::engine::{CommitNumber, Effect, Partition, PartitionConfig, PartitionInput, PartitionOutput};
-use crate::model::Timestamp;
+use crate::model::{PartitionCount, PartitionId, Timestamp};
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, Store};
+
+/// The only partition.
+const ONLY: (PartitionId, PartitionCount) = (PartitionId::FIRST, PartitionCount::ONE);
 
 /// How far memory may run ahead of the store.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +70,7 @@ impl Session {
     /// Makes a partition of what the store holds.
     pub(crate) fn begin(parts: &SessionParts, claim: &Claim, backlog: Backlog, now: Timestamp) -> Result<Self, Loss> {
         let (config, registry) = (parts.config.clone(), Arc::clone(&parts.registry));
-        let partition = contained(|| Partition::recover(config, registry, claim, backlog, now))?;
+        let partition = contained(|| Partition::recover(config, registry, ONLY, claim, backlog, now))?;
         Ok(Self {
             partition: Some(partition),
             lane: CommitLane::new(Arc::clone(&parts.store), claim.epoch, parts.bounds.batch),
@@ -194,6 +197,9 @@ impl Session {
                 PartitionOutput::Load { ticket, target, with_history } => {
                     self.loads.push(Load::Instance { ticket, target, with_history });
                 }
+                PartitionOutput::ReadInbox { .. } => {
+                    return Err(Loss::Recover("a partition that is alone asked for its inbox".to_owned()));
+                }
                 PartitionOutput::Commit(number, turn) => {
                     if number.0 != self.last_commit.0 + 1 {
                         return Err(Loss::Recover(format!("{number:?} follows {:?}", self.last_commit)));
@@ -222,6 +228,8 @@ impl Session {
                 }
                 Held::Effect(Effect::Reply { request, result }) => world.reply(request, result),
                 Held::Effect(Effect::InstanceChanged(head)) => world.show(head),
+                // The only partition has nobody to tell.
+                Held::Effect(Effect::Look { .. }) => {}
                 Held::Effect(Effect::BacklogJudged) => world.backlog_is_judged(),
                 Held::TaskSettled { task, reason } => world.activities.settle(task, reason),
             }

@@ -326,7 +326,7 @@ impl Partition {
 
 impl ClientOperation {
     /// The instance that it is for; `None` for a start without an id.
-    pub(super) fn target(&self) -> Option<&InstanceId> {
+    pub(crate) fn target(&self) -> Option<&InstanceId> {
         match self {
             Self::Start(start) => start.id.as_ref(),
             Self::RaiseEvent { id, .. }

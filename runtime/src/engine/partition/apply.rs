@@ -8,6 +8,9 @@ use crate::model::{
     FailureDetails, Head, InboxId, InstanceId, InstanceKey, Message, Parent, TaskId, Timestamp, TurnCommit,
 };
 
+/// The failure type of a sub-orchestration whose id only the engine may give.
+const RESERVED_ID: &str = "persevere.ReservedId";
+
 /// The failure type of a sub-orchestration whose id is in use.
 const ALREADY_EXISTS: &str = "persevere.AlreadyExists";
 
@@ -208,6 +211,10 @@ impl Partition {
                     self.reply(request, Err(Refusal::NotFound { id: id.clone() }));
                 }
             }
+            Addressed::Message(inbox, Message::Start { target, minted: false, parent, .. }) if target.is_reserved() => {
+                let text = Refusal::ReservedId { id: target.clone() }.to_string();
+                self.refuse_child(inbox, &target, parent, FailureDetails::new(RESERVED_ID, text));
+            }
             Addressed::Message(inbox, Message::Start { target, name, version, input, parent, depth, .. }) => {
                 self.create_child(now, inbox, target, name, version, input, parent, depth);
             }
@@ -226,14 +233,26 @@ impl Partition {
     }
 
     fn refuse_start(&mut self, inbox: InboxId, target: &InstanceId, parent: Option<Parent>, head: &Head) {
+        let (status, name) = (head.progress.status, &head.life.name);
+        let text = format!("instance `{target}` exists already: it is a {status} `{name}`");
+        self.refuse_child(inbox, target, parent, FailureDetails::new(ALREADY_EXISTS, text));
+    }
+
+    /// Removes a start that begins nothing, and tells the parent why.
+    pub(super) fn refuse_child(
+        &mut self,
+        inbox: InboxId,
+        target: &InstanceId,
+        parent: Option<Parent>,
+        failure: FailureDetails,
+    ) {
         let mut commit = TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() };
-        if let Some(parent) = parent {
-            let text =
-                format!("instance `{target}` exists already: it is a {} `{}`", head.progress.status, head.life.name);
-            let failure = FailureDetails::new(ALREADY_EXISTS, text).non_retriable();
-            self.send(&mut commit, Message::ChildDone { parent, result: Err(failure) });
-        } else {
-            tracing::warn!(%target, "a detached start of an instance that exists already is dropped");
+        match parent {
+            Some(parent) => {
+                let result = Err(failure.non_retriable());
+                self.send(&mut commit, Message::ChildDone { parent, result });
+            }
+            None => tracing::warn!(%target, %failure, "a detached start begins nothing"),
         }
         self.commit(commit);
     }

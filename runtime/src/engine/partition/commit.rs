@@ -8,8 +8,7 @@ use super::take::Taken;
 use super::{Partition, TaskState};
 use crate::engine::{ActivityTask, Effect};
 use crate::model::{
-    Action, FailureDetails, InboxRow, InstanceId, JsonText, Message, OperationId, Parent, PartitionId, TaskId, TaskRow,
-    TimerRow, TurnCommit, wire,
+    Action, FailureDetails, InstanceId, JsonText, Message, OperationId, Parent, TaskId, TaskRow, TimerRow,
 };
 
 /// The failure type of a call that would open one task too many.
@@ -166,13 +165,6 @@ impl Partition {
         let row = TimerRow { fire_at, key: id.key, execution: id.execution, operation: id.operation };
         self.timers.remove(&row);
         Some(row)
-    }
-
-    /// Sends a message: an inbox row in this commit, delivered in memory at once.
-    pub(super) fn send(&mut self, commit: &mut TurnCommit, message: Message) {
-        let id = self.mint.inbox_id();
-        commit.inbox_new.push(InboxRow { partition: PartitionId::FIRST, id, bytes: wire::encode_message(&message) });
-        self.messages.push_back((id, message));
     }
 }
 

@@ -9,8 +9,8 @@ use super::Partition;
 use super::slot::{Arrival, Phase, Slot};
 use crate::engine::{RequestId, StartOperation};
 use crate::model::{
-    Execution, ExecutionStarted, FailureDetails, Head, InboxId, InstanceId, InstanceKey, JsonText, Life, Message,
-    Parent, Progress, RuntimeStatus, Timestamp, TurnCommit,
+    Execution, ExecutionStarted, FailureDetails, Head, InboxId, InstanceId, InstanceKey, JsonText, Life, Parent,
+    Progress, RuntimeStatus, Timestamp,
 };
 
 /// The failure type of a sub-orchestration that is nested too deep.
@@ -75,16 +75,7 @@ impl Partition {
                 "sub-orchestrations may nest {} deep: use continue-as-new or a detached start",
                 self.config.depth
             );
-            let mut commit = TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() };
-            match parent {
-                Some(parent) => {
-                    let result = Err(FailureDetails::new(TOO_DEEP, text).non_retriable());
-                    self.send(&mut commit, Message::ChildDone { parent, result });
-                }
-                None => tracing::warn!(%target, text, "a detached start is dropped"),
-            }
-            self.commit(commit);
-            return;
+            return self.refuse_child(inbox, &target, parent, FailureDetails::new(TOO_DEEP, text));
         }
         let start_hash = hash_start(&name, &version, &input);
         let (tags, start_at, custom_status) = (BTreeMap::new(), None, None);

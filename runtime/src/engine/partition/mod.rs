@@ -17,6 +17,7 @@ mod commit;
 mod create;
 mod end;
 mod evict;
+mod inbox;
 mod recover;
 mod slot;
 mod take;
@@ -31,6 +32,7 @@ use uuid::Uuid;
 
 use self::address::{Addressed, Lookups};
 use self::evict::LiveSet;
+use self::inbox::Inbox;
 use self::slot::Slot;
 use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
 use crate::engine::{ClientAnswer, Refusal};
@@ -50,6 +52,7 @@ pub struct Partition {
     lookups: Lookups,
     ready: VecDeque<InstanceKey>,
     messages: VecDeque<(InboxId, Message)>,
+    inbox: Inbox,
     /// The timers to fire, by time.
     timers: BTreeSet<TimerRow>,
     /// The timer rows, by operation.
@@ -91,6 +94,8 @@ impl Partition {
             PartitionInput::Client { request, operation } => self.client(now, request, operation),
             PartitionInput::TaskDone { task, result } => self.task_done(now, task, result),
             PartitionInput::Loaded { ticket, result } => self.loaded(now, ticket, result),
+            PartitionInput::Look => self.look(),
+            PartitionInput::Inbox { ticket, rows } => self.inbox_read(ticket, rows),
             PartitionInput::Committed { upto } => self.became_durable(upto),
             PartitionInput::Tick => {}
         }
@@ -131,6 +136,11 @@ impl Partition {
         self.polls = false;
     }
 
+    /// Whether so few keys are left that the partition has to be claimed again, which gives it a new epoch.
+    pub fn needs_new_epoch(&self) -> bool {
+        self.mint.is_nearly_used_up()
+    }
+
     /// How many live instances are in memory.
     pub fn live_instances(&self) -> usize {
         self.live.len()
@@ -164,14 +174,9 @@ impl Partition {
         }
     }
 
-    fn deliver_messages(&mut self, now: Timestamp) {
-        while let Some((inbox, message)) = self.messages.pop_front() {
-            self.message(now, inbox, message);
-        }
-    }
-
     fn became_durable(&mut self, upto: CommitNumber) {
         self.durable = self.durable.max(upto);
+        self.inbox_became_durable();
         self.cool();
         self.evict();
     }
@@ -187,7 +192,9 @@ impl Partition {
 
     fn commit(&mut self, commit: TurnCommit) -> CommitNumber {
         self.committed.0 += 1;
+        let others = self.inbox.note(self.committed, &commit);
         self.outputs.push(PartitionOutput::Commit(self.committed, commit));
+        self.tell_to_look(others);
         self.committed
     }
 

@@ -10,17 +10,18 @@ use super::evict::LiveSet;
 use super::{Partition, TaskState};
 use crate::engine::stuck::Stuck;
 use crate::engine::{ActivityTask, CommitNumber, Effect, PartitionConfig, history};
-use crate::model::{KeyMint, Message, PartitionCount, PartitionId, TaskId, Timestamp, wire};
+use crate::model::{KeyMint, PartitionCount, PartitionId, TaskId, Timestamp, wire};
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, TaskGroup};
 
 impl Partition {
-    /// A partition that owns what the claim gives it, with what the store holds.
+    /// One of the partitions of a store, as the claim and what the store holds make it.
     ///
     /// The outputs hold a `RunActivity` for every open task: the driver does not start those that are running.
     pub fn recover(
         config: PartitionConfig,
         registry: Arc<Registry>,
+        (home, partitions): (PartitionId, PartitionCount),
         claim: &Claim,
         backlog: Backlog,
         now: Timestamp,
@@ -29,12 +30,13 @@ impl Partition {
             config,
             registry,
             store_id: claim.store_id,
-            mint: Arc::new(KeyMint::new(claim.epoch, PartitionId::FIRST, PartitionCount::ONE)),
+            mint: Arc::new(KeyMint::new(claim.epoch, home, partitions)),
             slots: FxHashMap::default(),
             ids: HashMap::new(),
             lookups: super::address::Lookups::default(),
             ready: VecDeque::new(),
             messages: VecDeque::new(),
+            inbox: super::inbox::Inbox::new(home, partitions),
             timers: BTreeSet::new(),
             timer_rows: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -56,20 +58,7 @@ impl Partition {
         for group in backlog.tasks {
             partition.recover_tasks(now, &group);
         }
-        for row in backlog.inbox {
-            match wire::decode_message(&row.bytes) {
-                Ok(message) => {
-                    if let Message::TaskRefused { parent, .. } = &message {
-                        let task = TaskId { key: parent.key, execution: parent.execution, operation: parent.operation };
-                        partition.tasks.insert(task, TaskState::Refused);
-                    }
-                    partition.messages.push_back((row.id, message));
-                }
-                Err(error) => {
-                    tracing::error!(inbox = row.id.0, %error, "a message cannot be read and stays in the inbox");
-                }
-            }
-        }
+        partition.recover_inbox(&backlog.inbox);
         for key in backlog.parked {
             let token = partition.unjudged.clone();
             partition.address(now, Addressed::RetryParked(key, token));

@@ -1,10 +1,10 @@
 //! The driver's table of activities, and what simulated activities return.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::store::ModelStore;
 use crate::engine::{ActivityTask, PartitionInput};
-use crate::model::{FailureDetails, JsonText, TaskId};
+use crate::model::{FailureDetails, InstanceId, JsonText, PartitionId, TaskId};
 
 type ActivityResult = Result<JsonText, FailureDetails>;
 
@@ -43,8 +43,9 @@ impl Activities {
         }
     }
 
-    pub(super) fn retain(&mut self, rows: &BTreeSet<TaskId>) {
-        self.stages.retain(|task, _| rows.contains(task));
+    /// Settles the tasks of a partition that have no row.
+    pub(super) fn retain(&mut self, store: &ModelStore, partition: PartitionId) {
+        self.stages.retain(|task, _| store.tasks.contains_key(task) || !store.is_of(task.key, partition));
     }
 
     pub(super) fn crash(&mut self) {
@@ -67,12 +68,14 @@ impl Activities {
         self.stages.iter().filter(|(_, stage)| matches!(stage, Stage::Running(_))).map(|(id, _)| *id)
     }
 
-    pub(super) fn finish(&mut self, id: TaskId) -> Option<PartitionInput> {
+    /// Ends a run; gives the instance that it is for, too.
+    pub(super) fn finish(&mut self, id: TaskId) -> Option<(InstanceId, PartitionInput)> {
         let stage = self.stages.get_mut(&id)?;
         let Stage::Running(task) = stage else { return None };
         let result = simulate(&task.name, &task.input);
+        let instance = task.instance.clone();
         *stage = Stage::Finished(result.clone());
-        Some(PartitionInput::TaskDone { task: id, result })
+        Some((instance, PartitionInput::TaskDone { task: id, result }))
     }
 
     pub(crate) fn most_runs(&self) -> u32 {

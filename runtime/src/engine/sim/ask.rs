@@ -47,7 +47,7 @@ impl Sim {
     // ── what there is to see ────────────────────────────────────────────────────────────────────────────────────────
 
     pub(crate) fn answer(&self, request: RequestId) -> Option<Answer> {
-        self.answers[&request].clone()
+        self.answers[&request].1.clone()
     }
 
     /// The answer; it must be there.

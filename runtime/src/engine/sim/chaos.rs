@@ -9,8 +9,12 @@ use super::code::registry;
 use super::program::{EVENTS, NAMES, OUTSIDE, Program, interpret};
 use super::{Answer, Fate, SECOND, Sim, id, start};
 use crate::engine::execution::{Identity, LiveExecution};
-use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, RequestId, history};
-use crate::model::{Execution, HeadChange, Input, InstanceKey, JsonText, KeyMint, RuntimeStatus};
+use crate::engine::{
+    ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, PartitionInput, RequestId, history,
+};
+use crate::model::{
+    Execution, HeadChange, Input, InstanceKey, JsonText, KeyMint, PartitionCount, PartitionId, RuntimeStatus,
+};
 
 /// SplitMix64.
 #[derive(Clone)]
@@ -32,6 +36,8 @@ pub(crate) struct Faults {
     pub(crate) crashes: bool,
     pub(crate) lost_commits: bool,
     pub(crate) clock_jumps: bool,
+    /// How many partitions the instances are spread over.
+    pub(crate) partitions: u16,
 }
 
 /// One random run.
@@ -53,7 +59,8 @@ impl Chaos {
             input_bytes_per_turn: [1, 200, 4_000_000][rng.below(3)],
             ..PartitionConfig::default()
         };
-        let sim = Sim::new(config, registry(&[("program", interpret)]));
+        let partitions = PartitionCount::new(faults.partitions).unwrap();
+        let sim = Sim::with_partitions(partitions, config, registry(&[("program", interpret)]));
         Self { sim, rng, programs, faults, raises: Vec::new(), starts: Vec::new() }
     }
 
@@ -66,6 +73,9 @@ impl Chaos {
     }
 
     fn step(&mut self) {
+        let partition = self.rng.below(usize::from(self.faults.partitions));
+        self.sim.focus(PartitionId(u16::try_from(partition).unwrap()));
+        self.looks();
         let choice = self.rng.below(100);
         match choice {
             0..18 => self.client(),
@@ -101,6 +111,22 @@ impl Chaos {
         }
     }
 
+    /// Hints come late, in another order, twice, and without a cause.
+    fn looks(&mut self) {
+        match self.rng.below(8) {
+            0 => self.sim.handle(PartitionInput::Look),
+            1 | 2 => {
+                let place = self.rng.below(self.sim.looks.len());
+                self.sim.look(place);
+            }
+            3 => {
+                let again = self.sim.looks.front().copied();
+                self.sim.looks.extend(again);
+            }
+            _ => {}
+        }
+    }
+
     fn fate(&mut self) -> Fate {
         if !self.faults.lost_commits || !self.rng.one_in(8) {
             Fate::Durable
@@ -118,12 +144,12 @@ impl Chaos {
             1 if self.faults.clock_jumps => -3_600 * SECOND,
             _ => self.rng.below(300) as i64,
         };
-        self.sim.handle(crate::engine::PartitionInput::Tick);
+        self.sim.handle(PartitionInput::Tick);
     }
 
     /// A shutdown in good order, and the next start.
     fn restart(&mut self) {
-        self.sim.partition.stop_polling();
+        self.sim.stop_polling();
         self.sim.settle_rows();
         self.sim.crash();
     }
@@ -201,11 +227,8 @@ impl Chaos {
             let rows = self.sim.store.history(head.life.key, head.life.execution);
             let records = history::decode(&rows, rows.len() as u64).unwrap();
             let started = std::sync::Arc::clone(history::started(&records).unwrap());
-            let mint = std::sync::Arc::new(KeyMint::new(
-                crate::model::Epoch(9_999),
-                crate::model::PartitionId::FIRST,
-                crate::model::PartitionCount::ONE,
-            ));
+            let mint =
+                std::sync::Arc::new(KeyMint::new(crate::model::Epoch(9_999), PartitionId::FIRST, PartitionCount::ONE));
             let identity = Identity { id: head.life.id.clone(), execution: head.life.execution, mint };
             let live = LiveExecution::replay(identity, interpret, started, records).unwrap();
             assert_eq!(
@@ -222,8 +245,8 @@ impl Chaos {
         let sim = &self.sim;
         super::check::rows(&sim.store);
         sim.assert_clean();
-        assert!(sim.partition.is_quiet());
-        assert!(sim.answers.values().all(Option::is_some), "a call was never answered");
+        assert!(sim.is_quiet());
+        assert!(sim.answers.values().all(|(_, answer)| answer.is_some()), "a call was never answered");
         if !self.faults.crashes {
             assert!(sim.activities.most_runs() <= 1, "an activity ran twice without a crash");
         }

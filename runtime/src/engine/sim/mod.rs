@@ -1,33 +1,38 @@
-//! A deterministic harness around a partition: a model of the store, a manual clock, and a driver whose every step the
-//! test decides, by hand or by a seed.
+//! A deterministic harness around the partitions of a store: a model of the store, a manual clock, and a driver whose every
+//! step the test decides, by hand or by a seed.
 //!
 //! It enforces what the driver promises: effects leave when their commit is durable and not before, reads begin after
 //! their request, an activity has at most one run at a time and none after its row is gone.
+//!
+//! Steps are taken by the partition in focus. Most tests have one partition, and never change the focus.
 
 mod activities;
 mod ask;
 pub(crate) mod chaos;
 pub(crate) mod check;
 pub(crate) mod code;
+mod lane;
 pub(crate) mod program;
 pub(crate) mod store;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use self::activities::Activities;
+use self::lane::Held;
+pub(crate) use self::lane::Lane;
 use self::store::ModelStore;
 use crate::engine::{
-    ClientAnswer, ClientOperation, CommitNumber, Effect, IdReusePolicy, LoadedInstance, Partition, PartitionConfig,
-    PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
+    ClientAnswer, ClientOperation, Effect, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, RequestId,
+    StartOperation,
 };
 use crate::model::{
-    Epoch, Execution, Head, Input, InstanceId, InstanceKey, JsonText, TaskId, Timestamp, TurnCommit, TurnRecord, wire,
+    Epoch, Execution, Head, Input, InstanceId, InstanceKey, JsonText, PartitionCount, PartitionId, TaskId, Timestamp,
+    TurnCommit, TurnRecord, wire,
 };
 use crate::registry::Registry;
-use crate::store::{Claim, InstanceRef, LoadError};
+use crate::store::LoadError;
 
 /// The instant at which every simulation begins.
 pub(crate) const EPOCH: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -51,33 +56,18 @@ pub(crate) enum Fate {
     LostAfter,
 }
 
-/// A read on its way.
-#[derive(Debug)]
-pub(crate) struct Load {
-    ticket: Ticket,
-    target: InstanceRef,
-    with_history: bool,
-    /// What was read, at some moment after the request.
-    read: Option<Result<Option<LoadedInstance>, LoadError>>,
-}
-
-#[derive(Debug)]
-enum Held {
-    Effect(Effect),
-    Settled(Vec<TaskId>),
-}
-
-/// A partition, its store and its driver.
+/// The partitions, their store and their driver.
 pub(crate) struct Sim {
     pub(crate) config: PartitionConfig,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) partitions: PartitionCount,
     pub(crate) store: ModelStore,
-    pub(crate) partition: Partition,
+    lanes: Vec<Lane>,
+    focus: usize,
     pub(crate) now: Timestamp,
     pub(crate) activities: Activities,
-    /// Turn commits that are not durable.
-    pub(crate) commits: VecDeque<(CommitNumber, TurnCommit)>,
-    pub(crate) loads: VecDeque<Load>,
+    /// Partitions that were told to look and have not looked.
+    pub(crate) looks: VecDeque<PartitionId>,
     /// The test has damaged rows: they are not checked.
     pub(crate) damaged: bool,
     /// Reads that answer as if the store were damaged.
@@ -88,55 +78,108 @@ pub(crate) struct Sim {
     pub(crate) durable_commits: Vec<TurnCommit>,
     /// All heads that were published, in order.
     pub(crate) published: Vec<Head>,
-    pub(crate) answers: BTreeMap<RequestId, Option<Answer>>,
-    gate: VecDeque<(CommitNumber, Held)>,
-    made: CommitNumber,
-    durable: CommitNumber,
+    pub(crate) answers: BTreeMap<RequestId, (PartitionId, Option<Answer>)>,
+    /// The epoch that was given last, whatever the partition.
     epoch: Epoch,
+}
+
+/// The partition in focus.
+impl Deref for Sim {
+    type Target = Lane;
+
+    fn deref(&self) -> &Lane {
+        &self.lanes[self.focus]
+    }
+}
+
+impl DerefMut for Sim {
+    fn deref_mut(&mut self) -> &mut Lane {
+        &mut self.lanes[self.focus]
+    }
 }
 
 impl Sim {
     pub(crate) fn new(config: PartitionConfig, registry: Registry) -> Self {
+        Self::with_partitions(PartitionCount::ONE, config, registry)
+    }
+
+    pub(crate) fn with_partitions(partitions: PartitionCount, config: PartitionConfig, registry: Registry) -> Self {
         let registry = Arc::new(registry);
-        let store = ModelStore::default();
-        let partition = recover(&config, &registry, Epoch(1), &store, EPOCH);
+        let store = ModelStore::new(partitions);
+        let epochs = (1..).map(Epoch);
+        let lane = |(home, epoch)| Lane::recover(&config, &registry, (home, partitions), epoch, &store, EPOCH);
+        let lanes: Vec<_> = partitions.all().zip(epochs).map(lane).collect();
         Self {
+            epoch: Epoch(u32::from(partitions.get())),
             config,
             registry,
+            partitions,
             store,
-            partition,
+            lanes,
+            focus: 0,
             now: EPOCH,
             activities: Activities::default(),
-            commits: VecDeque::new(),
-            loads: VecDeque::new(),
+            looks: VecDeque::new(),
             damaged: false,
             unreadable: false,
             recorded: Vec::new(),
             durable_commits: Vec::new(),
             published: Vec::new(),
             answers: BTreeMap::new(),
-            gate: VecDeque::new(),
-            made: CommitNumber(0),
-            durable: CommitNumber(0),
-            epoch: Epoch(1),
         }
+    }
+
+    // ── the focus ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn focus(&mut self, partition: PartitionId) {
+        self.focus = usize::from(partition.0);
+    }
+
+    fn home(&self) -> PartitionId {
+        PartitionId(u16::try_from(self.focus).unwrap())
+    }
+
+    /// The partition of an instance, by its id or by one of its tasks.
+    fn focus_on(&mut self, id: &InstanceId) {
+        self.focus(self.partitions.partition_of(id));
+    }
+
+    fn each(&mut self, mut work: impl FnMut(&mut Self)) {
+        let before = self.focus;
+        for partition in self.partitions.all() {
+            self.focus(partition);
+            work(self);
+        }
+        self.focus = before;
     }
 
     // ── single steps ────────────────────────────────────────────────────────────────────────────────────────────────
 
     pub(crate) fn call(&mut self, operation: ClientOperation) -> RequestId {
+        if let Some(id) = operation.target().cloned() {
+            self.focus_on(&id);
+        }
         let request = RequestId(self.answers.len() as u64 + 1);
-        self.answers.insert(request, None);
+        self.answers.insert(request, (self.home(), None));
         self.handle(PartitionInput::Client { request, operation });
         request
     }
 
     pub(crate) fn handle(&mut self, input: PartitionInput) {
-        self.partition.handle(self.now, input);
+        let now = self.now;
+        self.partition.handle(now, input);
         self.take_outputs();
     }
 
-    /// Runs turns until none is ready.
+    /// Tells a partition to look that was told to, the one at this place.
+    pub(crate) fn look(&mut self, place: usize) {
+        if let Some(partition) = self.looks.remove(place) {
+            self.focus(partition);
+            self.handle(PartitionInput::Look);
+        }
+    }
+
+    /// Runs turns of the partition in focus until none is ready.
     pub(crate) fn run(&mut self) {
         for _ in 0..100_000 {
             if !self.run_some(64) {
@@ -147,19 +190,22 @@ impl Sim {
     }
 
     pub(crate) fn run_some(&mut self, turns: usize) -> bool {
-        let more = self.partition.run(self.now, turns);
+        let now = self.now;
+        let more = self.partition.run(now, turns);
         self.take_outputs();
         more
     }
 
     /// Sends the oldest commits as one batch.
     pub(crate) fn commit(&mut self, turns: usize, fate: Fate) {
-        let batch: Vec<_> = self.commits.drain(..turns.min(self.commits.len())).collect();
+        let turns = turns.min(self.commits.len());
+        let batch: Vec<_> = self.commits.drain(..turns).collect();
         let Some((upto, _)) = batch.last() else { return };
         let upto = *upto;
         let turns: Vec<_> = batch.into_iter().map(|(_, turn)| turn).collect();
         if fate != Fate::LostBefore {
-            if let Err(problem) = self.store.apply(&turns) {
+            let home = self.home();
+            if let Err(problem) = self.store.apply(home, &turns) {
                 panic!("the rows are not as the engine believes: {problem}");
             }
             self.note_durable(turns);
@@ -186,43 +232,42 @@ impl Sim {
 
     /// Reads for the load at this place.
     pub(crate) fn read(&mut self, place: usize) {
-        let Some(load) = self.loads.get_mut(place) else { return };
-        load.read = Some(if self.unreadable {
-            Err(LoadError::Corrupt("a page is damaged".to_owned()))
-        } else {
-            Ok(self.store.load(&load.target, load.with_history))
-        });
+        let (store, lane) = (&self.store, &mut self.lanes[self.focus]);
+        let damage = self.unreadable.then(|| LoadError::Corrupt("a page is damaged".to_owned()));
+        lane.read(store, place, damage);
     }
 
     /// Answers the load at this place, reading it first where that was not done.
     pub(crate) fn deliver_load(&mut self, place: usize) {
-        if self.loads.get(place).is_some_and(|load| load.read.is_none()) {
+        if self.loads.get(place).is_some_and(|load| load.answer.is_none()) {
             self.read(place);
         }
         let Some(load) = self.loads.remove(place) else { return };
-        if let Some(result) = load.read {
-            self.handle(PartitionInput::Loaded { ticket: load.ticket, result });
+        if let Some(answer) = load.answer {
+            self.handle(answer);
         }
     }
 
     /// Ends a running activity.
     pub(crate) fn finish(&mut self, task: TaskId) {
-        if let Some(input) = self.activities.finish(task) {
+        let (instance, input) = self.activities.finish(task).unzip();
+        if let (Some(instance), Some(input)) = (instance, input) {
+            self.focus_on(&instance);
             self.handle(input);
         }
     }
 
-    /// Memory is lost; activities run on.
+    /// The memory of the partition in focus is lost; activities run on.
     pub(crate) fn recover(&mut self) {
-        let rows = self.store.tasks.keys().copied().collect();
-        self.activities.retain(&rows);
+        let home = self.home();
+        self.activities.retain(&self.store, home);
         self.reopen();
     }
 
     /// The process is killed and started again.
     pub(crate) fn crash(&mut self) {
         self.activities.crash();
-        self.reopen();
+        self.each(Self::reopen);
     }
 
     /// The process is killed and started again with other code.
@@ -241,47 +286,28 @@ impl Sim {
         if !self.damaged {
             check::rows(&self.store);
         }
-        self.commits.clear();
-        self.loads.clear();
-        self.gate.clear();
-        (self.made, self.durable) = (CommitNumber(0), CommitNumber(0));
-        for answer in self.answers.values_mut() {
-            answer.get_or_insert(Answer::Unknown);
+        let home = self.home();
+        for (of, answer) in self.answers.values_mut() {
+            if *of == home {
+                answer.get_or_insert(Answer::Unknown);
+            }
         }
         self.epoch.0 += 1;
-        self.partition = recover(&self.config, &self.registry, self.epoch, &self.store, self.now);
+        let place = (home, self.partitions);
+        self.lanes[self.focus] = Lane::recover(&self.config, &self.registry, place, self.epoch, &self.store, self.now);
+        // What the lost memory sent may be in their inboxes, and nobody has told them.
+        self.looks.extend(self.partitions.all());
         self.take_outputs();
         self.release();
     }
 
     fn take_outputs(&mut self) {
-        let mut outputs = Vec::new();
-        self.partition.take_outputs(&mut outputs);
-        for output in outputs {
-            match output {
-                PartitionOutput::Load { ticket, target, with_history } => {
-                    self.loads.push_back(Load { ticket, target, with_history, read: None });
-                }
-                PartitionOutput::Commit(number, turn) => {
-                    assert_eq!(number.0, self.made.0 + 1, "commits are numbered without gaps");
-                    self.made = number;
-                    if !turn.tasks_done.is_empty() {
-                        self.gate.push_back((number, Held::Settled(turn.tasks_done.clone())));
-                    }
-                    self.commits.push_back((number, turn));
-                }
-                PartitionOutput::Effect { after, effect } => {
-                    assert!(after <= self.made, "an effect depends on a commit that was not made");
-                    self.gate.push_back((after, Held::Effect(effect)));
-                }
-            }
-        }
+        self.lanes[self.focus].take_outputs();
         self.release();
     }
 
     fn release(&mut self) {
-        while self.gate.front().is_some_and(|(after, _)| *after <= self.durable) {
-            let Some((_, held)) = self.gate.pop_front() else { return };
+        while let Some(held) = self.lanes[self.focus].next_released() {
             match held {
                 Held::Effect(Effect::RunActivity(task)) => {
                     if let Some(known) = self.activities.run(*task) {
@@ -290,10 +316,11 @@ impl Sim {
                 }
                 Held::Effect(Effect::CancelActivity(task)) => self.activities.settle(task),
                 Held::Effect(Effect::Reply { request, result }) => {
-                    let answer = self.answers.get_mut(&request).expect("an answer to a request");
+                    let (_, answer) = self.answers.get_mut(&request).expect("an answer to a request");
                     assert_eq!(answer.replace(Answer::Is(result)), None, "one answer for each request");
                 }
                 Held::Effect(Effect::InstanceChanged(head)) => self.published.push(head),
+                Held::Effect(Effect::Look { partition }) => self.looks.push_back(partition),
                 Held::Effect(Effect::BacklogJudged) => {}
                 Held::Settled(tasks) => tasks.into_iter().for_each(|task| self.activities.settle(task)),
             }
@@ -305,15 +332,12 @@ impl Sim {
     /// Everything that goes without time passing: turns, commits one by one, reads, activities.
     pub(crate) fn settle(&mut self) {
         for _ in 0..100_000 {
-            self.run();
-            if !self.commits.is_empty() {
-                self.commit(1, Fate::Durable);
-            } else if !self.loads.is_empty() {
-                self.deliver_load(0);
-            } else if let Some(task) = self.start_activities() {
-                self.finish(task);
-            } else {
-                return;
+            if self.settle_some_rows(1) {
+                continue;
+            }
+            match self.start_activities() {
+                Some(task) => self.finish(task),
+                None => return,
             }
         }
         panic!("it never settles");
@@ -321,16 +345,37 @@ impl Sim {
 
     /// The same without activities: they stay as they are.
     pub(crate) fn settle_rows(&mut self) {
-        loop {
-            self.run();
-            if !self.commits.is_empty() {
-                self.commit(usize::MAX, Fate::Durable);
-            } else if !self.loads.is_empty() {
-                self.deliver_load(0);
-            } else {
-                return;
-            }
+        while self.settle_some_rows(usize::MAX) {}
+    }
+
+    /// A step of every partition, with batches of so many turns. Answers whether there was anything to do.
+    fn settle_some_rows(&mut self, turns: usize) -> bool {
+        let mut any = false;
+        while !self.looks.is_empty() {
+            self.look(0);
+            any = true;
         }
+        self.each(|sim| {
+            sim.run();
+            if !sim.commits.is_empty() {
+                sim.commit(turns, Fate::Durable);
+                any = true;
+            } else if !sim.loads.is_empty() {
+                sim.deliver_load(0);
+                any = true;
+            }
+        });
+        any
+    }
+
+    /// Shutdown of every partition.
+    pub(crate) fn stop_polling(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.partition.stop_polling());
+    }
+
+    /// Whether memory and the store are the same in every partition.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.partition.is_quiet())
     }
 
     /// Starts what is queued and gives the first that runs.
@@ -343,9 +388,11 @@ impl Sim {
     pub(crate) fn settle_all(&mut self) {
         for _ in 0..10_000 {
             self.settle();
-            let Some(deadline) = self.partition.next_deadline() else { return };
+            let Some(deadline) = self.lanes.iter().filter_map(|lane| lane.partition.next_deadline()).min() else {
+                return;
+            };
             self.now = self.now.max(deadline);
-            self.handle(PartitionInput::Tick);
+            self.each(|sim| sim.handle(PartitionInput::Tick));
         }
         panic!("timers never end");
     }
@@ -390,15 +437,4 @@ pub(crate) fn start(instance: Option<&str>, name: &str, input: &serde_json::Valu
         custom_status: None,
         reuse: IdReusePolicy::Attach,
     }
-}
-
-fn recover(
-    config: &PartitionConfig,
-    registry: &Arc<Registry>,
-    epoch: Epoch,
-    store: &ModelStore,
-    now: Timestamp,
-) -> Partition {
-    let claim = Claim { epoch, store_id: Uuid::from_u128(0x5eed), clean: true };
-    Partition::recover(config.clone(), Arc::clone(registry), &claim, store.backlog(), now)
 }

@@ -8,27 +8,44 @@ use bytes::Bytes;
 
 use crate::engine::LoadedInstance;
 use crate::model::{
-    Execution, Head, InboxId, InboxRow, InstanceId, InstanceKey, PartitionId, Progress, RecordRow, TaskId, TaskRow,
-    TimerRow, TurnCommit, TurnRecord, wire,
+    Execution, Head, InboxId, InboxRow, InstanceId, InstanceKey, PartitionCount, PartitionId, Progress, RecordRow,
+    TaskId, TaskRow, TimerRow, TurnCommit, TurnRecord, wire,
 };
 use crate::store::rows::{Refusal, Rows, apply_turn};
 use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
 
 /// What is durable.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ModelStore {
+    partitions: PartitionCount,
+    /// Whose batch is applied.
+    partition: PartitionId,
     pub(crate) heads: BTreeMap<InstanceKey, Head>,
     pub(crate) ids: BTreeMap<InstanceId, InstanceKey>,
     pub(crate) records: BTreeMap<(InstanceKey, Execution, u64), RecordRow>,
-    pub(crate) inbox: BTreeMap<InboxId, Bytes>,
+    pub(crate) inbox: BTreeMap<(PartitionId, InboxId), Bytes>,
     pub(crate) tasks: BTreeMap<TaskId, TaskRow>,
     pub(crate) timers: BTreeSet<TimerRow>,
 }
 
 impl ModelStore {
+    pub(crate) fn new(partitions: PartitionCount) -> Self {
+        Self {
+            partitions,
+            partition: PartitionId::FIRST,
+            heads: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            records: BTreeMap::new(),
+            inbox: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            timers: BTreeSet::new(),
+        }
+    }
+
     /// Applies all turns, or none of them and says which row was not as expected.
-    pub(crate) fn apply(&mut self, turns: &[TurnCommit]) -> Result<(), String> {
+    pub(crate) fn apply(&mut self, partition: PartitionId, turns: &[TurnCommit]) -> Result<(), String> {
         let mut next = self.clone();
+        next.partition = partition;
         for turn in turns {
             apply_turn(&mut next, turn).map_err(|(Refusal::Row(problem) | Refusal::Owner(problem))| problem)?;
         }
@@ -73,10 +90,20 @@ impl ModelStore {
         Some(LoadedInstance { stored, history })
     }
 
+    /// Whether the life belongs to the partition.
+    pub(crate) fn is_of(&self, key: InstanceKey, partition: PartitionId) -> bool {
+        self.heads.get(&key).is_some_and(|head| self.partitions.partition_of(&head.life.id) == partition)
+    }
+
+    pub(crate) fn inbox(&self, partition: PartitionId, known: &[InboxId]) -> Vec<InboxRow> {
+        let rows = self.inbox.iter().filter(|((of, id), _)| *of == partition && known.binary_search(id).is_err());
+        rows.map(|((_, id), bytes)| InboxRow { partition, id: *id, bytes: bytes.clone() }).collect()
+    }
+
     /// What a recovering partition needs.
-    pub(crate) fn backlog(&self) -> Backlog {
+    pub(crate) fn backlog(&self, partition: PartitionId) -> Backlog {
         let mut groups = BTreeMap::<_, Vec<_>>::new();
-        for (id, row) in &self.tasks {
+        for (id, row) in self.tasks.iter().filter(|(id, _)| self.is_of(id.key, partition)) {
             groups.entry((id.key, id.execution, row.turn_number)).or_default().push((id.operation, row.name.clone()));
         }
         let group = |((key, execution, turn_number), tasks)| TaskGroup {
@@ -89,16 +116,12 @@ impl ModelStore {
         };
         Backlog {
             tasks: groups.into_iter().map(group).collect(),
-            timers: self.timers.iter().copied().collect(),
-            inbox: self
-                .inbox
-                .iter()
-                .map(|(id, bytes)| InboxRow { partition: PartitionId::FIRST, id: *id, bytes: bytes.clone() })
-                .collect(),
+            timers: self.timers.iter().filter(|row| self.is_of(row.key, partition)).copied().collect(),
+            inbox: self.inbox(partition, &[]),
             parked: self
                 .heads
                 .values()
-                .filter(|head| head.progress.parked.is_some())
+                .filter(|head| head.progress.parked.is_some() && self.is_of(head.life.key, partition))
                 .map(|head| head.life.key)
                 .collect(),
         }
@@ -150,11 +173,11 @@ impl<'r> Rows<'r> for ModelStore {
     }
 
     fn insert_inbox(&mut self, row: &InboxRow) -> Result<usize, Infallible> {
-        Ok(usize::from(self.inbox.insert(row.id, row.bytes.clone()).is_none()))
+        Ok(usize::from(self.inbox.insert((row.partition, row.id), row.bytes.clone()).is_none()))
     }
 
     fn delete_inbox(&mut self, id: InboxId) -> Result<usize, Infallible> {
-        Ok(usize::from(self.inbox.remove(&id).is_some()))
+        Ok(usize::from(self.inbox.remove(&(self.partition, id)).is_some()))
     }
 
     fn insert_task(&mut self, row: &'r TaskRow) -> Result<usize, Infallible> {

@@ -65,7 +65,7 @@ fn a15_buffered_events_survive_a_crash_at_each_commit_of_a_loop() {
             }
             sim.settle_rows();
             let unheard: Vec<u64> =
-                sim.answers.iter().filter(|(_, a)| **a == Some(Answer::Unknown)).map(|(r, _)| r.0).collect();
+                sim.answers.iter().filter(|(_, (_, a))| *a == Some(Answer::Unknown)).map(|(r, _)| r.0).collect();
             for request in &unheard {
                 sim.raise("x", "red", &json!(request - 2));
             }

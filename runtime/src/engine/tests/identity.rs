@@ -432,7 +432,9 @@ fn b17_a_termination_from_somebody_elses_parent_is_ignored() {
         operation: crate::model::OperationId(1),
     };
     let message = Message::Terminate { target: id("x"), parent, reason: String::new() };
-    sim.store.inbox.insert(crate::model::InboxId(1), wire::encode_message(&message));
+    sim.store
+        .inbox
+        .insert((crate::model::PartitionId::FIRST, crate::model::InboxId(1)), wire::encode_message(&message));
     sim.crash();
     sim.settle();
     assert_eq!(sim.head("x").progress.status, RuntimeStatus::Running);

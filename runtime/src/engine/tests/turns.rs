@@ -408,7 +408,7 @@ fn b15_a_delayed_start_is_polled_though_the_clock_goes_back_when_it_is_due() {
         sim.pass(9);
         assert_eq!(sim.head("x").progress.status, crate::model::RuntimeStatus::Pending);
         sim.now.0 += SECOND;
-        sim.partition.run(sim.now, 0);
+        sim.run_some(0);
         sim.now.0 -= 3_600 * SECOND;
         sim.settle_rows();
         assert_eq!(sim.head("x").progress.status, crate::model::RuntimeStatus::Running);
@@ -435,7 +435,7 @@ fn b15_the_time_of_a_turn_never_goes_back_and_timers_are_never_early() {
             sim.settle();
             sim.now.0 += 10 * SECOND;
             // Fired, and then the clock goes back before the turn.
-            sim.partition.run(sim.now, 0);
+            sim.run_some(0);
             sim.now.0 -= 3_600 * SECOND;
             sim.settle();
             assert!(sim.turns("x").is_sorted_by_key(|turn| turn.time));

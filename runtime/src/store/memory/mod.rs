@@ -16,8 +16,8 @@ use uuid::Uuid;
 use self::tables::Tables;
 use super::rows::{next_epoch, wrong_epoch};
 use super::{
-    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
-    StoredInstance,
+    Backlog, Claim, CommitError, INBOX_ROWS, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store,
+    StoreFuture, StoredInstance,
 };
 use crate::model::{CommitBatch, Epoch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 
@@ -104,7 +104,7 @@ impl Store for MemoryStore {
     }
 
     fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
-        self.run(move |shared, _| Ok(shared.tables.inbox(partition, &known)))
+        self.run(move |shared, _| Ok(shared.tables.inbox(partition, &known, INBOX_ROWS)))
     }
 
     fn instance(

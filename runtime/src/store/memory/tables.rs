@@ -17,7 +17,7 @@ use crate::model::{
 use crate::store::page::{PageBuilder, Span, damaged_row};
 use crate::store::rows::{Refusal, Rows, apply_turn};
 use crate::store::{
-    Backlog, INBOX_ROWS, InstanceFilter, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance, TaskGroup,
+    Backlog, InstanceFilter, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance, TaskGroup,
 };
 
 /// The records of one life, in the order of executions and turns.
@@ -190,16 +190,16 @@ impl Tables {
         Ok(Backlog {
             tasks: self.task_groups(owns)?,
             timers: self.timers.iter().filter(|row| owns(&row.key)).copied().collect(),
-            inbox: self.inbox(partition, &[]),
+            inbox: self.inbox(partition, &[], usize::MAX),
             parked: parked.collect(),
         })
     }
 
-    pub(super) fn inbox(&self, partition: PartitionId, known: &[InboxId]) -> Vec<InboxRow> {
+    pub(super) fn inbox(&self, partition: PartitionId, known: &[InboxId], limit: usize) -> Vec<InboxRow> {
         let rows = self.inbox.range((partition, InboxId(0))..=(partition, InboxId(u64::MAX)));
         rows.filter(|((_, id), _)| known.binary_search(id).is_err())
             .map(|((_, id), bytes)| InboxRow { partition, id: *id, bytes: bytes.clone() })
-            .take(INBOX_ROWS)
+            .take(limit)
             .collect()
     }
 

@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 use super::errors::ReadError;
 use super::row::{self, COLUMNS, Key};
 use crate::model::{Execution, InboxId, InboxRow, InstanceKey, OperationId, PartitionId, TimerRow, Timestamp};
-use crate::store::{Backlog, INBOX_ROWS, InstanceRef, StoredInstance, TaskGroup};
+use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
 
 pub(super) fn instance(
     connection: &Connection,
@@ -93,6 +93,7 @@ pub(super) fn inbox(
     connection: &Connection,
     partition: PartitionId,
     known: &[InboxId],
+    limit: usize,
 ) -> Result<Vec<InboxRow>, ReadError> {
     let mut statement = connection.prepare_cached("SELECT id, message FROM inbox ORDER BY id")?;
     let mut found = statement.query([])?;
@@ -102,7 +103,7 @@ pub(super) fn inbox(
         if known.binary_search(&id).is_err() {
             rows.push(InboxRow { partition, id, bytes: bytes(row, 1)? });
         }
-        if rows.len() >= INBOX_ROWS {
+        if rows.len() >= limit {
             break;
         }
     }
@@ -122,7 +123,7 @@ pub(super) fn backlog(connection: &Connection) -> Result<Backlog, ReadError> {
                 operation: OperationId(row.get(3)?),
             })
         })?,
-        inbox: inbox(&snapshot, PartitionId::FIRST, &[])?,
+        inbox: inbox(&snapshot, PartitionId::FIRST, &[], usize::MAX)?,
         parked: all(&snapshot, "SELECT key FROM progress WHERE parked IS NOT NULL ORDER BY key", |row| {
             Ok(row.get::<_, Key>(0)?.0)
         })?,

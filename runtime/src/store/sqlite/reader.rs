@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::errors::ReadError;
 use super::{connection, load, query};
 use crate::model::{Execution, InboxId, InboxRow, InstanceKey, PartitionId};
-use crate::store::{Backlog, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance};
+use crate::store::{Backlog, INBOX_ROWS, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance};
 
 type Answer<T> = oneshot::Sender<Result<T, LoadError>>;
 
@@ -32,7 +32,7 @@ pub(super) fn run(path: &Path, requests: &Arc<Mutex<Receiver<Read>>>) {
         match request {
             Read::Backlog(answer) => serve(path, &mut connection, answer, load::backlog),
             Read::Inbox(partition, known, answer) => {
-                serve(path, &mut connection, answer, |c| load::inbox(c, partition, &known));
+                serve(path, &mut connection, answer, |c| load::inbox(c, partition, &known, INBOX_ROWS));
             }
             Read::Instance(target, with_history, answer) => {
                 serve(path, &mut connection, answer, |c| load::instance(c, &target, with_history));
