@@ -37,3 +37,11 @@ pub fn handle<O: Orchestrator>(runtime: &Runtime, id: &str) -> OrchestrationHand
 #[cfg(doctest)]
 #[doc = include_str!("../docs/http.md")]
 struct HttpPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../runtime/README.md")]
+struct RuntimeReadme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../macros/README.md")]
+struct MacrosReadme;

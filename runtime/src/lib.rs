@@ -60,6 +60,8 @@
 //! | `testing` | no | store wrappers that fail and hold commits, a manual clock |
 //! | `conformance` | no | the suite that every store must pass |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod model;
 mod contract;
 mod context;

@@ -9,7 +9,8 @@ use persevere_tests::root;
 
 fn pages() -> Vec<PathBuf> {
     let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let named = ["README.md", "CHANGELOG.md", "examples/README.md"].map(|page| root().join(page));
+    let named = ["README.md", "CHANGELOG.md", "examples/README.md", "macros/README.md", "runtime/README.md"]
+        .map(|page| root().join(page));
     docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).chain(named).collect()
 }
 
@@ -43,6 +44,29 @@ fn every_link_leads_to_a_file() {
     }
     assert!(dead.is_empty(), "{dead:#?}");
     assert!(followed > 20, "only {followed} links were found");
+}
+
+/// The program under "One page".
+fn one_page(readme: &str) -> String {
+    let text = fs::read_to_string(root().join(readme)).unwrap();
+    let program = text.split_once("## One page\n").unwrap().1.split("```").nth(1).unwrap();
+    assert!(program.contains("fn main()"), "{program}");
+    program.to_owned()
+}
+
+#[test]
+fn the_crate_shows_the_same_program_as_the_repository() {
+    assert_eq!(one_page("runtime/README.md"), one_page("README.md"));
+}
+
+/// A reader of a package or of its page has no other file of the repository.
+#[test]
+fn what_is_published_names_no_file_that_is_not() {
+    for readme in ["macros/README.md", "runtime/README.md"] {
+        let text = fs::read_to_string(root().join(readme)).unwrap();
+        let outside: Vec<_> = links(&text).filter(|link| !link.starts_with('#')).collect();
+        assert!(outside.is_empty(), "{readme}: {outside:?}");
+    }
 }
 
 #[test]
