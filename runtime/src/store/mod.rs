@@ -46,6 +46,9 @@ pub use error::{CommitError, LoadError, OpenError};
 pub use memory::MemoryStore;
 pub use page::{PAGE_BYTES, PAGE_ROWS};
 pub use query::{InstanceFilter, InstancePage, InstanceQuery, InvalidPageCursor, PageCursor, StatusCondition};
+#[cfg(all(feature = "sqlite", feature = "testing"))]
+#[doc(hidden)]
+pub use sqlite::FileProbe;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 

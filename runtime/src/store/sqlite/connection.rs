@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::errors::open_error;
+use super::errors::{file_error, open_error};
 use super::{Durability, Options, schema};
 use crate::store::OpenError;
 
@@ -31,15 +31,28 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
         return Err(OpenError::ReadOnly { store, detail: "the file can only be read".to_owned() });
     }
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
-    // Before the first setting that would change a file of somebody else.
+    // A connection that is given up must leave the log as it is: the next one makes it durable first.
+    checkpoint_on_close(&connection, false).map_err(sqlite)?;
+    // Before the first change to a file that may be somebody else's.
     schema::check(&connection, &store)?;
-    let journal: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(sqlite)?;
+    options.files.rewrite_log(&options.path).map_err(|e| file_error(&store, &e))?;
+    let journal = switch_to_wal(&connection).map_err(sqlite)?;
     if !journal.eq_ignore_ascii_case("wal") {
         return Err(failed(format!("the journal mode stays `{journal}`: its file system does not support WAL")));
     }
     configure(&connection, options).map_err(sqlite)?;
     schema::migrate(&mut connection, &store)?;
     Ok(connection)
+}
+
+/// Answers the journal mode that the file has then.
+fn switch_to_wal(connection: &Connection) -> rusqlite::Result<String> {
+    // The row with the new mode comes before the commit that makes it so. A statement that is dropped after its first row
+    // hides that this commit failed, and everything would be written in the old mode.
+    let mut switch = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = switch.query([])?;
+    while rows.next()?.is_some() {}
+    connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
 }
 
 fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
@@ -71,11 +84,17 @@ fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
+/// Whether the connection, if it is the last one, copies the log into the database when it goes.
+pub(super) fn checkpoint_on_close(connection: &Connection, copies: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !copies).map(|_| ())
+}
+
 /// Opens a connection that only reads.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    checkpoint_on_close(&connection, false)?;
     keep_plans(&connection)?;
     connection.execute_batch(
         "PRAGMA query_only = ON;
@@ -90,6 +109,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::Files;
     use super::*;
 
     fn setting(connection: &Connection, name: &str) -> i64 {
@@ -101,7 +121,8 @@ mod tests {
         for (durability, synchronous) in [(Durability::Full, 2), (Durability::Relaxed, 1)] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("store.db");
-            let options = Options { path, durability, lock_wait: Duration::ZERO, max_pages: None };
+            let options =
+                Options { path, durability, lock_wait: Duration::ZERO, max_pages: None, files: Files::default() };
             let connection = open_writer(&options).unwrap();
             assert_eq!(setting(&connection, "synchronous"), synchronous);
             for name in ["mmap_size", "foreign_keys", "wal_autocheckpoint"] {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::errors::file_error;
+use super::files::beside;
 use crate::store::OpenError;
 
 /// Between two attempts to get the lock.
@@ -21,7 +22,7 @@ impl FileLock {
     /// Locks `<database>.lock`; waits up to `wait` for an owner that is on its way out.
     pub(super) fn acquire(database: &Path, wait: Duration) -> Result<Self, OpenError> {
         let store = database.display().to_string();
-        let path = lock_path(database);
+        let path = beside(database, ".lock");
         let deadline = Instant::now() + wait;
         loop {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
@@ -53,10 +54,4 @@ impl FileLock {
     pub(super) fn is_in_place(&self) -> bool {
         true
     }
-}
-
-fn lock_path(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    path.into()
 }

@@ -11,6 +11,7 @@
 mod commit;
 mod connection;
 mod errors;
+mod files;
 mod insertions;
 mod load;
 mod lock;
@@ -21,6 +22,10 @@ mod row;
 mod schema;
 mod writer;
 
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub use self::files::FileProbe;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -30,6 +35,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use self::files::Files;
 use self::reader::Read;
 use self::writer::{Command, Writer};
 use super::{
@@ -76,6 +82,7 @@ struct Options {
     durability: Durability,
     lock_wait: Duration,
     max_pages: Option<u32>,
+    files: Files,
 }
 
 /// The ways to the threads. They end when these are dropped.
@@ -103,6 +110,7 @@ impl SqliteStore {
             durability: Durability::Full,
             lock_wait: LOCK_WAIT,
             max_pages: None,
+            files: Files::default(),
         })
     }
 
@@ -152,6 +160,14 @@ impl SqliteStoreBuilder {
     #[doc(hidden)]
     pub fn max_pages(mut self, pages: u32) -> Self {
         self.0.max_pages = Some(pages);
+        self
+    }
+
+    /// Shows what the store writes itself, beside SQLite: for tests that cut the power.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn file_probe(mut self, probe: Arc<dyn FileProbe>) -> Self {
+        self.0.files.probe = Some(probe);
         self
     }
 

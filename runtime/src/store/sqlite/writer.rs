@@ -96,6 +96,12 @@ impl Writer {
         if let (Some(_), Some(database)) = (&closing, &self.database) {
             database.checkpoint(CheckpointMode::TRUNCATE);
         }
+        if let Some(database) = &self.database {
+            // What is open until now can be trusted: the log is copied, and goes.
+            if let Err(error) = connection::checkpoint_on_close(&database.connection, true) {
+                tracing::warn!(%error, "the write-ahead log stays, and is copied at the next opening");
+            }
+        }
         drop(self);
         if let Some(Closing { answer, result }) = closing {
             let _ = answer.send(result);
