@@ -1,4 +1,4 @@
-//! What the HTTP API and the crates below the library log while these tests run, as text.
+//! What the HTTP API, the engine and the crates below the library log while these tests run, as text.
 
 use std::fmt::Debug;
 use std::sync::{LazyLock, Mutex};
@@ -28,9 +28,10 @@ impl Visit for Log {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // The engine and the worker see no request, and log much while the other tests run.
+        // The engine and the worker see no request, and log much while the other tests run; parks are told apart by id.
         let target = metadata.target();
-        target.starts_with("persevere::http") || !target.starts_with("persevere")
+        let wanted = ["persevere::http", "persevere::engine", "persevere::worker::world"];
+        wanted.iter().any(|wanted| target.starts_with(wanted)) || !target.starts_with("persevere")
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {

@@ -100,7 +100,10 @@ pub use contract::{
     Registered, Registration, ServiceType, SourceLocation, TimedOut,
 };
 pub use engine::IdReusePolicy;
-pub use model::{DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, RuntimeStatus};
+pub use model::{
+    DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, ParkCode, ParkReason,
+    RuntimeStatus,
+};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activities, activity, external_event, orchestrator, orchestrator_fn};
 pub use registry::{Registry, RegistryError};

@@ -2,6 +2,8 @@
 //!
 //! Built once, before anything runs; sorted by name, so that nothing depends on the order of hashes or of the linker.
 
+mod version;
+
 use std::collections::BTreeMap;
 
 use crate::contract::{self, ActivityRegistration, CallSite, OrchestratorRegistration, Registration, SourceLocation};
@@ -9,8 +11,8 @@ use crate::contract::{self, ActivityRegistration, CallSite, OrchestratorRegistra
 /// The orchestrators and activities that a runtime knows.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    /// By name, then by version.
-    orchestrators: BTreeMap<&'static str, BTreeMap<&'static str, OrchestratorRegistration>>,
+    /// By name; those of one name from the oldest version to the newest.
+    orchestrators: BTreeMap<&'static str, Vec<OrchestratorRegistration>>,
     activities: BTreeMap<&'static str, ActivityRegistration>,
 }
 
@@ -92,17 +94,22 @@ impl Registry {
 
     /// The orchestrator of that name and version.
     pub fn orchestrator(&self, name: &str, version: &str) -> Option<&OrchestratorRegistration> {
-        self.orchestrators.get(name)?.get(version)
+        let versions = self.orchestrators.get(name)?;
+        versions.binary_search_by(|entry| version::compare(entry.version, version)).ok().map(|place| &versions[place])
     }
 
-    /// The orchestrators of that name, by version.
+    /// The orchestrators of that name, from the oldest version to the newest.
     pub fn versions<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a OrchestratorRegistration> + use<'a> {
-        self.orchestrators.get(name).into_iter().flat_map(BTreeMap::values)
+        self.orchestrators.get(name).into_iter().flatten()
     }
 
-    /// The version that a start without a version takes: the last in the order of their texts.
+    /// The version that a start without a version takes: the newest.
+    ///
+    /// Numbers in versions are compared as numbers and what stands between them as text, from the front: `10` is newer
+    /// than `9`, and `1.10` than `1.9`. A number is older than a text at the same place, a version is older than the same
+    /// one with something added, and no version is the oldest.
     pub fn default_version(&self, name: &str) -> Option<&'static str> {
-        self.orchestrators.get(name)?.keys().next_back().copied()
+        self.orchestrators.get(name)?.last().map(|entry| entry.version)
     }
 
     /// The activity of that name.
@@ -112,7 +119,7 @@ impl Registry {
 
     /// All orchestrators, by name and version.
     pub fn orchestrators(&self) -> impl Iterator<Item = &OrchestratorRegistration> {
-        self.orchestrators.values().flat_map(BTreeMap::values)
+        self.orchestrators.values().flatten()
     }
 
     /// All activities, by name.
@@ -127,14 +134,18 @@ impl Registry {
     fn insert(&mut self, entry: Registration) -> Result<(), RegistryError> {
         match entry {
             Registration::Orchestrator(new) => {
-                match self.orchestrators.entry(new.name).or_default().insert(new.version, new) {
-                    Some(old) => Err(RegistryError::DuplicateOrchestrator {
+                let versions = self.orchestrators.entry(new.name).or_default();
+                match versions.binary_search_by(|old| version::compare(old.version, new.version)) {
+                    Ok(place) => Err(RegistryError::DuplicateOrchestrator {
                         name: new.name,
                         version: new.version,
-                        first: earlier(old.location, new.location),
-                        second: later(old.location, new.location),
+                        first: earlier(versions[place].location, new.location),
+                        second: later(versions[place].location, new.location),
                     }),
-                    None => Ok(()),
+                    Err(place) => {
+                        versions.insert(place, new);
+                        Ok(())
+                    }
                 }
             }
             Registration::Activity(new) => match self.activities.insert(new.name, new) {
@@ -246,15 +257,16 @@ mod tests {
     #[test]
     fn names_and_versions_are_found() {
         let entries = [
-            orchestrator("a", "2", &[], 1),
-            orchestrator("a", "1", &[], 2),
+            orchestrator("a", "10", &[], 1),
+            orchestrator("a", "9", &[], 2),
             orchestrator("b", "", &[], 3),
             activity("a", 4),
         ];
         let registry = Registry::new(entries).unwrap();
-        assert_eq!(registry.orchestrator("a", "1").unwrap().location, at(2));
+        assert_eq!(registry.orchestrator("a", "9").unwrap().location, at(2));
         assert!(registry.orchestrator("a", "").is_none());
-        assert_eq!(registry.versions("a").map(|entry| entry.version).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(registry.versions("a").map(|entry| entry.version).collect::<Vec<_>>(), ["9", "10"]);
+        assert_eq!((registry.default_version("a"), registry.default_version("b")), (Some("10"), Some("")));
         assert_eq!(registry.versions("c").count(), 0);
         assert_eq!(registry.activity("a").unwrap().location, at(4));
         assert!(registry.activity("b").is_none());

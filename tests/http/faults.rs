@@ -112,7 +112,7 @@ async fn a_parked_instance_is_tried_again() {
         let app = App::on(builder.start().await.unwrap(), stage::options());
         app.client().raise_event("p", "Next", &2).await.unwrap();
         assert!(app.client().wait_for_completion("p").await.is_err(), "it cannot end");
-        assert!(app.get("instances/p").await.json()["parked"].is_string());
+        assert!(app.get("instances/p").await.json()["parked"]["code"].is_string());
         assert_eq!(app.post("instances/p/retry?reason=ignored", "").await.status, 202);
         // The code is still missing.
         assert!(app.client().wait_for_completion("p").await.is_err());

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use persevere::store::{LoadError, MemoryStore, OpenError, SqliteStore};
 use persevere::testing::FaultyStore;
-use persevere::{Runtime, StartError, registry};
+use persevere::{ParkCode, Runtime, StartError, registry};
+
+use crate::logged::logged;
 
 use super::program::{Ledger, do_job, greet, greet_all, handle, held_job, in_time, program, run};
 
@@ -93,7 +95,8 @@ async fn b19_a_program_without_the_code_parks_and_one_with_it_goes_on_from_its_s
         let without = without.start().await.unwrap();
         let metadata = handle::<do_job>(&without, "j").metadata().await.unwrap();
         let reason = metadata.parked_reason().expect("parked when the start returns");
-        assert!(reason.contains("not registered: activity \"held_job\""), "{reason}");
+        assert_eq!(reason.code(), ParkCode::NotRegistered);
+        assert!(reason.text().contains("not registered: activity \"held_job\""), "{reason}");
         without.shutdown().await.unwrap();
 
         let with = run(&store, &ledger).await;
@@ -104,4 +107,32 @@ async fn b19_a_program_without_the_code_parks_and_one_with_it_goes_on_from_its_s
         with.shutdown().await.unwrap();
     })
     .await;
+}
+
+/// Once each time it is parked, when that is durable, however often the head changes meanwhile.
+#[tokio::test]
+async fn a_park_is_logged_once_with_its_code() {
+    logged();
+    in_time(async {
+        let (store, _) = super::program::faulty();
+        let ledger = Ledger::new();
+        let first = program(&ledger).shared_store(store.clone()).shutdown_grace(Duration::ZERO).start().await.unwrap();
+        do_job::start(first.client(), "file".to_owned()).instance_id("logged-park").await.unwrap();
+        ledger.begun("file", 1).await;
+        first.shutdown().await.unwrap();
+
+        let without = Runtime::builder().register(registry![greet_all, greet]).shared_store(store.clone());
+        let without = without.start().await.unwrap();
+        let parked = handle::<do_job>(&without, "logged-park");
+        parked.suspend("while it is parked").await.unwrap();
+        parked.resume("").await.unwrap();
+        parked.retry_parked().await.unwrap();
+        assert!(parked.metadata().await.unwrap().parked_reason().is_some());
+        without.shutdown().await.unwrap();
+    })
+    .await;
+    let log = logged();
+    assert_eq!(log.matches("instance=logged-park\n").count(), 1, "{log}");
+    let told = "instance=logged-park\norchestrator=\"do_job\"\ncode=\"D0104\"\ntext=";
+    assert!(log.contains(told), "{log}");
 }

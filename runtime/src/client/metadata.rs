@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::error::ClientError;
 use super::watch::StatusToken;
 use crate::contract::{CustomStatus, Orchestrator, Payload};
-use crate::model::{FailureDetails, Head, InstanceId, JsonText, RuntimeStatus, Timestamp};
+use crate::model::{FailureDetails, Head, InstanceId, JsonText, ParkReason, RuntimeStatus, Timestamp};
 use crate::store::StoredInstance;
 
 /// An orchestration instance as it stood after one commit. It does not change; read it again for what is now.
@@ -68,9 +68,10 @@ impl OrchestrationMetadata {
         self.head.is_ended()
     }
 
-    /// Why the instance cannot go on, while it cannot.
-    pub fn parked_reason(&self) -> Option<&str> {
-        self.head.progress.parked.as_deref()
+    /// Why the instance cannot go on, while it cannot. Once the cause is gone,
+    /// [`Client::retry_parked`](crate::Client::retry_parked) or a start of the runtime tries it again.
+    pub fn parked_reason(&self) -> Option<&ParkReason> {
+        self.head.progress.parked.as_ref()
     }
 
     /// When this run of the instance was created.

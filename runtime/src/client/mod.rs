@@ -150,7 +150,7 @@ impl Client {
         InstanceWatch::new(self.any(id))
     }
 
-    /// Starts an orchestrator that is known by its name. The input goes in as it is; of several versions the highest
+    /// Starts an orchestrator that is known by its name. The input goes in as it is; of several versions the newest
     /// registered one is taken. See [`StartOrchestration`] for what can be set, and for errors.
     #[track_caller]
     pub fn start_by_name<T: Serialize + ?Sized>(

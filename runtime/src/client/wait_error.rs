@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::ClientError;
 use super::metadata::OrchestrationMetadata;
 use crate::contract::{CallError, Failure};
-use crate::model::{DecodeError, FailureDetails, InstanceId};
+use crate::model::{DecodeError, FailureDetails, InstanceId, ParkReason};
 
 /// Why a wait did not see what it waited for.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum WaitError {
     #[error("instance `{}` is parked: {reason}", .last.instance_id())]
     Parked {
         /// Why it cannot go on.
-        reason: String,
+        reason: ParkReason,
         /// The instance as it stands.
         last: Box<OrchestrationMetadata>,
     },
@@ -85,7 +85,7 @@ pub enum ResultError<E> {
     #[error("the orchestration is parked: {reason}")]
     Parked {
         /// Why it cannot go on.
-        reason: String,
+        reason: ParkReason,
     },
     /// The time is over. `last` is the instance as it was seen last.
     #[error("not ended within {after:?}; {}", describe(.last.as_deref()))]
@@ -167,7 +167,7 @@ pub enum WatchError {
         /// The id.
         id: InstanceId,
         /// Why it cannot go on.
-        reason: String,
+        reason: ParkReason,
     },
     /// The instance cannot be read. The watch ends.
     #[error(transparent)]

@@ -82,6 +82,8 @@ impl<E> CallError<E> {
 impl<E: Failure> CallError<E> {
     /// The error that a recorded failure stands for.
     pub(crate) fn from_details(details: FailureDetails) -> Self {
+        // The error type is what the protocol of the family classifies failures by, and all that history keeps of the
+        // class: it is data of the record, not a message. The engine's own begin with a prefix of ours.
         match details.error_type() {
             kind::TIMED_OUT => Self::TimedOut(details),
             kind::CANCELLED => Self::Cancelled(details),

@@ -144,7 +144,7 @@ pub struct StartOperation {
     pub id: Option<InstanceId>,
     /// The orchestrator's name.
     pub name: String,
-    /// Its version; `None` takes the highest registered.
+    /// Its version; `None` takes the newest that is registered.
     pub version: Option<String>,
     /// Its input.
     pub input: JsonText,
@@ -343,6 +343,9 @@ pub enum Effect {
     BacklogJudged,
     /// The head row is this now; wake those who wait for it.
     InstanceChanged(Head),
+    /// The instance cannot go on from here, for the reason in this head; tell the operator. Comes once each time it is
+    /// parked, or parked for another reason.
+    Parked(Head),
 }
 
 /// An activity to run.

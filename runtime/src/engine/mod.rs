@@ -26,3 +26,4 @@ pub use interface::{
     PartitionConfig, PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
 };
 pub use partition::Partition;
+pub(crate) use poll::recognise_missing_runtime;

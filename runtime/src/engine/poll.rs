@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 use std::task::{Context as Task, Poll, Waker};
 
 use crate::context::InTurn;
@@ -20,12 +20,21 @@ pub(crate) enum Polled {
     NeedsRuntime(String),
 }
 
+/// What code panics with that asks for the async runtime of its thread where there is none.
+static NO_RUNTIME: OnceLock<String> = OnceLock::new();
+
+/// Tells the engine what the async runtime's own error of a missing context prints. The driver asks the runtime for it,
+/// since the engine knows none.
+pub(crate) fn recognise_missing_runtime(error: &impl std::fmt::Display) {
+    NO_RUNTIME.get_or_init(|| error.to_string());
+}
+
 /// Polls once. The caller has opened the turn.
 pub(crate) fn poll_once(future: &mut BoxedOrchestration, waker: &Waker) -> Polled {
     match contained(|| future.as_mut().poll(&mut Task::from_waker(waker))) {
         Ok(Poll::Pending) => Polled::Pending,
         Ok(Poll::Ready(result)) => Polled::Ready(result),
-        Err(panic) if panic.message.contains("no reactor running") => Polled::NeedsRuntime(panic.to_string()),
+        Err(panic) if panic.is_for_want_of_a_runtime() => Polled::NeedsRuntime(panic.to_string()),
         Err(panic) => Polled::Panicked(panic.into_failure()),
     }
 }
@@ -45,6 +54,13 @@ pub(crate) struct Panic {
 }
 
 impl Panic {
+    /// Whether code asked for an async runtime. Tokio gives no other sign of it than a panic, whose payload is its error
+    /// as a text and whose place is that of the caller. So that error itself is compared, as a whole: no wording is
+    /// assumed, and a panic of the application that speaks of reactors is none of these.
+    fn is_for_want_of_a_runtime(&self) -> bool {
+        NO_RUNTIME.get().is_some_and(|text| *text == self.message)
+    }
+
     pub(crate) fn into_failure(self) -> FailureDetails {
         let place = self.place.clone();
         let failure = FailureDetails::new(kind::PANIC, self.to_string()).non_retriable();

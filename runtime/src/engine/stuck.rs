@@ -1,7 +1,7 @@
 //! Why an instance cannot go on: what it is parked with.
 
 use crate::context::Mismatch;
-use crate::model::ExecutionStarted;
+use crate::model::{ExecutionStarted, ParkCode, ParkReason};
 
 /// Why code and history do not go together.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,9 +20,6 @@ pub(crate) enum Stuck {
     Corrupt(String),
 }
 
-/// What every reason begins with that says that stored data is damaged.
-pub(crate) const CORRUPT: &str = "[D0105]";
-
 impl Stuck {
     pub(crate) fn mismatch(started: &ExecutionStarted, mismatch: Mismatch) -> Self {
         let version =
@@ -32,6 +29,21 @@ impl Stuck {
             turn: None,
             mismatch: Box::new(mismatch),
         }
+    }
+
+    fn code(&self) -> ParkCode {
+        match self {
+            Self::Mismatch { .. } => ParkCode::HistoryMismatch,
+            Self::ForeignAwait { .. } => ParkCode::ForeignAwait,
+            Self::NoProgress => ParkCode::NothingOutstanding,
+            Self::NotRegistered { .. } | Self::ActivityNotRegistered { .. } => ParkCode::NotRegistered,
+            Self::Corrupt(_) => ParkCode::DamagedData,
+        }
+    }
+
+    /// What the instance is parked with.
+    pub(crate) fn reason(&self) -> ParkReason {
+        ParkReason::new(self.code(), self.to_string())
     }
 
     pub(crate) fn in_turn(self, number: u64) -> Self {
@@ -48,7 +60,7 @@ impl std::fmt::Display for Stuck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Mismatch { orchestrator, turn, mismatch } => {
-                write!(f, "[D0101] orchestrator {orchestrator} does not replay its history: ")?;
+                write!(f, "orchestrator {orchestrator} does not replay its history: ")?;
                 if let Some(turn) = turn {
                     write!(f, "turn {turn} ")?;
                 }
@@ -69,27 +81,29 @@ impl std::fmt::Display for Stuck {
                 )
             }
             Self::ForeignAwait { detail } => {
-                f.write_str("[D0102] the orchestrator awaited something that is not a durable operation")?;
+                f.write_str("the orchestrator awaited something that is not a durable operation")?;
                 if let Some(detail) = detail {
                     write!(f, " ({detail})")?;
                 }
                 f.write_str(": move I/O and other waiting into an activity, and wait for time with `ctx.create_timer`")
             }
             Self::NoProgress => f.write_str(
-                "[D0103] the orchestrator waits, and nothing is outstanding that could wake it: await an activity, a timer, \
+                "the orchestrator waits, and nothing is outstanding that could wake it: await an activity, a timer, \
                  an event or a sub-orchestration",
             ),
             Self::NotRegistered { name, version } => {
-                write!(f, "[D0104] not registered: orchestrator {name:?}")?;
+                write!(f, "not registered: orchestrator {name:?}")?;
                 if !version.is_empty() {
                     write!(f, " version {version:?}")?;
                 }
                 f.write_str("; register it and start the runtime again")
             }
             Self::ActivityNotRegistered { name } => {
-                write!(f, "[D0104] not registered: activity {name:?}; register it and start the runtime again")
+                write!(f, "not registered: activity {name:?}; register it and start the runtime again")
             }
-            Self::Corrupt(detail) => write!(f, "{CORRUPT} stored data is damaged: {detail}; restore a backup or terminate the instance"),
+            Self::Corrupt(detail) => {
+                write!(f, "stored data is damaged: {detail}; restore a backup or terminate the instance")
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::history_body::EventBody;
-use crate::{OrchestrationMetadata, RuntimeStatus};
+use crate::{OrchestrationMetadata, ParkReason, RuntimeStatus};
 
 /// What clients of the family read: `name`, `instanceId`, `runtimeStatus`, `input`, `customStatus`, `output`,
 /// `createdTime`, `lastUpdatedTime`, `historyEvents` if asked for; then `customStatusVersion`, and where there is one
@@ -31,7 +31,7 @@ pub(super) struct StatusBody<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parked: Option<&'a str>,
+    parked: Option<&'a ParkReason>,
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, Parent, Timestamp};
+use super::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, Parent, ParkReason, Timestamp};
 
 /// The state of an orchestration instance, in the terms of the Durable Task family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ pub struct Progress {
     /// The state of the instance.
     pub status: RuntimeStatus,
     /// Why it cannot go on, while it cannot.
-    pub parked: Option<String>,
+    pub parked: Option<ParkReason>,
     /// When the head last changed.
     pub updated_at: Timestamp,
     /// When it ended.

@@ -24,6 +24,7 @@ mod head;
 pub(crate) mod ids;
 pub(crate) mod json;
 mod message;
+mod park;
 mod partition;
 mod record;
 mod time;
@@ -38,6 +39,7 @@ pub use ids::{
 };
 pub use json::{DecodeError, EncodeError, JsonText};
 pub use message::Message;
+pub use park::{ParkCode, ParkReason};
 pub use partition::{PartitionCount, PartitionId};
 pub use record::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, Parent, SourceLocation, TurnRecord};
 pub use time::Timestamp;

@@ -33,7 +33,7 @@ use super::shutdown::{Stop, StopRequest, StopStep};
 use super::store_access::StoreAccess;
 use super::world::World;
 use crate::client::SubmitError;
-use crate::engine::PartitionInput;
+use crate::engine::{PartitionInput, recognise_missing_runtime};
 use crate::model::{TaskId, Timestamp};
 use crate::store::Backlog;
 
@@ -97,6 +97,9 @@ impl EngineThread {
 impl Engine {
     /// On the thread that it is going to work on.
     fn new(thread: EngineThread) -> Self {
+        if let Err(error) = tokio::runtime::Handle::try_current() {
+            recognise_missing_runtime(&error);
+        }
         let phase = Phase::Recovering(Recovery::new(Arc::clone(&thread.parts.store)));
         let bell = Arc::new(Bell::new(thread::current()));
         Self { thread, phase, losses: 0, stop: None, bell, notices: Vec::new(), calls: Vec::new() }

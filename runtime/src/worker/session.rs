@@ -230,6 +230,7 @@ impl Session {
                 Held::Effect(Effect::InstanceChanged(head)) => world.show(head),
                 // The only partition has nobody to tell.
                 Held::Effect(Effect::Look { .. }) => {}
+                Held::Effect(Effect::Parked(head)) => world.log_parked(&head),
                 Held::Effect(Effect::BacklogJudged) => world.backlog_is_judged(),
                 Held::TaskSettled { task, reason } => world.activities.settle(task, reason),
             }

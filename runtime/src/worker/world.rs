@@ -8,7 +8,7 @@ use super::activities::Activities;
 use super::calls::Calls;
 use crate::client::{Answered, ChangeHub, SubmitError};
 use crate::engine::{ClientAnswer, Refusal, RequestId};
-use crate::model::Head;
+use crate::model::{Head, ParkCode};
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -24,11 +24,20 @@ pub(crate) struct World {
 impl World {
     /// The head row is this now, durably.
     pub(crate) fn show(&mut self, head: Head) {
-        if let Some(reason) = &head.progress.parked {
-            tracing::warn!(instance = %head.life.id, orchestrator = head.life.name, reason, "the instance is parked");
-        }
         self.hub.publish(head.clone());
         self.shown = Some(head);
+    }
+
+    /// The instance cannot go on, durably.
+    pub(crate) fn log_parked(&self, head: &Head) {
+        let Some(reason) = &head.progress.parked else { return };
+        let (instance, orchestrator) = (&head.life.id, head.life.name.as_str());
+        let (code, text) = (reason.code().as_str(), reason.text());
+        if reason.code() == ParkCode::DamagedData {
+            tracing::error!(%instance, orchestrator, code, text, "the instance is parked");
+        } else {
+            tracing::warn!(%instance, orchestrator, code, text, "the instance is parked");
+        }
     }
 
     /// What was parked in the store is parked for a reason of this process, or goes on.

@@ -197,7 +197,7 @@ async fn foreign_awaits_park_and_others_go_on(stage: Stage) {
         let parked = foreign::start(runtime.client(), first).await.unwrap();
         let error = parked.result().await.unwrap_err();
         let ResultError::Parked { reason } = error else { panic!("{error:?}") };
-        assert!(reason.contains("not a durable operation") && reason.contains("activity"), "{reason}");
+        assert!(reason.text().contains("not a durable operation") && reason.text().contains("activity"), "{reason}");
         // It needs no code to be ended.
         parked.terminate("wrong").await.unwrap();
         assert_eq!(parked.result().await.unwrap_err(), ResultError::Terminated { reason: "wrong".to_owned() });

@@ -16,7 +16,9 @@ use crate::client::submission::Begun;
 use crate::client::{ChangeHub, Client, ClientPort, OrchestrationHandle, StatusWatch, SubmitError, WatchError};
 use crate::contract::{CustomStatus, Orchestrator};
 use crate::engine::{ClientAnswer, ClientOperation};
-use crate::model::{Execution, Head, InstanceId, InstanceKey, JsonText, Life, Progress, RuntimeStatus, Timestamp};
+use crate::model::{
+    Execution, Head, InstanceId, InstanceKey, JsonText, Life, ParkCode, ParkReason, Progress, RuntimeStatus, Timestamp,
+};
 use crate::store::{InstancePage, InstanceQuery, InstanceRef, PageCursor, StoredInstance};
 
 /// See the module. Cheap to clone.
@@ -57,6 +59,11 @@ pub(super) fn head(name: &str, key: u64) -> Head {
         ..Life::new(InstanceKey(key), id(name), "greeter", created_at)
     };
     Head::new(life, Progress::new(RuntimeStatus::Pending, created_at))
+}
+
+/// What an instance is parked with whose code is not registered.
+pub(super) fn no_code(text: &str) -> ParkReason {
+    ParkReason::new(ParkCode::NotRegistered, text)
 }
 
 pub(super) fn set_status(head: &mut Head, text: &str) {

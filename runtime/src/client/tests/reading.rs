@@ -2,7 +2,7 @@
 
 use serde_json::json as value;
 
-use super::fake::{Fake, clear_status, complete, head, id, json, ready, set_status};
+use super::fake::{Fake, clear_status, complete, head, id, json, no_code, ready, set_status};
 use super::{Greeter, Progress, Silent};
 use crate::client::{ClientError, OrchestrationMetadata, StatusValue, SubmitError};
 use crate::engine::Refusal;
@@ -164,8 +164,11 @@ fn metadata_prints_as_the_status_document_of_the_family() {
     );
     assert_eq!(serde_json::to_string(&read(&fake)).unwrap(), expected);
 
-    fake.commit("g", |head| head.progress_mut().parked = Some("no code".to_owned()));
-    assert_eq!(serde_json::to_value(read(&fake)).unwrap()["parked"], "no code");
+    fake.commit("g", |head| head.progress_mut().parked = Some(no_code("no code")));
+    assert_eq!(
+        serde_json::to_value(read(&fake)).unwrap()["parked"],
+        serde_json::json!({"code": "D0104", "text": "no code"})
+    );
     fake.commit("g", |head| head.progress_mut().failure = Some(FailureDetails::new("E", "broke")));
     assert_eq!(serde_json::to_value(read(&fake)).unwrap()["output"], "broke");
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use super::fake::{Fake, Probe, clear_status, complete, head, id, ready, set_status};
+use super::fake::{Fake, Probe, clear_status, complete, head, id, no_code, ready, set_status};
 use super::{Greeter, NoSuchCity, Progress, Silent};
 use crate::client::{ClientError, ResultError, StartOrchestration, WaitError};
 use crate::contract::Failure;
@@ -159,16 +159,16 @@ fn a17_a_parked_instance_answers_every_wait_with_its_reason() {
     let probe = Probe::default();
     let mut result = handle.result();
     assert!(probe.poll(&mut result).is_pending());
-    fake.commit("g", |head| head.progress_mut().parked = Some("operation 3 differs".to_owned()));
-    let reason = "operation 3 differs".to_owned();
-    assert_eq!(probe.poll(&mut result), Poll::Ready(Err(ResultError::Parked { reason })));
+    fake.commit("g", |head| head.progress_mut().parked = Some(no_code("operation 3 differs")));
+    let parked = no_code("operation 3 differs");
+    assert_eq!(probe.poll(&mut result), Poll::Ready(Err(ResultError::Parked { reason: parked.clone() })));
     for error in [
         ready(handle.wait_for_start()).unwrap_err(),
         ready(fake.client().wait_for_completion("g")).unwrap_err(),
         ready(handle.wait_for_custom_status(|_| true)).unwrap_err(),
     ] {
-        assert!(matches!(&error, WaitError::Parked { reason, .. } if reason == "operation 3 differs"), "{error}");
-        assert_eq!(error.last().unwrap().parked_reason(), Some("operation 3 differs"));
+        assert!(matches!(&error, WaitError::Parked { reason, .. } if *reason == parked), "{error}");
+        assert_eq!(error.last().unwrap().parked_reason(), Some(&parked));
     }
 }
 
@@ -177,11 +177,11 @@ fn what_was_waited_for_counts_though_the_instance_is_parked() {
     let fake = Fake::running();
     fake.commit("g", |head| {
         set_status(head, r#"{"done":1}"#);
-        head.progress_mut().parked = Some("no code".to_owned());
+        head.progress_mut().parked = Some(no_code("no code"));
     });
     let handle = fake.handle::<Greeter>("g");
     assert_eq!(ready(handle.wait_for_custom_status(|p| p.done == 1)), Ok(Progress { done: 1 }));
-    assert_eq!(ready(handle.wait_for_start()).unwrap().parked_reason(), Some("no code"));
+    assert_eq!(ready(handle.wait_for_start()).unwrap().parked_reason(), Some(&no_code("no code")));
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_wait_for_the_end_is_woken_by_the_end_alone() {
         fake.commit("g", |head| set_status(head, &format!(r#"{{"done":{done}}}"#)));
     }
     assert_eq!(probe.wakes(), woken);
-    fake.commit("g", |head| head.progress_mut().parked = Some("the code changed".to_owned()));
+    fake.commit("g", |head| head.progress_mut().parked = Some(no_code("the code changed")));
     assert_eq!(probe.wakes(), woken + 2);
     assert!(matches!(probe.poll(&mut result), Poll::Ready(Err(ResultError::Parked { .. }))));
     assert!(matches!(probe.poll(&mut end), Poll::Ready(Err(WaitError::Parked { .. }))));

@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use serde_json::json as value;
 
-use super::fake::{Fake, Probe, clear_status, complete, head, id, ready, set_status};
+use super::fake::{Fake, Probe, clear_status, complete, head, id, no_code, ready, set_status};
 use super::{Greeter, Progress};
 use crate::client::{ClientError, CloseReason, InstanceWatch, StatusToken, StatusWatch, SubmitError, WatchError};
 use crate::model::RuntimeStatus;
@@ -185,8 +185,8 @@ fn a_value_of_another_type_is_an_error_that_carries_it_and_the_watch_goes_on() {
 fn a_parked_instance_is_told_once_each_time_and_the_watch_goes_on() {
     let fake = Fake::running();
     set(&fake, 1);
-    fake.commit("g", |head| head.progress_mut().parked = Some("no code".to_owned()));
-    let parked = || Poll::Ready(Some(Err(WatchError::Parked { id: id("g"), reason: "no code".to_owned() })));
+    fake.commit("g", |head| head.progress_mut().parked = Some(no_code("no code")));
+    let parked = || Poll::Ready(Some(Err(WatchError::Parked { id: id("g"), reason: no_code("no code") })));
     let (probe, mut watch) = watch(&fake);
     assert_eq!(probe.next(&mut watch), done(1));
     assert_eq!(probe.next(&mut watch), parked());
@@ -195,7 +195,7 @@ fn a_parked_instance_is_told_once_each_time_and_the_watch_goes_on() {
     assert_eq!(probe.next(&mut watch), NOTHING);
     fake.commit("g", |head| head.progress_mut().parked = None);
     assert_eq!(probe.next(&mut watch), NOTHING);
-    fake.commit("g", |head| head.progress_mut().parked = Some("no code".to_owned()));
+    fake.commit("g", |head| head.progress_mut().parked = Some(no_code("no code")));
     assert_eq!(probe.next(&mut watch), parked());
     fake.commit("g", |head| {
         head.progress_mut().parked = None;

@@ -8,9 +8,11 @@ use super::slot::{Phase, Slot};
 use super::{BacklogToken, Partition, TaskState};
 use crate::context::{check_custom_status, payload_too_large};
 use crate::contract::CustomStatusError;
-use crate::engine::stuck::CORRUPT;
 use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket};
-use crate::model::{FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, TaskId, TimerRow, Timestamp};
+use crate::model::{
+    FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, ParkCode, ParkReason, TaskId, TimerRow,
+    Timestamp,
+};
 use crate::store::{InstanceRef, LoadError};
 
 /// Something for an instance that may not be in memory.
@@ -21,7 +23,7 @@ pub(super) enum Addressed {
     Task { task: TaskId, result: Result<JsonText, FailureDetails> },
     Timer(TimerRow),
     RetryParked(InstanceKey, BacklogToken),
-    Park(InstanceKey, String, BacklogToken),
+    Park(InstanceKey, ParkReason, BacklogToken),
 }
 
 /// By what an instance is found.
@@ -289,7 +291,8 @@ impl Partition {
         }
         self.ids.insert(stored.head.life.id.clone(), key);
         let newest = stored.newest_record.unwrap_or(stored.head.life.created_at);
-        let unreadable = stored.head.progress.parked.as_ref().is_some_and(|reason| reason.starts_with(CORRUPT));
+        let unreadable =
+            stored.head.progress.parked.as_ref().is_some_and(|reason| reason.code() == ParkCode::DamagedData);
         let phase = if unreadable { Phase::Unreadable } else { Phase::Stored };
         let mut slot = Slot::new(stored.head, stored.record_count, newest, phase);
         slot.history = history;

@@ -47,7 +47,7 @@ impl Partition {
         }
         if matches!(arrival, Arrival::RetryParked { .. })
             && matches!(slot.phase, Phase::Unreadable)
-            && !self.blocked.contains_key(&key)
+            && !self.blocked.contains(&key)
         {
             // It may have been restored. What comes from here on waits for the answer.
             slot.phase = Phase::Stored;
@@ -76,7 +76,7 @@ impl Partition {
         if matches!(slot.phase, Phase::Unreadable)
             && !matches!(operation, ClientOperation::Terminate { .. } | ClientOperation::RetryParked { .. })
         {
-            let detail = head.progress.parked.clone().unwrap_or_default();
+            let detail = head.progress.parked.as_ref().map_or_else(String::new, |reason| reason.text().to_owned());
             return self.reply(request, Err(Refusal::Corrupt { id: head.life.id.clone(), detail }));
         }
         if let ClientOperation::Purge { key: life, .. } = operation {

@@ -58,8 +58,8 @@ pub struct Partition {
     /// The timer rows, by operation.
     timer_rows: BTreeMap<TaskId, Timestamp>,
     tasks: BTreeMap<TaskId, TaskState>,
-    /// Instances with an open task whose activity this process does not have, and what they are parked with.
-    blocked: BTreeMap<InstanceKey, String>,
+    /// Instances with an open task that this process cannot run: they stay parked until it is started again.
+    blocked: BTreeSet<InstanceKey>,
     live: LiveSet,
     committed: CommitNumber,
     durable: CommitNumber,

@@ -40,7 +40,7 @@ impl Partition {
             timers: BTreeSet::new(),
             timer_rows: BTreeMap::new(),
             tasks: BTreeMap::new(),
-            blocked: BTreeMap::new(),
+            blocked: BTreeSet::new(),
             live: LiveSet::default(),
             committed: CommitNumber(0),
             durable: CommitNumber(0),
@@ -99,8 +99,8 @@ impl Partition {
                     group.turn_number, operation.0
                 )),
             };
-            let reason = blocked.to_string();
-            self.blocked.insert(group.key, reason.clone());
+            let reason = blocked.reason();
+            self.blocked.insert(group.key);
             let token = self.unjudged.clone();
             self.address(now, Addressed::Park(group.key, reason, token));
         }

@@ -9,7 +9,7 @@ use super::BacklogToken;
 use crate::engine::execution::LiveExecution;
 use crate::engine::{CommitNumber, RequestId};
 use crate::model::{
-    ExecutionStarted, FailureDetails, Head, InboxId, JsonText, OperationId, TaskId, TimerRow, Timestamp,
+    ExecutionStarted, FailureDetails, Head, InboxId, JsonText, OperationId, ParkReason, TaskId, TimerRow, Timestamp,
 };
 
 /// An instance in memory. Its head is as it stands after its last turn commit, durable or not.
@@ -108,7 +108,7 @@ pub(super) enum Arrival {
     },
     /// It cannot go on although its code has not said so.
     Park {
-        reason: String,
+        reason: ParkReason,
         #[expect(dead_code, reason = "held, not read")]
         token: BacklogToken,
     },

@@ -4,7 +4,7 @@ use super::Partition;
 use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
 use crate::engine::{ClientAnswer, Refusal, RequestId};
 use crate::model::{
-    FailureDetails, Input, InstanceKey, JsonText, OperationId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
+    FailureDetails, Input, InstanceKey, JsonText, OperationId, ParkReason, RuntimeStatus, TaskId, Timestamp, TurnCommit,
 };
 
 /// What a turn takes.
@@ -17,7 +17,7 @@ pub(super) struct Taken {
     pub(super) replies: Vec<(RequestId, Result<ClientAnswer, Refusal>)>,
     pub(super) suspended: bool,
     pub(super) terminate: Option<Termination>,
-    pub(super) park: Option<String>,
+    pub(super) park: Option<ParkReason>,
     pub(super) effects: Vec<crate::engine::Effect>,
     pub(super) head_changed: bool,
     /// What the execution began with changed too: another one follows.
@@ -72,7 +72,7 @@ impl Partition {
                 _ => {}
             }
         }
-        let blocked = parked && (!retry || self.blocked.contains_key(&slot.head.life.key));
+        let blocked = parked && (!retry || self.blocked.contains(&slot.head.life.key));
         let due = slot.head.life.start_at.is_none_or(|at| at <= time);
         if self.polls && due && !suspended && !blocked {
             Plan::Poll

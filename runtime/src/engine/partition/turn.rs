@@ -9,12 +9,13 @@ use super::slot::{Phase, Slot};
 use super::take::{Plan, Taken};
 use super::{Partition, TaskState};
 use crate::context::Awaits;
+use crate::engine::Effect;
 use crate::engine::execution::{Identity, LiveExecution, TurnOutput};
 use crate::engine::history;
-use crate::engine::stuck::{CORRUPT, Stuck};
+use crate::engine::stuck::Stuck;
 use crate::model::{
-    FailureDetails, HeadChange, InstanceKey, OperationId, RecordRow, RuntimeStatus, TaskId, TimerRow, Timestamp,
-    TurnRecord, wire,
+    FailureDetails, HeadChange, InstanceKey, OperationId, ParkCode, ParkReason, RecordRow, RuntimeStatus, TaskId,
+    TimerRow, Timestamp, TurnRecord, wire,
 };
 
 /// The failure type of an execution whose history has reached its limit.
@@ -74,10 +75,10 @@ impl Partition {
         match (plan, stuck) {
             (Plan::Poll, None) if !taken.suspended => self.poll(time, now, slot, taken),
             (_, Some(stuck @ Stuck::Mismatch { .. })) if self.config.fail_on_mismatch => {
-                let failure = FailureDetails::new(NONDETERMINISM, stuck.to_string()).non_retriable();
+                let failure = FailureDetails::new(NONDETERMINISM, stuck.reason().to_string()).non_retriable();
                 self.fail(time, slot, taken, failure);
             }
-            (_, Some(stuck)) => self.park(time, slot, taken, stuck.to_string()),
+            (_, Some(stuck)) => self.park(time, slot, taken, stuck.reason()),
             (_, None) => match taken.park.take() {
                 Some(reason) => self.park(time, slot, taken, reason),
                 None => self.record(time, slot, taken),
@@ -199,7 +200,7 @@ impl Partition {
                 // The future has moved on in memory and cannot be used again.
                 slot.live = None;
                 taken.park = None;
-                self.park(time, slot, taken, stuck.to_string());
+                self.park(time, slot, taken, stuck.reason());
             }
         }
     }
@@ -287,25 +288,24 @@ impl Partition {
     }
 
     /// Records inputs and says why the instance cannot go on.
-    fn park(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: String) {
+    fn park(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: ParkReason) {
         slot.retry = false;
-        if reason.starts_with(CORRUPT) {
+        if reason.code() == ParkCode::DamagedData {
             taken.inputs.clear();
             return self.park_unreadable(time, slot, taken, reason);
         }
         if slot.head.progress.parked.as_ref() != Some(&reason) {
-            tracing::warn!(instance = %slot.head.life.id, reason, "an instance is parked");
-            slot.head.progress_mut().parked = Some(reason);
-            taken.head_changed = true;
+            set_parked(slot, &mut taken, reason);
         }
         self.record(time, slot, taken);
     }
 
     /// Its history cannot be trusted, so nothing is added to it. Rows stay for the day when it is restored.
-    fn park_unreadable(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: String) {
+    fn park_unreadable(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: ParkReason) {
         slot.phase = Phase::Unreadable;
         for (request, answer) in std::mem::take(&mut taken.replies) {
-            let refused = crate::engine::Refusal::Corrupt { id: slot.head.life.id.clone(), detail: reason.clone() };
+            let refused =
+                crate::engine::Refusal::Corrupt { id: slot.head.life.id.clone(), detail: reason.text().to_owned() };
             self.reply(request, if answer.is_ok() { Err(refused) } else { answer });
         }
         // Nothing of it is recorded, so the rows stay.
@@ -313,9 +313,7 @@ impl Partition {
         self.tasks.extend(commit.tasks_done.into_iter().map(|task| (task, TaskState::Done)));
         commit.timers_done.into_iter().for_each(|row| self.add_timer(row));
         if slot.head.progress.parked.as_ref() != Some(&reason) {
-            tracing::error!(instance = %slot.head.life.id, reason, "an instance is parked");
-            slot.head.progress_mut().parked = Some(reason);
-            taken.head_changed = true;
+            set_parked(slot, &mut taken, reason);
             self.finish_turn(time, slot, taken);
         }
     }
@@ -396,4 +394,10 @@ impl Partition {
             self.reply(request, result);
         }
     }
+}
+
+fn set_parked(slot: &mut Slot, taken: &mut Taken, reason: ParkReason) {
+    slot.head.progress_mut().parked = Some(reason);
+    taken.head_changed = true;
+    taken.effects.push(Effect::Parked(slot.head.clone()));
 }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::Sim;
 use super::store::ModelStore;
 use crate::model::{
-    Action, Execution, Head, Input, InstanceKey, Message, OperationId, RuntimeStatus, TaskId, TurnRecord, wire,
+    Action, Execution, Head, Input, InstanceKey, Message, OperationId, ParkCode, RuntimeStatus, TaskId, TurnRecord,
+    wire,
 };
 
 /// Rows and records of all instances agree, and no row belongs to nobody.
@@ -51,7 +52,7 @@ pub(crate) fn rows_of(store: &ModelStore, key: InstanceKey) {
 }
 
 fn is_corrupt(head: &Head) -> bool {
-    head.progress.parked.as_ref().is_some_and(|reason| reason.starts_with(crate::engine::stuck::CORRUPT))
+    head.progress.parked.as_ref().is_some_and(|reason| reason.code() == ParkCode::DamagedData)
 }
 
 fn refused(bytes: &Bytes) -> Option<TaskId> {

@@ -78,6 +78,8 @@ pub(crate) struct Sim {
     pub(crate) durable_commits: Vec<TurnCommit>,
     /// All heads that were published, in order.
     pub(crate) published: Vec<Head>,
+    /// All heads that were reported as parked, in order.
+    pub(crate) parked: Vec<Head>,
     pub(crate) answers: BTreeMap<RequestId, (PartitionId, Option<Answer>)>,
     /// The epoch that was given last, whatever the partition.
     epoch: Epoch,
@@ -104,6 +106,7 @@ impl Sim {
     }
 
     pub(crate) fn with_partitions(partitions: PartitionCount, config: PartitionConfig, registry: Registry) -> Self {
+        crate::engine::recognise_missing_runtime(&tokio::runtime::Handle::try_current().unwrap_err());
         let registry = Arc::new(registry);
         let store = ModelStore::new(partitions);
         let epochs = (1..).map(Epoch);
@@ -125,6 +128,7 @@ impl Sim {
             recorded: Vec::new(),
             durable_commits: Vec::new(),
             published: Vec::new(),
+            parked: Vec::new(),
             answers: BTreeMap::new(),
         }
     }
@@ -321,6 +325,7 @@ impl Sim {
                 }
                 Held::Effect(Effect::InstanceChanged(head)) => self.published.push(head),
                 Held::Effect(Effect::Look { partition }) => self.looks.push_back(partition),
+                Held::Effect(Effect::Parked(head)) => self.parked.push(head),
                 Held::Effect(Effect::BacklogJudged) => {}
                 Held::Settled(tasks) => tasks.into_iter().for_each(|task| self.activities.settle(task)),
             }

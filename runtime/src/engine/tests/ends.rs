@@ -153,7 +153,7 @@ fn a15_a_loop_whose_next_version_is_not_registered_parks_and_goes_on_later() {
     sim.start("x", "main", &Value::Null);
     sim.settle();
     let parked = sim.head("x").progress.parked.clone().unwrap();
-    assert!(parked.contains("not registered: orchestrator \"main\" version \"2\""), "{parked}");
+    assert!(parked.text().contains("not registered: orchestrator \"main\" version \"2\""), "{parked}");
     let both = crate::Registry::new([
         crate::engine::sim::code::orchestrator("main", "2", quick),
         crate::engine::sim::code::activity("echo"),

@@ -9,7 +9,7 @@ use crate::contract::OrchestratorHandler;
 use crate::engine::sim::code::{Echo, Main, Red, Unknown, activity, again, call, code, orchestrator, registry};
 use crate::engine::sim::{Fate, Sim, id, start};
 use crate::engine::{PartitionConfig, Refusal};
-use crate::model::{Execution, JsonText, RuntimeStatus};
+use crate::model::{Execution, JsonText, ParkCode, RuntimeStatus};
 use crate::registry::Registry;
 
 code! {
@@ -57,8 +57,9 @@ fn record(sim: &mut Sim, turn: u64) -> &mut Bytes {
 fn is_corrupt(sim: &mut Sim, detail: &str) {
     let raised = sim.raise("x", "red", &json!(2));
     sim.settle_rows();
-    let parked = sim.head("x").progress.parked.clone().unwrap_or_default();
-    assert!(parked.starts_with("[D0105]") && parked.contains(detail), "{parked:?} does not say {detail:?}");
+    let parked = sim.head("x").progress.parked.clone().unwrap();
+    assert_eq!(parked.code(), ParkCode::DamagedData, "{parked}");
+    assert!(parked.text().contains(detail), "{parked} does not say {detail:?}");
     assert!(matches!(sim.result(raised), Err(Refusal::Corrupt { .. })), "{:?}", sim.result(raised));
     let started = sim.start("x", "main", &Value::Null);
     let other = sim.start("x", "main", &json!(1));
@@ -286,7 +287,8 @@ fn b19_an_activity_that_is_not_registered_parks_what_waits_for_it_and_goes_on_la
     sim.deploy(Registry::new([orchestrator("main", "", two), activity("other")]).unwrap());
     sim.settle();
     let parked = sim.head("x").progress.parked.clone().unwrap();
-    assert!(parked.contains("not registered: activity \"echo\""), "{parked}");
+    assert_eq!(parked.code(), ParkCode::NotRegistered);
+    assert!(parked.text().contains("not registered: activity \"echo\""), "{parked}");
     assert_eq!(sim.store.tasks.len(), 1, "it waits, and was not failed");
     let retried = sim.retry_parked("x");
     sim.settle();
@@ -313,7 +315,7 @@ fn b19_an_orchestrator_that_is_not_registered_parks_and_goes_on_later() {
     sim.settle();
     assert!(sim.result(raised).is_ok());
     assert!(matches!(sim.result(refused), Err(Refusal::NotRegistered { .. })));
-    assert!(sim.head("x").progress.parked.clone().unwrap().contains("not registered: orchestrator \"main\""));
+    assert!(sim.head("x").progress.parked.clone().unwrap().text().contains("not registered: orchestrator \"main\""));
     sim.deploy(registry(&[("main", collects)]));
     sim.raise("x", "red", &json!("end"));
     sim.settle();

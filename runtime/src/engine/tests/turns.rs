@@ -381,7 +381,10 @@ fn a08_a_marker_that_the_code_does_not_ask_for_is_a_mismatch() {
     sim.raise("x", "red", &Value::Null);
     sim.settle();
     let parked = sim.head("x").progress.parked.clone().unwrap();
-    assert!(parked.starts_with("[D0101]") && parked.contains("patch `loop`"), "{parked}");
+    assert!(
+        parked.code() == crate::model::ParkCode::HistoryMismatch && parked.text().contains("patch `loop`"),
+        "{parked}"
+    );
 }
 
 #[test]

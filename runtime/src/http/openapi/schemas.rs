@@ -45,6 +45,12 @@ fn status() -> RefOr<Schema> {
     let tags = ObjectBuilder::new()
         .additional_properties(Some(AdditionalProperties::from(ObjectBuilder::new().schema_type(Type::String))));
     let event = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
+    let parked = ObjectBuilder::new()
+        .description(Some("Why the instance cannot go on, while it cannot"))
+        .property("code", described(Type::String, "The kind of obstacle, such as `D0104`"))
+        .property("text", described(Type::String, "What stands in the way, and what to do about it"))
+        .required("code")
+        .required("text");
     let object = ObjectBuilder::new()
         .property("name", text())
         .property("instanceId", text())
@@ -58,7 +64,7 @@ fn status() -> RefOr<Schema> {
         .property("customStatusVersion", integer())
         .property("version", described(Type::String, "The orchestrator's version, if it has one"))
         .property("tags", tags)
-        .property("parked", described(Type::String, "Why the instance cannot go on, while it cannot"));
+        .property("parked", parked);
     let always = [
         "name",
         "instanceId",

@@ -2,7 +2,7 @@
 
 use super::build::*;
 use super::subject::Subject;
-use crate::model::{JsonText, OperationId, RuntimeStatus, TurnCommit};
+use crate::model::{JsonText, OperationId, ParkCode, ParkReason, RuntimeStatus, TurnCommit};
 
 pub(super) async fn rows_may_come_and_go_within_one_batch(mut store: Subject) {
     store.claim().await;
@@ -101,7 +101,7 @@ pub(super) async fn the_backlog_is_in_order(mut store: Subject) {
     store.claim().await;
     let parked = |number| {
         let mut head = head(number);
-        head.progress_mut().parked = Some("no code".to_owned());
+        head.progress_mut().parked = Some(ParkReason::new(ParkCode::NotRegistered, "no code"));
         insert(head)
     };
     store.commit([parked(300), parked(2), parked(11), insert(head(5))]).await;

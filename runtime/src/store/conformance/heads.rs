@@ -3,8 +3,8 @@
 use super::build::*;
 use super::subject::Subject;
 use crate::model::{
-    Execution, FailureDetails, Head, JsonText, Life, OperationId, Parent, Progress, RuntimeStatus, TaskRow, Timestamp,
-    TurnCommit,
+    Execution, FailureDetails, Head, JsonText, Life, OperationId, Parent, ParkCode, ParkReason, Progress,
+    RuntimeStatus, TaskRow, Timestamp, TurnCommit,
 };
 
 fn json(text: &str) -> JsonText {
@@ -34,7 +34,7 @@ pub(super) fn full(number: u64) -> Head {
     };
     let progress = Progress {
         status: RuntimeStatus::Failed,
-        parked: Some("the code changed".to_owned()),
+        parked: Some(ParkReason::new(ParkCode::HistoryMismatch, "the code changed")),
         updated_at: Timestamp(12),
         ended_at: Some(Timestamp(13)),
         output: Some(json(r#""done""#)),
@@ -164,7 +164,7 @@ pub(super) async fn texts_of_any_script_are_kept(mut store: Subject) {
         }
         head.life_mut().name = text.to_owned();
         head.life_mut().version = text.to_owned();
-        head.progress_mut().parked = Some(format!("{text}\0{text}"));
+        head.progress_mut().parked = Some(ParkReason::new(ParkCode::NotRegistered, format!("{text}\0{text}")));
         head.life_mut().tags = [(text.to_owned(), format!("{text}\0"))].into();
         head.life_mut().input = json(&serde_json::Value::from(text).to_string());
         head.progress_mut().failure = Some(FailureDetails::new(text, text));

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::build::*;
 use super::subject::Subject;
-use crate::model::{Head, InstanceKey, JsonText, RuntimeStatus, Timestamp, TurnCommit};
+use crate::model::{Head, InstanceKey, JsonText, ParkCode, ParkReason, RuntimeStatus, Timestamp, TurnCommit};
 use crate::store::{CommitError, InstanceFilter, InstanceQuery, MemoryStore, PageCursor, Store};
 
 /// The instance that has the tasks. It is never purged, for a task without its instance is damage.
@@ -39,7 +39,7 @@ impl Numbers {
                 let run = changed.progress_mut();
                 run.status = RuntimeStatus::Suspended;
                 run.revision = self.below(1_000);
-                run.parked = (self.below(2) == 0).then(|| "parked".to_owned());
+                run.parked = (self.below(2) == 0).then(|| ParkReason::new(ParkCode::NothingOutstanding, "parked"));
                 if self.below(2) == 0 { renew(changed) } else { progress(changed) }
             }
             4 | 5 => record(number, small, self.below(3)),

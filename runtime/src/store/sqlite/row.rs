@@ -7,8 +7,8 @@ use rusqlite::{Row, Statement, ToSql, params};
 
 use super::errors::ReadError;
 use crate::model::{
-    Execution, FailureDetails, Head, InstanceId, InstanceKey, JsonText, Life, OperationId, Parent, Progress,
-    RuntimeStatus, Timestamp,
+    Execution, FailureDetails, Head, InstanceId, InstanceKey, JsonText, Life, OperationId, Parent, ParkReason,
+    Progress, RuntimeStatus, Timestamp,
 };
 
 /// The columns of `instance` that a head is read from, then those of `progress`.
@@ -98,7 +98,7 @@ pub(super) fn write_progress(
     statement.execute(params![
         key.0.cast_signed(),
         progress.status.code(),
-        progress.parked,
+        progress.parked.as_ref().map(ToString::to_string),
         progress.updated_at.0,
         progress.ended_at.map(|time| time.0),
         progress.custom_status_version.cast_signed(),
@@ -128,7 +128,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Head, ReadError> {
     };
     let progress = Progress {
         status: runtime_status(row, progress(0))?,
-        parked: row.get(progress(1))?,
+        parked: row.get::<_, Option<String>>(progress(1))?.map(ParkReason::from_stored),
         updated_at: Timestamp(row.get(progress(2))?),
         ended_at: row.get::<_, Option<i64>>(progress(3))?.map(Timestamp),
         custom_status_version: row.get::<_, i64>(progress(4))?.cast_unsigned(),

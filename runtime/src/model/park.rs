@@ -1,0 +1,140 @@
+//! Why an instance cannot go on.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// The kind of obstacle that parks an instance. Each has a code that never changes, such as `D0101`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ParkCode {
+    /// `D0101`: the code does not repeat what its history records. Register the old version beside the new one, branch
+    /// with `ctx.patched`, or remove the nondeterministic value.
+    HistoryMismatch,
+    /// `D0102`: the code awaited something that is not a durable operation.
+    ForeignAwait,
+    /// `D0103`: the code waits, and nothing is outstanding that could wake it.
+    NothingOutstanding,
+    /// `D0104`: the orchestrator or an activity is not registered in this runtime.
+    NotRegistered,
+    /// `D0105`: what is stored of the instance is damaged. Restore a backup, or terminate the instance.
+    DamagedData,
+    /// A code that this version does not know; the text holds all that is stored.
+    Unknown,
+}
+
+impl ParkCode {
+    const KNOWN: [Self; 5] =
+        [Self::HistoryMismatch, Self::ForeignAwait, Self::NothingOutstanding, Self::NotRegistered, Self::DamagedData];
+
+    /// The code as it is printed and stored. `unknown` for [`ParkCode::Unknown`].
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HistoryMismatch => "D0101",
+            Self::ForeignAwait => "D0102",
+            Self::NothingOutstanding => "D0103",
+            Self::NotRegistered => "D0104",
+            Self::DamagedData => "D0105",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for ParkCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for ParkCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Why an instance cannot go on, and what to do about it.
+///
+/// Decide by the [`code`](Self::code); the [`text`](Self::text) is for people, and may change between versions. It prints
+/// as `[code] text`, which is also how stores keep it, and serialises as `{"code": …, "text": …}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ParkReason {
+    code: ParkCode,
+    text: String,
+}
+
+impl ParkReason {
+    /// A reason of this kind.
+    pub fn new(code: ParkCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+
+    /// Reads a reason as stores keep it: the form in which it is printed. A text without a known code becomes
+    /// [`ParkCode::Unknown`] as a whole.
+    pub fn from_stored(stored: String) -> Self {
+        for code in ParkCode::KNOWN {
+            let rest = stored.strip_prefix('[').and_then(|rest| rest.strip_prefix(code.as_str()));
+            if let Some(text) = rest.and_then(|rest| rest.strip_prefix("] ")) {
+                return Self::new(code, text);
+            }
+        }
+        Self::new(ParkCode::Unknown, stored)
+    }
+
+    /// The kind of obstacle.
+    pub fn code(&self) -> ParkCode {
+        self.code
+    }
+
+    /// What stands in the way of this instance, and what to do about it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for ParkReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            ParkCode::Unknown => f.write_str(&self.text),
+            code => write!(f, "[{code}] {}", self.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_comes_back_from_the_form_in_which_it_is_stored() {
+        for code in ParkCode::KNOWN {
+            for text in ["", "no code", "[D0101] no code", "東京\0\n"] {
+                let reason = ParkReason::new(code, text);
+                assert_eq!(ParkReason::from_stored(reason.to_string()), reason);
+            }
+        }
+    }
+
+    #[test]
+    fn what_earlier_and_later_versions_stored_is_kept_whole() {
+        let earlier = "[D0104] not registered: orchestrator \"main\"; register it and start the runtime again";
+        let reason = ParkReason::from_stored(earlier.to_owned());
+        assert_eq!((reason.code(), reason.to_string().as_str()), (ParkCode::NotRegistered, earlier));
+        for stored in ["[D0199] of a later version", "no code", "", "[D0101]", "[D0101]no space", "D0101] ", "[D01"] {
+            let reason = ParkReason::from_stored(stored.to_owned());
+            assert_eq!((reason.code(), reason.text()), (ParkCode::Unknown, stored));
+            assert_eq!(reason.to_string(), stored);
+        }
+    }
+
+    #[test]
+    fn codes_are_all_different_and_print_as_they_are_stored() {
+        let printed = ParkCode::KNOWN.map(|code| code.to_string());
+        assert_eq!(printed, ["D0101", "D0102", "D0103", "D0104", "D0105"]);
+    }
+
+    #[test]
+    fn it_serialises_as_code_and_text() {
+        let reason = ParkReason::new(ParkCode::NothingOutstanding, "waits for nothing");
+        assert_eq!(serde_json::to_string(&reason).unwrap(), r#"{"code":"D0103","text":"waits for nothing"}"#);
+    }
+}

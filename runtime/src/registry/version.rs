@@ -1,0 +1,101 @@
+//! Which of two versions of an orchestrator is the newer one: the only place that decides it.
+
+use std::cmp::Ordering;
+
+/// Whether the first version is older than the second, newer, or the same.
+///
+/// A version is read as runs of digits and the texts between them. Digits are compared as numbers and texts as texts, from
+/// the front: `10` is newer than `9`, `1.10` than `1.9`, `v2` than `v1`, `b` than `a`. A number is older than a text at the
+/// same place, and a version is older than the same one with something added: `1.2.1` is newer than `1.2`. No version at
+/// all is the oldest. Versions that differ in leading zeros only are ordered by their texts, so that no two are equal.
+pub(super) fn compare(one: &str, other: &str) -> Ordering {
+    parts(one).cmp(parts(other)).then_with(|| one.cmp(other))
+}
+
+/// A run of digits or of anything else. The order of the variants is that of their ages.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Part<'a> {
+    /// Without leading zeros, a number with more digits is larger, however many there are.
+    Number {
+        digits: usize,
+        text: &'a str,
+    },
+    Text(&'a str),
+}
+
+fn parts(mut rest: &str) -> impl Iterator<Item = Part<'_>> {
+    std::iter::from_fn(move || {
+        let is_number = rest.bytes().next()?.is_ascii_digit();
+        let end = rest.bytes().position(|byte| byte.is_ascii_digit() != is_number).unwrap_or(rest.len());
+        // Digits are ASCII, so it is cut between characters.
+        let (part, after) = rest.split_at(end);
+        rest = after;
+        Some(if is_number {
+            let text = part.trim_start_matches('0');
+            Part::Number { digits: text.len(), text }
+        } else {
+            Part::Text(part)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn e11_numbers_in_versions_are_compared_as_numbers() {
+        let from_old_to_new = [
+            "",
+            "0",
+            "00",
+            "01",
+            "1",
+            "1.2",
+            "1.2.0",
+            "1.2.1",
+            "1.9",
+            "1.10",
+            "2",
+            "9",
+            "10",
+            "2024-09-30",
+            "2024-10-01",
+            "18446744073709551615",
+            "18446744073709551616",
+            "a",
+            "b",
+            "v1",
+            "v2",
+            "v10",
+            "v10-beta",
+            "é",
+        ];
+        for (place, old) in from_old_to_new.iter().enumerate() {
+            for new in &from_old_to_new[place + 1..] {
+                assert_eq!(compare(old, new), Ordering::Less, "{old:?} is older than {new:?}");
+                assert_eq!(compare(new, old), Ordering::Greater, "{new:?} is newer than {old:?}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever the texts are: any two have one order, it goes on over a third, and only equal texts are equal.
+        #[test]
+        fn e11_it_is_a_total_order(a in "[0-2.aé]{0,6}", b in "[0-2.aé]{0,6}", c in "[0-2.aé]{0,6}") {
+            prop_assert_eq!(compare(&a, &b), compare(&b, &a).reverse());
+            prop_assert_eq!(compare(&a, &b) == Ordering::Equal, a == b);
+            if compare(&a, &b).is_le() && compare(&b, &c).is_le() {
+                prop_assert!(compare(&a, &c).is_le(), "{:?} {:?} {:?}", a, b, c);
+            }
+        }
+
+        #[test]
+        fn e11_a_larger_number_is_newer_wherever_it_stands(a in any::<u64>(), b in any::<u64>(), front in "[a-z.]{0,3}") {
+            let (older, newer) = (format!("{front}{}", a.min(b)), format!("{front}{}", a.max(b)));
+            prop_assert_eq!(compare(&older, &newer), a.min(b).cmp(&a.max(b)));
+        }
+    }
+}
