@@ -170,8 +170,6 @@ fn the_engine_and_what_lies_below_it_are_pure() {
             wrong.extend(found.map(|name| format!("{} uses {name}", path.display())));
         }
     }
-    // An activity runs outside the engine: its deadline is a time of the process.
-    wrong.retain(|text| !text.contains("context/activity"));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

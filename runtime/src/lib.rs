@@ -97,12 +97,12 @@ pub use contract::{AcceptedBy, DeclaresStatus, StatusType};
 pub use contract::{
     Accepts, Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
     ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
-    Registered, Registration, ServiceType, SourceLocation, TimedOut,
+    Registered, Registration, ServiceType, TimedOut,
 };
 pub use engine::IdReusePolicy;
 pub use model::{
     DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, ParkCode, ParkReason,
-    RuntimeStatus,
+    RuntimeStatus, SourceLocation,
 };
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activities, activity, external_event, orchestrator, orchestrator_fn};

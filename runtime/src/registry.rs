@@ -6,7 +6,8 @@ mod version;
 
 use std::collections::BTreeMap;
 
-use crate::contract::{self, ActivityRegistration, CallSite, OrchestratorRegistration, Registration, SourceLocation};
+use crate::contract::{self, ActivityRegistration, CallSite, OrchestratorRegistration, Registration};
+use crate::model::SourceLocation;
 
 /// The orchestrators and activities that a runtime knows.
 #[derive(Debug, Clone, Default)]

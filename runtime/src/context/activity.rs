@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use uuid::Uuid;
 
@@ -12,7 +11,7 @@ use crate::model::{
     Epoch, Execution, InstanceId, InstanceKey, KeyMint, OperationId, PartitionCount, PartitionId, TaskId,
 };
 
-/// The optional first parameter of an activity, taken by reference: who asked, which attempt this is, whether to stop,
+/// The optional first parameter of an activity, taken by reference: who asked, whether to stop,
 /// and what the application registered for its activities.
 ///
 /// Cheap to clone; a clone may be moved into tasks that the activity spawns.
@@ -25,7 +24,6 @@ struct Run {
     store_id: Uuid,
     instance: InstanceId,
     task: TaskId,
-    attempt: u32,
     cancellation: CancellationToken,
     state: Arc<ActivityState>,
 }
@@ -38,7 +36,7 @@ impl ActivityContext {
         cancellation: CancellationToken,
         state: Arc<ActivityState>,
     ) -> Self {
-        Self { run: Arc::new(Run { store_id, instance, task, attempt: 1, cancellation, state }) }
+        Self { run: Arc::new(Run { store_id, instance, task, cancellation, state }) }
     }
 
     /// A context for unit tests of activities: `say_hello(&ActivityContext::for_test(), "Tokyo".into()).await`.
@@ -58,11 +56,6 @@ impl ActivityContext {
         self.run.task
     }
 
-    /// Which attempt of the call this is, from 1. Runs that a crash cut off are not counted.
-    pub fn attempt(&self) -> u32 {
-        self.run.attempt
-    }
-
     /// A UUID that is the same in every run of this call and different for every other call, over restarts of the
     /// process, of the instance, and over all stores: pass it to services that deduplicate.
     ///
@@ -77,11 +70,6 @@ impl ActivityContext {
     /// Tells whether this activity should stop, and why.
     pub fn cancellation(&self) -> &CancellationToken {
         &self.run.cancellation
-    }
-
-    /// When the activity is asked to stop for want of time; `None` without a limit.
-    pub fn deadline(&self) -> Option<SystemTime> {
-        None
     }
 
     /// The value of this type that the application registered with `.state(value)`.
@@ -110,7 +98,6 @@ impl fmt::Debug for ActivityContext {
         f.debug_struct("ActivityContext")
             .field("instance_id", &self.run.instance)
             .field("task_id", &self.run.task)
-            .field("attempt", &self.run.attempt)
             .field("cancellation", &self.run.cancellation)
             .finish_non_exhaustive()
     }
@@ -127,12 +114,6 @@ impl TestActivityContext {
         self.with(|run| run.instance = instance)
     }
 
-    /// With this attempt number.
-    #[must_use]
-    pub fn with_attempt(self, attempt: u32) -> Self {
-        self.with(|run| run.attempt = attempt)
-    }
-
     /// With this value as registered state.
     #[must_use]
     pub fn with_state<T: Send + Sync + 'static>(self, value: T) -> Self {
@@ -145,12 +126,11 @@ impl TestActivityContext {
     }
 
     fn with(self, change: impl FnOnce(&mut Run)) -> Self {
-        let Run { store_id, instance, task, attempt, cancellation, state } = &*self.0.run;
+        let Run { store_id, instance, task, cancellation, state } = &*self.0.run;
         let mut run = Run {
             store_id: *store_id,
             instance: instance.clone(),
             task: *task,
-            attempt: *attempt,
             cancellation: cancellation.clone(),
             state: Arc::clone(state),
         };
@@ -189,11 +169,11 @@ mod tests {
     #[test]
     fn a_test_context_carries_what_the_test_gave() {
         let id = InstanceId::new("order-1").unwrap();
-        let cx = ActivityContext::for_test().with_instance_id(id.clone()).with_attempt(3).with_state(Mailer("smtp"));
-        assert_eq!((cx.instance_id(), cx.attempt(), cx.state::<Mailer>()), (&id, 3, &Mailer("smtp")));
+        let cx = ActivityContext::for_test().with_instance_id(id.clone()).with_state(Mailer("smtp"));
+        assert_eq!((cx.instance_id(), cx.state::<Mailer>()), (&id, &Mailer("smtp")));
         assert_eq!(cx.idempotency_key(), ActivityContext::for_test().idempotency_key());
-        cx.cancel(CancellationReason::Timeout);
-        assert_eq!(cx.cancellation().reason(), Some(CancellationReason::Timeout));
+        cx.cancel(CancellationReason::Shutdown);
+        assert_eq!(cx.cancellation().reason(), Some(CancellationReason::Shutdown));
     }
 
     #[test]
@@ -212,6 +192,6 @@ mod tests {
     fn a_context_can_be_shared_and_shown() {
         fn shared<T: Clone + Send + Sync + fmt::Debug + 'static>() {}
         shared::<ActivityContext>();
-        assert!(format!("{:?}", ActivityContext::for_test()).contains("attempt: 1"));
+        assert!(format!("{:?}", ActivityContext::for_test()).contains("task_id"));
     }
 }

@@ -12,7 +12,7 @@ use super::journal::Journal;
 use super::leaf::Leaf;
 use super::operations::Awaits;
 use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload};
-use crate::model::{Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, SourceLocation};
+use crate::model::{Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, RecordedLocation};
 
 /// A call of an activity: `say_hello::call(&ctx, ..)`. Issued at its first poll, or by [`ActivityCall::schedule`].
 #[must_use = "a call does nothing unless it is awaited or scheduled"]
@@ -142,7 +142,7 @@ impl<O: Orchestrator> SubOrchestrationCall<O> {
 fn start_action<O: Orchestrator>(
     ctx: &Context,
     operation: OperationId,
-    location: SourceLocation,
+    location: RecordedLocation,
     input: JsonText,
     instance: Option<InstanceId>,
     version: Option<String>,
@@ -201,7 +201,7 @@ pub(crate) fn start_detached<O: Orchestrator>(
     ctx: &Context,
     input: Result<JsonText, EncodeError>,
 ) -> Result<InstanceId, SendError> {
-    let location = SourceLocation::caller();
+    let location = RecordedLocation::caller();
     let input = input.map_err(SendError::Encode)?;
     let mut journal = ctx.turn();
     journal.admit(input.len()).map_err(SendError::Limit)?;
@@ -227,7 +227,7 @@ impl Context {
         target: &InstanceId,
         event: &E,
     ) -> Result<(), SendError> {
-        let location = SourceLocation::caller();
+        let location = RecordedLocation::caller();
         let payload = event.__encode().map_err(SendError::Encode)?;
         let mut journal = self.turn();
         journal.admit(payload.len()).map_err(SendError::Limit)?;

@@ -15,8 +15,6 @@ pub enum CancellationReason {
     InstanceEnded,
     /// The runtime shuts down. The activity runs again after the next start, unless it returns `Ok` now.
     Shutdown,
-    /// It took longer than it was allowed to.
-    Timeout,
 }
 
 impl fmt::Display for CancellationReason {
@@ -25,7 +23,6 @@ impl fmt::Display for CancellationReason {
             Self::Cancelled => "the orchestrator does not wait for it any more",
             Self::InstanceEnded => "the orchestration has ended",
             Self::Shutdown => "the runtime shuts down",
-            Self::Timeout => "it took longer than it was allowed to",
         })
     }
 }

@@ -12,7 +12,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::operations::{Awaits, OperationResult, Operations};
-use crate::model::{Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, SourceLocation, Timestamp};
+use crate::model::{
+    Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, RecordedLocation, Timestamp,
+};
 
 /// Whether the code is being polled, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,7 +340,7 @@ impl Journal {
     }
 
     /// Decides a patch: by the first call of the execution, for the whole execution.
-    pub(crate) fn patched(&mut self, id: &str, location: SourceLocation) -> bool {
+    pub(crate) fn patched(&mut self, id: &str, location: RecordedLocation) -> bool {
         if let Some(decided) = self.patches.get(id) {
             return *decided;
         }

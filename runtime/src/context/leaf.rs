@@ -1,6 +1,6 @@
 //! What all leaf futures share: the number of their operation, and what their drop means.
 
-use crate::model::{Action, FailureDetails, JsonText, OperationId, SourceLocation};
+use crate::model::{Action, FailureDetails, JsonText, OperationId, RecordedLocation};
 
 use super::Context;
 use super::journal::Halted;
@@ -10,7 +10,7 @@ use super::operations::Awaits;
 #[derive(Debug)]
 pub(crate) struct Leaf {
     ctx: Context,
-    location: SourceLocation,
+    location: RecordedLocation,
     operation: Option<OperationId>,
     finished: bool,
 }
@@ -19,7 +19,7 @@ impl Leaf {
     /// An operation that is not issued yet.
     #[track_caller]
     pub(crate) fn new(ctx: &Context) -> Self {
-        Self { ctx: ctx.clone(), location: SourceLocation::caller(), operation: None, finished: false }
+        Self { ctx: ctx.clone(), location: RecordedLocation::caller(), operation: None, finished: false }
     }
 
     pub(crate) fn ctx(&self) -> &Context {
@@ -34,7 +34,7 @@ impl Leaf {
     pub(crate) fn issue(
         &mut self,
         awaits: Awaits,
-        action: impl FnOnce(OperationId, SourceLocation) -> Action,
+        action: impl FnOnce(OperationId, RecordedLocation) -> Action,
     ) -> Result<(), Halted> {
         if self.operation.is_some() {
             return Ok(());

@@ -19,7 +19,7 @@ use super::journal::{Journal, Phase};
 use super::timer::Timer;
 use crate::contract::{CustomStatus, CustomStatusError, DeclaresStatus, NoStatus, Payload};
 use crate::model::{
-    Action, DecodeError, Execution, ExecutionStarted, InstanceId, JsonText, KeyMint, SourceLocation, Timestamp,
+    Action, DecodeError, Execution, ExecutionStarted, InstanceId, JsonText, KeyMint, RecordedLocation, Timestamp,
 };
 
 /// What an execution is, from its first turn to its last.
@@ -191,7 +191,7 @@ impl Context {
     /// If the value cannot be written as JSON or read back, or is over a limit, which fails the orchestration.
     #[track_caller]
     pub fn side_effect<T: Serialize + DeserializeOwned>(&self, compute: impl FnOnce() -> T) -> T {
-        let location = SourceLocation::caller();
+        let location = RecordedLocation::caller();
         let recorded = match self.turn().recorded_next() {
             Some(Action::SideEffect { value, .. }) => Some(value.clone()),
             _ => None,
@@ -221,7 +221,7 @@ impl Context {
     /// Decided by the first call in an execution and recorded; the answer stays for the whole execution.
     #[track_caller]
     pub fn patched(&self, id: &str) -> bool {
-        let location = SourceLocation::caller();
+        let location = RecordedLocation::caller();
         self.turn().patched(id, location)
     }
 

@@ -7,9 +7,10 @@ use super::function::{Alone, Function, InContext, OfService, OfServiceInContext,
 use super::{
     Accepts, Activity, ActivityContextType, ActivityRegistration, AsActivity, AsOrchestrator, BoxedActivity,
     BoxedOrchestration, CallSite, ContextType, ExternalEvent, Failure, Input, Inputs, Orchestrator,
-    OrchestratorRegistration, Outcome, Payload, Registered, Registration, ServiceType, SourceLocation, StatusType,
+    OrchestratorRegistration, Outcome, Payload, Registered, Registration, ServiceType, StatusType,
 };
 use crate::context::{ActivityContext, Context};
+use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
 use crate::model::json::JsonText;
 

@@ -14,10 +14,6 @@ use crate::model::json::{DecodeError, EncodeError};
 pub(crate) mod kind {
     /// What they all begin with; names of Rust types never do.
     pub(crate) const PREFIX: &str = "persevere.";
-    /// The activity ran out of its time.
-    pub(crate) const TIMED_OUT: &str = "persevere.TimedOut";
-    /// The call was cancelled.
-    pub(crate) const CANCELLED: &str = "persevere.Cancelled";
     /// No code of that name is registered.
     pub(crate) const NOT_REGISTERED: &str = "persevere.NotRegistered";
     /// A value could not be written as JSON.
@@ -42,10 +38,6 @@ pub enum CallError<E> {
         /// The same, as it was recorded.
         details: FailureDetails,
     },
-    /// It took longer than it was allowed to. Try again, or allow more.
-    TimedOut(FailureDetails),
-    /// It was cancelled before it ended.
-    Cancelled(FailureDetails),
     /// No code of that name is registered in the running process. Register it.
     NotRegistered(FailureDetails),
     /// The input cannot be written as JSON. Change its type.
@@ -61,8 +53,6 @@ impl<E> CallError<E> {
     pub fn details(&self) -> &FailureDetails {
         match self {
             Self::App { details, .. }
-            | Self::TimedOut(details)
-            | Self::Cancelled(details)
             | Self::NotRegistered(details)
             | Self::Encode(details)
             | Self::Decode(details)
@@ -85,8 +75,6 @@ impl<E: Failure> CallError<E> {
         // The error type is what the protocol of the family classifies failures by, and all that history keeps of the
         // class: it is data of the record, not a message. The engine's own begin with a prefix of ours.
         match details.error_type() {
-            kind::TIMED_OUT => Self::TimedOut(details),
-            kind::CANCELLED => Self::Cancelled(details),
             kind::NOT_REGISTERED => Self::NotRegistered(details),
             kind::ENCODE => Self::Encode(details),
             kind::DECODE => Self::Decode(details),
@@ -104,8 +92,6 @@ impl<E> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
             Self::App { .. } | Self::Failed(_) => "the call failed",
-            Self::TimedOut(_) => "the call timed out",
-            Self::Cancelled(_) => "the call was cancelled",
             Self::NotRegistered(_) => "what was called is not registered",
             Self::Encode(_) => "the input of the call cannot be stored",
             Self::Decode(_) => "the call carries a value of another type",
@@ -296,9 +282,7 @@ mod tests {
     #[test]
     fn failures_of_the_engine_are_told_apart() {
         for (name, same) in [
-            (kind::TIMED_OUT, CallError::TimedOut as fn(_) -> CallError<ActivityError>),
-            (kind::CANCELLED, CallError::Cancelled),
-            (kind::NOT_REGISTERED, CallError::NotRegistered),
+            (kind::NOT_REGISTERED, CallError::NotRegistered as fn(_) -> CallError<ActivityError>),
             (kind::ENCODE, CallError::Encode),
             (kind::DECODE, CallError::Decode),
             (kind::PANIC, CallError::Failed),

@@ -31,7 +31,6 @@ pub use payload::Payload;
 pub(crate) use registration::linked;
 pub use registration::{
     ActivityHandler, ActivityRegistration, AsActivity, AsOrchestrator, BoxedActivity, BoxedOrchestration, CallSite,
-    OrchestratorHandler, OrchestratorRegistration, Registered, Registration, ServiceType, SourceLocation, link,
-    registration,
+    OrchestratorHandler, OrchestratorRegistration, Registered, Registration, ServiceType, link, registration,
 };
 pub use status::{CustomStatus, DeclaresStatus, NoStatus, StatusType};

@@ -1,13 +1,12 @@
 //! What the macros leave behind for the registry: names, places in the source, and handlers without types.
 
 use std::any::{TypeId, type_name};
-use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use crate::context::{ActivityContext, Context};
+use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
 use crate::model::json::JsonText;
 
@@ -36,32 +35,6 @@ impl ServiceType {
     /// Of a type.
     pub const fn of<T: 'static>() -> Self {
         Self { id: TypeId::of::<T>, name: type_name::<T> }
-    }
-}
-
-/// A place in the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SourceLocation {
-    /// The file, as the compiler names it.
-    pub file: &'static str,
-    /// The line, from 1.
-    pub line: u32,
-    /// The column, from 1.
-    pub column: u32,
-}
-
-impl SourceLocation {
-    /// Where this is called.
-    #[track_caller]
-    pub const fn here() -> Self {
-        let here = Location::caller();
-        Self { file: here.file(), line: here.line(), column: here.column() }
-    }
-}
-
-impl fmt::Display for SourceLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod failure;
 mod head;
 pub(crate) mod ids;
 pub(crate) mod json;
+mod location;
 mod message;
 mod park;
 mod partition;
@@ -38,8 +39,9 @@ pub use ids::{
     TaskId,
 };
 pub use json::{DecodeError, EncodeError, JsonText};
+pub use location::{RecordedLocation, SourceLocation};
 pub use message::Message;
 pub use park::{ParkCode, ParkReason};
 pub use partition::{PartitionCount, PartitionId};
-pub use record::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, Parent, SourceLocation, TurnRecord};
+pub use record::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, Parent, TurnRecord};
 pub use time::Timestamp;

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, Timestamp};
+use super::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, RecordedLocation, Timestamp};
 
 /// One turn of one execution. Replay reads these in order and nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,7 +153,7 @@ pub enum Action {
         /// Its input.
         input: JsonText,
         /// Where in the code.
-        location: SourceLocation,
+        location: RecordedLocation,
     },
     /// Wake up later.
     CreateTimer {
@@ -163,7 +162,7 @@ pub enum Action {
         /// When it is due.
         fire_at: Timestamp,
         /// Where in the code.
-        location: SourceLocation,
+        location: RecordedLocation,
     },
     /// Wait for an event.
     WaitForEvent {
@@ -172,7 +171,7 @@ pub enum Action {
         /// The event's name.
         name: String,
         /// Where in the code.
-        location: SourceLocation,
+        location: RecordedLocation,
     },
     /// Start another orchestration.
     StartSubOrchestration {
@@ -191,7 +190,7 @@ pub enum Action {
         /// Whether nobody waits for it.
         detached: bool,
         /// Where in the code.
-        location: SourceLocation,
+        location: RecordedLocation,
     },
     /// Send an event to another instance.
     SendEvent {
@@ -204,7 +203,7 @@ pub enum Action {
         /// The event's payload.
         payload: JsonText,
         /// Where in the code.
-        location: SourceLocation,
+        location: RecordedLocation,
     },
     /// A value that was computed once and is replayed from here.
     SideEffect {
@@ -213,7 +212,7 @@ pub enum Action {
         /// The value.
         value: JsonText,
         /// Where in the code.
-        location: SourceLocation,
+        location: RecordedLocation,
     },
     /// The code took the new side of a change.
     Patched {
@@ -222,7 +221,7 @@ pub enum Action {
         /// The id of the change.
         id: String,
         /// Where in the code.
-        location: SourceLocation,
+        location: RecordedLocation,
     },
     /// The future of an issued operation without a recorded result was dropped.
     Cancelled {
@@ -251,46 +250,6 @@ pub enum Completion {
     },
 }
 
-/// A place in the user's source.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct SourceLocation {
-    /// The file, as the compiler names it.
-    pub file: Cow<'static, str>,
-    /// Counted from 1; 0 when unknown.
-    pub line: u32,
-    /// Counted from 1; 0 when unknown.
-    pub column: u32,
-}
-
-impl SourceLocation {
-    /// The place of the caller of the function that this is called in.
-    #[track_caller]
-    pub fn caller() -> Self {
-        Location::caller().into()
-    }
-}
-
-impl From<&'static Location<'static>> for SourceLocation {
-    fn from(location: &'static Location<'static>) -> Self {
-        Self { file: Cow::Borrowed(location.file()), line: location.line(), column: location.column() }
-    }
-}
-
-impl fmt::Display for SourceLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line == 0 {
-            return f.write_str("an unknown place");
-        }
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
-    }
-}
-
-impl fmt::Debug for SourceLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl Action {
     /// The operation it belongs to, if it has one.
     pub fn operation(&self) -> Option<OperationId> {
@@ -308,7 +267,7 @@ impl Action {
     }
 
     /// Where in the code it was asked for.
-    pub fn location(&self) -> Option<&SourceLocation> {
+    pub fn location(&self) -> Option<&RecordedLocation> {
         match self {
             Self::ScheduleTask { location, .. }
             | Self::CreateTimer { location, .. }

@@ -1,7 +1,7 @@
 //! Why a runtime does not start.
 
 use super::recovery::TakeOverError;
-use crate::contract::SourceLocation;
+use crate::model::SourceLocation;
 use crate::registry::RegistryError;
 use crate::store::{LoadError, OpenError};
 

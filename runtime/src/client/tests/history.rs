@@ -7,7 +7,7 @@ use super::{Greeter, Silent};
 use crate::client::{ClientError, HistoryEventKind, OrchestrationHistory};
 use crate::model::{
     Action, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, JsonText, OperationId,
-    RuntimeStatus, SourceLocation, Timestamp, TurnRecord, wire,
+    RecordedLocation, RuntimeStatus, Timestamp, TurnRecord, wire,
 };
 
 fn started() -> Input {
@@ -29,8 +29,8 @@ fn record(turn_number: u64, inputs: Vec<Input>, actions: Vec<Action>) -> Bytes {
     wire::encode_record(&TurnRecord { turn_number, time, polled: true, inputs, actions })
 }
 
-fn place() -> SourceLocation {
-    SourceLocation { file: "src/cities.rs".into(), line: 12, column: 34 }
+fn place() -> RecordedLocation {
+    RecordedLocation { file: "src/cities.rs".into(), line: 12, column: 34 }
 }
 
 /// A call, its failure, and the end by the code.

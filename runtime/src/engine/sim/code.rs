@@ -2,9 +2,9 @@
 
 use crate::contract::{
     Activity, ActivityRegistration, BoxedActivity, Orchestrator, OrchestratorHandler, OrchestratorRegistration,
-    Registration, SourceLocation,
+    Registration,
 };
-use crate::model::{FailureDetails, JsonText};
+use crate::model::{FailureDetails, JsonText, SourceLocation};
 use crate::registry::Registry;
 use crate::{ActivityContext, ActivityError, ExternalEvent, OrchestrationError};
 use serde_json::Value;

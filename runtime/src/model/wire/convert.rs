@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{FORMAT, WireError, schema};
 use crate::model::{
     Action, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId, InstanceKey,
-    JsonText, Message, OperationId, Parent, SourceLocation, Timestamp, TurnRecord,
+    JsonText, Message, OperationId, Parent, RecordedLocation, Timestamp, TurnRecord,
 };
 
 type Result<T> = std::result::Result<T, WireError>;
@@ -135,7 +135,7 @@ impl TryFrom<schema::Action> for Action {
     fn try_from(action: schema::Action) -> Result<Self> {
         use schema::ActionKind as Kind;
         let operation = OperationId(action.operation);
-        let location = action.location.map_or_else(SourceLocation::default, |l| SourceLocation {
+        let location = action.location.map_or_else(RecordedLocation::default, |l| RecordedLocation {
             file: l.file.into(),
             line: l.line,
             column: l.column,

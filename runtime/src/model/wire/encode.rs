@@ -10,7 +10,7 @@ use super::FORMAT;
 use super::convert::failure_bytes;
 use crate::model::{
     Action, Completion, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, OperationId, Parent,
-    SourceLocation, TurnRecord,
+    RecordedLocation, TurnRecord,
 };
 
 /// Bytes around the payloads of a usual record.
@@ -148,7 +148,7 @@ fn sent(out: &mut Writer, target: &InstanceId, name: &str, payload: &JsonText) {
     out.bytes(3, payload.as_bytes());
 }
 
-fn location(out: &mut Writer, place: &SourceLocation) {
+fn location(out: &mut Writer, place: &RecordedLocation) {
     out.text(1, &place.file);
     out.number(2, u64::from(place.line));
     out.number(3, u64::from(place.column));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     Action, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId, InstanceKey,
-    JsonText, OperationId, Parent, SourceLocation, Timestamp,
+    JsonText, OperationId, Parent, RecordedLocation, Timestamp,
 };
 
 fn record() -> TurnRecord {
@@ -20,7 +20,7 @@ fn record() -> TurnRecord {
         actions: vec![Action::CreateTimer {
             operation: OperationId(2),
             fire_at: Timestamp(1_700_000_060_000_000),
-            location: crate::model::SourceLocation { file: "src/a.rs".into(), line: 1, column: 2 },
+            location: crate::model::RecordedLocation { file: "src/a.rs".into(), line: 1, column: 2 },
         }],
     }
 }
@@ -119,7 +119,7 @@ fn input() -> impl Strategy<Value = Input> {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let place = (text(), any::<u32>(), any::<u32>()).prop_map(|(file, line, column)| SourceLocation {
+    let place = (text(), any::<u32>(), any::<u32>()).prop_map(|(file, line, column)| RecordedLocation {
         file: file.into(),
         line,
         column,

@@ -12,10 +12,10 @@ use super::*;
 use crate::client::{Answered, ChangeHub};
 use crate::context::Context as Ctx;
 use crate::contract::{
-    ActivityHandler, ActivityRegistration, BoxedOrchestration, OrchestratorRegistration, Registration, SourceLocation,
+    ActivityHandler, ActivityRegistration, BoxedOrchestration, OrchestratorRegistration, Registration,
 };
 use crate::engine::{ActivityTask, ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, StartOperation};
-use crate::model::{Epoch, Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId};
+use crate::model::{Epoch, Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, SourceLocation};
 use crate::registry::Registry;
 use crate::store::{Claim, CommitError, OpenError, Store};
 

@@ -25,7 +25,7 @@ mod payments {
         #[activity]
         pub(crate) async fn charge(&self, cx: &ActivityContext, order: u64, mut input: u8) -> Outcome<Receipt> {
             input += 1;
-            Ok(Receipt(format!("{} {order} {input} {} {}", self.system, cx.attempt(), Self::LIMIT)))
+            Ok(Receipt(format!("{} {order} {input} {} {}", self.system, cx.task_id().operation.0, Self::LIMIT)))
         }
 
         #[activity(name = "refund everything", marker = GiveBack)]

@@ -56,7 +56,7 @@ async fn pay(cents: u64) -> Result<u64, PayError> {
 
 #[activity(name = "Book a seat")]
 async fn book(cx: &ActivityContext, seat: String) -> outcome::Activity<String> {
-    Ok(format!("{seat} on attempt {}", cx.attempt()))
+    Ok(format!("{seat} for {}", cx.instance_id()))
 }
 
 #[external_event(name = "Answer")]
@@ -100,7 +100,7 @@ async fn by_kind(ctx: Plain, cents: u64) -> Res<u64> {
         Ok(paid) => Ok(paid),
         Err(CallError::App { error: PayError::Limit(limit), .. }) => Ok(pay::call(&ctx, limit).await?),
         Err(CallError::App { error: PayError::Declined { reason }, .. }) => Err(OrchestrationError::new(reason)),
-        Err(CallError::TimedOut(..)) => Ok(0),
+        Err(CallError::NotRegistered(..)) => Ok(0),
         Err(other) => Err(other.into()),
     }
 }
