@@ -165,8 +165,8 @@ fn a_newer_schema_is_refused_by_its_number_and_left_alone() {
     drop(SqliteStore::open(&place.path).unwrap());
     meddle(&place.path, "UPDATE meta SET schema_version = 99");
     let refused = SqliteStore::open(&place.path).unwrap_err();
-    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 2, .. }), "{refused:?}");
-    meddle(&place.path, "UPDATE meta SET schema_version = 2");
+    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 3, .. }), "{refused:?}");
+    meddle(&place.path, "UPDATE meta SET schema_version = 3");
     SqliteStore::open(&place.path).unwrap();
 }
 
@@ -284,9 +284,94 @@ async fn b05_a_damaged_page_is_corrupt_and_never_absent() {
     let refused = store.commit(batch(epoch, timer())).await;
     assert!(matches!(refused, Err(CommitError::Corrupt(_))), "{refused:?}");
     // Nothing more under this epoch; a claim opens the file anew, and what is whole works.
-    assert!(matches!(store.commit(batch(epoch, message(1, 1))).await, Err(CommitError::LeaseLost(_))));
+    assert!(matches!(store.commit(batch(epoch, message(1, 1))).await, Err(CommitError::Ambiguous(_))));
     let epoch = store.claim(PARTITION).await.unwrap().epoch;
     store.commit(batch(epoch, message(1, 1))).await.unwrap();
+}
+
+#[tokio::test]
+async fn p26_after_a_spoilt_connection_each_partition_is_claimed_before_it_is_written() {
+    let place = place();
+    let store = SqliteStore::builder(&place.path).partitions(3).open().unwrap();
+    for partition in store.partitions().all() {
+        store.claim(partition).await.unwrap();
+        store.close(partition).await.unwrap();
+    }
+    damage(&place.path, "timer");
+    let [a, b, c] = [0, 1, 2].map(PartitionId);
+    let send = |partition, epoch, id| {
+        let row = InboxRow { partition, id: InboxId(id), bytes: vec![7].into() };
+        let turn = TurnCommit { inbox_new: vec![row], ..TurnCommit::default() };
+        store.commit(Arc::new(CommitBatch { partition, epoch, turns: vec![turn] }))
+    };
+    let [of_a, of_b] = [store.claim(a).await.unwrap().epoch, store.claim(b).await.unwrap().epoch];
+    send(b, of_b, 1).await.unwrap();
+    let spoilt = store.commit(Arc::new(CommitBatch { partition: a, epoch: of_a, turns: vec![timer()] })).await;
+    assert!(matches!(spoilt, Err(CommitError::Corrupt(_))), "{spoilt:?}");
+    for (partition, epoch) in [(a, of_a), (b, of_b)] {
+        let unsettled = send(partition, epoch, 2).await;
+        assert!(matches!(unsettled, Err(CommitError::Ambiguous(_))), "{unsettled:?}");
+    }
+    // One that was never claimed has nothing that could be unsettled.
+    assert!(matches!(send(c, of_b, 2).await, Err(CommitError::LeaseLost(_))));
+    // A claim settles its own partition and no other.
+    let of_b_again = store.claim(b).await.unwrap().epoch;
+    send(b, of_b_again, 3).await.unwrap();
+    assert!(matches!(send(a, of_a, 4).await, Err(CommitError::Ambiguous(_))));
+    let of_a_again = store.claim(a).await.unwrap().epoch;
+    send(a, of_a_again, 4).await.unwrap();
+    send(b, of_b_again, 5).await.unwrap();
+    let ids = |rows: Vec<InboxRow>| rows.into_iter().map(|row| row.id.0).collect::<Vec<_>>();
+    assert_eq!(ids(store.inbox(a, Arc::default()).await.unwrap()), [4]);
+    assert_eq!(ids(store.inbox(b, Arc::default()).await.unwrap()), [1, 3, 5]);
+}
+
+#[tokio::test]
+async fn the_number_of_partitions_is_fixed_when_a_store_is_created() {
+    let place = place();
+    for asked in [0, 1_025] {
+        let refused = SqliteStore::builder(&place.path).partitions(asked).open().unwrap_err();
+        assert!(matches!(refused, OpenError::Failed { .. }), "{refused:?}");
+        assert!(
+            refused.to_string().contains(&format!("1 to 1024 partitions, and {asked} were asked for")),
+            "{refused}"
+        );
+        assert!(!place.path.exists());
+    }
+    assert_eq!(SqliteStore::builder(&place.path).partitions(7).open().unwrap().partitions().get(), 7);
+    assert_eq!(SqliteStore::open(&place.path).unwrap().partitions().get(), 7);
+    assert_eq!(SqliteStore::builder(&place.path).partitions(7).open().unwrap().partitions().get(), 7);
+    for asked in [1, 6, 8] {
+        let refused = SqliteStore::builder(&place.path).partitions(asked).open().unwrap_err();
+        assert!(matches!(refused, OpenError::Partitions { found: 7, asked: a, .. } if a == asked), "{refused:?}");
+    }
+    let other = beside(&place.path, ".one");
+    assert_eq!(SqliteStore::open(&other).unwrap().partitions().get(), 1);
+    let refused = SqliteStore::builder(&other).partitions(2).open().unwrap_err();
+    assert!(matches!(refused, OpenError::Partitions { found: 1, asked: 2, .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_file_is_let_go_of_when_the_last_partition_is_closed() {
+    let place = place();
+    let store = SqliteStore::builder(&place.path).partitions(2).open().unwrap();
+    let [a, b] = [0, 1].map(PartitionId);
+    store.claim(a).await.unwrap();
+    let epoch = store.claim(b).await.unwrap().epoch;
+    store.close(a).await.unwrap();
+    assert!(matches!(open_at_once(&place.path), Err(OpenError::InUse { .. })));
+    store.commit(Arc::new(CommitBatch { partition: b, epoch, turns: vec![instance()] })).await.unwrap();
+    assert!(store.instance(InstanceRef::Key(KEY), false).await.unwrap().is_some());
+    store.close(b).await.unwrap();
+    assert!(matches!(store.instance(InstanceRef::Key(KEY), false).await, Err(LoadError::Transient(_))));
+    let second = open_at_once(&place.path).unwrap();
+    assert!(second.claim(a).await.unwrap().clean && second.claim(b).await.unwrap().clean);
+    drop(second);
+    // Two claims at a time open it once.
+    let (of_a, of_b) = tokio::join!(store.claim(a), store.claim(b));
+    assert!(!of_a.unwrap().clean && !of_b.unwrap().clean);
+    store.close(a).await.unwrap();
+    store.close(b).await.unwrap();
 }
 
 #[tokio::test]
@@ -333,7 +418,7 @@ async fn b05_a_record_is_given_as_it_is_stored() {
 async fn b05_tasks_without_their_instance_are_corrupt() {
     let place = place();
     filled(&place.path).await;
-    meddle(&place.path, "INSERT INTO task VALUES (55, 0, 1, 0, 'say_hello')");
+    meddle(&place.path, "INSERT INTO task VALUES (0, 55, 0, 1, 0, 'say_hello')");
     let store = SqliteStore::open(&place.path).unwrap();
     store.claim(PARTITION).await.unwrap();
     assert!(matches!(store.load(PARTITION).await, Err(LoadError::Corrupt(_))));

@@ -8,6 +8,7 @@ mod examples;
 mod http;
 mod http_edges;
 mod logged;
+mod migration;
 mod pages;
 mod reads;
 mod runtime;

@@ -46,7 +46,7 @@ pub enum HeadChange {
     None,
     /// A new life. Its id is in use by no other.
     Insert(Head),
-    /// Another execution of this life follows. Its key and its id stay.
+    /// Another execution of this life follows. Its key, its id and its time of creation stay.
     Renew(Head),
     /// The run of this life has changed this, and its life stays as it is.
     Progress {

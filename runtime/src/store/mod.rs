@@ -17,7 +17,8 @@
 //! - The turns of a batch are applied in their order; the result equals applying them one by one.
 //! - Every removal removes exactly one row and every insertion inserts one; otherwise the whole batch is refused as
 //!   [`CommitError::Unexpected`].
-//! - A batch changes rows of its own partition only, except that it may insert inbox rows of others.
+//! - A batch changes rows of its own partition only, except that it may insert inbox rows of others. A row belongs to the
+//!   partition whose batch inserted it: a store never derives the partition from an id.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::{Bound, Range};
 
 use super::{InstancePage, InstanceQuery, PageCursor, StoredInstance};
-use crate::model::{InstanceKey, MAX_INSTANCE_ID_CHARS};
+use crate::model::{InstanceKey, MAX_INSTANCE_ID_CHARS, Timestamp};
 
 /// A page looks at no more rows than this, whether they stand on it or not.
 pub const PAGE_ROWS: usize = 10_000;
@@ -12,11 +12,15 @@ pub const PAGE_ROWS: usize = 10_000;
 /// A page ends with the row by which this many bytes of tags, custom statuses, inputs and outputs have been read.
 pub const PAGE_BYTES: usize = 16 << 20;
 
-/// The rows behind the place at which a page begins, in rising order.
+/// A place in the order of creation.
+pub(crate) type Place = (Timestamp, InstanceKey);
+
+/// The rows behind the place at which a page begins, in rising order. Rows that the filter's times of creation leave out
+/// do not stand there.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Span {
-    /// One of the ends is open.
-    Keys(Bound<InstanceKey>, Bound<InstanceKey>),
+    /// By time of creation and key, from the first place to the second, which the range itself may hold or not.
+    Created(Bound<Place>, Bound<Place>),
     /// Byte by byte from the first text on and below the second. Never empty.
     Ids(Range<String>),
 }
@@ -27,16 +31,25 @@ impl Span {
         if query.is_by_id() {
             return Self::ids(query);
         }
-        let behind = match &query.after {
-            None => Bound::Unbounded,
-            Some(PageCursor::Key(key)) => Bound::Excluded(*key),
+        let mut from = query.filter.created_from.map_or(Bound::Unbounded, |time| Bound::Included((time, FIRST)));
+        let mut to = query.filter.created_to.map_or(Bound::Unbounded, |time| Bound::Included((time, LAST)));
+        match &query.after {
+            None => {}
+            Some(PageCursor::Created { created_at, key }) if query.newest_first => {
+                let place = (*created_at, *key);
+                if !matches!(to, Bound::Included(end) if end < place) {
+                    to = Bound::Excluded(place);
+                }
+            }
+            Some(PageCursor::Created { created_at, key }) => {
+                let place = (*created_at, *key);
+                if !matches!(from, Bound::Included(begin) if begin > place) {
+                    from = Bound::Excluded(place);
+                }
+            }
             Some(PageCursor::Id(_)) => return None,
-        };
-        Some(if query.newest_first {
-            Self::Keys(Bound::Unbounded, behind)
-        } else {
-            Self::Keys(behind, Bound::Unbounded)
-        })
+        }
+        Some(Self::Created(from, to)).filter(|_| !is_empty(from, to))
     }
 
     fn ids(query: &InstanceQuery) -> Option<Self> {
@@ -50,9 +63,22 @@ impl Span {
             Some(PageCursor::Id(id)) if query.newest_first => below = below.min(id.as_str().to_owned()),
             // There is no text between this one and the id.
             Some(PageCursor::Id(id)) => from = from.max(format!("{id}\0")),
-            Some(PageCursor::Key(_)) => return None,
+            Some(PageCursor::Created { .. }) => return None,
         }
         (from < below).then_some(Self::Ids(from..below))
+    }
+}
+
+/// No key is smaller or larger than these.
+const FIRST: InstanceKey = InstanceKey(0);
+const LAST: InstanceKey = InstanceKey(u64::MAX);
+
+/// Whether no place lies between.
+fn is_empty(from: Bound<Place>, to: Bound<Place>) -> bool {
+    match (from, to) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => from >= to,
     }
 }
 
@@ -109,7 +135,7 @@ mod tests {
         let filter = InstanceFilter::new().instance_id_prefix(prefix);
         match Span::of(&InstanceQuery { filter, newest_first, after, limit: 1 })? {
             Span::Ids(ids) => Some(ids),
-            keys @ Span::Keys(..) => panic!("{keys:?}"),
+            created @ Span::Created(..) => panic!("{created:?}"),
         }
     }
 
@@ -145,12 +171,44 @@ mod tests {
 
     #[test]
     fn nothing_stands_behind_a_place_of_the_other_order() {
-        let key = PageCursor::Key(InstanceKey(1));
+        let created = PageCursor::Created { created_at: Timestamp(1), key: InstanceKey(1) };
         let id = PageCursor::Id(InstanceId::new("a").unwrap());
-        for (prefix, after) in [("a", key), ("", id)] {
+        for (prefix, after) in [("a", created), ("", id)] {
             let filter = InstanceFilter::new().instance_id_prefix(prefix);
             let query = InstanceQuery { filter, after: Some(after.clone()), ..InstanceQuery::default() };
             assert!(Span::of(&query).is_none() && !query.fits(&after), "{query:?}");
+        }
+    }
+
+    #[test]
+    fn times_of_creation_and_the_place_bound_a_list_from_both_sides() {
+        use Bound::{Excluded, Included, Unbounded};
+        let span = |from: Option<i64>, to: Option<i64>, newest_first, after: Option<(i64, u64)>| {
+            let mut filter = InstanceFilter::new();
+            (filter.created_from, filter.created_to) = (from.map(Timestamp), to.map(Timestamp));
+            let after =
+                after.map(|(time, key)| PageCursor::Created { created_at: Timestamp(time), key: InstanceKey(key) });
+            match Span::of(&InstanceQuery { filter, newest_first, after, limit: 1 })? {
+                Span::Created(from, to) => Some((from, to)),
+                ids @ Span::Ids(_) => panic!("{ids:?}"),
+            }
+        };
+        let place = |time, key| (Timestamp(time), InstanceKey(key));
+        let (first, last) = (Included(place(2, 0)), Included(place(5, u64::MAX)));
+        assert_eq!(span(None, None, false, None), Some((Unbounded, Unbounded)));
+        assert_eq!(span(Some(2), Some(5), false, None), Some((first, last)));
+        assert_eq!(span(Some(2), Some(5), false, Some((3, 7))), Some((Excluded(place(3, 7)), last)));
+        assert_eq!(span(Some(2), Some(5), true, Some((3, 7))), Some((first, Excluded(place(3, 7)))));
+        // A place outside of the times, as a list with another filter may have given it.
+        assert_eq!(span(Some(2), Some(5), false, Some((1, 7))), Some((first, last)));
+        assert_eq!(span(Some(2), Some(5), true, Some((6, 7))), Some((first, last)));
+        for nothing in [
+            span(Some(2), Some(5), false, Some((6, 7))),
+            span(Some(2), Some(5), true, Some((1, 7))),
+            span(Some(5), Some(2), false, None),
+            span(Some(2), Some(5), true, Some((2, 0))),
+        ] {
+            assert_eq!(nothing, None);
         }
     }
 }

@@ -152,7 +152,7 @@ impl InstanceFilter {
 pub struct InstanceQuery {
     /// Which instances.
     pub filter: InstanceFilter,
-    /// The order backwards: by falling key, or by falling id when the filter has a prefix of the id.
+    /// The order backwards: the newest first, or by falling id when the filter has a prefix of the id.
     pub newest_first: bool,
     /// Begin behind this place; at the beginning when it is `None`. Behind a place of the other order there is nothing:
     /// see [`fits`](Self::fits).
@@ -161,17 +161,25 @@ pub struct InstanceQuery {
     pub limit: usize,
 }
 
-/// A place in the order of a list: right behind an instance, which may be gone by now. Lists are ordered by the key, which
-/// is the order of creation; with a prefix of the id they are ordered by the id, byte by byte. What comes and goes while
-/// one pages moves no other life: none is seen twice, and none is missed that was there all the time. An id that begins
-/// a new life on the way has a new key, so a list by key may show both lives; a list by id shows one.
+/// A place in the order of a list: right behind an instance, which may be gone by now.
 ///
-/// Opaque: keep it, print it and parse it. It goes with the same filter and order only.
+/// Lists are ordered by the time of creation, and by the key where times are equal. With a prefix of the id they are
+/// ordered by the id, byte by byte. Instances that come and go between two pages move no other instance: each instance
+/// that exists throughout is shown once. If an id begins a new life in between, a list by creation may show both lives,
+/// because the new life has another place; a list by id shows one of them.
+///
+/// A place is opaque: keep it, print it and parse it. It goes with the same filter and order only. The text of a place
+/// that an older version printed is not accepted by a newer one if the order has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PageCursor {
     /// In a list by creation.
-    Key(InstanceKey),
+    Created {
+        /// When the instance was created.
+        created_at: Timestamp,
+        /// Its key.
+        key: InstanceKey,
+    },
     /// In a list by id.
     Id(InstanceId),
 }
@@ -188,10 +196,14 @@ pub struct InstancePage {
 impl InstanceQuery {
     /// Where an instance stands in the order of this query.
     pub fn place(&self, head: &Head) -> PageCursor {
-        if self.is_by_id() { PageCursor::Id(head.life.id.clone()) } else { PageCursor::Key(head.life.key) }
+        if self.is_by_id() {
+            PageCursor::Id(head.life.id.clone())
+        } else {
+            PageCursor::Created { created_at: head.life.created_at, key: head.life.key }
+        }
     }
 
-    /// Whether the list is ordered by the id; by the key otherwise.
+    /// Whether the list is ordered by the id; by creation otherwise.
     pub fn is_by_id(&self) -> bool {
         !self.filter.id_prefix.is_empty()
     }
@@ -205,7 +217,7 @@ impl InstanceQuery {
 impl fmt::Display for PageCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Key(key) => write!(f, "k{}", key.0),
+            Self::Created { created_at, key } => write!(f, "c{}.{}", created_at.0, key.0),
             Self::Id(id) => {
                 // Header-safe whatever the id holds.
                 f.write_str("i")?;
@@ -225,9 +237,14 @@ impl FromStr for PageCursor {
     type Err = InvalidPageCursor;
 
     fn from_str(text: &str) -> Result<Self, InvalidPageCursor> {
-        if let Some(digits) = text.strip_prefix('k').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit())) {
-            let key = digits.parse::<u64>().map_err(|_| InvalidPageCursor)?;
-            return Ok(Self::Key(InstanceKey(key)));
+        if let Some((created_at, key)) = text.strip_prefix('c').and_then(|text| text.split_once('.')) {
+            // Rust's numbers may begin with `+`; ours never do.
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            if !digits(key) || !digits(created_at.strip_prefix('-').unwrap_or(created_at)) {
+                return Err(InvalidPageCursor);
+            }
+            let created_at = Timestamp(created_at.parse().map_err(|_| InvalidPageCursor)?);
+            return Ok(Self::Created { created_at, key: InstanceKey(key.parse().map_err(|_| InvalidPageCursor)?) });
         }
         let digits = text.strip_prefix('i').ok_or(InvalidPageCursor)?.as_bytes();
         if digits.len() % 2 != 0 {
@@ -248,8 +265,10 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_from_its_text() {
         let id = InstanceId::new("Zürich 7:50 %").unwrap();
-        for cursor in [PageCursor::Key(InstanceKey(0)), PageCursor::Key(InstanceKey(u64::MAX >> 1)), PageCursor::Id(id)]
-        {
+        let created =
+            |created_at, key| PageCursor::Created { created_at: Timestamp(created_at), key: InstanceKey(key) };
+        let places = [created(0, 0), created(i64::MIN, u64::MAX >> 1), created(i64::MAX, u64::MAX)];
+        for cursor in places.into_iter().chain([PageCursor::Id(id)]) {
             let text = cursor.to_string();
             assert!(text.is_ascii(), "{text}");
             assert_eq!(text.parse(), Ok(cursor));
@@ -260,17 +279,27 @@ mod tests {
     fn a_text_that_is_no_cursor_is_refused() {
         for text in [
             "",
-            "k",
-            "k-1",
-            "k+1",
-            "k99999999999999999999",
+            "c",
+            "c.",
+            "c1",
+            "c1.",
+            "c.1",
+            "c1.-1",
+            "c+1.1",
+            "c--1.1",
+            "c1.+1",
+            "c1.1.1",
+            "c1.99999999999999999999",
+            "c9223372036854775808.1",
+            // A place in the order that lists had once.
+            "k1",
             "i",
             "i4",
             "ig0",
             "iff",
             "i2f",
             "x1",
-            "K1",
+            "C1.1",
             "i 4",
             "i\u{e9}",
         ] {

@@ -15,7 +15,8 @@ pub(crate) trait Rows<'r> {
     type Error;
 
     fn insert_head(&mut self, head: &Head) -> Result<usize, Self::Error>;
-    /// Another execution follows: life and progress become these. The id is compared, and never changes.
+    /// Another execution follows: life and progress become these. The id and the time of creation are compared, and never
+    /// change.
     fn renew_head(&mut self, head: &Head) -> Result<usize, Self::Error>;
     fn change_progress(&mut self, key: InstanceKey, progress: &Arc<Progress>) -> Result<usize, Self::Error>;
     fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Self::Error>;

@@ -4,38 +4,24 @@
 //! commit ──► count it ──► plan: which fault? ──► hold it, while told to ──► the inner store, if the fault lets it
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+mod fault;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
+pub use self::fault::Fault;
+use self::rules::Rules;
 use super::RowCounts;
 use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 use crate::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
     StoredInstance,
 };
-
-/// How a commit fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing is applied: [`CommitError::Transient`].
-    Transient,
-    /// Nothing is applied: [`CommitError::Full`].
-    Full,
-    /// Nothing is applied, but the caller cannot know: [`CommitError::Ambiguous`].
-    Lost,
-    /// It is applied, but the caller cannot know: [`CommitError::Ambiguous`].
-    Applied,
-    /// Nothing is applied: [`CommitError::LeaseLost`].
-    LeaseLost,
-    /// Nothing is applied: [`CommitError::Unexpected`].
-    Unexpected,
-    /// Nothing is applied: [`CommitError::Fatal`].
-    Fatal,
-}
 
 /// A store around another one, steered by its [`Faults`].
 ///
@@ -63,13 +49,14 @@ pub struct Faults {
 
 #[derive(Default)]
 struct Plan {
-    /// By the number of the commit that fails, counted from 1.
-    at: BTreeMap<u64, Fault>,
-    every: Option<(u64, Fault)>,
-    claims: u32,
+    /// For commits and claims of every partition.
+    all: Rules,
+    /// For those of one.
+    of: BTreeMap<PartitionId, Rules>,
     loads: VecDeque<LoadError>,
     reads: VecDeque<LoadError>,
     holding: bool,
+    holding_of: BTreeSet<PartitionId>,
     held: VecDeque<Held>,
     observer: Option<Observer>,
     counts: Counts,
@@ -85,7 +72,6 @@ type Observer = Box<dyn FnMut(&CommitBatch, &Result<(), CommitError>) + Send>;
 
 #[derive(Clone, Copy, Default)]
 struct Counts {
-    sent: u64,
     answered: u64,
     applied: u64,
     claims: u64,
@@ -108,10 +94,12 @@ impl<S: Store> FaultyStore<S> {
 impl Faults {
     /// The `n`-th commit from now on fails; 1 is the next one.
     pub fn fail_commit(&self, n: u64, fault: Fault) {
-        self.change(|plan| {
-            let number = plan.counts.sent + n;
-            plan.at.insert(number, fault);
-        });
+        self.change(|plan| plan.all.fail_commit(n, fault));
+    }
+
+    /// The `n`-th commit of this partition from now on fails; 1 is the next one.
+    pub fn fail_commit_of(&self, partition: PartitionId, n: u64, fault: Fault) {
+        self.change(|plan| plan.of(partition).fail_commit(n, fault));
     }
 
     /// The next commit fails.
@@ -121,15 +109,19 @@ impl Faults {
 
     /// Every `n`-th commit fails, counted from the first one that the store was ever sent.
     pub fn fail_every(&self, n: u64, fault: Fault) {
-        self.change(|plan| plan.every = Some((n.max(1), fault)));
+        self.change(|plan| plan.all.fail_every(n, fault));
+    }
+
+    /// Every `n`-th commit of this partition fails, counted from its first one. Commits of other partitions do not count.
+    pub fn fail_every_of(&self, partition: PartitionId, n: u64, fault: Fault) {
+        self.change(|plan| plan.of(partition).fail_every(n, fault));
     }
 
     /// No commit fails any more, nor any claim or read.
     pub fn heal(&self) {
         self.change(|plan| {
-            plan.at.clear();
-            plan.every = None;
-            plan.claims = 0;
+            plan.all.heal();
+            plan.of.values_mut().for_each(Rules::heal);
             plan.loads.clear();
             plan.reads.clear();
         });
@@ -137,7 +129,12 @@ impl Faults {
 
     /// The next `n` claims fail; nothing is claimed.
     pub fn fail_claims(&self, n: u32) {
-        self.change(|plan| plan.claims = n);
+        self.change(|plan| plan.all.fail_claims(n));
+    }
+
+    /// The next `n` claims of this partition fail; nothing is claimed.
+    pub fn fail_claims_of(&self, partition: PartitionId, n: u32) {
+        self.change(|plan| plan.of(partition).fail_claims(n));
     }
 
     /// The next `n` loads of a backlog fail in this way.
@@ -153,6 +150,11 @@ impl Faults {
     /// From now on commits wait, not applied, until they are released.
     pub fn hold(&self) {
         self.change(|plan| plan.holding = true);
+    }
+
+    /// From now on commits of this partition wait, not applied, until they are released. Those of others go on.
+    pub fn hold_of(&self, partition: PartitionId) {
+        self.change(|plan| plan.holding_of.insert(partition));
     }
 
     /// Waits until a commit is being held and answers its batch, the oldest if there are several.
@@ -177,7 +179,10 @@ impl Faults {
 
     /// Lets all held commits go on and holds no more.
     pub fn release_all(&self) {
-        self.change(|plan| plan.holding = false);
+        self.change(|plan| {
+            plan.holding = false;
+            plan.holding_of.clear();
+        });
         while self.release(None) {}
     }
 
@@ -188,7 +193,12 @@ impl Faults {
 
     /// How many commits were sent.
     pub fn commits_sent(&self) -> u64 {
-        self.plan().counts.sent
+        self.plan().all.sent
+    }
+
+    /// How many commits of this partition were sent.
+    pub fn commits_sent_of(&self, partition: PartitionId) -> u64 {
+        self.plan().of(partition).sent
     }
 
     /// How many commits were applied, those included whose caller was told otherwise.
@@ -254,11 +264,10 @@ impl Faults {
     /// Counts a commit; answers its fault, and the release it has to wait for.
     fn sent(&self, batch: &Arc<CommitBatch>) -> (Option<Fault>, Option<oneshot::Receiver<Option<Fault>>>) {
         self.change(|plan| {
-            plan.counts.sent += 1;
-            let sent = plan.counts.sent;
-            let every = plan.every.and_then(|(n, fault)| sent.is_multiple_of(n).then_some(fault));
-            let fault = plan.at.remove(&sent).or(every);
-            let held = plan.holding.then(|| {
+            let (of, all) = (plan.of(batch.partition).sent(), plan.all.sent());
+            let fault = of.or(all);
+            let holds = plan.holding || plan.holding_of.contains(&batch.partition);
+            let held = holds.then(|| {
                 let (release, released) = oneshot::channel();
                 plan.held.push_back(Held { batch: Arc::clone(batch), release });
                 released
@@ -281,17 +290,9 @@ impl Faults {
     }
 }
 
-impl Fault {
-    fn error(self) -> CommitError {
-        let cause = "a test said so".to_owned();
-        match self {
-            Self::Transient => CommitError::Transient(cause),
-            Self::Full => CommitError::Full(cause),
-            Self::Lost | Self::Applied => CommitError::Ambiguous(cause),
-            Self::LeaseLost => CommitError::LeaseLost(cause),
-            Self::Unexpected => CommitError::Unexpected(cause),
-            Self::Fatal => CommitError::Fatal(cause),
-        }
+impl Plan {
+    fn of(&mut self, partition: PartitionId) -> &mut Rules {
+        self.of.entry(partition).or_default()
     }
 }
 
@@ -301,11 +302,7 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
-        let fails = self.faults.change(|plan| {
-            let fails = plan.claims > 0;
-            plan.claims = plan.claims.saturating_sub(1);
-            fails
-        });
+        let fails = self.faults.change(|plan| plan.of(partition).claim_fails() || plan.all.claim_fails());
         if fails {
             let (store, detail) = ("the faulty store".to_owned(), "a test said so".to_owned());
             return Box::pin(async { Err(OpenError::Failed { store, detail }) });
@@ -386,11 +383,10 @@ impl fmt::Debug for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self.plan();
         f.debug_struct("Faults")
-            .field("at", &plan.at)
-            .field("every", &plan.every)
+            .field("all", &plan.all)
+            .field("of", &plan.of)
             .field("holding", &plan.holding)
             .field("held", &plan.held.len())
-            .field("sent", &plan.counts.sent)
             .field("rows", &plan.counts.rows)
             .finish_non_exhaustive()
     }

@@ -284,16 +284,16 @@ impl ClientPort for Fake {
             rows.sort_by_key(|row| row.head.life.key);
             // Looks at two rows a read, as a store looks at a bounded number.
             let behind = |row: &StoredInstance| match &query.after {
-                Some(PageCursor::Key(key)) => row.head.life.key > *key,
+                Some(PageCursor::Created { key, .. }) => row.head.life.key > *key,
                 _ => true,
             };
             let looked_at: Vec<_> = rows.iter().filter(|row| behind(row)).take(2).cloned().collect();
             let next = rows.last().zip(looked_at.last()).filter(|(last, seen)| last.head.life.key > seen.head.life.key);
-            let next = next.map(|(_, seen)| PageCursor::Key(seen.head.life.key));
+            let next = next.map(|(_, seen)| query.place(&seen.head));
             let mut instances: Vec<_> = looked_at.into_iter().filter(|row| query.filter.holds(&row.head)).collect();
             let cut = instances.len() > query.limit;
             instances.truncate(query.limit);
-            let next = if cut { instances.last().map(|row| PageCursor::Key(row.head.life.key)) } else { next };
+            let next = if cut { instances.last().map(|row| query.place(&row.head)) } else { next };
             Ok(InstancePage { instances, next })
         })
     }

@@ -7,6 +7,11 @@ use crate::model::{InstanceKey, RuntimeStatus};
 use crate::store::{InstanceFilter, PageCursor};
 
 /// Seven instances; those of even number have ended.
+/// The place of the instance with this key.
+fn created(key: u64) -> PageCursor {
+    PageCursor::Created { created_at: head("i", key).life.created_at, key: InstanceKey(key) }
+}
+
 fn seven() -> Fake {
     let fake = Fake::new();
     for key in 1..=7 {
@@ -50,7 +55,7 @@ fn a_page_asks_for_what_it_lacks() {
     let queries = fake.queries();
     assert!(queries.iter().all(|query| query.newest_first && query.filter.name.as_deref() == Some("greeter")));
     assert_eq!(queries.iter().map(|query| query.limit).collect::<Vec<_>>(), [5, 3, 1]);
-    assert_eq!(queries[1].after, Some(PageCursor::Key(InstanceKey(2))));
+    assert_eq!(queries[1].after, Some(created(2)));
     for (asked, had) in [(0, 1), (5_000, 1_000)] {
         let fake = seven();
         ready(fake.client().list(InstanceFilter::new()).page_size(asked)).unwrap();
@@ -67,7 +72,7 @@ fn a_page_ends_although_nothing_is_found() {
     let none = InstanceFilter::new().name("nobody");
     let page = ready(fake.client().list(none)).unwrap();
     assert!(page.instances.is_empty());
-    assert_eq!(page.next, Some(PageCursor::Key(InstanceKey(200))), "so many reads, and no more, for one page");
+    assert_eq!(page.next, Some(created(200)), "so many reads, and no more, for one page");
 }
 
 #[test]
@@ -79,7 +84,7 @@ fn a_page_of_large_inputs_is_short() {
         fake.create(head);
     }
     let page = ready(fake.client().list(InstanceFilter::new())).unwrap();
-    assert_eq!((page.instances.len(), page.next), (16, Some(PageCursor::Key(InstanceKey(16)))));
+    assert_eq!((page.instances.len(), page.next), (16, Some(created(16))));
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn a_place_of_another_order_is_refused() {
     let by_id = PageCursor::Id(id("i1"));
     let wrong = [
         fake.client().list(InstanceFilter::new()).after(by_id),
-        fake.client().list(InstanceFilter::new().instance_id_prefix("i")).after(PageCursor::Key(InstanceKey(1))),
+        fake.client().list(InstanceFilter::new().instance_id_prefix("i")).after(created(1)),
     ];
     for list in wrong {
         assert!(matches!(ready(list), Err(ClientError::InvalidFilter { .. })));

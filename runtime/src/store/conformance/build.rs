@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::subject::PARTITION;
+use super::subject::HERE;
 use crate::model::{
     Execution, Head, HeadChange, InboxId, InboxRow, InstanceId, InstanceKey, Life, OperationId, Progress, RecordRow,
     RuntimeStatus, TaskId, TaskRow, TimerRow, Timestamp, TurnCommit,
@@ -93,7 +93,7 @@ pub(super) fn timer_done(number: u64, operation: u32, fire_at: i64) -> TurnCommi
 }
 
 pub(super) fn inbox_row(id: u64) -> InboxRow {
-    InboxRow { partition: PARTITION, id: InboxId(id), bytes: format!("message {id}").into() }
+    InboxRow { partition: HERE, id: InboxId(id), bytes: format!("message {id}").into() }
 }
 
 pub(super) fn inbox(id: u64) -> TurnCommit {

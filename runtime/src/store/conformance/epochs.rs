@@ -1,7 +1,7 @@
 //! Who owns the store, and what outlives an owner.
 
 use super::build::*;
-use super::subject::{PARTITION, State, Subject, done};
+use super::subject::{State, Subject, done};
 use crate::model::Epoch;
 use crate::store::CommitError;
 
@@ -75,7 +75,7 @@ async fn fill(store: &mut Subject) -> State {
 
 pub(super) async fn what_was_committed_survives_reopening(mut store: Subject) {
     let before = fill(&mut store).await;
-    done(store.store().close(PARTITION).await);
+    done(store.store().close(store.home).await);
     store.reopen();
     assert_eq!(store.state().await, before);
 }
@@ -107,13 +107,13 @@ pub(super) async fn only_a_closed_store_is_clean(mut store: Subject) {
     assert!(!store.claim().await.clean, "claimed from an owner that did not close it");
     store.reopen();
     assert!(!store.claim().await.clean, "dropped");
-    done(store.store().close(PARTITION).await);
+    done(store.store().close(store.home).await);
     store.reopen();
     assert!(store.claim().await.clean, "closed");
     store.reopen();
     assert!(!store.claim().await.clean, "the mark holds for one claim");
-    done(store.store().close(PARTITION).await);
-    done(store.store().close(PARTITION).await);
+    done(store.store().close(store.home).await);
+    done(store.store().close(store.home).await);
     store.reopen();
     store.reopen();
     assert!(store.claim().await.clean, "closed twice, opened in between and not claimed");
@@ -122,7 +122,7 @@ pub(super) async fn only_a_closed_store_is_clean(mut store: Subject) {
 pub(super) async fn a_closed_store_can_be_claimed_again(mut store: Subject) {
     let before = fill(&mut store).await;
     let old = store.epoch;
-    done(store.store().close(PARTITION).await);
+    done(store.store().close(store.home).await);
     assert_refused(&store.send_as(old, [first_turn(5)]).await);
     let claim = store.claim().await;
     assert!(claim.clean && claim.epoch > old, "{claim:?}");

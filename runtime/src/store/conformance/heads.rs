@@ -75,7 +75,10 @@ pub(super) async fn every_status_is_kept(mut store: Subject) {
 pub(super) async fn a_changed_head_is_changed_in_every_column(mut store: Subject) {
     store.claim().await;
     store.commit([insert(head(1)), insert(head(2))]).await;
-    for changed in [full(1), head(1), full(1)] {
+    // A life keeps its place in the order of creation.
+    store.refused([renew(full(1))]).await;
+    for mut changed in [full(1), head(1), full(1)] {
+        changed.life_mut().created_at = head(1).life.created_at;
         store.commit([renew(changed.clone())]).await;
         assert_eq!(store.instance(1).await.map(|stored| stored.head), Some(changed));
         assert_eq!(store.instance(2).await.map(|stored| stored.head), Some(head(2)));

@@ -16,6 +16,7 @@ mod commits;
 mod epochs;
 mod heads;
 mod pages;
+mod partitions;
 mod queries;
 mod random;
 mod reads;
@@ -32,6 +33,9 @@ use super::Store;
 
 /// Makes a module `$suite` with one test for each case. `$fixture` is called once in each and gives the opener: a
 /// closure whose first call opens an empty store, and whose later calls open that same store again.
+///
+/// Run the suite twice: on a store with one partition and on a store with four. The cases about several partitions have
+/// nothing to do on the first.
 #[macro_export]
 macro_rules! store_conformance {
     ($suite:ident, $fixture:expr) => {
@@ -97,12 +101,28 @@ macro_rules! __store_conformance_cases {
                 history_is_in_the_order_of_turns
                 records_are_counted_in_the_current_execution
                 a_read_sees_the_commit_before_it
-                reads_never_see_half_a_commit;
+                reads_never_see_half_a_commit
+                an_inbox_is_read_in_the_order_of_ids_without_known_rows
+                an_inbox_is_read_in_bounded_parts
+                the_history_of_an_execution_that_is_gone_is_none
+                head_and_history_are_of_one_moment;
+            partitions:
+                a_claim_disturbs_no_other_partition
+                epochs_rise_in_a_partition_and_are_unique_in_the_store
+                a_partition_that_is_not_there_cannot_be_claimed
+                a_partition_sees_its_own_rows_only
+                a_batch_changes_no_row_of_another_partition
+                a_message_is_in_the_inbox_of_its_partition_until_that_removes_it
+                a_refused_batch_leaves_those_of_other_partitions
+                a_batch_of_a_lost_partition_leaves_those_of_others
+                closing_a_partition_closes_no_other
+                each_partition_is_clean_by_itself
+                paging_shows_each_instance_once_while_all_partitions_create;
             queries:
                 an_empty_store_has_an_empty_list
                 a_list_shows_instances_as_single_reads_do
                 a_list_sees_the_commit_before_it
-                lists_are_ordered_by_key
+                lists_are_ordered_by_creation_and_key
                 lists_of_a_prefix_are_ordered_by_id
                 a_prefix_is_compared_letter_by_letter
                 statuses_are_alternatives

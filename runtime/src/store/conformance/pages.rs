@@ -7,8 +7,8 @@ use std::thread;
 use super::block_on;
 use super::build::*;
 use super::queries::query;
-use super::subject::{PARTITION, Subject, done};
-use crate::model::{CommitBatch, Head, InstanceKey, JsonText, TurnCommit};
+use super::subject::{Subject, batch, done};
+use crate::model::{Head, InstanceKey, JsonText, Timestamp, TurnCommit};
 use crate::store::{InstanceFilter, InstancePage, InstanceQuery, PAGE_BYTES, PAGE_ROWS, PageCursor};
 
 /// A list in each order and direction.
@@ -87,7 +87,8 @@ pub(super) async fn places_beyond_the_ends_are_places(mut store: Subject) {
     store.commit([insert(head(0)), insert(head(5)), insert(head(LAST))]).await;
     let after =
         |newest_first, after| InstanceQuery { after: Some(after), ..query(InstanceFilter::new(), newest_first) };
-    let key = |number| PageCursor::Key(InstanceKey(number));
+    let created_at = head(0).life.created_at;
+    let key = |number| PageCursor::Created { created_at, key: InstanceKey(number) };
     let cases: [(bool, u64, &[u64]); 8] = [
         (false, 0, &[5, LAST]),
         (false, LAST - 1, &[LAST]),
@@ -101,6 +102,15 @@ pub(super) async fn places_beyond_the_ends_are_places(mut store: Subject) {
     for (newest_first, place, expected) in cases {
         let page = store.page(after(newest_first, key(place))).await;
         assert_eq!(numbers(&page), expected, "behind {place}, newest first: {newest_first}");
+    }
+    for (earlier, expected) in [(1, [0, 5, LAST].as_slice()), (-1, &[])] {
+        let created_at = Timestamp(created_at.0 - earlier);
+        for number in [0, 5, u64::MAX] {
+            let place = PageCursor::Created { created_at, key: InstanceKey(number) };
+            assert_eq!(numbers(&store.page(after(false, place.clone())).await), expected);
+            let backwards = numbers(&store.page(after(true, place)).await);
+            assert_eq!(backwards.len(), 3 - expected.len());
+        }
     }
     for (newest_first, place, expected) in
         [(false, "a", &[0, 5, LAST][..]), (false, "j", &[]), (true, "a", &[]), (true, "j", &[LAST, 5, 0])]
@@ -192,7 +202,7 @@ pub(super) async fn a_page_shows_one_moment(mut store: Subject) {
     store.claim().await;
     let all: Vec<_> = (1..=20).map(head).collect();
     store.commit(all.iter().cloned().map(insert).collect::<Vec<_>>()).await;
-    let (writer, epoch) = (Arc::clone(store.store()), store.epoch);
+    let (writer, home, epoch) = (Arc::clone(store.store()), store.home, store.epoch);
     let writing = thread::spawn(move || {
         for revision in 1..=COMMITS {
             let changed = all.iter().cloned().map(|mut head| {
@@ -200,7 +210,7 @@ pub(super) async fn a_page_shows_one_moment(mut store: Subject) {
                 renew(head)
             });
             let turns = changed.chain((1..=20).map(|number| record(number, 0, revision - 1))).collect();
-            done(block_on(writer.commit(Arc::new(CommitBatch { partition: PARTITION, epoch, turns }))));
+            done(block_on(writer.commit(batch(home, epoch, turns))));
         }
     });
     let mut last = 0;

@@ -68,17 +68,18 @@ pub(super) async fn a_list_sees_the_commit_before_it(mut store: Subject) {
     }
 }
 
-pub(super) async fn lists_are_ordered_by_key(mut store: Subject) {
+pub(super) async fn lists_are_ordered_by_creation_and_key(mut store: Subject) {
     const LAST: u64 = i64::MAX.cast_unsigned();
     store.claim().await;
-    // Ids and times of creation rise the other way.
-    for (place, number) in [LAST, 7, 1 << 39, 1, 0, LAST - 1, 256, 255].into_iter().enumerate() {
+    // Ids rise the other way, and keys do not follow the time.
+    let times = [(5, 7), (5, 255), (-3, LAST), (5, 6), (i64::MAX, 0), (i64::MIN, 9), (-3, 8), (5, 1 << 39)];
+    for (place, (time, number)) in times.into_iter().enumerate() {
         let mut head = head(number);
         head.life_mut().id = id(&format!("i{place}"));
-        head.life_mut().created_at = Timestamp(-number.cast_signed());
+        head.life_mut().created_at = Timestamp(time);
         store.commit([insert(head)]).await;
     }
-    let mut expected = vec![0, 1, 7, 255, 256, 1 << 39, LAST - 1, LAST];
+    let mut expected = vec![9, 8, LAST, 6, 7, 255, 1 << 39, 0];
     assert_eq!(keys(&store, InstanceFilter::new()).await, expected);
     expected.reverse();
     let list = store.list(query(InstanceFilter::new(), true)).await;

@@ -165,10 +165,15 @@ fn expected(heads: &BTreeMap<InstanceKey, Head>, query: &InstanceQuery) -> Vec<I
     let mut wanted: Vec<_> = heads.values().filter(|head| is_wanted(&query.filter, head)).collect();
     if by_id {
         wanted.sort_by(|a, b| a.life.id.as_str().as_bytes().cmp(b.life.id.as_str().as_bytes()));
+    } else {
+        wanted.sort_by_key(|head| (head.life.created_at.0, head.life.key.0));
     }
     let is_behind = |head: &&&Head| match &query.after {
         None => true,
-        Some(PageCursor::Key(key)) => (head.life.key > *key) != query.newest_first && head.life.key != *key,
+        Some(PageCursor::Created { created_at, key }) => {
+            let (own, place) = ((head.life.created_at, head.life.key), (*created_at, *key));
+            (own > place) != query.newest_first && own != place
+        }
         Some(PageCursor::Id(id)) => (head.life.id > *id) != query.newest_first && head.life.id != *id,
     };
     let mut keys: Vec<_> = wanted.iter().filter(is_behind).map(|head| head.life.key).collect();

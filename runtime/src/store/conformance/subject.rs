@@ -6,18 +6,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{CommitBatch, Epoch, Execution, InstanceId, InstanceKey, PartitionId, TurnCommit};
+use crate::model::{CommitBatch, Epoch, Execution, InboxRow, InstanceId, InstanceKey, PartitionId, TurnCommit};
 use crate::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, Store, StoreFuture, StoredInstance,
 };
 
-/// The partition that the cases are about.
-pub(super) const PARTITION: PartitionId = PartitionId::FIRST;
+/// In the rows of a case: the partition whose batch they stand in. No store has one of this number.
+pub(super) const HERE: PartitionId = PartitionId(u16::MAX);
 
 /// A store that is open and claimed. It remembers what was mentioned in a batch, so that it can look at all of it.
 pub(super) struct Subject {
     opener: Box<dyn FnMut() -> Arc<dyn Store>>,
     store: Option<Arc<dyn Store>>,
+    /// The partition that the cases are about: one in the middle, if there are several.
+    pub(super) home: PartitionId,
     pub(super) epoch: Epoch,
     ids: BTreeSet<InstanceId>,
     executions: BTreeSet<(InstanceKey, Execution)>,
@@ -34,8 +36,9 @@ pub(super) struct State {
 
 impl Subject {
     pub(super) fn open(mut opener: Box<dyn FnMut() -> Arc<dyn Store>>) -> Self {
-        let store = Some(opener());
-        Self { opener, store, epoch: Epoch(0), ids: BTreeSet::new(), executions: BTreeSet::new() }
+        let store = opener();
+        let home = PartitionId(store.partitions().get() / 2);
+        Self { opener, store: Some(store), home, epoch: Epoch(0), ids: BTreeSet::new(), executions: BTreeSet::new() }
     }
 
     pub(super) fn store(&self) -> &Arc<dyn Store> {
@@ -46,7 +49,7 @@ impl Subject {
     }
 
     pub(super) async fn claim(&mut self) -> Claim {
-        let claim = done(self.store().claim(PARTITION).await);
+        let claim = done(self.store().claim(self.home).await);
         self.epoch = claim.epoch;
         claim
     }
@@ -69,7 +72,7 @@ impl Subject {
     ) -> StoreFuture<Result<(), CommitError>> {
         let turns = turns.into();
         turns.iter().for_each(|turn| self.remember(turn));
-        self.store().commit(Arc::new(CommitBatch { partition: PARTITION, epoch, turns }))
+        self.store().commit(batch(self.home, epoch, turns))
     }
 
     /// Commits what must succeed.
@@ -91,7 +94,8 @@ impl Subject {
     pub(super) async fn state(&mut self) -> State {
         self.claim().await;
         let store = Arc::clone(self.store());
-        let backlog = done(store.load(PARTITION).await);
+        let mut backlog = done(store.load(self.home).await);
+        backlog.inbox.iter_mut().for_each(|row| seen_from(self.home, row));
         let (mut by_id, mut by_key, mut history) = (Vec::new(), Vec::new(), Vec::new());
         for id in &self.ids {
             by_id.push((id.clone(), done(store.instance(InstanceRef::Id(id.clone()), false).await)));
@@ -150,6 +154,23 @@ impl Subject {
         self.executions.extend(turn.record.as_ref().map(|record| (record.key, record.execution)));
         self.executions.extend(turn.purge.map(|key| (key, Execution(0))));
         self.executions.extend(turn.erase_history);
+    }
+}
+
+/// A batch of a partition, in which [`HERE`] is that partition.
+pub(super) fn batch(partition: PartitionId, epoch: Epoch, mut turns: Vec<TurnCommit>) -> Arc<CommitBatch> {
+    for row in turns.iter_mut().flat_map(|turn| &mut turn.inbox_new) {
+        if row.partition == HERE {
+            row.partition = partition;
+        }
+    }
+    Arc::new(CommitBatch { partition, epoch, turns })
+}
+
+/// The row as a case of this partition writes it.
+pub(super) fn seen_from(partition: PartitionId, row: &mut InboxRow) {
+    if row.partition == partition {
+        row.partition = HERE;
     }
 }
 

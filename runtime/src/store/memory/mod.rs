@@ -86,11 +86,13 @@ impl Store for MemoryStore {
     }
 
     fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
+        let partitions = self.partitions;
         self.run(move |shared, claimed| {
-            let epoch = next_epoch(shared.epoch).ok_or_else(|| OpenError::Failed {
-                store: "the memory store".to_owned(),
-                detail: "it was claimed too often".to_owned(),
-            })?;
+            let failed = |detail: String| OpenError::Failed { store: "the memory store".to_owned(), detail };
+            if partition.0 >= partitions.get() {
+                return Err(failed(format!("there is no partition {partition}")));
+            }
+            let epoch = next_epoch(shared.epoch).ok_or_else(|| failed("it was claimed too often".to_owned()))?;
             shared.epoch = epoch;
             let before = shared.owners.insert(partition, Owner { epoch: Some(epoch), clean: false });
             claimed.insert(partition, epoch);
@@ -99,8 +101,7 @@ impl Store for MemoryStore {
     }
 
     fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
-        let partitions = self.partitions;
-        self.run(move |shared, _| shared.tables.backlog(partition, partitions))
+        self.run(move |shared, _| shared.tables.backlog(partition))
     }
 
     fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {

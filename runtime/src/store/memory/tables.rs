@@ -11,10 +11,10 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    Execution, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText, PartitionCount, PartitionId, Progress,
-    RecordRow, TaskId, TaskRow, TimerRow, Timestamp, TurnCommit,
+    Execution, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText, PartitionId, Progress, RecordRow, TaskId,
+    TaskRow, TimerRow, Timestamp, TurnCommit,
 };
-use crate::store::page::{PageBuilder, Span, damaged_row};
+use crate::store::page::{PageBuilder, Place, Span, damaged_row};
 use crate::store::rows::{Refusal, Rows, apply_turn};
 use crate::store::{
     Backlog, InstanceFilter, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance, TaskGroup,
@@ -25,18 +25,32 @@ type History = BTreeMap<(Execution, u64), (Timestamp, Bytes)>;
 
 #[derive(Default)]
 pub(super) struct Tables {
-    heads: BTreeMap<InstanceKey, Head>,
+    heads: FxHashMap<InstanceKey, Row>,
+    /// The lives in the order of their creation.
+    created: BTreeSet<Place>,
     ids: BTreeMap<InstanceId, InstanceKey>,
     history: FxHashMap<InstanceKey, History>,
     inbox: BTreeMap<(PartitionId, InboxId), Bytes>,
-    tasks: FxHashMap<TaskId, (u64, Cow<'static, str>)>,
-    timers: BTreeSet<TimerRow>,
+    tasks: FxHashMap<TaskId, Task>,
+    timers: BTreeSet<(PartitionId, TimerRow)>,
     undo: Vec<Undo>,
     /// Whose batch is being applied.
     partition: PartitionId,
 }
 
-/// What a row was before it was changed.
+/// A head, and the partition whose batch inserted it.
+struct Row {
+    partition: PartitionId,
+    head: Head,
+}
+
+struct Task {
+    partition: PartitionId,
+    turn_number: u64,
+    name: Cow<'static, str>,
+}
+
+/// What a row of the batch's partition was before it was changed.
 enum Undo {
     Inserted(Head),
     Changed(Head),
@@ -44,7 +58,7 @@ enum Undo {
     History(InstanceKey, History),
     Record(InstanceKey, Execution, u64),
     Inbox((PartitionId, InboxId), Option<Bytes>),
-    Task(TaskId, Option<(u64, Cow<'static, str>)>),
+    Task(TaskId, Option<Task>),
     Timer(TimerRow, bool),
 }
 
@@ -70,14 +84,16 @@ impl Tables {
         match step {
             Undo::Inserted(head) => {
                 self.heads.remove(&head.life.key);
+                self.created.remove(&place(&head));
                 self.ids.remove(&head.life.id);
             }
             Undo::Changed(head) => {
-                self.heads.insert(head.life.key, head);
+                self.heads.insert(head.life.key, Row { partition: self.partition, head });
             }
             Undo::Deleted(head) => {
                 self.ids.insert(head.life.id.clone(), head.life.key);
-                self.heads.insert(head.life.key, head);
+                self.created.insert(place(&head));
+                self.heads.insert(head.life.key, Row { partition: self.partition, head });
             }
             Undo::History(key, records) => self.history.entry(key).or_default().extend(records),
             Undo::Record(key, execution, turn) => {
@@ -98,12 +114,18 @@ impl Tables {
                 self.tasks.remove(&id);
             }
             Undo::Timer(row, true) => {
-                self.timers.insert(row);
+                self.timers.insert((self.partition, row));
             }
             Undo::Timer(row, false) => {
-                self.timers.remove(&row);
+                self.timers.remove(&(self.partition, row));
             }
         }
+    }
+
+    /// The head of a life, if it belongs to the partition whose batch is being applied.
+    fn own_head(&mut self, key: InstanceKey) -> Option<&mut Head> {
+        let row = self.heads.get_mut(&key)?;
+        (row.partition == self.partition).then_some(&mut row.head)
     }
 
     pub(super) fn instance(&self, target: &InstanceRef, with_history: bool) -> Option<StoredInstance> {
@@ -111,7 +133,7 @@ impl Tables {
             InstanceRef::Id(id) => self.ids.get(id)?,
             InstanceRef::Key(key) => key,
         };
-        let mut stored = self.stored(self.heads.get(key)?);
+        let mut stored = self.stored(&self.heads.get(key)?.head);
         if with_history {
             stored.history = Some(self.history(*key, stored.head.life.execution).unwrap_or_default());
         }
@@ -154,11 +176,14 @@ impl Tables {
             if backwards { Box::new(rows.rev()) } else { Box::new(rows) }
         }
         match span {
-            Span::Keys(from, to) => directed(self.heads.range((from, to)).map(|(_, head)| head), backwards),
+            Span::Created(from, to) => {
+                let keys = self.created.range((from, to)).map(|(_, key)| key);
+                directed(keys.filter_map(|key| self.heads.get(key)).map(|row| &row.head), backwards)
+            }
             Span::Ids(ids) => {
                 let range = (Bound::Included(ids.start.as_str()), Bound::Excluded(ids.end.as_str()));
                 let keys = self.ids.range::<str, _>(range).map(|(_, key)| key);
-                directed(keys.filter_map(|key| self.heads.get(key)), backwards)
+                directed(keys.filter_map(|key| self.heads.get(key)).map(|row| &row.head), backwards)
             }
         }
     }
@@ -179,19 +204,15 @@ impl Tables {
             .flat_map(move |records| records.range((execution, 0)..=(execution, u64::MAX)))
     }
 
-    pub(super) fn backlog(&self, partition: PartitionId, partitions: PartitionCount) -> Result<Backlog, LoadError> {
-        let is_mine = |head: &Head| partitions.partition_of(&head.life.id) == partition;
-        let owns = |key: &InstanceKey| self.heads.get(key).is_none_or(is_mine);
-        let parked = self
-            .heads
-            .values()
-            .filter(|head| head.progress.parked.is_some() && is_mine(head))
-            .map(|head| head.life.key);
+    pub(super) fn backlog(&self, partition: PartitionId) -> Result<Backlog, LoadError> {
+        let is_parked = |row: &Row| row.partition == partition && row.head.progress.parked.is_some();
+        let mut parked: Vec<_> = self.heads.iter().filter(|(_, row)| is_parked(row)).map(|(key, _)| *key).collect();
+        parked.sort_unstable();
         Ok(Backlog {
-            tasks: self.task_groups(owns)?,
-            timers: self.timers.iter().filter(|row| owns(&row.key)).copied().collect(),
+            tasks: self.task_groups(partition)?,
+            timers: self.timers.iter().filter(|(of, _)| *of == partition).map(|(_, timer)| *timer).collect(),
             inbox: self.inbox(partition, &[], usize::MAX),
-            parked: parked.collect(),
+            parked,
         })
     }
 
@@ -203,13 +224,14 @@ impl Tables {
             .collect()
     }
 
-    fn task_groups(&self, owns: impl Fn(&InstanceKey) -> bool) -> Result<Vec<TaskGroup>, LoadError> {
+    fn task_groups(&self, partition: PartitionId) -> Result<Vec<TaskGroup>, LoadError> {
         let mut groups = BTreeMap::<_, Vec<_>>::new();
-        for (id, (turn, name)) in self.tasks.iter().filter(|(id, _)| owns(&id.key)) {
-            groups.entry((id.key, id.execution, *turn)).or_default().push((id.operation, name.clone()));
+        for (id, task) in self.tasks.iter().filter(|(_, task)| task.partition == partition) {
+            let group = groups.entry((id.key, id.execution, task.turn_number)).or_default();
+            group.push((id.operation, task.name.clone()));
         }
         let group = |((key, execution, turn_number), mut tasks): (_, Vec<_>)| {
-            let Some(head) = self.heads.get(&key) else {
+            let Some(Row { head, .. }) = self.heads.get(&key) else {
                 return Err(LoadError::Corrupt(format!("there are tasks of {key:?}, which is no instance")));
             };
             tasks.sort_unstable();
@@ -219,6 +241,11 @@ impl Tables {
         };
         groups.into_iter().map(group).collect()
     }
+}
+
+/// Where a life stands in the order of creation.
+fn place(head: &Head) -> Place {
+    (head.life.created_at, head.life.key)
 }
 
 /// The custom status is the only text here that may be damaged: whoever made the head may have given anything.
@@ -242,15 +269,17 @@ impl<'r> Rows<'r> for Tables {
             return Ok(0);
         }
         self.ids.insert(head.life.id.clone(), head.life.key);
-        self.heads.insert(head.life.key, head.clone());
+        self.created.insert(place(head));
+        self.heads.insert(head.life.key, Row { partition: self.partition, head: head.clone() });
         self.undo.push(Undo::Inserted(head.clone()));
         Ok(1)
     }
 
     fn renew_head(&mut self, head: &Head) -> Result<usize, Infallible> {
-        match self.heads.get_mut(&head.life.key) {
-            Some(row) if row.life.id == head.life.id => {
-                self.undo.push(Undo::Changed(std::mem::replace(row, head.clone())));
+        match self.own_head(head.life.key) {
+            Some(row) if row.life.id == head.life.id && row.life.created_at == head.life.created_at => {
+                let before = std::mem::replace(row, head.clone());
+                self.undo.push(Undo::Changed(before));
                 Ok(1)
             }
             _ => Ok(0),
@@ -258,15 +287,21 @@ impl<'r> Rows<'r> for Tables {
     }
 
     fn change_progress(&mut self, key: InstanceKey, progress: &Arc<Progress>) -> Result<usize, Infallible> {
-        let Some(row) = self.heads.get_mut(&key) else { return Ok(0) };
-        self.undo.push(Undo::Changed(row.clone()));
-        row.progress = Arc::clone(progress);
+        let Some(head) = self.own_head(key) else { return Ok(0) };
+        let before = head.clone();
+        head.progress = Arc::clone(progress);
+        self.undo.push(Undo::Changed(before));
         Ok(1)
     }
 
     fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Infallible> {
-        let Some(head) = self.heads.remove(&key) else { return Ok(0) };
+        let hash_map::Entry::Occupied(row) = self.heads.entry(key) else { return Ok(0) };
+        if row.get().partition != self.partition {
+            return Ok(0);
+        }
+        let head = row.remove().head;
         self.ids.remove(&head.life.id);
+        self.created.remove(&place(&head));
         self.undo.push(Undo::Deleted(head));
         Ok(1)
     }
@@ -309,19 +344,22 @@ impl<'r> Rows<'r> for Tables {
 
     fn insert_task(&mut self, row: &'r TaskRow) -> Result<usize, Infallible> {
         let hash_map::Entry::Vacant(entry) = self.tasks.entry(row.id) else { return Ok(0) };
-        entry.insert((row.turn_number, row.name.clone()));
+        entry.insert(Task { partition: self.partition, turn_number: row.turn_number, name: row.name.clone() });
         self.undo.push(Undo::Task(row.id, None));
         Ok(1)
     }
 
     fn delete_task(&mut self, id: TaskId) -> Result<usize, Infallible> {
-        let Some(task) = self.tasks.remove(&id) else { return Ok(0) };
-        self.undo.push(Undo::Task(id, Some(task)));
+        let hash_map::Entry::Occupied(task) = self.tasks.entry(id) else { return Ok(0) };
+        if task.get().partition != self.partition {
+            return Ok(0);
+        }
+        self.undo.push(Undo::Task(id, Some(task.remove())));
         Ok(1)
     }
 
     fn insert_timer(&mut self, row: &TimerRow) -> Result<usize, Infallible> {
-        if !self.timers.insert(*row) {
+        if !self.timers.insert((self.partition, *row)) {
             return Ok(0);
         }
         self.undo.push(Undo::Timer(*row, false));
@@ -329,7 +367,7 @@ impl<'r> Rows<'r> for Tables {
     }
 
     fn delete_timer(&mut self, row: &TimerRow) -> Result<usize, Infallible> {
-        if !self.timers.remove(row) {
+        if !self.timers.remove(&(self.partition, *row)) {
             return Ok(0);
         }
         self.undo.push(Undo::Timer(*row, true));

@@ -34,14 +34,14 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
     // A connection that is given up must leave the log as it is: the next one makes it durable first.
     checkpoint_on_close(&connection, false).map_err(sqlite)?;
     // Before the first change to a file that may be somebody else's.
-    schema::check(&connection, &store)?;
+    schema::check(&connection, &store, options.partitions)?;
     options.files.rewrite_log(&options.path).map_err(|e| file_error(&store, &e))?;
     let journal = switch_to_wal(&connection).map_err(sqlite)?;
     if !journal.eq_ignore_ascii_case("wal") {
         return Err(failed(format!("the journal mode stays `{journal}`: its file system does not support WAL")));
     }
     configure(&connection, options).map_err(sqlite)?;
-    schema::migrate(&mut connection, &store)?;
+    schema::migrate(&mut connection, &store, options.partitions.unwrap_or_default())?;
     Ok(connection)
 }
 
@@ -121,8 +121,14 @@ mod tests {
         for (durability, synchronous) in [(Durability::Full, 2), (Durability::Relaxed, 1)] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("store.db");
-            let options =
-                Options { path, durability, lock_wait: Duration::ZERO, max_pages: None, files: Files::default() };
+            let options = Options {
+                path,
+                durability,
+                lock_wait: Duration::ZERO,
+                max_pages: None,
+                partitions: None,
+                files: Files::default(),
+            };
             let connection = open_writer(&options).unwrap();
             assert_eq!(setting(&connection, "synchronous"), synchronous);
             for name in ["mmap_size", "foreign_keys", "wal_autocheckpoint"] {

@@ -36,6 +36,11 @@ impl Kind {
         }
     }
 
+    /// Whether the batch is the cause, and another one may be written.
+    pub(super) fn is_of_the_batch(self) -> bool {
+        matches!(self, Self::Constraint | Self::Fatal)
+    }
+
     fn of_code(code: ErrorCode) -> Self {
         match code {
             ErrorCode::DiskFull => Self::Full,

@@ -4,49 +4,47 @@ use rusqlite::{Connection, Statement};
 
 use super::errors::Kind;
 
-/// Columns of the tables that are written this way.
-const COLUMNS: usize = 5;
 /// Rows of the statement for what is left over. Those that are left then go one by one.
 const FEW: usize = 4;
 
-/// The statements that insert into one table.
-pub(super) struct Insertions<'c> {
+/// The statements that insert into one table, which has so many columns.
+pub(super) struct Insertions<'c, const COLUMNS: usize> {
     many: Statement<'c>,
     few: Statement<'c>,
     one: Statement<'c>,
 }
 
-impl<'c> Insertions<'c> {
-    /// Rows of a full statement.
-    pub(super) const MANY: usize = 16;
+/// Rows of a full statement.
+pub(super) const MANY: usize = 16;
 
-    /// For a table and its five columns: `table (a, b, c, d, e)`.
+impl<'c, const COLUMNS: usize> Insertions<'c, COLUMNS> {
+    /// For a table and its columns: `table (a, b, c)`.
     pub(super) fn prepare(connection: &'c Connection, table: &str) -> rusqlite::Result<Self> {
         let of = |rows: usize| {
             let row = format!("({})", ["?"; COLUMNS].join(", "));
             connection.prepare(&format!("INSERT INTO {table} VALUES {}", vec![row; rows].join(", ")))
         };
-        Ok(Self { many: of(Self::MANY)?, few: of(FEW)?, one: of(1)? })
+        Ok(Self { many: of(MANY)?, few: of(FEW)?, one: of(1)? })
     }
 
     /// Inserts the rows, in order. Answers with one that is there already; then the others are inserted or not, and the
     /// caller takes the transaction back.
     ///
     /// `bind` binds the columns of a row from a place on.
-    pub(super) fn insert<'r, T>(
+    pub(super) fn insert<T: Copy>(
         &mut self,
-        rows: &[&'r T],
-        bind: impl Fn(&mut Statement<'_>, usize, &T) -> rusqlite::Result<()>,
-    ) -> rusqlite::Result<Option<&'r T>> {
+        rows: &[T],
+        bind: impl Fn(&mut Statement<'_>, usize, T) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<Option<T>> {
         let mut rest = rows;
         while !rest.is_empty() {
             let (statement, count) = match rest.len() {
-                Self::MANY.. => (&mut self.many, Self::MANY),
+                MANY.. => (&mut self.many, MANY),
                 FEW.. => (&mut self.few, FEW),
                 _ => (&mut self.one, 1),
             };
             let (now, later) = rest.split_at(count);
-            if !run(statement, now, &bind)? {
+            if !run::<T, COLUMNS>(statement, now, &bind)? {
                 // The statement has taken all of its rows back.
                 return self.first_there(now, bind);
             }
@@ -55,14 +53,14 @@ impl<'c> Insertions<'c> {
         Ok(None)
     }
 
-    fn first_there<'r, T>(
+    fn first_there<T: Copy>(
         &mut self,
-        rows: &[&'r T],
-        bind: impl Fn(&mut Statement<'_>, usize, &T) -> rusqlite::Result<()>,
-    ) -> rusqlite::Result<Option<&'r T>> {
+        rows: &[T],
+        bind: impl Fn(&mut Statement<'_>, usize, T) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<Option<T>> {
         for row in rows {
-            if !run(&mut self.one, std::slice::from_ref(row), &bind)? {
-                return Ok(Some(row));
+            if !run::<T, COLUMNS>(&mut self.one, std::slice::from_ref(row), &bind)? {
+                return Ok(Some(*row));
             }
         }
         Ok(None)
@@ -70,13 +68,13 @@ impl<'c> Insertions<'c> {
 }
 
 /// Answers whether all of them were inserted; none of them was otherwise.
-fn run<T>(
+fn run<T: Copy, const COLUMNS: usize>(
     statement: &mut Statement<'_>,
-    rows: &[&T],
-    bind: impl Fn(&mut Statement<'_>, usize, &T) -> rusqlite::Result<()>,
+    rows: &[T],
+    bind: impl Fn(&mut Statement<'_>, usize, T) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<bool> {
     for (place, row) in rows.iter().enumerate() {
-        bind(statement, place * COLUMNS + 1, row)?;
+        bind(statement, place * COLUMNS + 1, *row)?;
     }
     match statement.raw_execute() {
         Ok(count) => Ok(count == rows.len()),
@@ -89,7 +87,9 @@ fn run<T>(
 mod tests {
     use super::*;
 
-    fn bind(statement: &mut Statement<'_>, place: usize, row: &i64) -> rusqlite::Result<()> {
+    const COLUMNS: usize = 5;
+
+    fn bind(statement: &mut Statement<'_>, place: usize, row: i64) -> rusqlite::Result<()> {
         (0..COLUMNS).try_for_each(|column| statement.raw_bind_parameter(place + column, row * 10))
     }
 
@@ -103,9 +103,9 @@ mod tests {
         for count in [0, 1, 3, 4, 5, 15, 16, 17, 20, 21, 33, 100] {
             let connection = Connection::open_in_memory().unwrap();
             connection.execute_batch("CREATE TABLE t (a INTEGER PRIMARY KEY, b, c, d, e)").unwrap();
-            let mut insertions = Insertions::prepare(&connection, "t (a, b, c, d, e)").unwrap();
+            let mut insertions = Insertions::<COLUMNS>::prepare(&connection, "t (a, b, c, d, e)").unwrap();
             let rows: Vec<i64> = (0..count).collect();
-            let there = insertions.insert(&rows.iter().collect::<Vec<_>>(), bind).unwrap();
+            let there = insertions.insert(&rows, bind).unwrap();
             assert_eq!((there, numbers(&connection)), (None, rows.iter().map(|row| row * 10).collect()));
         }
     }
@@ -115,11 +115,11 @@ mod tests {
         for twice in [0, 7, 15, 16, 19, 20, 21] {
             let connection = Connection::open_in_memory().unwrap();
             connection.execute_batch("CREATE TABLE t (a INTEGER PRIMARY KEY, b, c, d, e)").unwrap();
-            let mut insertions = Insertions::prepare(&connection, "t (a, b, c, d, e)").unwrap();
+            let mut insertions = Insertions::<COLUMNS>::prepare(&connection, "t (a, b, c, d, e)").unwrap();
             let rows: Vec<i64> = (0..22).collect();
-            assert_eq!(insertions.insert(&[&rows[twice]], bind).unwrap(), None);
-            let there = insertions.insert(&rows.iter().collect::<Vec<_>>(), bind).unwrap();
-            assert_eq!(there, Some(&rows[twice]));
+            assert_eq!(insertions.insert(&[rows[twice]], bind).unwrap(), None);
+            let there = insertions.insert(&rows, bind).unwrap();
+            assert_eq!(there, Some(rows[twice]));
         }
     }
 }

@@ -95,8 +95,8 @@ pub(super) fn inbox(
     known: &[InboxId],
     limit: usize,
 ) -> Result<Vec<InboxRow>, ReadError> {
-    let mut statement = connection.prepare_cached("SELECT id, message FROM inbox ORDER BY id")?;
-    let mut found = statement.query([])?;
+    let mut statement = connection.prepare_cached("SELECT id, message FROM inbox WHERE partition = ?1 ORDER BY id")?;
+    let mut found = statement.query([partition.0])?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
         let id = InboxId(row.get::<_, i64>(0)?.cast_unsigned());
@@ -110,12 +110,22 @@ pub(super) fn inbox(
     Ok(rows)
 }
 
-/// Reads everything as of one moment.
-pub(super) fn backlog(connection: &Connection) -> Result<Backlog, ReadError> {
+/// The timers of a partition, in the order in which they fire.
+const TIMERS: &str = "
+    SELECT fire_at, key, execution, operation FROM timer WHERE partition = ?1 ORDER BY fire_at, key, execution, operation";
+
+const PARKED: &str = "SELECT key FROM progress WHERE partition = ?1 AND parked IS NOT NULL ORDER BY key";
+
+const TASKS: &str = "
+    SELECT t.key, t.execution, t.turn, t.operation, t.name, i.id FROM task t LEFT JOIN instance i ON i.key = t.key
+    WHERE t.partition = ?1 ORDER BY t.key, t.execution, t.turn, t.operation";
+
+/// Reads everything of a partition as of one moment.
+pub(super) fn backlog(connection: &Connection, partition: PartitionId) -> Result<Backlog, ReadError> {
     let snapshot = connection.unchecked_transaction()?;
     Ok(Backlog {
-        tasks: tasks(&snapshot)?,
-        timers: all(&snapshot, "SELECT fire_at, key, execution, operation FROM timer ORDER BY 1, 2, 3, 4", |row| {
+        tasks: tasks(&snapshot, partition)?,
+        timers: all(&snapshot, TIMERS, partition, |row| {
             Ok(TimerRow {
                 fire_at: Timestamp(row.get(0)?),
                 key: row.get::<_, Key>(1)?.0,
@@ -123,22 +133,17 @@ pub(super) fn backlog(connection: &Connection) -> Result<Backlog, ReadError> {
                 operation: OperationId(row.get(3)?),
             })
         })?,
-        inbox: inbox(&snapshot, PartitionId::FIRST, &[], usize::MAX)?,
-        parked: all(&snapshot, "SELECT key FROM progress WHERE parked IS NOT NULL ORDER BY key", |row| {
-            Ok(row.get::<_, Key>(0)?.0)
-        })?,
+        inbox: inbox(&snapshot, partition, &[], usize::MAX)?,
+        parked: all(&snapshot, PARKED, partition, |row| Ok(row.get::<_, Key>(0)?.0))?,
     })
 }
 
 /// Reads each record once, however many tasks it scheduled.
-fn tasks(connection: &Connection) -> Result<Vec<TaskGroup>, ReadError> {
+fn tasks(connection: &Connection, partition: PartitionId) -> Result<Vec<TaskGroup>, ReadError> {
     let mut record =
         connection.prepare("SELECT record FROM history WHERE key = ?1 AND execution = ?2 AND turn = ?3")?;
-    let mut statement = connection.prepare(
-        "SELECT t.key, t.execution, t.turn, t.operation, t.name, i.id
-         FROM task t LEFT JOIN instance i ON i.key = t.key ORDER BY t.key, t.execution, t.turn, t.operation",
-    )?;
-    let mut rows = statement.query([])?;
+    let mut statement = connection.prepare(TASKS)?;
+    let mut rows = statement.query([partition.0])?;
     let mut groups = Vec::<TaskGroup>::new();
     while let Some(row) = rows.next()? {
         let (Key(key), execution, turn) = (row.get(0)?, Execution(row.get(1)?), row.get::<_, i64>(2)?);
@@ -165,9 +170,10 @@ fn tasks(connection: &Connection) -> Result<Vec<TaskGroup>, ReadError> {
 fn all<T>(
     connection: &Connection,
     sql: &str,
+    partition: PartitionId,
     read: impl FnMut(&Row<'_>) -> Result<T, ReadError>,
 ) -> Result<Vec<T>, ReadError> {
-    connection.prepare(sql)?.query_and_then([], read)?.collect()
+    connection.prepare(sql)?.query_and_then([partition.0], read)?.collect()
 }
 
 fn bytes(row: &Row<'_>, column: usize) -> Result<Bytes, ReadError> {

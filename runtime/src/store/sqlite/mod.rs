@@ -8,18 +8,22 @@
 //! Invariants: nobody but the writer thread writes; a caller's thread never waits for the disk; what a reader sees is
 //! durable (unless [`Durability::Relaxed`] was asked for).
 
+mod batch;
 mod commit;
 mod connection;
+mod database;
 mod errors;
 mod files;
 mod insertions;
 mod load;
 mod lock;
 mod log;
+mod ownership;
 mod query;
 mod reader;
 mod row;
 mod schema;
+mod session;
 mod writer;
 
 #[cfg(feature = "testing")]
@@ -28,7 +32,7 @@ pub use self::files::FileProbe;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -52,12 +56,14 @@ const READERS: usize = 2;
 /// A store in one SQLite file.
 ///
 /// One runtime owns the file at a time, in this process or another; others may open it for reading. Dropping the store
-/// lets a commit that is under way finish, then closes the file; [`close`](Store::close) also marks it as cleanly closed.
+/// lets a commit that is under way finish and then closes the file. [`close`](Store::close) also marks a partition as
+/// cleanly closed; with the last partition it closes the file.
 #[derive(Debug)]
 pub struct SqliteStore {
     options: Options,
-    /// None while it is closed.
-    threads: Mutex<Option<Threads>>,
+    partitions: PartitionCount,
+    /// None while it is closed. The writer shuts it, when the last partition is closed.
+    threads: Arc<Mutex<Option<Threads>>>,
 }
 
 /// What is durable when a commit is acknowledged.
@@ -74,7 +80,11 @@ pub enum Durability {
 /// Opens a [`SqliteStore`] with other than the usual settings.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct SqliteStoreBuilder(Options);
+pub struct SqliteStoreBuilder {
+    options: Options,
+    /// As it was asked for, whether a store can have so many or not.
+    partitions: Option<u16>,
+}
 
 #[derive(Clone, Debug)]
 struct Options {
@@ -82,6 +92,8 @@ struct Options {
     durability: Durability,
     lock_wait: Duration,
     max_pages: Option<u32>,
+    /// How many a new store gets and an existing one must have; without a number one, or whatever it has.
+    partitions: Option<PartitionCount>,
     files: Files,
 }
 
@@ -105,13 +117,15 @@ impl SqliteStore {
 
     /// Begins to open a file with other than the usual settings.
     pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
-        SqliteStoreBuilder(Options {
+        let options = Options {
             path: path.as_ref().to_owned(),
             durability: Durability::Full,
             lock_wait: LOCK_WAIT,
             max_pages: None,
+            partitions: None,
             files: Files::default(),
-        })
+        };
+        SqliteStoreBuilder { options, partitions: None }
     }
 
     /// Sends to the writer; answers what could not be sent because the store is closed.
@@ -138,7 +152,7 @@ impl SqliteStore {
         })
     }
 
-    fn threads(&self) -> std::sync::MutexGuard<'_, Option<Threads>> {
+    fn threads(&self) -> MutexGuard<'_, Option<Threads>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,20 +160,30 @@ impl SqliteStore {
 impl SqliteStoreBuilder {
     /// What is durable when a commit is acknowledged.
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.0.durability = durability;
+        self.options.durability = durability;
+        self
+    }
+
+    /// How many partitions the store has, 1 to 1,024. Each partition is worked on by one thread at a time, so several of
+    /// them let several threads run turns. A new store has one partition unless this says otherwise.
+    ///
+    /// The number is fixed when the file is created. Leave it out to open an existing file with the number that it has;
+    /// with another number, opening fails with [`OpenError::Partitions`].
+    pub fn partitions(mut self, partitions: u16) -> Self {
+        self.partitions = Some(partitions);
         self
     }
 
     /// How long to wait for another owner of the file that is on its way out. Two seconds unless set.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
-        self.0.lock_wait = wait;
+        self.options.lock_wait = wait;
         self
     }
 
     /// The largest size of the file in pages: for tests of a full disk.
     #[doc(hidden)]
     pub fn max_pages(mut self, pages: u32) -> Self {
-        self.0.max_pages = Some(pages);
+        self.options.max_pages = Some(pages);
         self
     }
 
@@ -167,7 +191,7 @@ impl SqliteStoreBuilder {
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     pub fn file_probe(mut self, probe: Arc<dyn FileProbe>) -> Self {
-        self.0.files.probe = Some(probe);
+        self.options.files.probe = Some(probe);
         self
     }
 
@@ -175,14 +199,19 @@ impl SqliteStoreBuilder {
     ///
     /// # Errors
     /// [`OpenError`] says why the file cannot be used and what to do.
-    pub fn open(mut self) -> Result<SqliteStore, OpenError> {
-        self.0.path = self.0.resolved_path()?;
-        let threads = Threads::start(&self.0)?;
+    pub fn open(self) -> Result<SqliteStore, OpenError> {
+        let Self { mut options, partitions } = self;
+        options.path = options.resolved_path()?;
+        options.partitions = partitions.map(|count| options.partition_count(count)).transpose()?;
+        let threads = Arc::new(Mutex::new(None));
+        let started = Threads::start(&options, Arc::downgrade(&threads))?;
         let (answer, answered) = mpsc::channel();
-        let gone = || self.0.failed("its writer thread is gone");
-        threads.commands.send(Command::Open(answer)).map_err(|_| gone())?;
-        answered.recv().map_err(|_| gone())??;
-        Ok(SqliteStore { options: self.0, threads: Mutex::new(Some(threads)) })
+        let gone = || options.failed("its writer thread is gone");
+        started.commands.send(Command::Open(answer)).map_err(|_| gone())?;
+        let partitions = answered.recv().map_err(|_| gone())??;
+        *threads.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
+        options.partitions = Some(partitions);
+        Ok(SqliteStore { options, partitions, threads })
     }
 }
 
@@ -209,6 +238,12 @@ impl Options {
         }
     }
 
+    fn partition_count(&self, asked: u16) -> Result<PartitionCount, OpenError> {
+        PartitionCount::new(asked).ok_or_else(|| {
+            self.failed(&format!("a store has 1 to {} partitions, and {asked} were asked for", PartitionCount::MAX))
+        })
+    }
+
     fn store(&self) -> String {
         self.path.display().to_string()
     }
@@ -219,7 +254,7 @@ impl Options {
 }
 
 impl Threads {
-    fn start(options: &Options) -> Result<Self, OpenError> {
+    fn start(options: &Options, shut: Weak<Mutex<Option<Self>>>) -> Result<Self, OpenError> {
         let (commands, received) = mpsc::channel();
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let builder = thread::Builder::new().name(name.to_owned());
@@ -236,7 +271,7 @@ impl Threads {
             Ok(requests)
         };
         let (requests, lists) = (queue(READERS)?, queue(1)?);
-        let writer = Writer::new(options.clone(), received, readers);
+        let writer = Writer::new(options.clone(), received, shut, readers);
         spawn("persevere-write", Box::new(|| writer.run()))?;
         Ok(Self { commands, requests, lists })
     }
@@ -244,19 +279,25 @@ impl Threads {
 
 impl Store for SqliteStore {
     fn partitions(&self) -> PartitionCount {
-        PartitionCount::ONE
+        self.partitions
     }
 
-    fn claim(&self, _: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
+    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
         let (answer, answered) = oneshot::channel();
         let gone = self.options.failed("its writer thread is gone");
-        if let Err(command) = self.command(Command::Claim(answer)) {
-            // It was closed: open it again.
-            match Threads::start(&self.options) {
-                Ok(threads) => {
+        // Locked throughout, so that two claims do not both open a store that is closed.
+        let mut threads = self.threads();
+        let command = Command::Claim(partition, answer);
+        let unsent = match &*threads {
+            Some(threads) => threads.commands.send(command).map_err(|unsent| unsent.0),
+            None => Err(command),
+        };
+        if let Err(command) = unsent {
+            match Threads::start(&self.options, Arc::downgrade(&self.threads)) {
+                Ok(started) => {
                     // If this fails the answer says so.
-                    let _ = threads.commands.send(command);
-                    *self.threads() = Some(threads);
+                    let _ = started.commands.send(command);
+                    *threads = Some(started);
                 }
                 Err(error) => return Box::pin(async { Err(error) }),
             }
@@ -264,8 +305,8 @@ impl Store for SqliteStore {
         Box::pin(async { answered.await.unwrap_or(Err(gone)) })
     }
 
-    fn load(&self, _: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
-        self.read(Read::Backlog)
+    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
+        self.read(|answer| Read::Backlog(partition, answer))
     }
 
     fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
@@ -299,11 +340,9 @@ impl Store for SqliteStore {
         })
     }
 
-    fn close(&self, _: PartitionId) -> StoreFuture<Result<(), CommitError>> {
+    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.command(Command::Close(answer));
-        // The readers end when nothing can be asked of them any more; the writer waits for that.
-        *self.threads() = None;
+        let sent = self.command(Command::Close(partition, answer));
         Box::pin(async move {
             match sent {
                 Ok(()) => {

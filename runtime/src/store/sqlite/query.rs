@@ -1,62 +1,74 @@
 //! Lists: a scan over what is cheap to look at, and the whole row of what stands on the page.
 //!
 //! ```text
-//! key order, or the index of `id` ──► filter on raw columns ──► row by key ──► page
+//! the index of `created_at`, or that of `id` ──► filter on raw columns ──► row by key ──► page
 //! ```
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::errors::ReadError;
 use super::load::{self, Column};
 use super::row::{self, Key};
 use crate::model::{InstanceId, InstanceKey, Timestamp};
-use crate::store::page::{PageBuilder, Span, damaged_row};
-use crate::store::{InstanceFilter, InstancePage, InstanceQuery, LoadError, PageCursor};
+use crate::store::page::{PageBuilder, Place, Span, damaged_row};
+use crate::store::{InstanceFilter, InstancePage, InstanceQuery, LoadError, PageCursor, StoredInstance};
 
-/// Rows in one order from `?1` to `?2`. Tags and custom status may lie on pages of their own: they are read only for a
-/// filter that asks for them (`?3`, `?4`).
+/// Rows of a range. Tags and custom status may lie on pages of their own: they are read only for a filter that asks for
+/// them (`?1`, `?2`).
 macro_rules! scan {
-    ($range:literal, $order:literal) => {
+    ($range:literal) => {
         concat!(
-            "SELECT i.key, i.id, i.name, p.status, i.created_at, iif(?3, i.tags, NULL), iif(?4, p.custom_status, NULL)
+            "SELECT i.key, i.id, i.name, p.status, i.created_at, iif(?1, i.tags, NULL), iif(?2, p.custom_status, NULL)
              FROM instance i LEFT JOIN progress p ON p.key = i.key WHERE ",
-            $range,
-            " ORDER BY ",
-            $order
+            $range
         )
     };
 }
 
-/// One statement for each order and direction.
+/// One statement for each order and direction. In the order of creation it begins within the instances of one moment
+/// (`?3`, from the key `?4` on), of which there may be very many, and goes on with those of others, up to `?5`.
 fn scan(by_id: bool, newest_first: bool) -> &'static str {
     match (by_id, newest_first) {
-        (false, false) => scan!("i.key BETWEEN ?1 AND ?2", "i.key"),
-        (false, true) => scan!("i.key BETWEEN ?1 AND ?2", "i.key DESC"),
-        (true, false) => scan!("i.id >= ?1 AND i.id < ?2", "i.id"),
-        (true, true) => scan!("i.id >= ?1 AND i.id < ?2", "i.id DESC"),
+        (false, false) => concat!(
+            scan!("i.created_at = ?3 AND i.key >= ?4"),
+            " UNION ALL ",
+            scan!("i.created_at > ?3 AND i.created_at <= ?5"),
+            " ORDER BY 5, 1"
+        ),
+        (false, true) => concat!(
+            scan!("i.created_at = ?3 AND i.key <= ?4"),
+            " UNION ALL ",
+            scan!("i.created_at < ?3 AND i.created_at >= ?5"),
+            " ORDER BY 5 DESC, 1 DESC"
+        ),
+        (true, false) => concat!(scan!("i.id >= ?3 AND i.id < ?4"), " ORDER BY i.id"),
+        (true, true) => concat!(scan!("i.id >= ?3 AND i.id < ?4"), " ORDER BY i.id DESC"),
     }
 }
 
 /// Reads one page as of one moment.
 pub(super) fn page(connection: &Connection, query: &InstanceQuery) -> Result<InstancePage, ReadError> {
     let (filter, mut page) = (&query.filter, PageBuilder::new(query));
-    let Some((from, to)) = Span::of(query).and_then(bounds) else { return Ok(page.finish(None)) };
+    let Some(ends) = Span::of(query).and_then(|span| ends(span, query.newest_first)) else {
+        return Ok(page.finish(None));
+    };
     let snapshot = connection.unchecked_transaction()?;
     let mut whole = load::by_column(&snapshot, Column::Key)?;
     let mut scan = snapshot.prepare_cached(scan(query.is_by_id(), query.newest_first))?;
-    let mut rows = scan.query(params![from, to, !filter.tags.is_empty(), !filter.custom_status.is_empty()])?;
+    let wanted = [!filter.tags.is_empty(), !filter.custom_status.is_empty()].map(Value::from);
+    let mut rows = scan.query(params_from_iter(wanted.into_iter().chain(ends)))?;
     while let Some(row) = rows.next()? {
         let seen = Seen::read(row, filter).map_err(|error| name(row, error))?;
         page.looked_at(seen.bytes);
         if seen.holds {
             let instance = load::one_instance(&mut whole, Key(seen.key)).map_err(|error| name(row, error))?;
-            match instance.filter(|instance| instance.head.life.id == seen.id) {
+            match instance.filter(|instance| seen.is_of(instance)) {
                 Some(instance) => page.push(instance),
-                None => return Err(name(row, ReadError::corrupt("the index of ids does not agree with it"))),
+                None => return Err(name(row, ReadError::corrupt("an index does not agree with it"))),
             }
         }
         if page.is_full() {
@@ -67,32 +79,44 @@ pub(super) fn page(connection: &Connection, query: &InstanceQuery) -> Result<Ins
     Ok(page.finish(None))
 }
 
-/// Both ends of the span as they are bound, the ends themselves included for keys. `None` when nothing lies between.
-fn bounds(span: Span) -> Option<(Value, Value)> {
-    // Keys have 63 bits. No row has one of 64, and behind the largest of 63 there is none.
-    let stored = |key: InstanceKey| i64::try_from(key.0).ok();
-    Some(match span {
-        Span::Ids(ids) => (ids.start.into(), ids.end.into()),
-        Span::Keys(from, to) => {
-            let from = match from {
-                Bound::Unbounded => i64::MIN,
-                Bound::Included(key) => stored(key)?,
-                Bound::Excluded(key) => stored(key)?.checked_add(1)?,
-            };
-            let to = match to {
-                Bound::Unbounded => i64::MAX,
-                Bound::Included(key) => stored(key).unwrap_or(i64::MAX),
-                Bound::Excluded(key) => stored(key).map_or(i64::MAX, |key| key - 1),
-            };
-            (from.into(), to.into())
-        }
-    })
+/// Where the scan begins and where it ends, as they are bound. `None` when nothing lies between.
+fn ends(span: Span, newest_first: bool) -> Option<Vec<Value>> {
+    let (from, to) = match span {
+        Span::Ids(ids) => return Some(vec![ids.start.into(), ids.end.into()]),
+        Span::Created(from, to) => (first_of(from)?, last_of(to)),
+    };
+    if from > to {
+        return None;
+    }
+    let ((time, key), (end, _)) = if newest_first { (to, from) } else { (from, to) };
+    Some([time, key, end].map(Value::from).into())
+}
+
+/// The first place that a range may hold, in the numbers of the table. Keys have 63 bits there.
+fn first_of(from: Bound<Place>) -> Option<(i64, i64)> {
+    let (time, key) = match from {
+        Bound::Unbounded => return Some((i64::MIN, i64::MIN)),
+        Bound::Included((time, key)) => (time, i64::try_from(key.0).ok()),
+        Bound::Excluded((time, key)) => (time, i64::try_from(key.0).ok().and_then(|key| key.checked_add(1))),
+    };
+    // Behind the largest key there is only another time.
+    key.map(|key| (time.0, key)).or_else(|| Some((time.0.checked_add(1)?, i64::MIN)))
+}
+
+/// The last place that a range may hold.
+fn last_of(to: Bound<Place>) -> (i64, i64) {
+    match to {
+        Bound::Unbounded => (i64::MAX, i64::MAX),
+        Bound::Included((time, key)) => (time.0, i64::try_from(key.0).unwrap_or(i64::MAX)),
+        Bound::Excluded((time, key)) => (time.0, i64::try_from(key.0).map_or(i64::MAX, |key| key - 1)),
+    }
 }
 
 /// A row of the scan.
 struct Seen {
     key: InstanceKey,
     id: InstanceId,
+    created_at: Timestamp,
     /// Whether it stands on the page.
     holds: bool,
     /// How much was read for that.
@@ -115,11 +139,20 @@ impl Seen {
                 || filter.holds_tags(&row::json_column::<BTreeMap<_, _>>(row, 5)?.unwrap_or_default()))
             && filter.holds_custom_status(custom_status.map(str::as_bytes)).map_err(ReadError::corrupt)?;
         let bytes = [tags, custom_status].into_iter().flatten().map(str::len).sum();
-        Ok(Self { key, id, holds, bytes })
+        Ok(Self { key, id, created_at, holds, bytes })
     }
 
     fn place(&self, query: &InstanceQuery) -> PageCursor {
-        if query.is_by_id() { PageCursor::Id(self.id.clone()) } else { PageCursor::Key(self.key) }
+        if query.is_by_id() {
+            PageCursor::Id(self.id.clone())
+        } else {
+            PageCursor::Created { created_at: self.created_at, key: self.key }
+        }
+    }
+
+    /// Whether an index led to the row that it says.
+    fn is_of(&self, stored: &StoredInstance) -> bool {
+        stored.head.life.id == self.id && stored.head.life.created_at == self.created_at
     }
 }
 
@@ -137,12 +170,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::model::PartitionCount;
     use crate::store::sqlite::schema;
 
     /// Running instances `i1` to `i3` with a tag and a custom status.
     fn filled(path: &Path) -> Connection {
         let mut connection = Connection::open(path).unwrap();
-        schema::migrate(&mut connection, "s").unwrap();
+        schema::migrate(&mut connection, "s", PartitionCount::ONE).unwrap();
         for number in 1..=3 {
             connection
                 .execute_batch(&format!(
@@ -172,14 +206,18 @@ mod tests {
             for newest_first in [false, true] {
                 let sql = format!("EXPLAIN QUERY PLAN {}", scan(by_id, newest_first));
                 let mut statement = connection.prepare(&sql).unwrap();
-                let steps = statement.query_map(params!["", "", true, true], |row| row.get::<_, String>(3)).unwrap();
-                let first = if by_id {
-                    "SEARCH i USING INDEX sqlite_autoindex_instance_1 (id>? AND id<?)"
+                let values = params_from_iter(vec![0; statement.parameter_count()]);
+                let steps = statement.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+                let progress = "SEARCH p USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN";
+                let side = if newest_first { '<' } else { '>' };
+                let of_one_moment = format!("SEARCH i USING INDEX instance_created (created_at=? AND rowid{side}?)");
+                let expected = if by_id {
+                    vec!["SEARCH i USING INDEX sqlite_autoindex_instance_1 (id>? AND id<?)", progress]
                 } else {
-                    "SEARCH i USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+                    let of_others = "SEARCH i USING INDEX instance_created (created_at>? AND created_at<?)";
+                    vec!["MERGE (UNION ALL)", "LEFT", &of_one_moment, progress, "RIGHT", of_others, progress]
                 };
-                let then = "SEARCH p USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN";
-                assert_eq!(steps.collect::<Result<Vec<_>, _>>().unwrap(), [first, then]);
+                assert_eq!(steps.collect::<Result<Vec<_>, _>>().unwrap(), expected);
             }
         }
     }

@@ -17,7 +17,7 @@ type Answer<T> = oneshot::Sender<Result<T, LoadError>>;
 
 /// What is asked of a reader.
 pub(super) enum Read {
-    Backlog(Answer<Backlog>),
+    Backlog(PartitionId, Answer<Backlog>),
     Inbox(PartitionId, Arc<[InboxId]>, Answer<Vec<InboxRow>>),
     Instance(InstanceRef, bool, Answer<Option<StoredInstance>>),
     History(InstanceKey, Execution, Answer<Option<Vec<Bytes>>>),
@@ -30,7 +30,9 @@ pub(super) fn run(path: &Path, requests: &Arc<Mutex<Receiver<Read>>>) {
     // The guard goes at the end of this statement: the other readers are kept waiting only while nothing is asked.
     while let Ok(request) = { requests.lock().unwrap_or_else(PoisonError::into_inner).recv() } {
         match request {
-            Read::Backlog(answer) => serve(path, &mut connection, answer, load::backlog),
+            Read::Backlog(partition, answer) => {
+                serve(path, &mut connection, answer, |c| load::backlog(c, partition));
+            }
             Read::Inbox(partition, known, answer) => {
                 serve(path, &mut connection, answer, |c| load::inbox(c, partition, &known, INBOX_ROWS));
             }

@@ -8,7 +8,7 @@ use rusqlite::{Row, Statement, ToSql, params};
 use super::errors::ReadError;
 use crate::model::{
     Execution, FailureDetails, Head, InstanceId, InstanceKey, JsonText, Life, OperationId, Parent, ParkReason,
-    Progress, RuntimeStatus, Timestamp,
+    PartitionId, Progress, RuntimeStatus, Timestamp,
 };
 
 /// The columns of `instance` that a head is read from, then those of `progress`.
@@ -48,22 +48,22 @@ pub(super) const INSERT: &str = "
         parent_key, parent_execution, parent_operation, tags, input)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
-/// The id is compared and not written, which spares its index.
+/// The id and the time of creation are compared and not written: they never change, and their indexes are spared.
 pub(super) const UPDATE: &str = "
-    UPDATE instance SET name = ?3, version = ?4, execution = ?5, created_at = ?6, start_at = ?7, depth = ?8,
-        start_hash = ?9, parent_id = ?10, parent_key = ?11, parent_execution = ?12, parent_operation = ?13,
-        tags = ?14, input = ?15
-    WHERE key = ?1 AND id = ?2";
+    UPDATE instance SET name = ?3, version = ?4, execution = ?5, start_at = ?7, depth = ?8, start_hash = ?9,
+        parent_id = ?10, parent_key = ?11, parent_execution = ?12, parent_operation = ?13, tags = ?14, input = ?15
+    WHERE key = ?1 AND id = ?2 AND created_at = ?6";
 
 pub(super) const INSERT_PROGRESS: &str = "
     INSERT INTO progress (key, status, parked, updated_at, ended_at, custom_status_version, revision, custom_status,
-        output, failure)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        output, failure, partition)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
+/// A life of another partition is not there for this one.
 pub(super) const UPDATE_PROGRESS: &str = "
     UPDATE progress SET status = ?2, parked = ?3, updated_at = ?4, ended_at = ?5, custom_status_version = ?6,
         revision = ?7, custom_status = ?8, output = ?9, failure = ?10
-    WHERE key = ?1";
+    WHERE key = ?1 AND partition = ?11";
 
 /// Runs [`INSERT`] or [`UPDATE`].
 pub(super) fn write(statement: &mut Statement<'_>, life: &Life) -> rusqlite::Result<usize> {
@@ -91,6 +91,7 @@ pub(super) fn write(statement: &mut Statement<'_>, life: &Life) -> rusqlite::Res
 /// Runs [`INSERT_PROGRESS`] or [`UPDATE_PROGRESS`].
 pub(super) fn write_progress(
     statement: &mut Statement<'_>,
+    partition: PartitionId,
     key: InstanceKey,
     progress: &Progress,
 ) -> rusqlite::Result<usize> {
@@ -106,6 +107,7 @@ pub(super) fn write_progress(
         progress.custom_status.as_ref().map(JsonText::as_str),
         progress.output.as_ref().map(JsonText::as_str),
         failure,
+        partition.0,
     ])
 }
 

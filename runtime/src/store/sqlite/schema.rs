@@ -1,9 +1,10 @@
 //! The tables, and how a file becomes a store or is refused.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, params};
 use uuid::Uuid;
 
 use super::errors::open_error;
+use crate::model::PartitionCount;
 use crate::store::OpenError;
 
 /// Marks a file as a store of this library: `PRAGMA application_id`, the letters `PRSV`.
@@ -107,10 +108,62 @@ const VERSION_2: &str = "
     ALTER TABLE instance DROP COLUMN failure;
 ";
 
-/// Keys give 30 bits to the epoch, six more than before: from here on every new key is larger than every old one (P23).
+/// Partitions, of which an older store has one. What is read or removed by partition begins its key with it. Lists are in
+/// the order of creation, whatever the partition.
+///
+/// Keys give 30 bits to the epoch, six more than before: the step makes every new key larger than every old one (P23).
 const VERSION_3: &str = "
+    ALTER TABLE meta ADD COLUMN partitions INTEGER NOT NULL DEFAULT 1;
     UPDATE meta SET epoch = 64 * (epoch + 1);
+    CREATE TABLE partition (
+        partition INTEGER PRIMARY KEY,
+        epoch     INTEGER NOT NULL,
+        clean     INTEGER NOT NULL,
+        suspect   BLOB
+    ) STRICT;
+    INSERT INTO partition SELECT 0, epoch, clean, suspect FROM meta;
+    ALTER TABLE meta DROP COLUMN clean;
+    ALTER TABLE meta DROP COLUMN suspect;
+    CREATE INDEX instance_created ON instance (created_at);
+    ALTER TABLE progress ADD COLUMN partition INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX progress_parked;
+    CREATE INDEX progress_parked ON progress (partition, key) WHERE parked IS NOT NULL;
+    ALTER TABLE inbox RENAME TO inbox_2;
+    CREATE TABLE inbox (
+        partition INTEGER NOT NULL,
+        id        INTEGER NOT NULL,
+        message   BLOB    NOT NULL,
+        PRIMARY KEY (partition, id)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO inbox SELECT 0, id, message FROM inbox_2 ORDER BY id;
+    DROP TABLE inbox_2;
+    ALTER TABLE task RENAME TO task_2;
+    CREATE TABLE task (
+        partition INTEGER NOT NULL,
+        key       INTEGER NOT NULL,
+        execution INTEGER NOT NULL,
+        operation INTEGER NOT NULL,
+        turn      INTEGER NOT NULL,
+        name      TEXT    NOT NULL,
+        PRIMARY KEY (partition, key, execution, operation)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO task SELECT 0, key, execution, operation, turn, name FROM task_2 ORDER BY key, execution, operation;
+    DROP TABLE task_2;
+    ALTER TABLE timer RENAME TO timer_2;
+    CREATE TABLE timer (
+        partition INTEGER NOT NULL,
+        fire_at   INTEGER NOT NULL,
+        key       INTEGER NOT NULL,
+        execution INTEGER NOT NULL,
+        operation INTEGER NOT NULL,
+        PRIMARY KEY (partition, fire_at, key, execution, operation)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO timer SELECT 0, fire_at, key, execution, operation FROM timer_2 ORDER BY 2, 3, 4, 5;
+    DROP TABLE timer_2;
 ";
+
+/// The first version whose stores say how many partitions they have; older ones have one.
+const PARTITIONS_SINCE: i64 = 3;
 
 /// What a file holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,17 +173,49 @@ enum Content {
     SomethingElse,
 }
 
-/// Refuses a file that is not a store of this library or is one of a newer version. Changes nothing.
-pub(super) fn check(connection: &Connection, store: &str) -> Result<(), OpenError> {
-    check_with(connection, store, MIGRATIONS)
+/// Refuses a file that is not a store of this library, is one of a newer version, or has another number of partitions
+/// than was asked for. Changes nothing.
+pub(super) fn check(connection: &Connection, store: &str, partitions: Option<PartitionCount>) -> Result<(), OpenError> {
+    check_version(connection, store, MIGRATIONS)?;
+    match (partitions, stored_partitions(connection).map_err(|e| open_error(store, &e))?) {
+        (Some(asked), Some(found)) if i64::from(asked.get()) != found => {
+            let found = partition_count(found, store)?.get();
+            Err(OpenError::Partitions { store: store.to_owned(), found, asked: asked.get() })
+        }
+        _ => Ok(()),
+    }
 }
 
-/// Brings the file to the newest version, in one transaction.
-pub(super) fn migrate(connection: &mut Connection, store: &str) -> Result<(), OpenError> {
-    migrate_with(connection, store, MIGRATIONS)
+/// Brings the file to the newest version, in one transaction. A store that it creates has this many partitions.
+pub(super) fn migrate(connection: &mut Connection, store: &str, partitions: PartitionCount) -> Result<(), OpenError> {
+    migrate_with(connection, store, partitions, MIGRATIONS)
 }
 
-fn check_with(connection: &Connection, store: &str, migrations: &[&str]) -> Result<(), OpenError> {
+/// How many partitions a store of the newest version has.
+pub(super) fn partitions(connection: &Connection, store: &str) -> Result<PartitionCount, OpenError> {
+    let stored = stored_partitions(connection).map_err(|e| open_error(store, &e))?;
+    partition_count(stored.unwrap_or_default(), store)
+}
+
+/// `None` when the file holds nothing yet.
+fn stored_partitions(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    match content(connection)? {
+        Content::Store { version } if version >= PARTITIONS_SINCE => {
+            connection.query_row("SELECT partitions FROM meta", [], |row| row.get(0)).map(Some)
+        }
+        Content::Store { .. } => Ok(Some(1)),
+        Content::Nothing | Content::SomethingElse => Ok(None),
+    }
+}
+
+fn partition_count(stored: i64, store: &str) -> Result<PartitionCount, OpenError> {
+    u16::try_from(stored).ok().and_then(PartitionCount::new).ok_or_else(|| OpenError::Corrupt {
+        store: store.to_owned(),
+        detail: format!("it says that it has {stored} partitions"),
+    })
+}
+
+fn check_version(connection: &Connection, store: &str, migrations: &[&str]) -> Result<(), OpenError> {
     let known = newest(migrations);
     match content(connection).map_err(|e| open_error(store, &e))? {
         Content::Store { version } if version > known => {
@@ -156,7 +241,12 @@ fn content(connection: &Connection) -> rusqlite::Result<Content> {
     Ok(if untouched { Content::Nothing } else { Content::SomethingElse })
 }
 
-fn migrate_with(connection: &mut Connection, store: &str, migrations: &[&str]) -> Result<(), OpenError> {
+fn migrate_with(
+    connection: &mut Connection,
+    store: &str,
+    partitions: PartitionCount,
+    migrations: &[&str],
+) -> Result<(), OpenError> {
     let version = match content(connection).map_err(|e| open_error(store, &e))? {
         Content::Store { version } => usize::try_from(version).unwrap_or(0),
         Content::Nothing | Content::SomethingElse => 0,
@@ -165,20 +255,31 @@ fn migrate_with(connection: &mut Connection, store: &str, migrations: &[&str]) -
     if steps.is_empty() {
         return Ok(());
     }
-    run_steps(connection, steps, version == 0, newest(migrations)).map_err(|e| open_error(store, &e))
+    let created = (version == 0).then_some(partitions);
+    run_steps(connection, steps, created, newest(migrations)).map_err(|e| open_error(store, &e))
 }
 
-fn run_steps(connection: &mut Connection, steps: &[&str], create: bool, version: i64) -> rusqlite::Result<()> {
+fn run_steps(
+    connection: &mut Connection,
+    steps: &[&str],
+    created: Option<PartitionCount>,
+    version: i64,
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for step in steps {
         transaction.execute_batch(step)?;
     }
-    if create {
+    if let Some(partitions) = created {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.execute(
-            "INSERT INTO meta (one, schema_version, store_id, epoch, clean) VALUES (1, ?1, ?2, 0, 1)",
-            rusqlite::params![version, Uuid::new_v4().as_bytes()],
+            "INSERT INTO meta (one, schema_version, store_id, epoch, partitions) VALUES (1, ?1, ?2, 0, ?3)",
+            params![version, Uuid::new_v4().as_bytes(), partitions.get()],
         )?;
+        // Nobody owned them yet, so no owner can have crashed.
+        let mut insert = transaction.prepare("INSERT INTO partition (partition, epoch, clean) VALUES (?1, 0, 1)")?;
+        for partition in partitions.all() {
+            insert.execute([partition.0])?;
+        }
     } else {
         transaction.execute("UPDATE meta SET schema_version = ?1", [version])?;
     }
@@ -196,6 +297,11 @@ mod tests {
     const NEXT: &[&str] =
         &[VERSION_1, VERSION_2, VERSION_3, "ALTER TABLE meta ADD COLUMN more TEXT; UPDATE meta SET more = 'new';"];
 
+    /// Brings it forward; a new one gets one partition.
+    fn create(connection: &mut Connection, migrations: &[&str]) -> Result<(), OpenError> {
+        migrate_with(connection, "s", PartitionCount::ONE, migrations)
+    }
+
     fn more(connection: &Connection) -> rusqlite::Result<String> {
         connection.query_row("SELECT more FROM meta", [], |row| row.get(0))
     }
@@ -203,9 +309,9 @@ mod tests {
     #[test]
     fn an_older_store_is_brought_forward_and_keeps_its_rows() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate_with(&mut connection, "s", MIGRATIONS).unwrap();
-        connection.execute_batch("UPDATE meta SET epoch = 7; INSERT INTO inbox VALUES (1, x'00')").unwrap();
-        migrate_with(&mut connection, "s", NEXT).unwrap();
+        create(&mut connection, MIGRATIONS).unwrap();
+        connection.execute_batch("UPDATE meta SET epoch = 7; INSERT INTO inbox VALUES (0, 1, x'00')").unwrap();
+        create(&mut connection, NEXT).unwrap();
         assert_eq!(more(&connection).unwrap(), "new");
         assert_eq!(content(&connection).unwrap(), Content::Store { version: 4 });
         let kept: (i64, i64) = connection
@@ -217,15 +323,17 @@ mod tests {
     #[test]
     fn what_a_run_changes_moves_to_a_table_of_its_own() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate_with(&mut connection, "s", &[VERSION_1]).unwrap();
+        connection.execute_batch(VERSION_1).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         connection
             .execute_batch(
-                "INSERT INTO instance (key, id, name, version, status, parked, execution, created_at, updated_at,
+                "INSERT INTO meta (one, schema_version, store_id, epoch, clean) VALUES (1, 1, zeroblob(16), 5, 0);
+                 INSERT INTO instance (key, id, name, version, status, parked, execution, created_at, updated_at,
                      ended_at, custom_status_version, revision, depth, start_hash, custom_status, output, failure, input)
                  VALUES (7, 'i', 'n', 'v', 3, 'why', 2, 10, 11, 12, 4, 5, 0, 6, '1', '2', '3', '4')",
             )
             .unwrap();
-        migrate_with(&mut connection, "s", MIGRATIONS).unwrap();
+        create(&mut connection, MIGRATIONS).unwrap();
         let text = |sql: &str| -> String { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
         assert_eq!(
             text(
@@ -249,9 +357,9 @@ mod tests {
     #[test]
     fn a_migration_that_fails_half_way_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate_with(&mut connection, "s", MIGRATIONS).unwrap();
+        create(&mut connection, MIGRATIONS).unwrap();
         let broken = [VERSION_1, VERSION_2, VERSION_3, "ALTER TABLE meta ADD COLUMN more TEXT", "this is no SQL"];
-        migrate_with(&mut connection, "s", &broken).unwrap_err();
+        create(&mut connection, &broken).unwrap_err();
         assert_eq!(content(&connection).unwrap(), Content::Store { version: 3 });
         more(&connection).unwrap_err();
     }
@@ -259,19 +367,19 @@ mod tests {
     #[test]
     fn a_newer_store_is_refused_by_its_number() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate_with(&mut connection, "s", NEXT).unwrap();
-        let refused = check_with(&connection, "s", MIGRATIONS);
+        create(&mut connection, NEXT).unwrap();
+        let refused = check_version(&connection, "s", MIGRATIONS);
         assert!(matches!(refused, Err(OpenError::NewerSchema { found: 4, known: 3, .. })), "{refused:?}");
-        check_with(&connection, "s", NEXT).unwrap();
+        check_version(&connection, "s", NEXT).unwrap();
     }
 
     #[test]
     fn a_database_of_another_application_is_refused() {
         for foreign in ["CREATE TABLE t (x)", "PRAGMA user_version = 3", "PRAGMA application_id = 5"] {
             let connection = Connection::open_in_memory().unwrap();
-            check(&connection, "s").unwrap();
+            check(&connection, "s", None).unwrap();
             connection.execute_batch(foreign).unwrap();
-            assert!(matches!(check(&connection, "s"), Err(OpenError::Corrupt { .. })), "{foreign}");
+            assert!(matches!(check(&connection, "s", None), Err(OpenError::Corrupt { .. })), "{foreign}");
         }
     }
 }

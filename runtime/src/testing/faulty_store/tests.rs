@@ -8,9 +8,13 @@ const PARTITION: PartitionId = PartitionId::FIRST;
 
 /// A batch that inserts one inbox row.
 fn batch(epoch: Epoch, id: u64) -> Arc<CommitBatch> {
-    let row = InboxRow { partition: PARTITION, id: InboxId(id), bytes: Bytes::new() };
+    batch_of(PARTITION, epoch, id)
+}
+
+fn batch_of(partition: PartitionId, epoch: Epoch, id: u64) -> Arc<CommitBatch> {
+    let row = InboxRow { partition, id: InboxId(id), bytes: Bytes::new() };
     Arc::new(CommitBatch {
-        partition: PARTITION,
+        partition,
         epoch,
         turns: vec![TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }],
     })
@@ -119,4 +123,35 @@ async fn the_observer_sees_each_batch_with_its_answer() {
         let _ = store.commit(batch(epoch, id)).await;
     }
     assert_eq!(sees.try_iter().collect::<Vec<_>>(), [(1, true), (1, false)]);
+}
+
+#[tokio::test]
+async fn p26_faults_of_one_partition_leave_the_others_alone() {
+    let store = FaultyStore::new(MemoryStore::with_partitions(2));
+    let faults = store.faults();
+    let (a, b) = (PARTITION, PartitionId(1));
+    faults.fail_claims_of(b, 1);
+    let of_a = store.claim(a).await.unwrap().epoch;
+    assert!(store.claim(b).await.is_err());
+    let of_b = store.claim(b).await.unwrap().epoch;
+    faults.fail_every_of(b, 2, Fault::Transient);
+    faults.fail_commit_of(a, 3, Fault::Lost);
+    let mut failed = Vec::new();
+    for id in 1..=4 {
+        for (partition, epoch) in [(a, of_a), (b, of_b)] {
+            if store.commit(batch_of(partition, epoch, 10 * id + u64::from(partition.0))).await.is_err() {
+                failed.push((partition.0, id));
+            }
+        }
+    }
+    assert_eq!(failed, [(1, 2), (0, 3), (1, 4)]);
+    assert_eq!((faults.commits_sent(), faults.commits_sent_of(a), faults.commits_sent_of(b)), (8, 4, 4));
+    faults.heal();
+    faults.hold_of(a);
+    let held = tokio::spawn(store.commit(batch_of(a, of_a, 1)));
+    assert_eq!(faults.held().await.partition, a);
+    store.commit(batch_of(b, of_b, 2)).await.unwrap();
+    faults.release_all();
+    held.await.unwrap().unwrap();
+    store.commit(batch_of(a, of_a, 3)).await.unwrap();
 }

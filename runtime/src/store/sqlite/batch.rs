@@ -1,0 +1,163 @@
+//! The rows of batches on their way into the tables.
+
+use std::sync::Arc;
+
+use rusqlite::params;
+
+use super::commit::Statements;
+use super::errors::Kind;
+use super::insertions::MANY;
+use super::row::{self, Key};
+use crate::model::{
+    CommitBatch, Execution, Head, InboxId, InboxRow, InstanceKey, PartitionId, Progress, RecordRow, TaskId, TaskRow,
+    TimerRow,
+};
+use crate::store::rows::{Refusal, Rows, apply_turn, recorded_already, scheduled_already};
+
+/// Applies batches inside the transaction that is open.
+pub(super) fn apply(
+    statements: &mut Statements<'_>,
+    batches: &[Arc<CommitBatch>],
+) -> Result<(), Refusal<rusqlite::Error>> {
+    let mut rows =
+        Batch { statements, partition: PartitionId::FIRST, records: Vec::new(), tasks: Vec::new(), there: None };
+    for batch in batches {
+        rows.partition = batch.partition;
+        batch.turns.iter().try_for_each(|turn| apply_turn(&mut rows, turn))?;
+    }
+    rows.finish()
+}
+
+/// Batches on their way into the tables. Turn records and tasks are most of the rows, and are inserted many at a time.
+struct Batch<'s, 'c, 'r> {
+    statements: &'s mut Statements<'c>,
+    /// Whose turns are being applied.
+    partition: PartitionId,
+    /// Rows that are not inserted yet. What could meet them in the tables comes after their insertion.
+    records: Vec<&'r RecordRow>,
+    tasks: Vec<(PartitionId, &'r TaskRow)>,
+    /// A row that was there already.
+    there: Option<String>,
+}
+
+impl Batch<'_, '_, '_> {
+    /// Inserts what waits, and tells of a row that was there already.
+    fn finish(&mut self) -> Result<(), Refusal<rusqlite::Error>> {
+        self.insert_records()?;
+        self.insert_tasks()?;
+        self.there.take().map_or(Ok(()), |problem| Err(Refusal::Row(problem)))
+    }
+
+    fn insert_records(&mut self) -> rusqlite::Result<()> {
+        let there = self.statements.insert_records.insert(&self.records, |statement, place, row| {
+            statement.raw_bind_parameter(place, Key(row.key))?;
+            statement.raw_bind_parameter(place + 1, row.execution.0)?;
+            statement.raw_bind_parameter(place + 2, row.turn_number.cast_signed())?;
+            statement.raw_bind_parameter(place + 3, row.time.0)?;
+            statement.raw_bind_parameter(place + 4, &*row.bytes)
+        })?;
+        self.records.clear();
+        self.there = self.there.take().or_else(|| there.map(recorded_already));
+        Ok(())
+    }
+
+    fn insert_tasks(&mut self) -> rusqlite::Result<()> {
+        let there = self.statements.insert_tasks.insert(&self.tasks, |statement, place, (partition, row)| {
+            statement.raw_bind_parameter(place, partition.0)?;
+            statement.raw_bind_parameter(place + 1, Key(row.id.key))?;
+            statement.raw_bind_parameter(place + 2, row.id.execution.0)?;
+            statement.raw_bind_parameter(place + 3, row.id.operation.0)?;
+            statement.raw_bind_parameter(place + 4, row.turn_number.cast_signed())?;
+            statement.raw_bind_parameter(place + 5, &*row.name)
+        })?;
+        self.tasks.clear();
+        self.there = self.there.take().or_else(|| there.map(|(_, row)| scheduled_already(row)));
+        Ok(())
+    }
+}
+
+impl<'r> Rows<'r> for Batch<'_, '_, 'r> {
+    type Error = rusqlite::Error;
+
+    fn insert_head(&mut self, head: &Head) -> rusqlite::Result<usize> {
+        let Statements { insert_head, insert_progress, .. } = self.statements;
+        let instances = inserted(row::write(insert_head, &head.life))?;
+        let progress = row::write_progress(insert_progress, self.partition, head.life.key, &head.progress);
+        Ok(instances.min(inserted(progress)?))
+    }
+
+    fn renew_head(&mut self, head: &Head) -> rusqlite::Result<usize> {
+        let instances = row::write(&mut self.statements.update_head, &head.life)?;
+        Ok(instances.min(self.change_progress(head.life.key, &head.progress)?))
+    }
+
+    fn change_progress(&mut self, key: InstanceKey, progress: &Arc<Progress>) -> rusqlite::Result<usize> {
+        row::write_progress(&mut self.statements.update_progress, self.partition, key, progress)
+    }
+
+    fn delete_head(&mut self, key: InstanceKey) -> rusqlite::Result<usize> {
+        let instances = self.statements.delete_head.execute([Key(key)])?;
+        Ok(instances.min(self.statements.delete_progress.execute(params![Key(key), self.partition.0])?))
+    }
+
+    fn insert_record(&mut self, record: &'r RecordRow) -> rusqlite::Result<usize> {
+        self.records.push(record);
+        if self.records.len() == MANY {
+            self.insert_records()?;
+        }
+        Ok(1)
+    }
+
+    fn delete_history(&mut self, key: InstanceKey, execution: Option<Execution>) -> rusqlite::Result<()> {
+        self.insert_records()?;
+        match execution {
+            None => self.statements.delete_life.execute([Key(key)]),
+            Some(execution) => self.statements.delete_execution.execute(params![Key(key), execution.0]),
+        }?;
+        Ok(())
+    }
+
+    fn insert_inbox(&mut self, row: &InboxRow) -> rusqlite::Result<usize> {
+        inserted(self.statements.insert_inbox.execute(params![row.partition.0, row.id.0.cast_signed(), &*row.bytes]))
+    }
+
+    fn delete_inbox(&mut self, id: InboxId) -> rusqlite::Result<usize> {
+        self.statements.delete_inbox.execute(params![self.partition.0, id.0.cast_signed()])
+    }
+
+    fn insert_task(&mut self, row: &'r TaskRow) -> rusqlite::Result<usize> {
+        self.tasks.push((self.partition, row));
+        if self.tasks.len() == MANY {
+            self.insert_tasks()?;
+        }
+        Ok(1)
+    }
+
+    fn delete_task(&mut self, id: TaskId) -> rusqlite::Result<usize> {
+        if self.tasks.iter().any(|(_, row)| row.id == id) {
+            self.insert_tasks()?;
+        }
+        let TaskId { key, execution, operation } = id;
+        self.statements.delete_task.execute(params![self.partition.0, Key(key), execution.0, operation.0])
+    }
+
+    fn insert_timer(&mut self, row: &TimerRow) -> rusqlite::Result<usize> {
+        let TimerRow { fire_at, key, execution, operation } = *row;
+        let row = params![self.partition.0, fire_at.0, Key(key), execution.0, operation.0];
+        inserted(self.statements.insert_timer.execute(row))
+    }
+
+    fn delete_timer(&mut self, row: &TimerRow) -> rusqlite::Result<usize> {
+        let TimerRow { fire_at, key, execution, operation } = *row;
+        let row = params![self.partition.0, fire_at.0, Key(key), execution.0, operation.0];
+        self.statements.delete_timer.execute(row)
+    }
+}
+
+/// An insertion that meets a row with the same identity inserts none.
+fn inserted(result: rusqlite::Result<usize>) -> rusqlite::Result<usize> {
+    match result {
+        Err(error) if Kind::of(&error) == Kind::Constraint => Ok(0),
+        other => other,
+    }
+}

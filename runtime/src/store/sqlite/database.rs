@@ -1,0 +1,75 @@
+//! The only connection that writes, and its checkpoints.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::hooks::Wal;
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, ErrorCode};
+
+use super::errors::open_error;
+use super::{Options, connection, schema};
+use crate::model::PartitionCount;
+use crate::store::OpenError;
+
+/// Readers that the log waits for are looked at so often, with a pause in between. A read of this store takes less time.
+/// What takes more, such as a backup, is waited for again when the log is twice as long.
+const RESTART_LOOKS: u32 = 200;
+const RESTART_PAUSE: Duration = Duration::from_millis(1);
+
+pub(super) struct Database {
+    pub(super) connection: Connection,
+    pub(super) partitions: PartitionCount,
+    /// Frames in the log after the last commit.
+    frames: Arc<AtomicI32>,
+}
+
+impl Database {
+    pub(super) fn open(options: &Options) -> Result<Self, OpenError> {
+        let mut connection = connection::open_writer(options)?;
+        let partitions = schema::partitions(&connection, &options.store())?;
+        let frames = Arc::new(AtomicI32::new(0));
+        let counter = Arc::clone(&frames);
+        connection
+            .wal_hook(Some(move |_: &mut Wal, count| {
+                counter.store(count, Ordering::Relaxed);
+                Ok(())
+            }))
+            .map_err(|e| open_error(&options.store(), &e))?;
+        Ok(Self { connection, partitions, frames })
+    }
+
+    /// Frames in the log after the last commit.
+    pub(super) fn frames(&self) -> i32 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Copies the log into the database. A failure costs nothing but room: the log has it all.
+    pub(super) fn checkpoint(&self, mode: CheckpointMode) {
+        if let Err(error) = self.connection.wal_checkpoint_v2(Some("main"), mode) {
+            tracing::warn!(%error, "the write-ahead log could not be copied into the database");
+        }
+    }
+
+    /// Copies the log and waits until nobody reads from it, so that the next commit begins it anew. Nobody commits
+    /// meanwhile: once all is copied, new readers do without the log and are not waited for.
+    pub(super) fn restart_log(&self) {
+        let restarted = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
+            for _ in 0..RESTART_LOOKS {
+                match self.connection.wal_checkpoint_v2(Some("main"), CheckpointMode::RESTART) {
+                    Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                        thread::sleep(RESTART_PAUSE);
+                    }
+                    result => return result.map(|_| ()),
+                }
+            }
+            Ok(())
+        });
+        let restored = self.connection.busy_timeout(connection::BUSY_TIMEOUT);
+        if let Err(error) = restarted.and(restored) {
+            tracing::warn!(%error, "the write-ahead log could not be begun anew");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What this handle owns: the partitions that it has claimed and not closed.
+
+use std::collections::BTreeMap;
+
+use crate::model::{CommitBatch, Epoch, PartitionId};
+use crate::store::CommitError;
+use crate::store::rows::wrong_epoch;
+
+/// What became of a partition after its claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ownership {
+    /// It is written under this epoch.
+    Owned(Epoch),
+    /// The connection that was its own is gone. Another claim says which of its commits were applied.
+    Unsettled,
+    /// Somebody else has claimed it.
+    Lost,
+}
+
+/// The partitions of a handle. A partition that is missing here was never claimed, or was closed.
+#[derive(Debug, Default)]
+pub(super) struct Ownerships(BTreeMap<PartitionId, Ownership>);
+
+impl Ownerships {
+    /// Whether there is nothing left to close.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether any partition could be written by the connection that is open now.
+    pub(super) fn any_owned(&self) -> bool {
+        self.0.values().any(|ownership| matches!(ownership, Ownership::Owned(_)))
+    }
+
+    pub(super) fn claimed(&mut self, partition: PartitionId, epoch: Epoch) {
+        self.0.insert(partition, Ownership::Owned(epoch));
+    }
+
+    /// A claim failed: the caller has given up the epoch before it, and has no other.
+    pub(super) fn not_claimed(&mut self, partition: PartitionId) {
+        if let Some(ownership) = self.0.get_mut(&partition) {
+            *ownership = Ownership::Unsettled;
+        }
+    }
+
+    /// A batch was refused because somebody else has claimed the partition.
+    pub(super) fn lost(&mut self, partition: PartitionId) {
+        self.0.insert(partition, Ownership::Lost);
+    }
+
+    /// Somebody else has the file.
+    pub(super) fn lost_all(&mut self) {
+        self.0.values_mut().for_each(|ownership| *ownership = Ownership::Lost);
+    }
+
+    /// The connection is gone, and nobody knows what it left behind.
+    pub(super) fn unsettle_all(&mut self) {
+        for ownership in self.0.values_mut() {
+            if matches!(ownership, Ownership::Owned(_)) {
+                *ownership = Ownership::Unsettled;
+            }
+        }
+    }
+
+    /// Whether a batch may be written.
+    pub(super) fn check(&self, batch: &CommitBatch) -> Result<(), CommitError> {
+        match self.0.get(&batch.partition) {
+            Some(Ownership::Owned(epoch)) if *epoch == batch.epoch => Ok(()),
+            Some(Ownership::Owned(epoch)) => Err(CommitError::LeaseLost(wrong_epoch(batch.epoch, Some(*epoch)))),
+            Some(Ownership::Unsettled) => Err(unsettled(batch.partition)),
+            Some(Ownership::Lost) => Err(lost(batch.partition)),
+            None => Err(CommitError::LeaseLost(wrong_epoch(batch.epoch, None))),
+        }
+    }
+
+    /// Gives a partition up. Answers the epoch to be marked as cleanly closed; none when it was not claimed.
+    pub(super) fn close(&mut self, partition: PartitionId) -> Result<Option<Epoch>, CommitError> {
+        match self.0.remove(&partition) {
+            None => Ok(None),
+            Some(Ownership::Owned(epoch)) => Ok(Some(epoch)),
+            Some(Ownership::Unsettled) => Err(unsettled(partition)),
+            Some(Ownership::Lost) => Err(lost(partition)),
+        }
+    }
+}
+
+fn unsettled(partition: PartitionId) -> CommitError {
+    CommitError::Ambiguous(format!(
+        "the connection of partition {partition} was closed after a failure; claim the partition to learn what was applied"
+    ))
+}
+
+fn lost(partition: PartitionId) -> CommitError {
+    CommitError::LeaseLost(format!("somebody else has claimed partition {partition}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: PartitionId = PartitionId(0);
+    const B: PartitionId = PartitionId(1);
+
+    fn check(ownerships: &Ownerships, partition: PartitionId, epoch: u32) -> &'static str {
+        match ownerships.check(&CommitBatch { partition, epoch: Epoch(epoch), turns: Vec::new() }) {
+            Ok(()) => "written",
+            Err(CommitError::LeaseLost(_)) => "lost",
+            Err(CommitError::Ambiguous(_)) => "ambiguous",
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn p26_after_a_lost_connection_each_partition_has_to_be_claimed_before_it_is_written() {
+        let mut ownerships = Ownerships::default();
+        assert_eq!(check(&ownerships, A, 1), "lost", "never claimed");
+        ownerships.claimed(A, Epoch(1));
+        ownerships.claimed(B, Epoch(2));
+        assert_eq!((check(&ownerships, A, 1), check(&ownerships, A, 2)), ("written", "lost"));
+        ownerships.unsettle_all();
+        assert_eq!((check(&ownerships, A, 1), check(&ownerships, B, 2)), ("ambiguous", "ambiguous"));
+        assert!(!ownerships.any_owned());
+        ownerships.claimed(A, Epoch(3));
+        assert_eq!((check(&ownerships, A, 3), check(&ownerships, A, 1)), ("written", "lost"));
+        assert_eq!(check(&ownerships, B, 2), "ambiguous", "it has not been claimed");
+        ownerships.not_claimed(A);
+        assert_eq!(check(&ownerships, A, 3), "ambiguous");
+        ownerships.lost(B);
+        ownerships.unsettle_all();
+        assert_eq!(check(&ownerships, B, 2), "lost");
+    }
+
+    #[test]
+    fn what_is_closed_or_was_never_claimed_is_not_held() {
+        let mut ownerships = Ownerships::default();
+        ownerships.not_claimed(A);
+        assert!(ownerships.is_empty());
+        ownerships.claimed(A, Epoch(1));
+        ownerships.claimed(B, Epoch(2));
+        assert_eq!(ownerships.close(A).unwrap(), Some(Epoch(1)));
+        assert_eq!(ownerships.close(A).unwrap(), None);
+        ownerships.lost_all();
+        assert!(matches!(ownerships.close(B), Err(CommitError::LeaseLost(_))));
+        assert!(ownerships.is_empty());
+    }
+}
