@@ -96,8 +96,8 @@ pub use context::{
 pub use contract::{AcceptedBy, DeclaresStatus, StatusType};
 pub use contract::{
     Accepts, Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
-    ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration, Outcome, Payload,
-    Registered, Registration, ServiceType, TimedOut,
+    EventRegistration, ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration,
+    Outcome, Payload, PayloadCheck, Registered, Registration, ServiceType, TimedOut,
 };
 pub use engine::IdReusePolicy;
 pub use model::{

@@ -6,7 +6,9 @@ mod version;
 
 use std::collections::BTreeMap;
 
-use crate::contract::{self, ActivityRegistration, CallSite, OrchestratorRegistration, Registration};
+use crate::contract::{
+    self, ActivityRegistration, CallSite, EventRegistration, OrchestratorRegistration, Registration,
+};
 use crate::model::SourceLocation;
 
 /// The orchestrators and activities that a runtime knows.
@@ -15,6 +17,8 @@ pub struct Registry {
     /// By name; those of one name from the oldest version to the newest.
     orchestrators: BTreeMap<&'static str, Vec<OrchestratorRegistration>>,
     activities: BTreeMap<&'static str, ActivityRegistration>,
+    /// By name in lower case. `None`: several events have the name.
+    events: BTreeMap<String, Option<EventRegistration>>,
 }
 
 /// Why a registry cannot be built.
@@ -90,6 +94,10 @@ impl Registry {
             return Err(RegistryError::Empty);
         }
         registry.check_calls(&linked())?;
+        for event in contract::linked_events() {
+            let known = registry.events.entry(event.name.to_ascii_lowercase());
+            known.and_modify(|known| *known = None).or_insert(Some(event));
+        }
         Ok(registry)
     }
 
@@ -116,6 +124,14 @@ impl Registry {
     /// The activity of that name.
     pub fn activity(&self, name: &str) -> Option<&ActivityRegistration> {
         self.activities.get(name)
+    }
+
+    /// The event of that name, of all that are linked into the program. `None`: there is none, or there are several.
+    ///
+    /// Events are not registered: any orchestrator may wait for any of them, and for events that have no type of their
+    /// own. See [`OrchestratorRegistration::events`] for what one orchestrator accepts.
+    pub fn event(&self, name: &str) -> Option<&EventRegistration> {
+        self.events.get(&name.to_ascii_lowercase())?.as_ref()
     }
 
     /// All orchestrators, by name and version.
@@ -247,6 +263,8 @@ mod tests {
             location: at(line),
             handler: |_, _| Err(crate::FailureDetails::new("Test", "never run")),
             calls,
+            events: None,
+            check_input: |_| Ok(()),
         })
     }
 

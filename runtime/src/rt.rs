@@ -17,9 +17,9 @@ pub use crate::context::{
 pub use crate::contract::{
     Accepts, Activity, ActivityContextType, ActivityDefinition, ActivityError, ActivityHandler, AnyEvent, AsActivity,
     AsOrchestrator, BoxedActivity, BoxedOrchestration, CallSite, ContextType, DefinedActivity, DefinedOrchestrator,
-    ExternalEvent, Input, Inputs, ListedEvents, NoStatus, OrchestrationError, Orchestrator, OrchestratorDefinition,
-    OrchestratorHandler, Outcome, WaitCheck, activity, alone, encode, in_context, link, of_service,
-    of_service_in_context, orchestration, orchestrator, parameter, registration,
+    EventRegistration, ExternalEvent, Input, Inputs, ListedEvents, NoStatus, OrchestrationError, Orchestrator,
+    OrchestratorDefinition, OrchestratorHandler, Outcome, WaitCheck, activity, alone, encode, in_context, link,
+    link_event, of_service, of_service_in_context, orchestration, orchestrator, parameter, registration,
 };
 pub use crate::skeleton::{assert_skeleton, diagram};
 pub use std::string::String;
@@ -102,8 +102,10 @@ pub fn wait_event<E: ExternalEvent>(ctx: &Context) -> EventWait<E> {
     EventWait::new(ctx)
 }
 
-/// Says in `events(..)` that a type is an event.
-pub fn is_event<E: ExternalEvent>() {}
+/// An event in `events(..)`.
+pub const fn accepted_event<E: ExternalEvent>() -> EventRegistration {
+    EventRegistration::of::<E>()
+}
 
 /// Says that a future in `join!` or `select!` is durable, at its own place in the source.
 pub fn durable<F: Durable>(future: F) -> F {

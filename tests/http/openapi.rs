@@ -37,6 +37,7 @@ async fn it_names_every_route_and_every_reference_leads_somewhere() {
             "delete /instances/{instanceId}",
             "get /healthz",
             "get /instances/",
+            "get /instances/stream",
             "get /instances/{instanceId}",
             "get /instances/{instanceId}/customStatus/stream",
             "get /openapi.json",

@@ -321,6 +321,7 @@ const SCOPES: &[(&str, &str, &str)] = &[
     ("GET", "instances/running", "read"),
     ("GET", "instances/running?waitForCustomStatusChange=0", "read"),
     ("GET", "instances/completed/customStatus/stream", "read"),
+    ("GET", "instances/stream?ids=completed,failed", "read"),
     ("POST", "instances/running/raiseEvent/Other", "raise"),
     ("POST", "instances/running/suspend", "manage"),
     ("POST", "instances/running/resume", "manage"),

@@ -14,15 +14,21 @@ pub(super) fn accepts(callable: &Callable) -> (TokenStream, TokenStream) {
     let Callable { function, marker, events, rt, .. } = callable;
     let Some(events) = events else { return (quote!(#rt::AnyEvent), TokenStream::new()) };
     let above = super::above(function);
-    let checked = events.iter().map(|event| {
-        let rt = respan(rt.clone(), event.span());
-        quote_spanned!(event.span()=> #rt::is_event::<#event>();)
-    });
     let accepted = events.iter().map(|event| {
         let rt = respan(rt.clone(), event.span());
         quote_spanned!(event.span()=> #above impl #rt::Accepts<#event> for #marker {})
     });
-    (quote!(#rt::ListedEvents), quote!(#above const _: () = { fn __events() { #(#checked)* } }; #(#accepted)*))
+    (quote!(#rt::ListedEvents), quote!(#(#accepted)*))
+}
+
+/// What stands behind the definition: the accepted events. What is no event is refused at its place.
+pub(super) fn listed(callable: &Callable) -> Option<TokenStream> {
+    let rt = &callable.rt;
+    let events = callable.events.as_ref()?.iter().map(|event| {
+        let rt = respan(rt.clone(), event.span());
+        quote_spanned!(event.span()=> #rt::accepted_event::<#event>())
+    });
+    Some(quote!(.accepting(&[#(#events),*])))
 }
 
 /// The body, with each `path::wait(..)` followed by the check of what is waited for; `None` if nothing is to be checked.

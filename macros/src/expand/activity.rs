@@ -21,7 +21,7 @@ pub(super) fn beside(callable: &Callable) -> TokenStream {
     let stored = super::stored(callable);
     let marker_name = crate::attr::plain_name(marker);
     let (body, of) = body(callable);
-    let link = super::link(rt, marker);
+    let link = super::link(&quote!(#rt::link::<#marker, _>));
     let call = call(callable, &quote!(call_activity), &super::inputs(callable));
     quote! {
         #type_item

@@ -39,12 +39,14 @@ fn expand(event: &DeriveInput, options: &Options, errors: &mut Errors) -> TokenS
     let derives = derives(&event.attrs, &rt);
     let cfgs = event.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     let ctx = syn::Ident::new("ctx", crate::attr::hidden());
+    let link = super::link(&quote!(#rt::link_event::<#ident>));
     quote! {
         #derives
         #event
         #(#cfgs)*
         #[allow(clippy::all, clippy::pedantic, dead_code)]
         const _: () = {
+            #link
             impl #rt::ExternalEvent for #ident {
                 const NAME: &'static #rt::core::primitive::str = #name;
             }

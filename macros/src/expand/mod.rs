@@ -141,7 +141,7 @@ fn outcome_types(rt: &TokenStream, output: &Type) -> TokenStream {
 }
 
 /// Has the loader add the item to what `auto_register` finds.
-fn link(rt: &TokenStream, marker: &Ident) -> TokenStream {
+fn link(function: &TokenStream) -> TokenStream {
     let [windows, apple, others] = [".CRT$XCU", "__DATA,__mod_init_func,mod_init_funcs", ".init_array"].map(text);
     let (vendor, c) = (text("apple"), text("C"));
     quote! {
@@ -149,7 +149,7 @@ fn link(rt: &TokenStream, marker: &Ident) -> TokenStream {
         #[cfg_attr(windows, unsafe(link_section = #windows))]
         #[cfg_attr(target_vendor = #vendor, unsafe(link_section = #apple))]
         #[cfg_attr(not(any(windows, target_vendor = #vendor)), unsafe(link_section = #others))]
-        static __LINK: extern #c fn() = #rt::link::<#marker, _>;
+        static __LINK: extern #c fn() = #function;
     }
 }
 

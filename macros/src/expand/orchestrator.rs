@@ -137,12 +137,13 @@ fn definition(callable: &Callable, calls: &[String]) -> TokenStream {
     let ident = &function.sig.ident;
     let stored = super::stored(callable);
     let marker_name = crate::attr::plain_name(marker);
-    let link = super::link(rt, marker);
+    let link = super::link(&quote!(#rt::link::<#marker, _>));
+    let events = super::accepts::listed(callable);
     // What must be `Send` fails at the name of the function.
     let rt_here = respan(rt.clone(), ident.span());
     let body = quote_spanned!(ident.span()=> #rt_here::orchestration::<Self, _>(#ident));
     quote! {
         #link
-        #rt::orchestrator(#name, #version, #marker_name, &[#(#calls),*], #stored, &#body)
+        #rt::orchestrator(#name, #version, #marker_name, &[#(#calls),*], #stored, &#body) #events
     }
 }

@@ -42,7 +42,7 @@ fn with_events_each_is_accepted_and_every_wait_is_checked() {
     for event in [quote!(a::A), quote!(B)] {
         let accepts = quote!(impl ::persevere::__rt::Accepts<#event> for book {});
         assert!(holds(&expansion, accepts), "{expansion}");
-        assert!(holds(&expansion, quote!(::persevere::__rt::is_event::<#event>();)), "{expansion}");
+        assert!(holds(&expansion, quote!(::persevere::__rt::accepted_event::<#event>())), "{expansion}");
     }
     assert!(holds(&expansion, quote!(let waiting = a::A::wait(&ctx).__accepted_by::<book>();)), "{expansion}");
     assert!(holds(&expansion, quote!(B::wait(&ctx).__accepted_by::<book>().timeout(d))), "{expansion}");

@@ -40,6 +40,7 @@ use serde::Serialize;
 use crate::contract::Orchestrator;
 use crate::engine::ClientOperation;
 use crate::model::{EncodeError, InstanceId, InstanceKey, JsonText};
+use crate::registry::Registry;
 use crate::store::InstanceFilter;
 use submission::Submission;
 use target::Target;
@@ -258,6 +259,12 @@ impl Client {
     #[track_caller]
     pub fn wait_for_completion(&self, id: impl AsRef<str>) -> Wait<OrchestrationMetadata> {
         wait::for_completion(self.any(id))
+    }
+
+    /// What is registered with the runtime behind this client, such as the events that an orchestrator accepts. `None`: the
+    /// runtime is in another process.
+    pub fn registry(&self) -> Option<Arc<Registry>> {
+        self.port.registry()
     }
 
     fn port(&self) -> &dyn ClientPort {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::change_hub::{ChangeHub, Registration};
 use crate::engine::{ClientAnswer, ClientOperation, Refusal};
 use crate::model::{Execution, InstanceKey, Timestamp};
+use crate::registry::Registry;
 use crate::store::{InstancePage, InstanceQuery, InstanceRef, StoredInstance};
 
 /// A future of unknown type that can be sent anywhere.
@@ -33,6 +34,9 @@ pub(crate) trait ClientPort: Send + Sync + Debug + 'static {
 
     /// Reads the turn records of one execution; `None` when it is gone.
     fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Option<Vec<Bytes>>, SubmitError>>;
+
+    /// What is registered with the runtime; `None` where that is not known here.
+    fn registry(&self) -> Option<Arc<Registry>>;
 
     /// The committed head rows, as they change.
     fn changes(&self) -> &Arc<ChangeHub>;

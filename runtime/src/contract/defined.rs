@@ -6,7 +6,7 @@ use std::fmt;
 use super::function::{Alone, Function, InContext, OfService, OfServiceInContext, Orchestration};
 use super::{
     Accepts, Activity, ActivityContextType, ActivityRegistration, AsActivity, AsOrchestrator, BoxedActivity,
-    BoxedOrchestration, CallSite, ContextType, ExternalEvent, Failure, Input, Inputs, Orchestrator,
+    BoxedOrchestration, CallSite, ContextType, EventRegistration, ExternalEvent, Failure, Input, Inputs, Orchestrator,
     OrchestratorRegistration, Outcome, Payload, Registered, Registration, ServiceType, StatusType,
 };
 use crate::context::{ActivityContext, Context};
@@ -221,6 +221,7 @@ pub struct OrchestratorDefinition<O: DefinedOrchestrator> {
     calls: &'static [CallSite],
     parameters: <O::Inputs as Inputs>::Parameters,
     body: &'static dyn OrchestratorBody,
+    events: Option<&'static [EventRegistration]>,
 }
 
 /// The definition of an orchestrator, where this is called.
@@ -233,10 +234,18 @@ pub const fn orchestrator<O: DefinedOrchestrator>(
     parameters: <O::Inputs as Inputs>::Parameters,
     body: &'static dyn OrchestratorBody,
 ) -> OrchestratorDefinition<O> {
-    OrchestratorDefinition { name, version, marker, location: SourceLocation::here(), calls, parameters, body }
+    let location = SourceLocation::here();
+    OrchestratorDefinition { name, version, marker, location, calls, parameters, body, events: None }
 }
 
 impl<O: DefinedOrchestrator> OrchestratorDefinition<O> {
+    /// The same, accepting these events and no others.
+    #[must_use]
+    pub const fn accepting(mut self, events: &'static [EventRegistration]) -> Self {
+        self.events = Some(events);
+        self
+    }
+
     pub(crate) fn encode(inputs: O::Inputs) -> Input {
         inputs.encode(&O::DEFINITION.parameters)
     }
@@ -259,6 +268,8 @@ impl<O: DefinedOrchestrator> Registered<AsOrchestrator> for O {
         location: O::DEFINITION.location,
         handler: |context, input| O::DEFINITION.body.run(context, input),
         calls: O::DEFINITION.calls,
+        events: O::DEFINITION.events,
+        check_input: |input| O::Inputs::decode(input, &O::DEFINITION.parameters).map(drop),
     });
 }
 

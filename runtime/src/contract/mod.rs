@@ -28,9 +28,10 @@ pub use inputs::{Input, Inputs, encode, parameter};
 pub use orchestrator::{ContextType, Orchestrator};
 pub use outcome::Outcome;
 pub use payload::Payload;
-pub(crate) use registration::linked;
 pub use registration::{
     ActivityHandler, ActivityRegistration, AsActivity, AsOrchestrator, BoxedActivity, BoxedOrchestration, CallSite,
-    OrchestratorHandler, OrchestratorRegistration, Registered, Registration, ServiceType, link, registration,
+    EventRegistration, OrchestratorHandler, OrchestratorRegistration, PayloadCheck, Registered, Registration,
+    ServiceType, link, link_event, registration,
 };
+pub(crate) use registration::{linked, linked_events};
 pub use status::{CustomStatus, DeclaresStatus, NoStatus, StatusType};

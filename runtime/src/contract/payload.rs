@@ -19,6 +19,9 @@ pub trait Payload: Sized + Send + 'static {
     fn __encode(&self) -> Result<JsonText, EncodeError>;
     #[doc(hidden)]
     fn __decode(text: &JsonText) -> Result<Self, DecodeError>;
+    /// Whether the text is a value of this type. The error names the place rather than the type.
+    #[doc(hidden)]
+    fn __check(text: &JsonText) -> Result<(), DecodeError>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -30,4 +33,24 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {
     fn __decode(text: &JsonText) -> Result<Self, DecodeError> {
         text.decode()
     }
+
+    fn __check(text: &JsonText) -> Result<(), DecodeError> {
+        check::<T>(text.as_bytes()).map_err(DecodeError)
+    }
+}
+
+/// Only the HTTP API tells callers where in their payload the fault is.
+#[cfg(feature = "http")]
+fn check<T: DeserializeOwned>(text: &[u8]) -> Result<(), String> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize::<_, T>(&mut reader).map_err(|error| match error.path().to_string().as_str() {
+        "." => error.inner().to_string(),
+        place => format!("at `{place}`: {}", error.inner()),
+    })?;
+    reader.end().map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "http"))]
+fn check<T: DeserializeOwned>(text: &[u8]) -> Result<(), String> {
+    serde_json::from_slice::<T>(text).map(drop).map_err(|error| error.to_string())
 }

@@ -5,10 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
+use super::ExternalEvent;
 use crate::context::{ActivityContext, Context};
 use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
-use crate::model::json::JsonText;
+use crate::model::json::{DecodeError, JsonText};
 
 /// The root future of an orchestrator, without its types.
 pub type BoxedOrchestration = Pin<Box<dyn Future<Output = Result<JsonText, FailureDetails>> + Send + 'static>>;
@@ -42,6 +43,27 @@ impl ServiceType {
 /// column, from 1, with colons between them.
 pub type CallSite = &'static str;
 
+/// Says whether a stored value is one of a type. The error names the place.
+pub type PayloadCheck = fn(&JsonText) -> Result<(), DecodeError>;
+
+/// An event that the macro has seen.
+#[derive(Debug, Clone, Copy)]
+pub struct EventRegistration {
+    /// The name under which it is raised. Names are compared without regard to ASCII case.
+    pub name: &'static str,
+    /// Its type, as the compiler writes it.
+    pub type_name: fn() -> &'static str,
+    /// Whether a value is one of its type.
+    pub check: PayloadCheck,
+}
+
+impl EventRegistration {
+    /// Of an event.
+    pub const fn of<E: ExternalEvent>() -> Self {
+        Self { name: E::NAME, type_name: type_name::<E>, check: E::__check }
+    }
+}
+
 /// An orchestrator that the macro has seen.
 #[derive(Debug, Clone, Copy)]
 pub struct OrchestratorRegistration {
@@ -57,6 +79,10 @@ pub struct OrchestratorRegistration {
     pub handler: OrchestratorHandler,
     /// The calls in its body.
     pub calls: &'static [CallSite],
+    /// The events in its `events(..)`; `None`: it accepts every event.
+    pub events: Option<&'static [EventRegistration]>,
+    /// Whether a value is an input that it takes.
+    pub check_input: PayloadCheck,
 }
 
 /// An activity that the macro has seen.
@@ -115,6 +141,19 @@ static LINKED: Mutex<Vec<Registration>> = Mutex::new(Vec::new());
 /// Adds an orchestrator or an activity. Generated code has the loader call it, before `main`.
 pub extern "C" fn link<T: Registered<Kind>, Kind>() {
     LINKED.lock().unwrap_or_else(PoisonError::into_inner).push(T::REGISTRATION);
+}
+
+/// Every event that is linked into the program, as far as it has been added.
+static LINKED_EVENTS: Mutex<Vec<EventRegistration>> = Mutex::new(Vec::new());
+
+/// Adds an event. Generated code has the loader call it, before `main`.
+pub extern "C" fn link_event<E: ExternalEvent>() {
+    LINKED_EVENTS.lock().unwrap_or_else(PoisonError::into_inner).push(EventRegistration::of::<E>());
+}
+
+/// Every event that is linked into the program, in the order of the linker.
+pub(crate) fn linked_events() -> Vec<EventRegistration> {
+    LINKED_EVENTS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Everything that is linked into the program, in the order of the linker.

@@ -104,7 +104,12 @@ impl Call<'_> {
                 () = self.service.closed() => None,
             };
             match ended {
-                Some(Ok(metadata)) => return self.ended(&metadata),
+                // The start is done, whatever there is room for: its caller can ask for the output later.
+                Some(Ok(metadata)) => {
+                    if let Ok(answer) = self.service.budget.count(self.ended(&metadata)?) {
+                        return Ok(answer);
+                    }
+                }
                 Some(Err(WaitError::Client(error))) => return Err(error.into()),
                 Some(Err(_)) | None => {}
             }

@@ -64,7 +64,11 @@ impl Access {
             Self::Signer { scopes, .. } => (*scopes, None),
             Self::Capability(capability) => (capability.scopes, Some(capability)),
         };
-        if capability.is_some_and(|capability| route.instance().is_none_or(|id| !capability.fits(id))) {
+        let fits = |capability: &Capability| {
+            let mut subjects = route.subjects().peekable();
+            subjects.peek().is_some() && subjects.all(|id| capability.fits(id))
+        };
+        if capability.is_some_and(|capability| !fits(capability)) {
             return Err(ApiError::forbidden("This URL's code is for another instance."));
         }
         if !scopes.contains(wanted) {

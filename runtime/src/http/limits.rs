@@ -1,16 +1,12 @@
 //! How much one caller, and all callers together, may take.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
 use axum::response::Response;
-use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::budget::Keeps;
 use super::error::ApiError;
 
 /// How much a request may hold, how long it may take, and how many may wait at a time. The defaults suit most programs.
@@ -45,6 +41,13 @@ pub struct HttpLimits {
     /// How many histories may be on their way at a time, from the store to the last byte that is sent: 503 beyond it. Each
     /// may be as large as [`Limits::history_bytes`](crate::Limits::history_bytes), and is held in memory.
     pub histories: usize,
+    /// How many bytes of answers may be on their way at a time, from the store to the last byte that is sent. A large answer
+    /// waits for room, for half of [`request_time`](Self::request_time) at most; 503 beyond it. Answers up to 16 KiB are
+    /// not counted, and neither are the four large ones that may be read from the store at a time.
+    pub answer_bytes: usize,
+    /// How long the reader of an answer or a stream may take nothing before its connection is closed. A router can only give
+    /// up the answer itself; the server that it is in closes the connection.
+    pub write_time: Duration,
     /// How often a stream on which nothing happens says that it is alive.
     pub keep_alive: Duration,
     /// How many connections the [`Server`](super::Server) serves at a time; the next ones wait to be accepted.
@@ -68,6 +71,8 @@ impl Default for HttpLimits {
             waits: 1_000,
             streams: 10_000,
             histories: 8,
+            answer_bytes: 64 * 1024 * 1024,
+            write_time: Duration::from_secs(30),
             keep_alive: Duration::from_secs(15),
             connections: 20_000,
             header_time: Duration::from_secs(30),
@@ -111,31 +116,7 @@ fn take(places: &Arc<Semaphore>, full: &'static str) -> Result<Place, ApiError> 
 }
 
 /// Keeps a place taken until an answer is sent, or given up.
-pub(super) fn held(response: Response, place: Place) -> Response {
-    response.map(|body| Body::new(Held { body, _place: place }))
-}
-
-struct Held {
-    body: Body,
-    _place: Place,
-}
-
-impl HttpBody for Held {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+pub(super) fn held(mut response: Response, place: Place) -> Response {
+    response.extensions_mut().insert(Keeps::new(place));
+    response
 }

@@ -139,6 +139,10 @@ impl Management {
         }
     }
 
+    pub(super) fn reads_json_strings(&self) -> bool {
+        self.service.settings.options.lenient_json_strings
+    }
+
     pub(super) async fn read_body(&self, body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
         let limits = &self.service.settings.options.limits;
         super::body::read(body, limits.body_bytes, limits.request_time).await

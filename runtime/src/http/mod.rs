@@ -27,6 +27,7 @@
 //!   the family: a filter that silently does not filter would purge too much.
 
 mod body;
+mod budget;
 mod call;
 mod capability;
 mod check_status;
@@ -40,6 +41,7 @@ mod long_poll;
 mod management;
 mod openapi;
 mod options;
+mod payload;
 mod route;
 mod router;
 mod routes;
@@ -49,6 +51,7 @@ mod status_body;
 mod stream;
 mod suggestion;
 mod table;
+mod timed_io;
 mod typed;
 mod uri;
 mod urls;

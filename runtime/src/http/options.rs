@@ -46,6 +46,7 @@ pub struct HttpOptions {
     pub(super) behind_tls_proxy: bool,
     pub(super) insecure: bool,
     pub(super) development: bool,
+    pub(super) lenient_json_strings: bool,
     pub(super) limits: HttpLimits,
 }
 
@@ -70,6 +71,7 @@ impl Default for HttpOptions {
             behind_tls_proxy: false,
             insecure: false,
             development: false,
+            lenient_json_strings: true,
             limits: HttpLimits::default(),
         }
     }
@@ -156,6 +158,14 @@ impl HttpOptions {
     /// Puts what is behind an error into its answer. It may name files and rows.
     pub fn development(mut self, development: bool) -> Self {
         self.development = development;
+        self
+    }
+
+    /// Whether a JSON string whose content is the JSON that was meant is accepted as input or as payload of an event, as in
+    /// `"[\"Tokyo\"]"`. The Python client of the Durable Functions sends every value in this form. A string is only read as
+    /// its content where the string itself is not what the code takes. The default is `true`.
+    pub fn lenient_json_strings(mut self, lenient: bool) -> Self {
+        self.lenient_json_strings = lenient;
         self
     }
 

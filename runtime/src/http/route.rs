@@ -17,11 +17,16 @@ pub(super) struct Route {
     pub(super) instance: Option<String>,
     /// The name of the event in the path; empty where the path has none.
     pub(super) event: String,
+    /// The instances in the query, each once; empty where they are not named there.
+    pub(super) ids: Vec<String>,
 }
+
+/// How many instances a query may name.
+pub(super) const MAX_IDS: usize = 100;
 
 impl Route {
     /// Finds the route of a path that begins with the base path.
-    pub(super) fn parse(method: &Method, path: &str, base: &str) -> Result<Self, ApiError> {
+    pub(super) fn parse(method: &Method, path: &str, base: &str, query: &Query) -> Result<Self, ApiError> {
         if let Some(entry) = ENTRIES.iter().find(|entry| entry.is_public() && entry.path == path) {
             let served = *method == entry.method || *method == Method::HEAD;
             return if served { Ok(Self::new(entry)) } else { Err(ApiError::no_route()) };
@@ -30,11 +35,16 @@ impl Route {
         let inside = inside.strip_suffix('/').unwrap_or(inside);
         let segments: Vec<_> = inside.split('/').map(decode).collect::<Result<_, _>>()?;
         let of_method = ENTRIES.iter().filter(|entry| entry.method == *method && !entry.is_public());
-        of_method.filter_map(|entry| Self::matched(entry, &segments)).next().ok_or_else(ApiError::no_route)
+        let mut meant = of_method.filter(|entry| entry.needs().is_none_or(|name| query.get(name).is_some()));
+        let mut route = meant.find_map(|entry| Self::matched(entry, &segments)).ok_or_else(ApiError::no_route)?;
+        if let Some(name) = route.entry.needs() {
+            route.ids = ids(query, name)?;
+        }
+        Ok(route)
     }
 
     fn new(entry: &'static Entry) -> Self {
-        Self { entry, function: String::new(), instance: None, event: String::new() }
+        Self { entry, function: String::new(), instance: None, event: String::new(), ids: Vec::new() }
     }
 
     fn matched(entry: &'static Entry, segments: &[String]) -> Option<Self> {
@@ -70,9 +80,10 @@ impl Route {
         self.entry.scope
     }
 
-    /// The existing instance that the request is about.
-    pub(super) fn instance(&self) -> Option<&str> {
-        self.instance.as_deref().filter(|_| self.entry.is_of_instance())
+    /// The existing instances that the request is about; none: it is not about particular ones.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = &str> {
+        let instance = self.instance.as_deref().filter(|_| self.entry.is_of_instance());
+        instance.into_iter().chain(self.ids.iter().map(String::as_str))
     }
 
     /// Refuses a query that holds a parameter which nobody would look at.
@@ -87,6 +98,20 @@ impl Route {
     }
 }
 
+fn ids(query: &Query, name: &str) -> Result<Vec<String>, ApiError> {
+    let mut ids: Vec<String> = Vec::new();
+    for id in query.all(name).flat_map(|ids| ids.split(',')).map(str::trim).filter(|id| !id.is_empty()) {
+        if !ids.iter().any(|known| known == id) {
+            ids.push(id.to_owned());
+        }
+    }
+    match ids.len() {
+        0 => Err(ApiError::bad_argument(format!("`{name}` names no instance"))),
+        1..=MAX_IDS => Ok(ids),
+        number => Err(ApiError::bad_argument(format!("`{name}` names {number} instances, and {MAX_IDS} is the limit"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,9 +119,11 @@ mod tests {
     /// The id of the operation, and what the path holds.
     fn parse(method: &str, path: &str) -> Option<(&'static str, String)> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let route = Route::parse(&method, path, "/b").ok()?;
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let route = Route::parse(&method, path, "/b", &Query::parse(Some(query)).unwrap()).ok()?;
         let texts = [&route.function, route.instance.as_ref().unwrap_or(&String::new()), &route.event]
             .into_iter()
+            .chain(&route.ids)
             .filter(|text| !text.is_empty())
             .cloned()
             .collect::<Vec<_>>();
@@ -116,6 +143,9 @@ mod tests {
             ("POST", "/b/orchestrators/f/x%20y", "startWithId", "f x y"),
             ("GET", "/b/instances/x", "status", "x"),
             ("GET", "/b/instances/stream", "status", "stream"),
+            ("GET", "/b/instances/stream?ids=", "status", "stream"),
+            ("GET", "/b/instances/Stream?IDS=a,b%20&ids=%2Ca&ids=c", "streamCustomStatuses", "a b c"),
+            ("DELETE", "/b/instances/stream?ids=a", "purge", "stream"),
             ("DELETE", "/b/instances/x/", "purge", "x"),
             ("POST", "/b/instances/x/TERMINATE", "terminate", "x"),
             ("POST", "/b/instances/x/retry", "retry", "x"),
@@ -154,6 +184,7 @@ mod tests {
             ("POST", "/b/makeprimary"),
             ("GET", "/b/instances/%zz"),
             ("BREW", "/b/instances/x"),
+            ("GET", "/b/instances/stream?ids=,"),
         ] {
             assert_eq!(parse(method, path), None, "{method} {path}");
         }

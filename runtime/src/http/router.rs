@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use super::body;
+use super::budget::Budget;
 use super::call::{Call, Wait};
 use super::error::ApiError;
 use super::guard;
@@ -34,6 +35,7 @@ pub(super) struct Service {
     pub(super) client: Client,
     pub(super) settings: Settings,
     pub(super) places: Places,
+    pub(super) budget: Budget,
     /// Whether the API closes. Then streams and waits end.
     closing: watch::Sender<bool>,
 }
@@ -41,7 +43,8 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(client: Client, settings: Settings) -> Arc<Self> {
         let places = Places::new(&settings.options.limits);
-        Arc::new(Self { client, settings, places, closing: watch::Sender::new(false) })
+        let budget = Budget::new(&settings.options.limits);
+        Arc::new(Self { client, settings, places, budget, closing: watch::Sender::new(false) })
     }
 
     /// Ends what would stay: streams and waits, now and from now on.
@@ -83,7 +86,8 @@ impl Service {
             query = redacted(parts.uri.query()),
         );
         let answer = async {
-            let mut response = match self.answer(&parts, body).await {
+            let answer = self.answer(&parts, body).await.and_then(|answer| self.budget.count(answer));
+            let mut response = match answer {
                 Ok(response) => response,
                 Err(error) => {
                     error.log();
@@ -113,8 +117,11 @@ impl Service {
             let text = format!("The headers have more than {} bytes.", limits.header_bytes);
             return Err(ApiError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HeadersTooLarge", text));
         }
-        let route = Route::parse(&parts.method, path, &options.base_path)?;
-        let query = Query::parse(query)?;
+        let query = Query::parse(query);
+        let none = Query::default();
+        // What is wrong with the path is said before what is wrong with the query.
+        let route = Route::parse(&parts.method, path, &options.base_path, query.as_ref().unwrap_or(&none))?;
+        let query = query?;
         let access = guard::admit(&self.settings, &route, parts, &query)?;
         route.check_query(&query)?;
         self.check_names(&query)?;
@@ -183,6 +190,7 @@ async fn handle(call: &Call<'_>, route: &Route, body: &[u8]) -> Result<Response,
         Operation::PurgeMany => purge::purge_where(call).await,
         Operation::Status => status::status(call, id).await,
         Operation::Stream => super::stream::open(call, id).await,
+        Operation::StreamMany => super::stream::open_many(call, &route.ids),
         Operation::Raise => raise::raise(call, id, &route.event, body).await,
         Operation::Terminate => control::terminate(call, id).await,
         Operation::Suspend => control::suspend(call, id).await,

@@ -27,6 +27,7 @@ use super::limits::HttpLimits;
 use super::management::Management;
 use super::options::{HttpOptions, HttpOptionsError, Settings, check_exposure};
 use super::router::Service;
+use super::timed_io::TimedIo;
 use crate::Client;
 
 /// How long nothing is accepted after a failure such as too many open files, which a quick retry would not cure.
@@ -173,7 +174,7 @@ fn connection(
     stream: TcpStream,
     router: &Router,
     limits: &HttpLimits,
-) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
+) -> http1::Connection<TimedIo<TokioIo<TcpStream>>, TowerToHyperService<Router>> {
     // hyper refuses smaller buffers than 8 KiB. It looks at the size between reads, and the router counts exactly.
     let head = limits.header_bytes.saturating_add(limits.url_bytes).max(8 * 1024);
     // A value of a stream is small, and is for now.
@@ -182,7 +183,10 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
         .max_buf_size(head)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()))
+        .serve_connection(
+            TimedIo::new(TokioIo::new(stream), limits.write_time),
+            TowerToHyperService::new(router.clone()),
+        )
 }
 
 async fn nothing_here() -> Response {

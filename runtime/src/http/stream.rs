@@ -1,14 +1,14 @@
-//! The custom status of one run as server-sent events (HTML standard, 9.2).
+//! The custom status as server-sent events (HTML standard, 9.2), of one instance or of several.
 //!
 //! ```text
-//! id: 549755813889.3
+//! id: 549755813889.3                          of several instances: a token for each, in the order of the request
 //! event: customStatus
 //! data: {"customStatus":{"city":"London"},"customStatusVersion":3,"runtimeStatus":"Running"}
 //!
-//! event: end                                  the last one; its data is the status document
+//! event: end                                  the last one of an instance; its data is the status document
 //! ```
 //! The connection pulls: a value is taken from the watch when there is room for it, and the watch keeps the newest only. So
-//! a slow reader costs one value, and skips the rest.
+//! a slow reader costs one value for each instance, and skips the rest.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,38 +27,55 @@ use super::call::Call;
 use super::error::ApiError;
 use super::limits::Place;
 use super::status_body::{Embedded, StatusBody};
-use crate::{InstanceWatch, OrchestrationMetadata, RuntimeStatus, StatusToken};
+use crate::{ClientError, InstanceWatch, OrchestrationMetadata, RuntimeStatus, StatusToken};
 
 /// Tells proxies not to hold events back (nginx's name for it).
 const NO_BUFFERING: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 
-/// Opens a stream. An instance that is not there is an answer, not a stream.
+/// Stands for the token of an instance of which nothing was seen yet.
+const NOTHING_SEEN: &str = "-";
+
+/// Opens the stream of one instance. An instance that is not there is an answer, not a stream.
 pub(super) async fn open(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
     let place = call.service.places.stream()?;
     let show_input = call.query.flag("showInput", true)?;
     let id = call.id(id)?;
-    // What is no token begins with the current value.
-    let seen = call.headers.get("last-event-id").and_then(|token| token.to_str().ok()?.trim().parse().ok());
     let mut watch = call.client().watch_instance(&id);
     let first = watch.next().await.ok_or_else(|| ApiError::no_instance(id.as_str()))??;
-    let events = StatusEvents {
-        watch,
-        first: Some(first),
-        seen,
-        show_input,
-        then: None,
-        leave: leave(call),
-        over: false,
-        _place: place,
-    };
+    let mut feed = Feed::new(id.as_str(), watch);
+    feed.first = Some(first);
+    // What is no token begins with the current value.
+    feed.seen = last_event_id(call).and_then(|token| token.parse().ok());
+    Ok(respond(call, StatusEvents { many: None, ..StatusEvents::new(call, vec![feed], show_input, place) }))
+}
+
+/// Opens one stream for several instances. One that is not there is an event.
+pub(super) fn open_many(call: &Call<'_>, ids: &[String]) -> Result<Response, ApiError> {
+    let place = call.service.places.stream()?;
+    let show_input = call.query.flag("showInput", true)?;
+    let feed = |id: &String| Feed::new(id, call.client().watch_instance(id));
+    let mut feeds: Vec<_> = ids.iter().map(feed).collect();
+    let tokens: Vec<_> = last_event_id(call).unwrap_or_default().split(',').map(str::trim).collect();
+    // Tokens of another list of instances are of no use.
+    if tokens.len() == feeds.len() {
+        feeds.iter_mut().zip(tokens).for_each(|(feed, token)| feed.seen = token.parse().ok());
+    }
+    Ok(respond(call, StatusEvents::new(call, feeds, show_input, place)))
+}
+
+fn last_event_id<'a>(call: &'a Call<'_>) -> Option<&'a str> {
+    call.headers.get("last-event-id").and_then(|token| token.to_str().ok()).map(str::trim)
+}
+
+fn respond(call: &Call<'_>, events: StatusEvents) -> Response {
     let keep_alive = KeepAlive::new().interval(call.service.settings.options.limits.keep_alive);
     let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
     response.headers_mut().extend([NO_BUFFERING]);
-    Ok(response)
+    response
 }
 
-/// When to go although the instance goes on: the server closes, or the code that opened the stream expires.
+/// When to go although an instance goes on: the server closes, or the code that opened the stream expires.
 fn leave(call: &Call<'_>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     let closing = call.service.closed();
     let left = call.access.expires().map(|expires| expires.saturating_sub(Utc::now().timestamp()));
@@ -73,29 +90,123 @@ fn leave(call: &Call<'_>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     })
 }
 
-struct StatusEvents {
+/// What one instance has to say.
+struct Feed {
+    id: String,
     watch: InstanceWatch,
     first: Option<OrchestrationMetadata>,
     seen: Option<StatusToken>,
-    show_input: bool,
     /// The end, behind the last value.
-    then: Option<Event>,
+    then: Option<OrchestrationMetadata>,
+    over: bool,
+}
+
+/// What is told of an instance.
+enum News {
+    Value(OrchestrationMetadata),
+    End(OrchestrationMetadata),
+    /// There is no such instance, or none any more.
+    Gone,
+}
+
+/// Why a feed has nothing more to say.
+enum Silence {
+    /// Everything is said.
+    Over,
+    /// The runtime or the store does not answer: who asks again learns which.
+    Lost,
+}
+
+impl Feed {
+    fn new(id: &str, watch: InstanceWatch) -> Self {
+        Self { id: id.to_owned(), watch, first: None, seen: None, then: None, over: false }
+    }
+
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<News, Silence>> {
+        loop {
+            if let Some(end) = self.then.take() {
+                return Poll::Ready(Ok(News::End(end)));
+            }
+            if self.over {
+                return Poll::Ready(Err(Silence::Over));
+            }
+            let head = match self.first.take() {
+                Some(first) => Some(Ok(first)),
+                None => ready!(Pin::new(&mut self.watch).poll_next(cx)),
+            };
+            match head {
+                Some(Ok(head)) => {
+                    let token = head.custom_status_token();
+                    let changed = self.seen.replace(token) != Some(token);
+                    if head.is_ended() {
+                        self.over = true;
+                        self.then = Some(head.clone());
+                    }
+                    // A head that brings nothing new is passed over.
+                    if changed {
+                        return Poll::Ready(Ok(News::Value(head)));
+                    }
+                }
+                None => self.over = true,
+                Some(Err(error)) => {
+                    self.over = true;
+                    return Poll::Ready(match error {
+                        ClientError::NotFound { .. }
+                        | ClientError::Replaced { .. }
+                        | ClientError::InvalidInstanceId(_) => Ok(News::Gone),
+                        _ => Err(Silence::Lost),
+                    });
+                }
+            }
+        }
+    }
+}
+
+struct StatusEvents {
+    feeds: Vec<Feed>,
+    /// With several instances: which of them has its turn. Each says one thing, so that none drowns the others.
+    many: Option<usize>,
+    show_input: bool,
     leave: Pin<Box<dyn Future<Output = ()> + Send>>,
+    begun: bool,
     over: bool,
     _place: Place,
 }
 
 impl StatusEvents {
-    /// What there is to say of a head. One that brings nothing new is passed over.
-    fn judge(&mut self, head: &OrchestrationMetadata) -> Option<Event> {
-        let token = head.custom_status_token();
-        let changed = self.seen.replace(token) != Some(token);
-        if head.is_ended() {
-            self.over = true;
-            self.then = Some(event("end", token, &StatusBody::new(head, self.show_input)));
+    fn new(call: &Call<'_>, feeds: Vec<Feed>, show_input: bool, place: Place) -> Self {
+        Self { feeds, many: Some(0), show_input, leave: leave(call), begun: false, over: false, _place: place }
+    }
+
+    /// What there is to say next. `None`: nothing more.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let first = self.many.unwrap_or_default();
+        let mut silent = 0;
+        for turn in 0..self.feeds.len() {
+            let place = (first + turn) % self.feeds.len();
+            match self.feeds[place].poll_news(cx) {
+                Poll::Ready(Ok(News::Gone)) if self.many.is_none() => return Poll::Ready(None),
+                Poll::Ready(Ok(news)) => {
+                    self.many = self.many.map(|_| place + 1);
+                    return Poll::Ready(Some(self.event(place, &news)));
+                }
+                Poll::Ready(Err(Silence::Over)) => silent += 1,
+                Poll::Ready(Err(Silence::Lost)) => return Poll::Ready(None),
+                Poll::Pending => {}
+            }
         }
-        let value = changed.then(|| event("customStatus", token, &Value::of(head)));
-        value.or_else(|| self.then.take())
+        if silent == self.feeds.len() { Poll::Ready(None) } else { Poll::Pending }
+    }
+
+    fn event(&self, place: usize, news: &News) -> Event {
+        let tokens = self.feeds.iter().map(|feed| feed.seen.map_or_else(|| NOTHING_SEEN.to_owned(), |t| t.to_string()));
+        let tokens = tokens.collect::<Vec<_>>().join(",");
+        let instance_id = self.many.map(|_| &*self.feeds[place].id);
+        match news {
+            News::Value(head) => event("customStatus", tokens, &Value::of(head, instance_id)),
+            News::End(head) => event("end", tokens, &StatusBody::new(head, self.show_input)),
+            News::Gone => event("gone", tokens, &Gone { instance_id: &self.feeds[place].id }),
+        }
     }
 }
 
@@ -104,44 +215,41 @@ impl Stream for StatusEvents {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        loop {
-            if let Some(event) = this.then.take() {
-                return Poll::Ready(Some(Ok(event)));
-            }
-            if this.over {
-                return Poll::Ready(None);
-            }
-            if this.first.is_none() && this.leave.as_mut().poll(cx).is_ready() {
-                this.over = true;
-                continue;
-            }
-            let head = match this.first.take() {
-                Some(first) => Some(Ok(first)),
-                None => ready!(Pin::new(&mut this.watch).poll_next(cx)),
-            };
-            // A run that is gone, or a runtime that has stopped, closes the stream: who asks again learns which.
-            let Some(Ok(head)) = head else {
-                this.over = true;
-                continue;
-            };
-            if let Some(event) = this.judge(&head) {
-                return Poll::Ready(Some(Ok(event)));
-            }
+        if this.over {
+            return Poll::Ready(None);
         }
+        // Whoever comes while the server closes still learns how things stand.
+        if this.begun && this.leave.as_mut().poll(cx).is_ready() {
+            this.over = true;
+            return Poll::Ready(None);
+        }
+        let event = this.poll_event(cx);
+        // It is to be woken when it has to go, too.
+        if event.is_pending() && !std::mem::replace(&mut this.begun, true) && this.leave.as_mut().poll(cx).is_ready() {
+            this.over = true;
+            return Poll::Ready(None);
+        }
+        let event = ready!(event);
+        this.begun = true;
+        this.over = event.is_none();
+        Poll::Ready(event.map(Ok))
     }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Value<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_id: Option<&'a str>,
     custom_status: Option<Embedded<'a>>,
     custom_status_version: u64,
     runtime_status: RuntimeStatus,
 }
 
 impl<'a> Value<'a> {
-    fn of(head: &'a OrchestrationMetadata) -> Self {
+    fn of(head: &'a OrchestrationMetadata, instance_id: Option<&'a str>) -> Self {
         Self {
+            instance_id,
             custom_status: head.serialized_custom_status().map(Embedded),
             custom_status_version: head.custom_status_version(),
             runtime_status: head.runtime_status(),
@@ -149,9 +257,15 @@ impl<'a> Value<'a> {
     }
 }
 
-fn event(name: &str, token: StatusToken, data: &impl Serialize) -> Event {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Gone<'a> {
+    instance_id: &'a str,
+}
+
+fn event(name: &str, token: String, data: &impl Serialize) -> Event {
     // Texts, numbers and embedded JSON: they have a JSON form.
     let data = serde_json::to_string(data).unwrap_or_default();
     // In JSON text line breaks stand between values only; one line is easier to read than several.
-    Event::default().id(token.to_string()).event(name).data(data.replace(['\r', '\n'], " "))
+    Event::default().id(token).event(name).data(data.replace(['\r', '\n'], " "))
 }

@@ -133,7 +133,12 @@ where
             }
             text => text,
         };
-        read_input(text).map(Self)
+        let read = read_input(text);
+        let lenient = read.is_err() && management.reads_json_strings();
+        // See `HttpOptions::lenient_json_strings`.
+        let content = serde_json::from_slice::<String>(text).ok().filter(|_| lenient);
+        let content = content.and_then(|content| read_input(content.as_bytes()).ok());
+        content.map_or(read, Ok).map(Self)
     }
 }
 

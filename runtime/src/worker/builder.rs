@@ -203,7 +203,7 @@ impl RuntimeBuilder {
             parts: SessionParts {
                 store,
                 config: self.limits.partition(self.live_instances),
-                registry,
+                registry: Arc::clone(&registry),
                 bounds: self.limits.session(),
             },
             clock: Arc::clone(&self.clock),
@@ -217,7 +217,7 @@ impl RuntimeBuilder {
             .name("persevere-engine".to_owned())
             .spawn(move || engine.run(opened))
             .map_err(|error| StartError::Thread { detail: error.to_string() })?;
-        let port = RuntimePort { calls, store: access, hub, clock: self.clock, ending: Arc::clone(&ending) };
+        let port = RuntimePort { calls, store: access, hub, registry, clock: self.clock, ending: Arc::clone(&ending) };
         Ok((Runtime::new(Client::new(Arc::new(port)), messages, thread, ending, self.grace), started))
     }
 }

@@ -13,6 +13,7 @@ use super::store_access::StoreAccess;
 use crate::client::{Answered, BoxFuture, ChangeHub, ClientPort, SubmitError};
 use crate::engine::ClientOperation;
 use crate::model::{Execution, InstanceKey, Timestamp};
+use crate::registry::Registry;
 use crate::store::{InstancePage, InstanceQuery, InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
 
 /// The port of one runtime. Outlives it: then it answers that the runtime has stopped.
@@ -20,6 +21,7 @@ pub(crate) struct RuntimePort {
     pub(crate) calls: mpsc::Sender<ClientCall>,
     pub(crate) store: Arc<StoreAccess>,
     pub(crate) hub: Arc<ChangeHub>,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ending: Arc<Ending>,
 }
@@ -47,6 +49,10 @@ impl ClientPort for RuntimePort {
 
     fn history(&self, key: InstanceKey, execution: Execution) -> BoxFuture<Result<Option<Vec<Bytes>>, SubmitError>> {
         self.read(|store| store.history(key, execution))
+    }
+
+    fn registry(&self) -> Option<Arc<Registry>> {
+        Some(Arc::clone(&self.registry))
     }
 
     fn changes(&self) -> &Arc<ChangeHub> {

@@ -306,6 +306,10 @@ impl ClientPort for Fake {
         })
     }
 
+    fn registry(&self) -> Option<Arc<crate::registry::Registry>> {
+        None
+    }
+
     fn changes(&self) -> &Arc<ChangeHub> {
         &self.0.hub
     }

@@ -37,7 +37,16 @@ const NOWHERE: SourceLocation = SourceLocation { file: "test", line: 0, column: 
 
 pub(crate) fn orchestrator(name: &'static str, version: &'static str, handler: OrchestratorHandler) -> Registration {
     let location = SourceLocation { file: name, ..NOWHERE };
-    Registration::Orchestrator(OrchestratorRegistration { name, version, marker: name, location, handler, calls: &[] })
+    Registration::Orchestrator(OrchestratorRegistration {
+        name,
+        version,
+        marker: name,
+        location,
+        handler,
+        calls: &[],
+        events: None,
+        check_input: |_| Ok(()),
+    })
 }
 
 pub(crate) fn activity(name: &'static str) -> Registration {

@@ -23,6 +23,7 @@ use utoipa::openapi::{
 
 use super::body::respond;
 use super::options::{HttpOptions, Settings};
+use super::route::MAX_IDS;
 use super::routes::start::MAX_ID_CHARS;
 use super::table::{
     Answer, Body, COMMON, Content, ENTRIES, EVENT_NAME, Entry, GUARDED, INSTANCE_ID, Kind, MANAGEMENT, Operation,
@@ -156,14 +157,19 @@ fn described(parameter: &Parameter) -> ParameterBuilder {
         Kind::Count(default) => schemas::integer().minimum(Some(1)).default(Some(Value::from(default))).into(),
         Kind::States => ArrayBuilder::new().items(schemas::text().enum_values(Some(schemas::STATES))).into(),
         Kind::Conditions => ArrayBuilder::new().items(schemas::text().pattern(Some(CONDITION))).into(),
+        Kind::Ids => {
+            let id = schemas::text().min_length(Some(1)).pattern(Some(INSTANCE_ID_PATTERN));
+            ArrayBuilder::new().items(id).min_items(Some(1)).max_items(Some(MAX_IDS)).into()
+        }
         Kind::Known => schemas::text().pattern(Some(KNOWN)).into(),
     };
     let builder = match parameter.kind {
         Kind::States | Kind::Conditions => builder.style(Some(ParameterStyle::Form)).explode(Some(true)),
         Kind::RequiredTime => builder.required(Required::True),
+        Kind::Ids => builder.style(Some(ParameterStyle::Form)).explode(Some(true)).required(Required::True),
         _ => builder,
     };
-    let always_there = matches!(parameter.kind, Kind::Header | Kind::RequiredTime);
+    let always_there = matches!(parameter.kind, Kind::Header | Kind::RequiredTime | Kind::Ids);
     let builder = builder.extensions((!always_there).then(may_be_empty));
     builder.schema(Some(schema))
 }

@@ -49,9 +49,10 @@ pub(in crate::http) async fn list(call: &Call<'_>) -> Result<Response, ApiError>
         filter = filter.custom_status(pointer, value);
     }
     let size = size.min(call.service.settings.options.limits.page);
+    let _turn = call.service.budget.turn().await?;
     let list = call.client().list(filter).page_size(size).after(after).await?;
     let bodies: Vec<_> = list.instances.iter().map(|instance| StatusBody::new(instance, show_input)).collect();
-    Ok(page(&bodies, list.next.as_ref()))
+    call.service.budget.count_in_turn(page(&bodies, list.next.as_ref())).await
 }
 
 fn page(instances: &[StatusBody<'_>], next: Option<&PageCursor>) -> Response {

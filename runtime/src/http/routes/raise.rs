@@ -12,6 +12,10 @@ use crate::http::error::ApiError;
 /// Gives an instance an event. Done means that it is recorded.
 pub(in crate::http) async fn raise(call: &Call<'_>, id: &str, event: &str, body: &[u8]) -> Result<Response, ApiError> {
     let payload = match payload(call, event, body) {
+        Ok(payload) => call.event(id, event, payload).await,
+        Err(error) => Err(error),
+    };
+    let payload = match payload {
         Ok(payload) => payload,
         // The family looks for the instance first: what is wrong with it is what the caller hears.
         Err(error) => return Err(refusal(call, id).await?.unwrap_or(error)),

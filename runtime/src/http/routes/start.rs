@@ -18,16 +18,14 @@ pub(in crate::http) async fn start(
     id: Option<&str>,
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    let input = json_text(body)?;
+    let version = call.query.get("version");
+    let input = call.input(function, version, json_text(body)?);
     let id = match id {
         Some(id) => checked_id(id)?.as_str().to_owned(),
         None => random_id(),
     };
-    let mut start = match &input {
-        Some(input) => call.client().start_by_name(function, input),
-        None => call.client().start_by_name(function, &()),
-    };
-    if let Some(version) = call.query.get("version") {
+    let mut start = call.client().start_by_name(function, &input);
+    if let Some(version) = version {
         start = start.version(version);
     }
     let started = start.instance_id(&id).on_existing(IdReusePolicy::ReplaceEnded).await?;

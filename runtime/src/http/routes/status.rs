@@ -30,6 +30,8 @@ pub(in crate::http) async fn status(call: &Call<'_>, id: &str) -> Result<Respons
     let Some(place) = place.filter(|_| metadata.runtime_status() != RuntimeStatus::Pending) else {
         return call.status(&metadata, None);
     };
+    let _turn = call.service.budget.turn().await?;
     let history = call.client().history(metadata.instance_id()).await?;
-    Ok(held(call.status(&metadata, Some(&view.events(&history.events)))?, place))
+    let answer = held(call.status(&metadata, Some(&view.events(&history.events)))?, place);
+    call.service.budget.count_in_turn(answer).await
 }

@@ -10,7 +10,7 @@ use super::{Answer, Body, Content, Entry, HEALTH, Kind, Operation, PURGED, Param
 use crate::http::scopes::Scopes;
 
 /// Every route that is served.
-pub(in crate::http) static ENTRIES: [Entry; 17] = [
+pub(in crate::http) static ENTRIES: [Entry; 18] = [
     start(
         "orchestrators/{functionName}",
         "start",
@@ -79,6 +79,22 @@ pub(in crate::http) static ENTRIES: [Entry; 17] = [
             answer(200, "The instances are purged.", Content::Schema(PURGED)),
             error(404, "No ended instance meets the conditions."),
         ],
+    },
+    Entry {
+        operation: Operation::StreamMany,
+        method: Method::GET,
+        path: "instances/stream",
+        id: "streamCustomStatuses",
+        summary: "Streams the custom status of several instances over one connection.",
+        scope: Scopes::READ,
+        parameters: &[parameter("ids", Kind::Ids, "The instances, 100 at most."), SHOW_INPUT, LAST_EVENT_ID],
+        body: Body::None,
+        answers: &[answer(
+            200,
+            "Server-sent events: `customStatus` for each value and `end` for each end, with the id of the instance; `gone` \
+             for an instance that does not exist.",
+            Content::EventStream,
+        )],
     },
     Entry {
         operation: Operation::Status,

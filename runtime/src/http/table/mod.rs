@@ -23,6 +23,7 @@ pub(super) enum Operation {
     PurgeMany,
     Status,
     Stream,
+    StreamMany,
     Raise,
     Terminate,
     Suspend,
@@ -88,6 +89,9 @@ pub(super) enum Kind {
     /// What a caller knows of the custom status.
     Known,
     Header,
+    /// Ids of instances; the parameter may be repeated, and a value may hold several ids with commas between them. The route
+    /// is only meant where it is there: otherwise the path means an instance of that name.
+    Ids,
 }
 
 /// One of the answers of a route.
@@ -191,6 +195,11 @@ impl Entry {
         // A parameter that selects, and is ignored, would purge what the caller wants to keep.
         let family = if self.operation == Operation::PurgeMany { &[][..] } else { &OF_THE_FAMILY[..] };
         self.query_parameters().any(is) || OF_EVERY_ROUTE.into_iter().any(is) || family.iter().copied().any(is)
+    }
+
+    /// The parameter without which the path means another route.
+    pub(super) fn needs(&self) -> Option<&'static str> {
+        self.parameters.iter().find(|parameter| matches!(parameter.kind, Kind::Ids)).map(|parameter| parameter.name)
     }
 
     /// Whether the route takes a parameter of this name.

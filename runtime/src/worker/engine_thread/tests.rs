@@ -37,7 +37,16 @@ fn done(_: Ctx, _: &JsonText) -> Result<BoxedOrchestration, FailureDetails> {
 fn registry() -> Arc<Registry> {
     let location = SourceLocation { file: file!(), line: line!(), column: 1 };
     let name = "done";
-    let entry = OrchestratorRegistration { name, version: "", marker: name, location, handler: done, calls: &[] };
+    let entry = OrchestratorRegistration {
+        name,
+        version: "",
+        marker: name,
+        location,
+        handler: done,
+        calls: &[],
+        events: None,
+        check_input: |_| Ok(()),
+    };
     let handler: ActivityHandler = |_, _| Box::pin(std::future::pending());
     let activity = ActivityRegistration { name: "busy", marker: "busy", location, handler, service: None };
     Arc::new(Registry::new([Registration::Orchestrator(entry), Registration::Activity(activity)]).unwrap())

@@ -1,0 +1,126 @@
+//! Inputs and events against the types that registered code has for them.
+//!
+//! The family's Python client encodes every value twice: it sends `"[\"Tokyo\"]"` where `["Tokyo"]` is meant. A string that
+//! is not what the code takes, but whose content is, is read as its content.
+
+use serde_json::value::RawValue;
+
+use super::body::json_text;
+use super::call::Call;
+use super::error::ApiError;
+use super::suggestion;
+use crate::{DecodeError, EventRegistration, JsonText, OrchestratorRegistration, PayloadCheck};
+
+/// The value that the caller means. `Err`: it is not of the type, and neither is its content.
+pub(super) fn meant(value: &JsonText, lenient: bool, check: PayloadCheck) -> Result<JsonText, DecodeError> {
+    let Err(error) = check(value) else { return Ok(value.clone()) };
+    content(value).filter(|content| lenient && check(content).is_ok()).ok_or(error)
+}
+
+/// The JSON in a JSON string.
+fn content(value: &JsonText) -> Option<JsonText> {
+    let text = value.decode::<String>().ok()?;
+    json_text(text.as_bytes()).ok()?.map(|content| JsonText::from_string(content.get().to_owned()))
+}
+
+impl Call<'_> {
+    fn lenient(&self) -> bool {
+        self.service.settings.options.lenient_json_strings
+    }
+
+    /// The input that the caller of a start means. What no type accepts goes on as it is: the code judges it, as everywhere.
+    pub(super) fn input(&self, function: &str, version: Option<&str>, body: Option<Box<RawValue>>) -> JsonText {
+        let input = body.map_or_else(JsonText::null, text);
+        let Some(registry) = self.client().registry() else { return input };
+        let version = version.or_else(|| registry.default_version(function));
+        let registered = version.and_then(|version| registry.orchestrator(function, version));
+        registered.and_then(|code| meant(&input, self.lenient(), code.check_input).ok()).unwrap_or(input)
+    }
+
+    /// The payload that the caller of an event means, where the code that the instance runs takes it.
+    pub(super) async fn event(&self, id: &str, name: &str, body: Box<RawValue>) -> Result<JsonText, ApiError> {
+        let payload = text(body);
+        let Some(registry) = self.client().registry() else { return Ok(payload) };
+        // An instance is read only where its code may have something to say.
+        if registry.orchestrators().any(|code| code.events.is_some()) {
+            let metadata = self.read(id).await?;
+            let code = registry.orchestrator(metadata.name(), metadata.version().unwrap_or_default());
+            if let Some((code, events)) = code.and_then(|code| Some((code, code.events?))) {
+                let event = accepted(code, events, name)?;
+                return meant(&payload, self.lenient(), event.check).map_err(|error| wrong_payload(event, &error));
+            }
+        }
+        // Code that lists no events may wait for this one by its name alone, with another type.
+        let event = registry.event(name);
+        Ok(event.and_then(|event| meant(&payload, self.lenient(), event.check).ok()).unwrap_or(payload))
+    }
+}
+
+fn accepted(
+    code: &OrchestratorRegistration,
+    events: &'static [EventRegistration],
+    name: &str,
+) -> Result<&'static EventRegistration, ApiError> {
+    if let Some(event) = events.iter().find(|event| event.name.eq_ignore_ascii_case(name)) {
+        return Ok(event);
+    }
+    let known = || events.iter().map(|event| event.name);
+    let advice = match (suggestion::nearest(name, known()), events) {
+        (Some(nearest), _) => format!("did you mean `{nearest}`?"),
+        (None, []) => "it accepts none".to_owned(),
+        (None, _) => format!("its events are {}", suggestion::list(known())),
+    };
+    Err(ApiError::bad_argument(format!(
+        "the orchestrator `{}` does not accept the event `{name}`: {advice}",
+        code.name
+    )))
+}
+
+fn wrong_payload(event: &EventRegistration, error: &DecodeError) -> ApiError {
+    ApiError::bad_argument(format!("this is not the payload of the event `{}`: {error}", event.name))
+}
+
+fn text(value: Box<RawValue>) -> JsonText {
+    JsonText::from_string(String::from(Box::<str>::from(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Payload;
+
+    fn read<T: Payload>(value: &str, lenient: bool) -> Result<String, String> {
+        let value = JsonText::from_string(value.to_owned());
+        meant(&value, lenient, T::__check).map(|text| text.as_str().to_owned()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_value_in_a_string_is_read_where_the_string_itself_is_wrong() {
+        assert_eq!(read::<Vec<String>>(r#"["Tokyo"]"#, true).as_deref(), Ok(r#"["Tokyo"]"#));
+        assert_eq!(read::<Vec<String>>(r#""[\"Tokyo\"]""#, true).as_deref(), Ok(r#"["Tokyo"]"#));
+        assert_eq!(read::<u8>(r#"" 3 ""#, true).as_deref(), Ok("3"));
+        assert_eq!(read::<Option<u8>>(r#""null""#, true).as_deref(), Ok("null"));
+        // A string is a string, whatever is in it.
+        for text in [r#""\"Tokyo\"""#, r#""3""#, r#""null""#] {
+            assert_eq!(read::<String>(text, true).as_deref(), Ok(text));
+            assert_eq!(read::<serde_json::Value>(text, true).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_stays_wrong() {
+        for (value, lenient) in [
+            (r#""3""#, false),
+            (r#""three""#, true),
+            (r#""300""#, true),
+            (r#""\"3\"""#, true),
+            (r#""3 4""#, true),
+            (r#""""#, true),
+            ("[3]", true),
+        ] {
+            assert!(read::<u8>(value, lenient).is_err(), "{value}");
+        }
+        let error = read::<Vec<(u8, bool)>>("[[1,true],[2,3]]", true).unwrap_err();
+        assert!(error.starts_with("at `[1][1]`: invalid type: integer `3`, expected a boolean"), "{error}");
+    }
+}

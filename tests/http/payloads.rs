@@ -1,0 +1,155 @@
+//! Inputs and events against the types of the code: values that a client encoded twice, and values that no code takes.
+
+use persevere::RuntimeStatus;
+use persevere::prelude::*;
+use serde_json::{Value, json};
+
+use crate::http::stage::{App, in_time, options};
+
+/// Lines that are added to an order.
+#[external_event]
+#[derive(Clone, Debug, PartialEq)]
+struct LinesAdded {
+    lines: Vec<(String, u32)>,
+    express: bool,
+}
+
+/// The order is complete.
+#[external_event(name = "Order.Closed")]
+#[derive(Clone, Debug, PartialEq)]
+struct Closed;
+
+/// Collects lines, and accepts nothing else.
+#[orchestrator(events(LinesAdded, Closed))]
+async fn order_of_lines(
+    ctx: OrchestrationContext<usize>,
+    customer: (String, u8),
+) -> Result<Vec<(String, u32)>, OrchestrationError> {
+    let (mut lines, _) = (Vec::new(), customer);
+    loop {
+        select! {
+            added = LinesAdded::wait(&ctx) => lines.extend(added?.lines),
+            closed = Closed::wait(&ctx) => {
+                closed?;
+                return Ok(lines);
+            }
+        }
+        ctx.set_custom_status(&lines.len())?;
+    }
+}
+
+/// Accepts no event.
+#[orchestrator(events())]
+async fn deaf_order(ctx: OrchestrationContext) -> Result<(), OrchestrationError> {
+    ctx.create_timer(std::time::Duration::from_secs(3600)).await;
+    Ok(())
+}
+
+/// Takes one list.
+#[orchestrator]
+async fn count_words(_ctx: OrchestrationContext, words: Vec<String>) -> Result<usize, OrchestrationError> {
+    Ok(words.len())
+}
+
+/// Whether to go on.
+#[external_event(name = "decided_by_client")]
+#[derive(Clone, Debug, PartialEq)]
+struct Decided(bool);
+
+/// Waits for a decision, and lists no events.
+#[orchestrator]
+async fn await_decision(ctx: OrchestrationContext) -> Result<bool, OrchestrationError> {
+    let Decided(go_on) = Decided::wait(&ctx).await?;
+    Ok(go_on)
+}
+
+/// How a client encodes a value that it has encoded already.
+fn twice(value: &Value) -> String {
+    json!(value.to_string()).to_string()
+}
+
+#[tokio::test]
+async fn a_value_that_was_encoded_twice_is_the_value() {
+    in_time(async {
+        let app = App::new().await;
+        let answer = app.post("orchestrators/count_words?timeout=60", &twice(&json!(["Tokyo", "Seattle"]))).await;
+        assert_eq!(answer.text, "2");
+        assert_eq!(app.post("orchestrators/divide?timeout=60", &twice(&json!([6, 3]))).await.text, "2");
+        let version = "orchestrators/versioned?timeout=60&version=1.0";
+        assert_eq!(app.post(version, &twice(&json!(null))).await.text, r#""one""#);
+
+        app.post("orchestrators/order_of_lines/o", &twice(&json!(["Ada", 3]))).await;
+        let lines = json!({ "lines": [["pen", 2]], "express": true });
+        for payload in [lines.to_string(), twice(&lines)] {
+            assert_eq!(app.post("instances/o/raiseEvent/linesadded", &payload).await.status, 202);
+        }
+        assert_eq!(app.post("instances/o/raiseEvent/order.closed", &twice(&json!(null))).await.status, 202);
+        let ended = app.client().wait_for_completion("o").await.unwrap();
+        assert_eq!(ended.serialized_output(), Some(r#"[["pen",2],["pen",2]]"#));
+
+        // The code lists no events; the type is found by the name of the event.
+        app.post("orchestrators/await_decision/t", "").await;
+        assert_eq!(app.post("instances/t/raiseEvent/Decided_By_Client", &twice(&json!(true))).await.status, 202);
+        assert_eq!(app.client().wait_for_completion("t").await.unwrap().serialized_output(), Some("true"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_string_stays_a_string_where_the_code_takes_one() {
+    in_time(async {
+        let app = App::new().await;
+        for text in [r#""[1]""#, r#""null""#, r#""\"x\"""#] {
+            let id = app.post("orchestrators/puppet", text).await.json()["id"].as_str().unwrap().to_owned();
+            let input = app.client().get_instance(&id).await.unwrap().unwrap();
+            assert_eq!(input.serialized_input(), text);
+        }
+        // Without the option nothing is read twice.
+        let strict = App::with(options().lenient_json_strings(false)).await;
+        let answer = strict.post("orchestrators/count_words?timeout=60", &twice(&json!(["Tokyo"]))).await;
+        assert_eq!(answer.json()["runtimeStatus"], "Failed");
+        strict.client().start_by_name("order_of_lines", &("Ada", 3)).instance_id("o").await.unwrap();
+        let answer =
+            strict.post("instances/o/raiseEvent/LinesAdded", &twice(&json!({ "lines": [], "express": false }))).await;
+        assert_eq!(answer.status, 400);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_that_the_code_does_not_take_is_refused() {
+    in_time(async {
+        let app = App::new().await;
+        app.client().start_by_name("order_of_lines", &("Ada", 3)).instance_id("o").await.unwrap();
+        app.client().start_by_name("deaf_order", &()).instance_id("deaf").await.unwrap();
+        for (event, payload, says) in [
+            (
+                "o/raiseEvent/LineAdded",
+                "1",
+                "`order_of_lines` does not accept the event `LineAdded`: did you mean `LinesAdded`?",
+            ),
+            ("o/raiseEvent/Order.closd", "null", "did you mean `Order.Closed`?"),
+            ("o/raiseEvent/Approved", "null", "its events are `LinesAdded`, `Order.Closed`"),
+            ("deaf/raiseEvent/Closed", "null", "it accepts none"),
+            (
+                "o/raiseEvent/LinesAdded",
+                r#"{"lines":[["pen",2],["ink","3"]],"express":true}"#,
+                "at `lines[1][1]`: invalid type: string \"3\", expected u32",
+            ),
+            ("o/raiseEvent/LINESADDED", r#"{"lines":[]}"#, "missing field `express`"),
+            ("o/raiseEvent/LinesAdded", r#""{\"lines\":[]}""#, "invalid type: string"),
+        ] {
+            let answer = app.post(&format!("instances/{event}"), payload).await;
+            assert_eq!(answer.status, 400, "{event} {payload}: {}", answer.text);
+            assert!(answer.json()["ExceptionMessage"].as_str().unwrap().contains(says), "{event}: {}", answer.text);
+        }
+        // Nothing arrived: the instance goes on, and what it takes still ends it.
+        assert_eq!(app.client().get_instance("o").await.unwrap().unwrap().runtime_status(), RuntimeStatus::Running);
+        assert_eq!(app.post("instances/o/raiseEvent/Order.Closed", "null").await.status, 202);
+        assert_eq!(app.client().wait_for_completion("o").await.unwrap().serialized_output(), Some("[]"));
+        // What is wrong with the instance comes first.
+        assert_eq!(app.post("instances/o/raiseEvent/Misspelled", "null").await.status, 410);
+        assert_eq!(app.post("instances/nobody/raiseEvent/Misspelled", "null").await.status, 404);
+    })
+    .await;
+}

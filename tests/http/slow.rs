@@ -1,0 +1,176 @@
+//! Readers that take their time: what they may hold, and for how long.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use persevere::http::{HttpLimits, HttpOptions, Server};
+use persevere::prelude::*;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpSocket};
+use tower::ServiceExt;
+
+use crate::http::stage::{App, BASE, in_time, options, request, runtime};
+
+const MEGABYTE: usize = 1024 * 1024;
+
+/// How many large instances there are. A list of them is more than the buffers of any connection hold.
+const LARGE: usize = 12;
+
+fn limits(change: impl FnOnce(&mut HttpLimits)) -> HttpLimits {
+    let mut limits = HttpLimits::default();
+    change(&mut limits);
+    limits
+}
+
+/// Instances whose inputs make every answer about them large.
+async fn large(app: &App) {
+    for number in 1..=LARGE {
+        let start = app.client().start_by_name("await_decision", &"x".repeat(900_000));
+        start.instance_id(format!("large-{number}")).await.unwrap();
+    }
+}
+
+async fn answer(app: &App, path: &str) -> Response {
+    app.router.clone().oneshot(request("GET", path, "")).await.unwrap()
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_are_bounded() {
+    in_time(async {
+        let limits = limits(|limits| {
+            limits.answer_bytes = 12 * MEGABYTE;
+            limits.request_time = Duration::from_secs(1);
+        });
+        let app = App::with(options().limits(limits)).await;
+        large(&app).await;
+        for path in ["instances/", "instances/large-1?showHistory=true", "instances/large-1"] {
+            // Readers that do not read, of 14 megabytes and more in all.
+            let mut answers = Vec::new();
+            for _ in 0..16 {
+                answers.push(answer(&app, path).await);
+            }
+            let held: usize = answers.iter().filter(|answer| answer.status() != 503).count();
+            let size = |answer: &Response| axum::body::HttpBody::size_hint(answer.body()).exact().unwrap() as usize;
+            let bytes: usize = answers.iter().filter(|answer| answer.status() != 503).map(size).sum();
+            assert!(held > 0 && bytes <= 12 * MEGABYTE, "{path}: {held} answers of {bytes} bytes");
+            let refused = answers.iter().find(|answer| answer.status() == 503).unwrap();
+            assert!(refused.headers().contains_key("retry-after"), "{path}");
+            // Small answers are for everybody.
+            assert_eq!(app.get("instances/large-1?showInput=false").await.status, 202);
+            // What is given up is free for others.
+            drop(answers);
+            assert!(app.get(path).await.status.is_success(), "{path}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_start_whose_output_has_no_room_is_answered_with_its_urls() {
+    in_time(async {
+        let app = App::with(options().limits(limits(|limits| limits.answer_bytes = MEGABYTE))).await;
+        large(&app).await;
+        let held = answer(&app, "instances/large-1").await;
+        assert_eq!(held.status(), 202);
+        let path = "orchestrators/echo_large?timeout=60";
+        let large = json!("x".repeat(400_000)).to_string();
+        let answer = app.post(path, &large).await;
+        assert_eq!(answer.status, 202);
+        assert!(answer.json()["statusQueryGetUri"].is_string());
+        drop(held);
+        assert_eq!(app.post(path, &large).await.text, large);
+    })
+    .await;
+}
+
+/// Returns what it is given.
+#[orchestrator]
+async fn echo_large(_ctx: OrchestrationContext, text: String) -> Result<String, OrchestrationError> {
+    Ok(text)
+}
+
+/// A reader that asks for something and then takes as little as its system allows.
+async fn ask(address: SocketAddr, path: &str) -> BufReader<tokio::net::TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = BufReader::new(socket.connect(address).await.unwrap());
+    stream.get_mut().write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+    let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+    stream
+}
+
+/// The bytes that still come until the connection is closed.
+async fn rest(mut stream: BufReader<tokio::net::TcpStream>) -> usize {
+    let mut bytes = Vec::new();
+    // A server that closes while something is under way resets the connection.
+    let _ = stream.read_to_end(&mut bytes).await;
+    bytes.len()
+}
+
+async fn a_slow_reader_is_cut_off(app: &App, address: SocketAddr, prefix: &str) {
+    large(app).await;
+    let path = format!("{prefix}{BASE}/instances/");
+    let slow = ask(address, &path).await;
+    // There is room for one of them: the second comes when the first is cut off, and no sooner.
+    let second = ask(address, &path).await;
+    assert!(rest(slow).await < LARGE * 900_000, "it was not cut off");
+    drop(second);
+}
+
+fn one_at_a_time() -> HttpLimits {
+    limits(|limits| {
+        limits.answer_bytes = 12 * MEGABYTE;
+        limits.write_time = Duration::from_millis(300);
+    })
+}
+
+#[tokio::test]
+async fn a_server_cuts_off_a_reader_that_takes_nothing() {
+    in_time(async {
+        let runtime = runtime(MemoryStore::new()).await;
+        let options = HttpOptions::new().bind(([127, 0, 0, 1], 0)).limits(one_at_a_time());
+        let server = Server::bind(runtime.client().clone(), options).await.unwrap();
+        let address = server.local_addr();
+        tokio::spawn(server.run());
+        a_slow_reader_is_cut_off(&App::on(runtime, self::options()), address, "").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_router_gives_up_an_answer_of_which_nothing_is_taken() {
+    in_time(async {
+        let app = App::with(options().limits(one_at_a_time())).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let nested = axum::Router::new().nest("/durable", app.router.clone());
+        tokio::spawn(async move { axum::serve(listener, nested).await });
+        a_slow_reader_is_cut_off(&app, address, "/durable").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_its_time_gets_everything() {
+    in_time(async {
+        let app = App::with(options().limits(one_at_a_time())).await;
+        large(&app).await;
+        let mut body: Body = answer(&app, "instances/").await.into_body();
+        let (mut length, mut pieces) = (0, 0);
+        loop {
+            let frame = std::future::poll_fn(|cx| axum::body::HttpBody::poll_frame(std::pin::Pin::new(&mut body), cx));
+            let Some(frame) = frame.await else { break };
+            let piece = frame.unwrap().into_data().unwrap();
+            (length, pieces) = (length + piece.len(), pieces + 1);
+            // In all it takes far longer than a reader may take nothing.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(length > LARGE * 900_000 && pieces > 100, "{length} bytes in {pieces} pieces");
+    })
+    .await;
+}
