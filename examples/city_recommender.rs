@@ -1,4 +1,5 @@
-//! Metadata for clients: what to choose from is published as custom status, and the choice comes back as an event.
+//! Gives clients data to present: the orchestrator publishes the possible choices as its custom status, and the user's
+//! choice comes back as an event.
 #![allow(clippy::print_stdout, reason = "an example prints what it shows")]
 
 use std::error::Error;
@@ -11,28 +12,28 @@ use persevere_examples::{ask, exit};
 
 const INTERESTS: &str = "1: old towns, 2: the sea, 3: snow";
 
-/// Recommends cities and seasons by what you like, and refines the recommendation by your choice.
+/// Recommends cities and seasons for an interest, then narrows the recommendation to the city that you choose
 #[derive(Parser)]
 struct Options {
-    /// 1: old towns, 2: the sea, 3: snow; asked for if it is not given
+    /// 1: old towns, 2: the sea, 3: snow [default: ask]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=3))]
     interest: Option<u8>,
-    /// The city to choose; asked for if it is not given
+    /// The city to choose [default: ask]
     #[arg(long, value_name = "CITY")]
     choose: Option<String>,
-    /// Where the orchestration lives
+    /// The database file
     #[arg(long, default_value = "city_recommender.db")]
     database: PathBuf,
 }
 
-/// The custom status: what to choose from; after the choice, what is left of it.
+/// The custom status: the cities to choose from; after the choice, the chosen city alone.
 #[derive(Debug, Serialize, Deserialize)]
 struct Recommendation {
     cities: Vec<String>,
     seasons: Vec<String>,
 }
 
-/// What the user chose.
+/// The city that the user chose.
 #[external_event]
 struct CityChosen(String);
 
@@ -41,7 +42,7 @@ struct CityChosen(String);
 enum RecommendError {
     #[error("there is no interest {0}")]
     UnknownInterest(u8),
-    #[error("{choice} was not recommended, but {}", .cities.join(", "))]
+    #[error("{choice} is not one of the recommended cities: {}", .cities.join(", "))]
     NotRecommended { choice: String, cities: Vec<String> },
     #[error(transparent)]
     Status(#[from] CustomStatusError),
@@ -51,7 +52,7 @@ enum RecommendError {
     Call(#[from] CallError<ActivityError>),
 }
 
-/// Finds out when a city is at its best.
+/// Looks up the best season for a city.
 #[activity]
 async fn best_season(city: String) -> Result<String, ActivityError> {
     let season = match city.as_str() {
@@ -59,12 +60,12 @@ async fn best_season(city: String) -> Result<String, ActivityError> {
         "Cusco" | "Split" => "autumn",
         "Lisbon" | "Cape Town" | "Banff" => "summer",
         "Sapporo" | "Innsbruck" => "winter",
-        _ => return Err(format!("nothing is known of {city}").into()),
+        _ => return Err(format!("there is no season for {city}").into()),
     };
     Ok(season.to_owned())
 }
 
-/// Recommends, waits for a choice, refines.
+/// Recommends cities, waits for a choice, and adds the best season for the chosen city.
 #[orchestrator]
 async fn recommend_city(ctx: OrchestrationContext<Recommendation>, interest: u8) -> Result<String, RecommendError> {
     let (cities, seasons) = match interest {
@@ -97,7 +98,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     };
     let store = SqliteStore::open(options.database)?;
     let runtime = Runtime::builder().store(store).auto_register().start().await?;
-    // One that still waits for a choice is taken up again.
+    // If an instance for this interest is still waiting for a choice, this returns that one.
     let trip = recommend_city::start(runtime.client(), interest)
         .instance_id(format!("interest-{interest}"))
         .on_existing(persevere::IdReusePolicy::ReplaceEnded)
@@ -118,5 +119,5 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
 }
 
 async fn answer(question: &str) -> Result<String, Box<dyn Error>> {
-    ask(question).await?.ok_or_else(|| "there is no answer: give it as an argument, see --help".into())
+    ask(question).await?.ok_or_else(|| "no answer was given: pass it as an argument (see --help)".into())
 }

@@ -1,4 +1,5 @@
-//! Progress: a custom status after each step, watched as a live progress bar; and a crash in the middle of it.
+//! Shows progress: the orchestrator sets a custom status after each step, and a live progress bar watches it. The program
+//! can also crash on request, to show that it continues afterwards.
 #![allow(clippy::print_stdout, reason = "an example prints what it shows")]
 
 use std::error::Error;
@@ -10,22 +11,22 @@ use std::time::Duration;
 
 use clap::Parser;
 use persevere::{ClientError, OrchestrationHandle, prelude::*};
-use persevere_examples::{ProgressPainter, exit, start_or_go_on};
+use persevere_examples::{ProgressPainter, exit, start_or_continue};
 
-/// Greets cities one after the other, and shows how far it is.
+/// Greets cities one after the other and shows the progress
 #[derive(Parser)]
 struct Options {
-    /// The cities to greet; Tokyo, Seattle and London if none are given
+    /// The cities to greet [default: Tokyo Seattle London]
     cities: Vec<String>,
-    /// Where the orchestration lives; `hello_cities.log` beside it gets a line for each greeting
+    /// The database file; `hello_cities.log` in the same folder gets a line for each greeting
     #[arg(long, default_value = "hello_cities.db")]
     database: PathBuf,
-    /// Abort the process once N more greetings are recorded; run it again to go on
+    /// Abort the process when N more greetings are recorded; run the program again to continue
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     crash_after: Option<u32>,
 }
 
-/// The custom status: how far it is, and which city is being greeted.
+/// The custom status: how many cities are done, and which one is being greeted.
 #[derive(Debug, Serialize, Deserialize)]
 struct Progress {
     done: usize,
@@ -41,7 +42,7 @@ async fn say_hello(cx: &ActivityContext, city: String) -> Result<String, Activit
     Ok(format!("Hello {city}!"))
 }
 
-/// Greets every city in turn.
+/// Greets the cities one after the other.
 #[orchestrator]
 async fn hello_cities(
     ctx: OrchestrationContext<Progress>,
@@ -72,7 +73,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         false => options.cities.clone(),
     };
     let start = hello_cities::start(runtime.client(), wanted);
-    let hello = start_or_go_on(runtime.client(), "hello-cities", start).await?;
+    let hello = start_or_continue(runtime.client(), "hello-cities", start).await?;
     announce(&hello, &options.cities).await?;
 
     let painter = ProgressPainter::new();
@@ -85,7 +86,9 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
             && done >= *done_before.get_or_insert(done) + more as usize
         {
             painter.leave();
-            println!("Aborting, as asked, with {done} of {total} recorded. Run it again to go on.");
+            println!(
+                "Aborting as requested, with {done} of {total} greetings recorded. Run the program again to continue."
+            );
             std::process::abort();
         }
     }
@@ -98,21 +101,21 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Says which cities are greeted: those of an unfinished run come before those that are given now.
+/// Prints which cities are greeted. An unfinished instance keeps its cities, even if others are given now.
 async fn announce(hello: &OrchestrationHandle<hello_cities>, given: &[String]) -> Result<(), ClientError> {
     let cities: Vec<String> = hello.metadata().await?.read_input_as()?;
     if hello.was_created() {
         println!("Greeting {}.", cities.join(", "));
         return Ok(());
     }
-    println!("Going on with the unfinished run: {}.", cities.join(", "));
+    println!("Continuing the unfinished instance: {}.", cities.join(", "));
     if !given.is_empty() && given != cities {
-        println!("Run it again afterwards to greet {}.", given.join(", "));
+        println!("To greet {}, run the program again afterwards.", given.join(", "));
     }
     Ok(())
 }
 
-/// The file that shows which greetings ran, in which process.
+/// The file that shows which greeting ran in which process.
 pub(crate) struct GreetingLog(PathBuf);
 
 impl GreetingLog {

@@ -1,4 +1,4 @@
-//! What the examples share: starting or going on with an instance, painting progress, asking the user, ending.
+//! What the examples share: starting or continuing an instance, painting progress, asking the user, exit codes.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints what it shows")]
 
 use std::error::Error;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use persevere::{Client, ClientError, IdReusePolicy, OrchestrationHandle, Orchestrator, StartOrchestration};
 
-/// Starts an instance under an id of its own. While the one that was started under this id before has not ended, with
-/// whatever input, it gives that one: `was_created()` tells.
+/// Starts an instance with this id. If an earlier instance with this id has not ended, returns that one instead, whatever
+/// its input is; `was_created()` says which of the two happened.
 ///
 /// # Errors
-/// Those of the start, but for the id being in use.
-pub async fn start_or_go_on<O: Orchestrator>(
+/// The errors of a start, except the one that says that the id is in use.
+pub async fn start_or_continue<O: Orchestrator>(
     client: &Client,
     id: &str,
     start: StartOrchestration<O>,
@@ -25,14 +25,14 @@ pub async fn start_or_go_on<O: Orchestrator>(
     }
 }
 
-/// A progress bar in a terminal; elsewhere one line of text for each step.
+/// Paints a progress bar in a terminal. Elsewhere it prints one line of text for each step.
 #[derive(Debug)]
 pub struct ProgressPainter {
     bar: Option<ProgressBar>,
 }
 
 impl ProgressPainter {
-    /// Nothing is shown yet.
+    /// Creates a painter that has not painted anything yet.
     pub fn new() -> Self {
         let bar = io::stdout().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
@@ -44,21 +44,21 @@ impl ProgressPainter {
         Self { bar }
     }
 
-    /// Shows how far it is, and what is being done.
+    /// Shows that `done` of `total` steps are done, and what is being done now.
     pub fn show(&self, done: usize, total: usize, doing: &str) {
         match &self.bar {
             Some(bar) => {
                 bar.set_length(total as u64);
                 bar.set_position(done as u64);
                 bar.set_message(doing.to_owned());
-                // From the first step on: before it there is nothing to draw.
+                // Ticking starts with the first step: before it, there is nothing to draw.
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
             None => println!("{done}/{total} {doing}"),
         }
     }
 
-    /// Leaves what is shown as it is: the next line goes below it.
+    /// Leaves the bar as it is, so that further output goes below it.
     pub fn leave(&self) {
         if let Some(bar) = &self.bar {
             bar.abandon();
@@ -72,15 +72,16 @@ impl Default for ProgressPainter {
     }
 }
 
-/// Asks the user. Can be dropped at any time, unlike a read of the standard input. `None`: the input has ended.
+/// Asks the user a question on the standard input. Returns `None` if the input has ended. Unlike a read of Tokio's
+/// standard input, the future can be dropped at any time.
 ///
 /// # Errors
-/// The standard input cannot be read.
+/// Returns an error if the standard input cannot be read.
 pub async fn ask(question: &str) -> io::Result<Option<String>> {
     print!("{question} ");
     io::stdout().flush()?;
     let (tell, told) = tokio::sync::oneshot::channel();
-    // Not a task: the end of the program would wait for it.
+    // This is a thread and not a task, because the runtime would wait for a blocking task at the end of the program.
     std::thread::spawn(move || {
         let mut line = String::new();
         let read = io::stdin().read_line(&mut line);
@@ -88,13 +89,13 @@ pub async fn ask(question: &str) -> io::Result<Option<String>> {
     });
     let answer = told.await.unwrap_or(Ok(None));
     if !io::stdin().is_terminal() {
-        // Nobody has pressed Enter.
+        // The input does not come from a keyboard, so nobody has pressed Enter and the line is still open.
         println!();
     }
     answer
 }
 
-/// How the program ends: an error is printed as its text.
+/// Returns the exit code of the program, and prints the error if there is one.
 pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,5 @@
-//! Data to act on: an offer is published as custom status, and a confirmation is waited for, but not for ever.
+//! Gives clients data to act on: the orchestrator publishes an offer as its custom status and waits for an answer, but only
+//! for a limited time.
 #![allow(clippy::print_stdout, reason = "an example prints what it shows")]
 
 use std::error::Error;
@@ -9,15 +10,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Parser;
 use persevere::{ClientError, OrchestrationHandle, prelude::*};
-use persevere_examples::{ask, exit, start_or_go_on};
+use persevere_examples::{ask, exit, start_or_continue};
 
-/// Offers tickets at a discount, for a limited time.
+/// Offers tickets at a discount for a limited time
 #[derive(Parser)]
 struct Options {
     /// How many seats to reserve
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
     seats: u8,
-    /// For how many seconds the offer stands
+    /// How long the offer is valid, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     within: u32,
     /// Confirm the offer
@@ -26,15 +27,15 @@ struct Options {
     /// Decline the offer
     #[arg(long, group = "answer")]
     decline: bool,
-    /// Do not answer until it is too late
+    /// Do not answer, so that the offer expires
     #[arg(long, group = "answer")]
     wait: bool,
-    /// Where the orchestration lives
+    /// The database file
     #[arg(long, default_value = "reserve_ticket.db")]
     database: PathBuf,
 }
 
-/// The custom status.
+/// The custom status: the open offer, then the outcome.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Booking {
@@ -52,7 +53,7 @@ async fn calculate_discount(seats: u8) -> Result<u8, ActivityError> {
     Ok(seats.saturating_sub(1).min(4) * 5)
 }
 
-/// Offers tickets, and says how it came out.
+/// Offers tickets and returns the outcome: `confirmed`, `declined` or `too late`.
 #[orchestrator]
 async fn reserve_ticket(
     ctx: OrchestrationContext<Booking>,
@@ -70,9 +71,9 @@ async fn reserve_ticket(
     let answer = BookingConfirmed::wait(&ctx).timeout(&ctx, time).await;
     let (outcome, message) = match answer.map(|event| event.map(|BookingConfirmed(yes)| yes)) {
         Ok(Ok(true)) => ("confirmed", "Thank you! Your seats are reserved."),
-        Ok(Ok(false)) => ("declined", "The seats go to somebody else. Until next time!"),
+        Ok(Ok(false)) => ("declined", "You declined the offer. The seats are released."),
         Ok(Err(unreadable)) => return Err(unreadable.into()),
-        Err(TimedOut { .. }) => ("too late", "You did not answer in time: the offer is withdrawn."),
+        Err(TimedOut { .. }) => ("too late", "You did not answer in time. The offer has expired."),
     };
     ctx.set_custom_status(&Booking::Closed { message: message.to_owned() })?;
     Ok(outcome.to_owned())
@@ -87,9 +88,9 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let store = SqliteStore::open(&options.database)?;
     let runtime = Runtime::builder().store(store).auto_register().start().await?;
     let start = reserve_ticket::start(runtime.client(), options.seats, options.within);
-    let ticket = start_or_go_on(runtime.client(), "ticket", start).await?;
+    let ticket = start_or_continue(runtime.client(), "ticket", start).await?;
     if !ticket.was_created() {
-        println!("An earlier offer still stands; its time has gone on running.");
+        println!("An earlier offer is still open, and its time has kept running.");
     }
     let offer = ticket.wait_for_custom_status(|booking| matches!(booking, Booking::Offered { .. })).await?;
     if let Booking::Offered { discount_percent, answer_within_seconds, booking_address, .. } = offer {
@@ -108,7 +109,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the user answers; `None` if there is no answer in time.
+/// Returns the user's answer, or `None` if there is no answer in time.
 async fn decide(
     options: &Options,
     ticket: &OrchestrationHandle<reserve_ticket>,

@@ -54,7 +54,7 @@ async fn an_offer_is_confirmed_or_declined() -> WebDriverResult<()> {
     let page = Page::open(&server.address).await?;
     let answers = [
         ("confirm", "Thank you! Your seats are reserved."),
-        ("decline", "The seats go to somebody else. Until next time!"),
+        ("decline", "You declined the offer. The seats are released."),
     ];
     for (answer, message) in answers {
         page.ask_for_an_offer(4, 300).await?;
@@ -75,7 +75,7 @@ async fn an_offer_that_nobody_answers_runs_out() -> WebDriverResult<()> {
     let page = Page::open(&server.address).await?;
     page.ask_for_an_offer(1, 2).await?;
     page.when_state("reserve_ticket", "Completed").await?;
-    let late = "You did not answer in time: the offer is withdrawn.";
+    let late = "You did not answer in time. The offer has expired.";
     page.when(&format!("text('reserve_ticket', 'message') === '{late}'")).await?;
     page.when("!part('reserve_ticket', 'fields').disabled").await?;
     page.end().await

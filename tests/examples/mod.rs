@@ -20,7 +20,7 @@ fn hello_cities_goes_on_after_a_crash_and_repeats_nothing_that_was_recorded() {
             "Greeting Tokyo, Seattle, London.",
             "0/3 greeting Tokyo",
             "1/3 greeting Seattle",
-            "Aborting, as asked, with 1 of 3 recorded. Run it again to go on.",
+            "Aborting as requested, with 1 of 3 greetings recorded. Run the program again to continue.",
         ]
     );
     assert!(!crashed.status.success());
@@ -32,8 +32,8 @@ fn hello_cities_goes_on_after_a_crash_and_repeats_nothing_that_was_recorded() {
     assert_eq!(
         resumed,
         [
-            "Going on with the unfinished run: Tokyo, Seattle, London.",
-            "Run it again afterwards to greet Graz.",
+            "Continuing the unfinished instance: Tokyo, Seattle, London.",
+            "To greet Graz, run the program again afterwards.",
             "1/3 greeting Seattle",
             "2/3 greeting London",
             "3/3 done",
@@ -58,7 +58,7 @@ fn hello_cities_that_is_killed_goes_on_too() {
     first.wait_for("1/3 greeting Seattle");
     first.kill();
     let lines = folder.run("hello_cities", &[]).success();
-    assert_eq!(lines[0], "Going on with the unfinished run: Tokyo, Seattle, London.");
+    assert_eq!(lines[0], "Continuing the unfinished instance: Tokyo, Seattle, London.");
     let mut greeted = greeted(&folder, "hello_cities.log");
     assert_eq!(greeted.iter().filter(|city| *city == "Tokyo").count(), 1, "it was recorded");
     // The kill may have come between a greeting and its record.
@@ -97,11 +97,11 @@ fn reserve_ticket_has_all_its_outcomes() {
     let folder = Folder::new();
     let cases: [(&[&str], &str, &str, &str); 6] = [
         (&["--confirm"], "", "confirmed", "Thank you! Your seats are reserved."),
-        (&["--decline"], "", "declined", "The seats go to somebody else. Until next time!"),
-        (&["--wait", "--within", "1"], "", "too late", "You did not answer in time: the offer is withdrawn."),
+        (&["--decline"], "", "declined", "You declined the offer. The seats are released."),
+        (&["--wait", "--within", "1"], "", "too late", "You did not answer in time. The offer has expired."),
         (&[], "y\n", "confirmed", "Thank you! Your seats are reserved."),
-        (&[], "n\n", "declined", "The seats go to somebody else. Until next time!"),
-        (&["--within", "1"], "", "too late", "You did not answer in time: the offer is withdrawn."),
+        (&[], "n\n", "declined", "You declined the offer. The seats are released."),
+        (&["--within", "1"], "", "too late", "You did not answer in time. The offer has expired."),
     ];
     for (arguments, input, outcome, message) in cases {
         let lines = folder.run_with_input("reserve_ticket", arguments, input).success();
@@ -128,7 +128,7 @@ fn an_offer_of_reserve_ticket_outlives_the_process_that_made_it() {
     first.wait_for("Answer within 600 s");
     first.kill();
     let lines = folder.run("reserve_ticket", &["--confirm"]).success();
-    assert_eq!(lines[0], "An earlier offer still stands; its time has gone on running.");
+    assert_eq!(lines[0], "An earlier offer is still open, and its time has kept running.");
     assert!(lines[2].starts_with("Answer within 600 s"), "{lines:#?}");
     assert_eq!(lines[3], "Outcome: confirmed");
 }
@@ -161,7 +161,10 @@ fn city_recommender_recommends_by_interest_and_refines_by_choice() {
 #[test]
 fn the_orchestrators_own_error_comes_out_of_city_recommender() {
     let error = Folder::new().run("city_recommender", &["1", "--choose", "Banff"]).failure(1);
-    assert_eq!(error, "error: the orchestration failed: Banff was not recommended, but Kyoto, Prague, Cusco\n");
+    assert_eq!(
+        error,
+        "error: the orchestration failed: Banff is not one of the recommended cities: Kyoto, Prague, Cusco\n"
+    );
 }
 
 #[test]
@@ -177,7 +180,7 @@ fn bad_arguments_are_named_and_leave_nothing_behind() {
             "not/there/my.db cannot be opened: its folder `not/there` does not exist",
         ),
         ("city_recommender", &["4"], 2, "4 is not in 1..=3"),
-        ("city_recommender", &[], 1, "there is no answer: give it as an argument, see --help"),
+        ("city_recommender", &[], 1, "no answer was given: pass it as an argument (see --help)"),
         ("reserve_ticket", &["--confirm", "--decline"], 2, "cannot be used with '--decline'"),
         ("reserve_ticket", &["--seats", "0"], 2, "0 is not in 1..=9"),
         ("reserve_ticket", &["--within", "-1"], 2, "-1"),

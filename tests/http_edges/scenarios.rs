@@ -86,7 +86,7 @@ async fn recommend_city(ctx: OrchestrationContext<Recommendation>, interest: u8)
     ctx.set_custom_status(&Recommendation { cities: cities.clone(), seasons: seasons.map(str::to_owned).to_vec() })?;
     let CityChosen(choice) = CityChosen::wait(&ctx).await?;
     if !cities.contains(&choice) {
-        return Err(format!("{choice} was not recommended, but {}", cities.join(", ")).into());
+        return Err(format!("{choice} is not one of the recommended cities: {}", cities.join(", ")).into());
     }
     let season = seasons[0].to_owned();
     ctx.set_custom_status(&Recommendation { cities: vec![choice.clone()], seasons: vec![season.clone()] })?;
@@ -122,9 +122,9 @@ async fn reserve_ticket(
     let answer = BookingConfirmed::wait(&ctx).timeout(&ctx, time).await;
     let (outcome, message) = match answer {
         Ok(Ok(BookingConfirmed(true))) => ("confirmed", "Thank you! Your seats are reserved."),
-        Ok(Ok(BookingConfirmed(false))) => ("declined", "The seats go to somebody else. Until next time!"),
+        Ok(Ok(BookingConfirmed(false))) => ("declined", "You declined the offer. The seats are released."),
         Ok(Err(unreadable)) => return Err(unreadable.into()),
-        Err(TimedOut { .. }) => ("too late", "You did not answer in time: the offer is withdrawn."),
+        Err(TimedOut { .. }) => ("too late", "You did not answer in time. The offer has expired."),
     };
     ctx.set_custom_status(&Booking::Closed { message: message.to_owned() })?;
     Ok(outcome.to_owned())

@@ -20,7 +20,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 
 /// Whether the file has a test of this name: a function with the attribute, or one that a list of tests names, which
 /// is the file's own or that of the suite for stores.
-fn has_test(text: &str, suite: &str, name: &str) -> bool {
+pub(super) fn has_test(text: &str, suite: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let declares = |line: &&str| {
         let declared = ["fn ", "async fn ", "pub(super) async fn "].iter().find_map(|start| line.strip_prefix(start));
@@ -36,7 +36,7 @@ fn has_test(text: &str, suite: &str, name: &str) -> bool {
 }
 
 /// `[`file.rs::name`](path/to/file.rs)`: as text and target.
-fn references(text: &str) -> Vec<(&str, &str, &str)> {
+pub(super) fn references(text: &str) -> Vec<(&str, &str, &str)> {
     let mut found = Vec::new();
     for (place, _) in text.match_indices(".rs::") {
         let start = text[..place].rfind('`').unwrap() + 1;

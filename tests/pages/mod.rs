@@ -1,6 +1,7 @@
 //! What the README and the pages beside it say: their links lead somewhere, their tables agree with the code.
 
 mod guarantees;
+mod rules;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,17 +47,17 @@ fn every_link_leads_to_a_file() {
     assert!(followed > 20, "only {followed} links were found");
 }
 
-/// The program under "One page".
-fn one_page(readme: &str) -> String {
+/// The program under "A complete program".
+fn complete_program(readme: &str) -> String {
     let text = fs::read_to_string(root().join(readme)).unwrap();
-    let program = text.split_once("## One page\n").unwrap().1.split("```").nth(1).unwrap();
+    let program = text.split_once("## A complete program\n").unwrap().1.split("```").nth(1).unwrap();
     assert!(program.contains("fn main()"), "{program}");
     program.to_owned()
 }
 
 #[test]
 fn the_crate_shows_the_same_program_as_the_repository() {
-    assert_eq!(one_page("runtime/README.md"), one_page("README.md"));
+    assert_eq!(complete_program("runtime/README.md"), complete_program("README.md"));
 }
 
 /// A reader of a package or of its page has no other file of the repository.

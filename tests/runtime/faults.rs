@@ -52,31 +52,31 @@ async fn survives(fault: Fault, every: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b2_commits_that_were_applied_and_seem_not_to_be_are_survived() {
+async fn b02_commits_that_were_applied_and_seem_not_to_be_are_survived() {
     let claims = in_time(survives(Fault::Applied, 3)).await;
     assert!(claims > 2, "{claims} claims");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b2_commits_that_were_lost_are_survived() {
+async fn b02_commits_that_were_lost_are_survived() {
     let claims = in_time(survives(Fault::Lost, 3)).await;
     assert!(claims > 2, "{claims} claims");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b4_a_fenced_commit_is_survived() {
+async fn b04_a_fenced_commit_is_survived() {
     assert!(in_time(survives(Fault::Unexpected, 4)).await > 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b4_commits_that_were_not_applied_are_sent_again_without_a_recovery() {
+async fn b04_commits_that_were_not_applied_are_sent_again_without_a_recovery() {
     for fault in [Fault::Transient, Fault::Full] {
         assert_eq!(in_time(survives(fault, 3)).await, 1, "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn b4_a_full_store_refuses_new_work_with_the_cause_and_goes_on_when_there_is_room() {
+async fn b04_a_full_store_refuses_new_work_with_the_cause_and_goes_on_when_there_is_room() {
     in_time(async {
         let (store, faults) = faulty();
         let ledger = Ledger::new();
@@ -132,7 +132,7 @@ async fn a13_a_refusal_from_memory_is_not_given_before_its_commit_and_never_when
 }
 
 #[tokio::test]
-async fn b2_an_activity_that_runs_through_a_recovery_runs_once() {
+async fn b02_an_activity_that_runs_through_a_recovery_runs_once() {
     in_time(async {
         let (store, faults) = faulty();
         let ledger = Ledger::new();
@@ -159,7 +159,7 @@ async fn b2_an_activity_that_runs_through_a_recovery_runs_once() {
 }
 
 #[tokio::test]
-async fn b7_a_cancellation_reaches_the_activity_only_when_it_is_durable() {
+async fn b07_a_cancellation_reaches_the_activity_only_when_it_is_durable() {
     in_time(async {
         let (store, faults) = faulty();
         let ledger = Ledger::new();
@@ -198,7 +198,7 @@ async fn an_activity_whose_instance_ends_is_told_so() {
 }
 
 #[tokio::test]
-async fn b1_three_failures_in_a_row_stop_the_runtime_and_everybody_is_told() {
+async fn b01_three_failures_in_a_row_stop_the_runtime_and_everybody_is_told() {
     in_time(async {
         let (store, faults) = faulty();
         let ledger = Ledger::new();
@@ -231,7 +231,7 @@ async fn b1_three_failures_in_a_row_stop_the_runtime_and_everybody_is_told() {
 }
 
 #[tokio::test]
-async fn b1_a_store_that_is_gone_for_good_stops_the_runtime_at_once() {
+async fn b01_a_store_that_is_gone_for_good_stops_the_runtime_at_once() {
     in_time(async {
         let (store, faults) = faulty();
         let runtime = run(&store, &Ledger::new()).await;
@@ -266,7 +266,7 @@ async fn a_runtime_that_gave_up_frees_the_file_though_clients_are_still_there() 
 }
 
 #[tokio::test]
-async fn b1_a_recovery_that_cannot_claim_or_load_is_tried_again() {
+async fn b01_a_recovery_that_cannot_claim_or_load_is_tried_again() {
     in_time(async {
         let (store, faults) = faulty();
         let ledger = Ledger::new();
@@ -288,7 +288,7 @@ async fn b1_a_recovery_that_cannot_claim_or_load_is_tried_again() {
 }
 
 #[tokio::test]
-async fn b5_reads_that_fail_for_a_while_are_tried_again() {
+async fn b05_reads_that_fail_for_a_while_are_tried_again() {
     in_time(async {
         let (store, faults) = faulty();
         let runtime = program(&Ledger::new()).live_instances(0).shared_store(Arc::clone(&store)).start().await.unwrap();

@@ -43,7 +43,7 @@ async fn b21_an_activity_may_finish_and_is_recorded_without_another_poll() {
 }
 
 #[tokio::test]
-async fn b7_an_activity_that_fails_because_of_the_shutdown_runs_again() {
+async fn b07_an_activity_that_fails_because_of_the_shutdown_runs_again() {
     in_time(async {
         let (ledger, store): (_, Arc<dyn Store>) = (Ledger::new(), Arc::new(MemoryStore::new()));
         // Time after the grace to return in, but no grace.

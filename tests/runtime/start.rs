@@ -48,7 +48,7 @@ async fn explicit_registration_runs_what_is_listed() {
 }
 
 #[tokio::test]
-async fn b9_a_second_runtime_on_the_same_file_is_refused_until_the_first_is_gone() {
+async fn b09_a_second_runtime_on_the_same_file_is_refused_until_the_first_is_gone() {
     in_time(async {
         let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
         let path = folder.path().join("one.db");

@@ -100,7 +100,7 @@ async fn shop(ctx: OrchestrationContext<String>) -> Result<String, Orchestration
 
 /// Code that no longer fits: nothing of it happens, what comes is kept, and the right code goes on.
 #[tokio::test]
-async fn g6_changed_code_parks_and_the_old_code_goes_on_as_if_nothing_had_happened() {
+async fn g06_changed_code_parks_and_the_old_code_goes_on_as_if_nothing_had_happened() {
     in_time(async {
         let stage = Stage::memory();
         let runtime = stage.runtime().await;

@@ -22,7 +22,7 @@ use look::Looks;
 const KILLS: u32 = 30;
 
 #[test]
-fn g1_to_g7_hold_over_kills_at_random_moments() {
+fn g01_to_g07_hold_over_kills_at_random_moments() {
     let mut random = Random::new();
     let kills = setting("PERSEVERE_CRASH_KILLS").map_or(KILLS, |kills| kills as u32);
     let folder = tempfile::tempdir().unwrap();

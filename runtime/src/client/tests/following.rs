@@ -124,7 +124,7 @@ fn an_older_head_never_replaces_a_newer_one() {
 }
 
 #[test]
-fn a2_the_run_that_was_started_is_followed_though_others_still_follow_the_one_before() {
+fn a02_the_run_that_was_started_is_followed_though_others_still_follow_the_one_before() {
     let fake = Fake::running();
     let probe = Probe::default();
     let mut before = fake.handle::<Greeter>("g").watch_custom_status();
@@ -144,7 +144,7 @@ fn a2_the_run_that_was_started_is_followed_though_others_still_follow_the_one_be
 
 /// The first life ended and the second began, and a reader of the store is quicker than the news of the first.
 #[test]
-fn a2_the_late_news_of_an_end_takes_nothing_from_those_who_follow_the_next_life() {
+fn a02_the_late_news_of_an_end_takes_nothing_from_those_who_follow_the_next_life() {
     type News = fn(&Fake, Head);
     let published: News = |fake, ended| fake.hub().publish(ended);
     let answered: News = |fake, ended| drop(fake.hub().register_with(&ended));
@@ -174,7 +174,7 @@ fn b10_a_late_read_of_an_end_takes_nothing_from_those_who_follow_the_next_life()
 }
 
 #[test]
-fn b1_after_a_recovery_those_who_wait_see_what_the_store_holds() {
+fn b01_after_a_recovery_those_who_wait_see_what_the_store_holds() {
     let fake = Fake::running();
     let probe = Probe::default();
     let mut watch = fake.handle::<Greeter>("g").watch_custom_status();
@@ -188,7 +188,7 @@ fn b1_after_a_recovery_those_who_wait_see_what_the_store_holds() {
 }
 
 #[test]
-fn b1_a_life_whose_end_was_never_told_is_gone_after_a_recovery() {
+fn b01_a_life_whose_end_was_never_told_is_gone_after_a_recovery() {
     let gone = || Poll::Ready(Some(Err(WatchError::Client(ClientError::NotFound { id: id("g") }))));
     for purged in [true, false] {
         let fake = Fake::running();

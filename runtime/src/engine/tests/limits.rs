@@ -323,7 +323,7 @@ code! {
 }
 
 #[test]
-fn g08_an_activity_step_costs_three_row_operations() {
+fn an_activity_step_costs_three_row_operations() {
     for (handler, each) in [(sequence as crate::contract::OrchestratorHandler, 3), (sequence_with_status, 4)] {
         let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", handler)]));
         sim.start("x", "main", &json!(50));
@@ -341,7 +341,7 @@ fn g08_an_activity_step_costs_three_row_operations() {
 }
 
 #[test]
-fn g08_a_thousand_sequential_activities_replay_nothing_while_live() {
+fn a_thousand_sequential_activities_replay_nothing_while_live() {
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", sequence)]));
     sim.start("x", "main", &json!(1_000));
     sim.settle();
@@ -351,7 +351,7 @@ fn g08_a_thousand_sequential_activities_replay_nothing_while_live() {
 }
 
 #[test]
-fn g08_an_evicted_instance_replays_once_for_each_time_it_comes_back() {
+fn an_evicted_instance_replays_once_for_each_time_it_comes_back() {
     let mut sim =
         Sim::new(PartitionConfig { live_instances: 0, ..PartitionConfig::default() }, registry(&[("main", sequence)]));
     sim.start("x", "main", &json!(10));

@@ -42,7 +42,7 @@ fn b05_every_flipped_bit_is_found() {
 }
 
 #[test]
-fn c1_a_newer_format_is_refused() {
+fn c01_a_newer_format_is_refused() {
     let known = schema::TurnRecord::decode(open(&encode_record(&record())).unwrap()).unwrap();
     let newer = schema::TurnRecord { format: FORMAT + 1, ..known };
     assert_eq!(decode_record(&seal(&newer)), Err(WireError::NewerFormat(FORMAT + 1)));
@@ -162,7 +162,7 @@ proptest! {
 
     /// What is written by hand is what the schema's own code would write, and it reads back as it was.
     #[test]
-    fn c1_a_record_is_written_as_its_schema_says(
+    fn c01_a_record_is_written_as_its_schema_says(
         turn_number in any::<u64>(),
         time in any::<i64>(),
         polled in any::<bool>(),

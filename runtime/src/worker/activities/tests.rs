@@ -129,7 +129,7 @@ async fn slots_are_kept_and_the_others_wait_in_their_order() {
 }
 
 #[tokio::test]
-async fn b2_a_running_activity_is_not_started_again_and_a_finished_one_answers_again() {
+async fn b02_a_running_activity_is_not_started_again_and_a_finished_one_answers_again() {
     let mut bench = Bench::new(8, usize::MAX);
     bench.start([1]).await;
     bench.start([1]).await;
@@ -145,7 +145,7 @@ async fn b2_a_running_activity_is_not_started_again_and_a_finished_one_answers_a
 }
 
 #[tokio::test]
-async fn b2_what_a_recovered_store_does_not_know_is_cancelled_and_dropped() {
+async fn b02_what_a_recovered_store_does_not_know_is_cancelled_and_dropped() {
     let mut bench = Bench::new(2, usize::MAX);
     bench.start([1, 2, 3]).await;
     bench.end(1, ok("a"));
@@ -159,7 +159,7 @@ async fn b2_what_a_recovered_store_does_not_know_is_cancelled_and_dropped() {
 }
 
 #[tokio::test]
-async fn b7_a_cancelled_task_never_starts_while_it_waits_and_its_result_is_dropped_while_it_runs() {
+async fn b07_a_cancelled_task_never_starts_while_it_waits_and_its_result_is_dropped_while_it_runs() {
     let mut bench = Bench::new(1, usize::MAX);
     bench.start([1, 2]).await;
     bench.activities.settle(id(2), CancellationReason::Cancelled);
@@ -172,7 +172,7 @@ async fn b7_a_cancelled_task_never_starts_while_it_waits_and_its_result_is_dropp
 }
 
 #[tokio::test]
-async fn b7_released_and_cancelled_together_never_starts() {
+async fn b07_released_and_cancelled_together_never_starts() {
     let mut bench = Bench::new(1, usize::MAX);
     bench.ask(1, "a");
     bench.activities.settle(id(1), CancellationReason::Cancelled);
@@ -181,7 +181,7 @@ async fn b7_released_and_cancelled_together_never_starts() {
 }
 
 #[tokio::test]
-async fn b7_after_a_shutdown_only_ok_counts() {
+async fn b07_after_a_shutdown_only_ok_counts() {
     let mut bench = Bench::new(8, usize::MAX);
     bench.start([1, 2, 3]).await;
     bench.end(3, err("before"));

@@ -91,7 +91,7 @@ fn b13_bytes_count_until_they_are_durable() {
 }
 
 #[test]
-fn b4_what_was_not_applied_is_sent_again_unchanged_after_a_pause() {
+fn b04_what_was_not_applied_is_sent_again_unchanged_after_a_pause() {
     let mut bench = Bench::new(BatchBounds::default());
     bench.push(2);
     bench.poll();
@@ -114,7 +114,7 @@ fn b4_what_was_not_applied_is_sent_again_unchanged_after_a_pause() {
 }
 
 #[test]
-fn b1_what_may_have_been_applied_is_never_sent_again() {
+fn b01_what_may_have_been_applied_is_never_sent_again() {
     for error in [
         CommitError::Ambiguous("sync failed".into()),
         CommitError::Unexpected("row missing".into()),

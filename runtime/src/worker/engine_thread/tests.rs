@@ -165,7 +165,7 @@ fn a14_the_partition_has_a_bounded_number_of_calls() {
 }
 
 #[test]
-fn b4_calls_are_refused_with_the_cause_while_the_store_is_in_trouble() {
+fn b04_calls_are_refused_with_the_cause_while_the_store_is_in_trouble() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     let mut first = bench.start();
     bench.settle().unwrap();
@@ -179,7 +179,7 @@ fn b4_calls_are_refused_with_the_cause_while_the_store_is_in_trouble() {
 }
 
 #[test]
-fn b1_a_loss_answers_every_call_and_nothing_is_taken_before_the_claim() {
+fn b01_a_loss_answers_every_call_and_nothing_is_taken_before_the_claim() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     let mut lost = bench.start();
     bench.settle().unwrap();
@@ -199,7 +199,7 @@ fn b1_a_loss_answers_every_call_and_nothing_is_taken_before_the_claim() {
 }
 
 #[test]
-fn b1_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_again() {
+fn b01_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_again() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     let lose = |bench: &mut Bench, epoch: u32| {
         drop(bench.start());
@@ -223,7 +223,7 @@ fn b1_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_ag
 }
 
 #[test]
-fn b1_a_store_that_somebody_else_has_is_the_end_and_any_other_trouble_is_waited_out() {
+fn b01_a_store_that_somebody_else_has_is_the_end_and_any_other_trouble_is_waited_out() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     let store = || "s.db".to_owned();
     let _ = bench.engine.lose(Loss::Recover("planted".to_owned()));
@@ -242,7 +242,7 @@ fn b1_a_store_that_somebody_else_has_is_the_end_and_any_other_trouble_is_waited_
 }
 
 #[test]
-fn b1_what_waits_for_a_slot_does_not_start_before_the_recovered_store_knows_it() {
+fn b01_what_waits_for_a_slot_does_not_start_before_the_recovered_store_knows_it() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     bench.settle().unwrap();
     let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };

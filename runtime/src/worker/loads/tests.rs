@@ -82,7 +82,7 @@ fn the_history_comes_with_the_same_read_when_it_is_wanted() {
 }
 
 #[test]
-fn b5_transient_errors_are_tried_again_and_damage_is_never_absence() {
+fn b05_transient_errors_are_tried_again_and_damage_is_never_absence() {
     let mut bench = Bench::new(1);
     bench.push(1, false);
     bench.poll();
