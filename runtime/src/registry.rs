@@ -15,10 +15,26 @@ use crate::model::SourceLocation;
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     /// By name; those of one name from the oldest version to the newest.
-    orchestrators: BTreeMap<&'static str, Vec<OrchestratorRegistration>>,
-    activities: BTreeMap<&'static str, ActivityRegistration>,
+    orchestrators: BTreeMap<String, Vec<OrchestratorEntry>>,
+    activities: BTreeMap<String, ActivityRegistration>,
     /// By name in lower case. `None`: several events have the name.
     events: BTreeMap<String, Option<EventRegistration>>,
+}
+
+#[derive(Debug, Clone)]
+struct OrchestratorEntry {
+    version: String,
+    code: OrchestratorCode,
+}
+
+/// How an orchestrator of some name and version is run.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum OrchestratorCode {
+    /// By code in this process.
+    Rust(OrchestratorRegistration),
+    /// By a worker elsewhere, which is offered each turn.
+    Remote,
 }
 
 /// Why a registry cannot be built.
@@ -72,6 +88,12 @@ pub enum RegistryError {
     },
 }
 
+impl OrchestratorCode {
+    fn as_rust(&self) -> Option<&OrchestratorRegistration> {
+        if let Self::Rust(registration) = self { Some(registration) } else { None }
+    }
+}
+
 impl Registry {
     /// A registry of everything that is linked into the program.
     ///
@@ -103,13 +125,51 @@ impl Registry {
 
     /// The orchestrator of that name and version.
     pub fn orchestrator(&self, name: &str, version: &str) -> Option<&OrchestratorRegistration> {
-        let versions = self.orchestrators.get(name)?;
-        versions.binary_search_by(|entry| version::compare(entry.version, version)).ok().map(|place| &versions[place])
+        self.code(name, version).and_then(OrchestratorCode::as_rust)
     }
 
-    /// The orchestrators of that name, from the oldest version to the newest.
+    /// How the orchestrator of that name and version is run.
+    pub fn code(&self, name: &str, version: &str) -> Option<&OrchestratorCode> {
+        let versions = self.orchestrators.get(name)?;
+        place_of(versions, version).ok().map(|place| &versions[place].code)
+    }
+
+    /// The orchestrators of that name in this process, from the oldest version to the newest.
     pub fn versions<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a OrchestratorRegistration> + use<'a> {
-        self.orchestrators.get(name).into_iter().flatten()
+        self.orchestrators.get(name).into_iter().flatten().filter_map(|entry| entry.code.as_rust())
+    }
+
+    /// Adds an orchestrator or an activity.
+    ///
+    /// # Errors
+    /// One of the same name, and version, is there.
+    pub fn add(&mut self, entry: Registration) -> Result<(), RegistryError> {
+        self.insert(entry)
+    }
+
+    /// Adds an orchestrator whose turns a worker elsewhere runs. It replaces code of the same name and version.
+    pub fn add_remote_orchestrator(&mut self, name: impl Into<String>, version: impl Into<String>) {
+        let (version, code) = (version.into(), OrchestratorCode::Remote);
+        let versions = self.orchestrators.entry(name.into()).or_default();
+        match place_of(versions, &version) {
+            Ok(place) => versions[place].code = code,
+            Err(place) => versions.insert(place, OrchestratorEntry { version, code }),
+        }
+    }
+
+    /// Removes an orchestrator. Its instances wait until it is added again.
+    pub fn remove_orchestrator(&mut self, name: &str, version: &str) {
+        if let Some(versions) = self.orchestrators.get_mut(name) {
+            versions.retain(|entry| entry.version != version);
+            if versions.is_empty() {
+                self.orchestrators.remove(name);
+            }
+        }
+    }
+
+    /// Removes an activity. Tasks of it wait until it is added again.
+    pub fn remove_activity(&mut self, name: &str) {
+        self.activities.remove(name);
     }
 
     /// The version that a start without a version takes: the newest.
@@ -117,8 +177,8 @@ impl Registry {
     /// Numbers in versions are compared as numbers and what stands between them as text, from the front: `10` is newer
     /// than `9`, and `1.10` than `1.9`. A number is older than a text at the same place, a version is older than the same
     /// one with something added, and no version is the oldest.
-    pub fn default_version(&self, name: &str) -> Option<&'static str> {
-        self.orchestrators.get(name)?.last().map(|entry| entry.version)
+    pub fn default_version(&self, name: &str) -> Option<&str> {
+        self.orchestrators.get(name)?.last().map(|entry| entry.version.as_str())
     }
 
     /// The activity of that name.
@@ -136,7 +196,7 @@ impl Registry {
 
     /// All orchestrators, by name and version.
     pub fn orchestrators(&self) -> impl Iterator<Item = &OrchestratorRegistration> {
-        self.orchestrators.values().flatten()
+        self.orchestrators.values().flatten().filter_map(|entry| entry.code.as_rust())
     }
 
     /// All activities, by name.
@@ -151,21 +211,27 @@ impl Registry {
     fn insert(&mut self, entry: Registration) -> Result<(), RegistryError> {
         match entry {
             Registration::Orchestrator(new) => {
-                let versions = self.orchestrators.entry(new.name).or_default();
-                match versions.binary_search_by(|old| version::compare(old.version, new.version)) {
-                    Ok(place) => Err(RegistryError::DuplicateOrchestrator {
-                        name: new.name,
-                        version: new.version,
-                        first: earlier(versions[place].location, new.location),
-                        second: later(versions[place].location, new.location),
-                    }),
+                let (version, code) = (new.version.to_owned(), OrchestratorCode::Rust(new));
+                let versions = self.orchestrators.entry(new.name.to_owned()).or_default();
+                match place_of(versions, &version) {
+                    Ok(place) => {
+                        let before = std::mem::replace(&mut versions[place].code, code);
+                        before.as_rust().map_or(Ok(()), |old| {
+                            Err(RegistryError::DuplicateOrchestrator {
+                                name: new.name,
+                                version: new.version,
+                                first: earlier(old.location, new.location),
+                                second: later(old.location, new.location),
+                            })
+                        })
+                    }
                     Err(place) => {
-                        versions.insert(place, new);
+                        versions.insert(place, OrchestratorEntry { version, code });
                         Ok(())
                     }
                 }
             }
-            Registration::Activity(new) => match self.activities.insert(new.name, new) {
+            Registration::Activity(new) => match self.activities.insert(new.name.to_owned(), new) {
                 Some(old) => Err(RegistryError::DuplicateActivity {
                     name: new.name,
                     first: earlier(old.location, new.location),
@@ -203,6 +269,11 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// Where a version stands among those of its name, or where it belongs.
+fn place_of(versions: &[OrchestratorEntry], version: &str) -> Result<usize, usize> {
+    versions.binary_search_by(|entry| version::compare(&entry.version, version))
 }
 
 /// What is called there, and where.

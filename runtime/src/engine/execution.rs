@@ -1,104 +1,64 @@
-//! One execution with its live future: turns of new inputs, and replay of recorded ones.
-//!
-//! Both go through [`LiveExecution::turn`]: inputs become visible together, the root future is polled once, the actions
-//! are collected. A replayed turn differs in one thing only: each action must agree with the recorded one.
+//! One execution in memory: its program, and the recorded inputs that the program has not seen.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::task::Waker;
 
 use super::history;
-use super::poll::{self, Polled};
+use super::program::{self, Identity, Program, TurnOutput, TurnRequest, TurnStep, Undelivered};
 use super::stuck::Stuck;
-use crate::context::{Awaits, Context, Facts, Journal, payload_too_large};
-use crate::contract::{BoxedOrchestration, OrchestratorHandler};
-use crate::model::{
-    Action, Completion, Execution, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, KeyMint, OperationId,
-    Timestamp, TurnRecord,
-};
+use crate::context::Awaits;
+use crate::model::{Action, ExecutionStarted, Input, InstanceId, OperationId, Timestamp, TurnRecord};
+use crate::registry::OrchestratorCode;
 
-/// An execution whose code is in memory.
+#[cfg(test)]
+#[cfg(feature = "macros")]
+use crate::model::JsonText;
+
+/// An execution whose program is in memory.
+#[derive(Debug)]
 pub(crate) struct LiveExecution {
-    ctx: Context,
-    root: Root,
-    waker: Waker,
-    /// Inputs that are recorded and that the code has not seen.
-    undelivered: Vec<Input>,
+    program: Box<dyn Program>,
+    undelivered: Vec<Undelivered>,
     /// The attached sub-orchestrations without a recorded end.
     children: BTreeMap<OperationId, InstanceId>,
     pub(crate) started: Arc<ExecutionStarted>,
     /// Bytes of the records that it would take to rebuild it.
     pub(crate) history_bytes: usize,
-}
-
-enum Root {
-    /// Its input did not decode: the first poll fails.
-    Unreadable(FailureDetails),
-    Running(BoxedOrchestration),
-    Ended,
-}
-
-/// What a turn of new inputs gave.
-#[derive(Debug)]
-pub(crate) struct TurnOutput {
-    pub(crate) actions: Vec<Action>,
-    pub(crate) completion: Option<Completion>,
-    /// What the code set the custom status to, if it set or cleared it.
-    pub(crate) custom_status: Option<Option<JsonText>>,
-}
-
-/// Whose execution it is.
-#[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) id: InstanceId,
-    pub(crate) execution: Execution,
-    pub(crate) mint: Arc<KeyMint>,
+    /// The records that it was rebuilt from, for a program elsewhere that has not had them.
+    pub(crate) history: Vec<TurnRecord>,
 }
 
 impl LiveExecution {
-    /// An execution that has not been polled. `undelivered` begins with its `ExecutionStarted`.
-    pub(crate) fn new(
-        identity: Identity,
-        handler: OrchestratorHandler,
-        started: Arc<ExecutionStarted>,
-        undelivered: Vec<Input>,
-    ) -> Self {
-        let journal = Journal::new(started.limits, started.custom_status.clone());
-        let facts = Facts {
-            id: identity.id,
-            execution: identity.execution,
-            started: Arc::clone(&started),
-            mint: identity.mint,
-        };
-        let ctx = Context::new(facts, journal);
-        let waker = ctx.foreign().waker();
-        let root = match poll::contained(|| handler(ctx.clone(), &started.input)) {
-            Ok(Ok(future)) => Root::Running(future),
-            Ok(Err(failure)) => Root::Unreadable(failure),
-            Err(panic) => Root::Unreadable(panic.into_failure()),
-        };
-        Self { ctx, root, waker, undelivered, children: BTreeMap::new(), started, history_bytes: 0 }
+    /// An execution that has run no turn.
+    pub(crate) fn new(identity: Identity, code: &OrchestratorCode, started: Arc<ExecutionStarted>) -> Self {
+        let program = program::begin(code, identity, Arc::clone(&started));
+        let (undelivered, children, history) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { program, undelivered, children, started, history_bytes: 0, history }
     }
 
     /// Rebuilds an execution from its records.
     pub(crate) fn replay(
         identity: Identity,
-        handler: OrchestratorHandler,
+        code: &OrchestratorCode,
         started: Arc<ExecutionStarted>,
         records: Vec<TurnRecord>,
     ) -> Result<Self, Stuck> {
-        let mut live = Self::new(identity, handler, started, Vec::new());
+        let mut live = Self::new(identity, code, started);
+        if live.program.answers_later() {
+            live.history.clone_from(&records);
+        }
         for record in records {
+            let number = record.turn_number;
             if !record.polled {
-                live.undelivered.extend(record.inputs);
+                live.defer(number, record.inputs);
                 continue;
             }
-            let number = record.turn_number;
-            let ended = live
+            let later = live.seen_later(record.upto.unwrap_or(number));
+            let step = live
                 .turn(record.time, record.time, &record.inputs, Some(record.actions))
-                .map_err(|stuck| stuck.in_turn(number))?
-                .completion;
-            if ended.is_some() {
+                .map_err(|stuck| stuck.in_turn(number))?;
+            live.undelivered.extend(later);
+            if matches!(step, TurnStep::Done(TurnOutput { completion: Some(_), .. })) {
                 return Err(Stuck::Corrupt(format!(
                     "the record of turn {number} ends the execution, and it has not ended"
                 )));
@@ -107,94 +67,76 @@ impl LiveExecution {
         Ok(live)
     }
 
-    /// Whether recorded inputs wait for the next poll.
+    /// Takes out the inputs of this turn and of those after it, which the turn that is replayed next did not bring.
+    fn seen_later(&mut self, upto: u64) -> Vec<Undelivered> {
+        let seen = self.undelivered.partition_point(|undelivered| undelivered.turn < upto);
+        self.undelivered.split_off(seen)
+    }
+
+    /// Whether the program answers its turns later.
+    pub(crate) fn answers_later(&self) -> bool {
+        self.program.answers_later()
+    }
+
+    /// Whether recorded inputs wait for the next turn that the program runs.
     pub(crate) fn has_undelivered(&self) -> bool {
         !self.undelivered.is_empty()
     }
 
-    /// The inputs were recorded without a poll; the next one brings them.
-    pub(crate) fn defer(&mut self, inputs: impl IntoIterator<Item = Input>) {
-        self.undelivered.extend(inputs);
+    #[cfg(test)]
+    #[cfg(feature = "macros")]
+    pub(crate) fn forget_undelivered(&mut self) {
+        self.undelivered.clear();
     }
 
-    /// Makes all inputs visible and polls once. After an error the execution is spoilt and must be dropped.
+    /// The recorded inputs that the program has not seen.
+    pub(crate) fn undelivered(&self) -> impl Iterator<Item = &Input> {
+        self.undelivered.iter().map(|undelivered| &undelivered.input)
+    }
+
+    /// The inputs were recorded by this turn, which the program does not run; the next one brings them.
+    pub(crate) fn defer(&mut self, turn: u64, inputs: impl IntoIterator<Item = Input>) {
+        self.undelivered.extend(inputs.into_iter().map(|input| Undelivered { turn, input }));
+    }
+
+    /// Gives the program a turn with all recorded inputs that it has not seen, and these. After an error the execution is
+    /// spoilt and must be dropped.
     pub(crate) fn turn(
         &mut self,
         time: Timestamp,
         now: Timestamp,
         inputs: &[Input],
         recorded: Option<Vec<Action>>,
-    ) -> Result<TurnOutput, Stuck> {
-        {
-            let mut journal = self.ctx.journal();
-            journal.open_turn(time, now, recorded);
-            for input in self.undelivered.iter().chain(inputs) {
-                journal.deliver(input).map_err(Stuck::Corrupt)?;
-            }
+    ) -> Result<TurnStep, Stuck> {
+        let step = self.program.turn(TurnRequest { time, now, undelivered: &self.undelivered, inputs, recorded })?;
+        if let TurnStep::Done(output) = &step {
+            let seen = self.undelivered.iter().map(|undelivered| &undelivered.input).chain(inputs);
+            history::note_ended_children(&mut self.children, seen);
+            history::note_started_children(&mut self.children, &output.actions);
+            self.undelivered.clear();
         }
-        history::note_ended_children(&mut self.children, self.undelivered.iter().chain(inputs));
-        self.undelivered.clear();
-        let polled = match &mut self.root {
-            Root::Running(future) => poll::poll_once(future, &self.waker),
-            Root::Unreadable(failure) => Polled::Ready(Err(failure.clone())),
-            Root::Ended => return Err(Stuck::Corrupt("the history goes on after the end of the code".to_owned())),
-        };
-        let output = self.close(polled)?;
+        Ok(step)
+    }
+
+    /// The program has answered a turn that brought the inputs recorded below `upto`.
+    pub(crate) fn answered(&mut self, upto: u64, output: &TurnOutput) -> Result<(), Stuck> {
+        let later = self.seen_later(upto);
+        let seen = std::mem::replace(&mut self.undelivered, later);
+        let seen: Vec<Input> = seen.into_iter().map(|undelivered| undelivered.input).collect();
+        self.program.answered(&seen, output)?;
+        history::note_ended_children(&mut self.children, &seen);
         history::note_started_children(&mut self.children, &output.actions);
-        if output.completion.is_some() {
-            // The turn is closed, so the drops of what the code still held mean nothing.
-            poll::drop_contained(std::mem::replace(&mut self.root, Root::Ended));
-        }
-        Ok(output)
-    }
-
-    fn close(&self, polled: Polled) -> Result<TurnOutput, Stuck> {
-        let mut journal = self.ctx.journal();
-        let mismatch = |journal: &mut Journal, started: &ExecutionStarted| match journal.take_mismatch() {
-            Some(mismatch) => Err(Stuck::mismatch(started, mismatch)),
-            None => Ok(()),
-        };
-        if journal.is_mismatched() {
-            mismatch(&mut journal, &self.started)?;
-        }
-        if journal.foreign || self.ctx.foreign().was_touched() {
-            return Err(Stuck::ForeignAwait { detail: None });
-        }
-        let completion = match (journal.take_fatal(), journal.completion.take(), polled) {
-            (Some(failure), _, _) | (None, _, Polled::Panicked(failure)) => Some(Completion::Failed(failure)),
-            (None, _, Polled::NeedsRuntime(detail)) => return Err(Stuck::ForeignAwait { detail: Some(detail) }),
-            (None, _, Polled::Ready(result)) => Some(self.returned(result)),
-            (None, Some(continued), Polled::Pending) => Some(continued),
-            (None, None, Polled::Pending) if !journal.waits_for_something() => return Err(Stuck::NoProgress),
-            (None, None, Polled::Pending) => None,
-        };
-        if let Some(completion) = &completion {
-            journal.cancel_issued_here();
-            journal.complete(completion.clone());
-        }
-        mismatch(&mut journal, &self.started)?;
-        let (text, set) = journal.custom_status_of_turn();
-        let custom_status = set.then(|| text.cloned());
-        Ok(TurnOutput { actions: journal.close_turn(), completion, custom_status })
-    }
-
-    fn returned(&self, result: Result<JsonText, FailureDetails>) -> Completion {
-        let limit = self.started.limits.payload_bytes as usize;
-        match result {
-            Ok(output) if output.len() > limit => Completion::Failed(payload_too_large(output.len(), limit)),
-            Ok(output) => Completion::Completed(output),
-            Err(failure) => Completion::Failed(failure),
-        }
+        Ok(())
     }
 
     /// The operations that wait, and what for.
     pub(crate) fn open_operations(&self) -> Vec<(OperationId, Awaits)> {
-        self.ctx.journal().open_operations().collect()
+        self.program.open_operations()
     }
 
-    /// Whether a recorded input that the code has not seen ends this operation.
+    /// Whether a recorded input that the program has not seen ends this operation.
     pub(crate) fn will_settle(&self, operation: OperationId) -> bool {
-        self.undelivered.iter().any(|input| input.operation() == Some(operation))
+        self.undelivered().any(|input| input.operation() == Some(operation))
     }
 
     /// The attached sub-orchestrations without a recorded end.
@@ -205,41 +147,27 @@ impl LiveExecution {
     /// Whether an event of this id was recorded in this execution.
     pub(crate) fn has_event_id(&self, id: &str) -> bool {
         let deferred = |input: &Input| matches!(input, Input::EventRaised { event_id: Some(other), .. } if other == id);
-        self.undelivered.iter().any(deferred) || self.ctx.journal().has_event_id(id)
+        self.undelivered().any(deferred) || self.program.has_event_id(id)
     }
 
     /// How many events nobody took.
     pub(crate) fn buffered_events(&self) -> usize {
-        let deferred = self.undelivered.iter().filter(|input| matches!(input, Input::EventRaised { .. })).count();
-        self.ctx.journal().buffered_events() + deferred
+        let deferred = self.undelivered().filter(|input| matches!(input, Input::EventRaised { .. })).count();
+        self.program.buffered_events() + deferred
     }
 
     /// The custom status as the code computes it.
     #[cfg(test)]
     #[cfg(feature = "macros")]
     pub(crate) fn custom_status(&self) -> Option<JsonText> {
-        self.ctx.journal().custom_status().cloned()
+        self.program.custom_status()
     }
 
     /// The events nobody took, for the next execution.
-    pub(crate) fn take_events(&self) -> Vec<Input> {
-        self.ctx.journal().take_events()
-    }
-}
-
-impl Drop for LiveExecution {
-    fn drop(&mut self) {
-        // No turn is open, so nothing that is dropped here cancels anything.
-        let _ = self.ctx.journal().close_turn();
-        poll::drop_contained(std::mem::replace(&mut self.root, Root::Ended));
-    }
-}
-
-impl std::fmt::Debug for LiveExecution {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LiveExecution")
-            .field("ctx", &self.ctx)
-            .field("history_bytes", &self.history_bytes)
-            .finish_non_exhaustive()
+    pub(crate) fn take_events(&mut self) -> Vec<Input> {
+        let mut events = self.program.take_events();
+        let undelivered = std::mem::take(&mut self.undelivered).into_iter().map(|undelivered| undelivered.input);
+        events.extend(undelivered.filter(|input| matches!(input, Input::EventRaised { .. })));
+        events
     }
 }

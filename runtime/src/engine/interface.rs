@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::program::{TurnOffer, TurnOutput, TurnTicket};
 use crate::model::{
     Execution, ExecutionLimits, FailureDetails, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText,
     PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
 };
+use crate::registry::Registry;
 use crate::store::{InstanceRef, LoadError, StoredInstance};
 
 /// Names a client operation until it is answered. The driver gives it.
@@ -49,6 +51,15 @@ pub enum PartitionInput {
         /// What the store holds.
         result: Result<Option<LoadedInstance>, LoadError>,
     },
+    /// A program elsewhere has answered a turn that it was offered ([`Effect::OfferTurn`]), or cannot answer it.
+    TurnDone {
+        /// Of the offer. Any but the last one of the instance is ignored.
+        ticket: TurnTicket,
+        /// What came of the turn; `None` when nobody will answer: the turn is offered again, with its whole history.
+        output: Option<TurnOutput>,
+    },
+    /// The code that is registered is this from now on.
+    RegistryChanged(Arc<Registry>),
     /// Another partition may have sent messages, or somebody else may have: the inbox is to be read.
     Look,
     /// A [`PartitionOutput::ReadInbox`] was answered. The driver retries transient errors itself.
@@ -327,6 +338,10 @@ pub enum Effect {
     RunActivity(Box<ActivityTask>),
     /// Stop an activity: nobody waits for it any more.
     CancelActivity(TaskId),
+    /// Ask a program elsewhere to run a turn; answered by [`PartitionInput::TurnDone`], late or never.
+    OfferTurn(Box<TurnOffer>),
+    /// Nobody waits for the answer to this offer any more.
+    AbandonTurn(TurnTicket),
     /// Answer a caller.
     Reply {
         /// Which call.

@@ -12,6 +12,9 @@ mod history;
 mod interface;
 mod partition;
 mod poll;
+mod program;
+mod remote_program;
+mod rust_program;
 #[cfg(test)]
 #[cfg(feature = "macros")]
 mod sim;
@@ -27,3 +30,4 @@ pub use interface::{
 };
 pub use partition::Partition;
 pub(crate) use poll::recognise_missing_runtime;
+pub use program::{TurnOffer, TurnOutput, TurnTicket};

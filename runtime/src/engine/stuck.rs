@@ -16,6 +16,8 @@ pub(crate) enum Stuck {
     NotRegistered { name: String, version: String },
     /// An open task's activity is not registered.
     ActivityNotRegistered { name: String },
+    /// A program elsewhere answered what no program of this execution may answer.
+    BadAnswer { detail: String },
     /// What is stored is not what was written.
     Corrupt(String),
 }
@@ -37,6 +39,7 @@ impl Stuck {
             Self::ForeignAwait { .. } => ParkCode::ForeignAwait,
             Self::NoProgress => ParkCode::NothingOutstanding,
             Self::NotRegistered { .. } | Self::ActivityNotRegistered { .. } => ParkCode::NotRegistered,
+            Self::BadAnswer { .. } => ParkCode::InvalidAnswer,
             Self::Corrupt(_) => ParkCode::DamagedData,
         }
     }
@@ -100,6 +103,12 @@ impl std::fmt::Display for Stuck {
             }
             Self::ActivityNotRegistered { name } => {
                 write!(f, "not registered: activity {name:?}; register it and start the runtime again")
+            }
+            Self::BadAnswer { detail } => {
+                write!(
+                    f,
+                    "the program that runs this orchestrator elsewhere gave an answer that breaks a rule: {detail}"
+                )
             }
             Self::Corrupt(detail) => {
                 write!(f, "stored data is damaged: {detail}; restore a backup or terminate the instance")

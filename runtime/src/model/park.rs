@@ -19,13 +19,21 @@ pub enum ParkCode {
     NotRegistered,
     /// `D0105`: what is stored of the instance is damaged. Restore a backup, or terminate the instance.
     DamagedData,
+    /// `D0106`: the program that runs the orchestrator elsewhere gave an answer that no program may give.
+    InvalidAnswer,
     /// A code that this version does not know; the text holds all that is stored.
     Unknown,
 }
 
 impl ParkCode {
-    const KNOWN: [Self; 5] =
-        [Self::HistoryMismatch, Self::ForeignAwait, Self::NothingOutstanding, Self::NotRegistered, Self::DamagedData];
+    const KNOWN: [Self; 6] = [
+        Self::HistoryMismatch,
+        Self::ForeignAwait,
+        Self::NothingOutstanding,
+        Self::NotRegistered,
+        Self::DamagedData,
+        Self::InvalidAnswer,
+    ];
 
     /// The code as it is printed and stored. `unknown` for [`ParkCode::Unknown`].
     pub const fn as_str(self) -> &'static str {
@@ -35,6 +43,7 @@ impl ParkCode {
             Self::NothingOutstanding => "D0103",
             Self::NotRegistered => "D0104",
             Self::DamagedData => "D0105",
+            Self::InvalidAnswer => "D0106",
             Self::Unknown => "unknown",
         }
     }
@@ -129,7 +138,7 @@ mod tests {
     #[test]
     fn codes_are_all_different_and_print_as_they_are_stored() {
         let printed = ParkCode::KNOWN.map(|code| code.to_string());
-        assert_eq!(printed, ["D0101", "D0102", "D0103", "D0104", "D0105"]);
+        assert_eq!(printed, ["D0101", "D0102", "D0103", "D0104", "D0105", "D0106"]);
     }
 
     #[test]

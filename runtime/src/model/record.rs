@@ -14,7 +14,7 @@ use super::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, Operat
 pub struct TurnRecord {
     /// Counts the turns of the execution from 0, without gaps.
     pub turn_number: u64,
-    /// The instance's time in this turn. Never before that of the turn before it.
+    /// The time that the code sees in this turn. Never before that of an earlier polled turn.
     pub time: Timestamp,
     /// Whether the orchestrator was polled. A turn that was not polled records its inputs for the next one that is.
     pub polled: bool,
@@ -22,6 +22,9 @@ pub struct TurnRecord {
     pub inputs: Vec<Input>,
     /// What its code asked for, in order.
     pub actions: Vec<Action>,
+    /// In a polled turn: its code has seen the inputs of the records below this number, and a later turn brings those of
+    /// the others. `None`: of every earlier record.
+    pub upto: Option<u64>,
 }
 
 /// What an instance is given.

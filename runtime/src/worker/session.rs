@@ -228,6 +228,11 @@ impl Session {
                 }
                 Held::Effect(Effect::Reply { request, result }) => world.reply(request, result),
                 Held::Effect(Effect::InstanceChanged(head)) => world.show(head),
+                Held::Effect(Effect::OfferTurn(offer)) => {
+                    tracing::warn!(instance = %offer.instance, "no worker elsewhere is connected, and the turn waits");
+                }
+                // Nobody was asked.
+                Held::Effect(Effect::AbandonTurn(_)) => {}
                 // The only partition has nobody to tell.
                 Held::Effect(Effect::Look { .. }) => {}
                 Held::Effect(Effect::Parked(head)) => world.log_parked(&head),

@@ -201,7 +201,7 @@ pub enum HistoryEventKind {
 
 /// The events of one record: what was given first, then what was asked for.
 pub(super) fn of_record(record: TurnRecord) -> impl Iterator<Item = HistoryEvent> {
-    let TurnRecord { turn_number: turn, time, polled: _, inputs, actions } = record;
+    let TurnRecord { turn_number: turn, time, polled: _, inputs, actions, upto: _ } = record;
     let kinds = inputs.into_iter().map(of_input).chain(actions.into_iter().map(of_action));
     kinds.map(move |kind| HistoryEvent { timestamp: time.to_utc(), turn, kind })
 }

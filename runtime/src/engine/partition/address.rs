@@ -8,7 +8,7 @@ use super::slot::{Phase, Slot};
 use super::{BacklogToken, Partition, TaskState};
 use crate::context::{check_custom_status, payload_too_large};
 use crate::contract::CustomStatusError;
-use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, StartOperation, Ticket};
+use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, Ticket};
 use crate::model::{
     FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, ParkCode, ParkReason, TaskId, TimerRow,
     Timestamp,
@@ -151,14 +151,6 @@ impl Partition {
         };
         let limit = self.config.execution.payload_bytes as usize;
         (payload.len() > limit).then(|| Refusal::PayloadTooLarge { size: payload.len(), limit })
-    }
-
-    pub(super) fn refuse_unregistered(&self, start: &StartOperation) -> Option<Refusal> {
-        let known = match &start.version {
-            Some(version) => self.registry.orchestrator(&start.name, version).is_some(),
-            None => self.registry.default_version(&start.name).is_some(),
-        };
-        (!known).then(|| Refusal::NotRegistered { name: start.name.clone(), version: start.version.clone() })
     }
 
     pub(super) fn message(&mut self, now: Timestamp, inbox: InboxId, message: Message) {

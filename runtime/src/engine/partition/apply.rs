@@ -2,7 +2,6 @@
 
 use super::slot::{Arrival, EventSource, Phase, TaskAnchor};
 use super::{Addressed, Partition, TaskState};
-use crate::contract::kind;
 use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, Refusal, RequestId, StartOperation};
 use crate::model::{
     FailureDetails, Head, InboxId, InstanceId, InstanceKey, Message, Parent, TaskId, Timestamp, TurnCommit,
@@ -270,12 +269,6 @@ impl Partition {
         let number = self.commit(TurnCommit { purge: Some(key), ..TurnCommit::default() });
         self.touched(key, number);
         self.reply(request, Ok(ClientAnswer::Done));
-    }
-
-    /// The failure of a call whose name is not registered.
-    pub(super) fn not_registered(what: &str, name: &str) -> FailureDetails {
-        let text = format!("no {what} `{name}` is registered in this runtime: register it, or correct the name");
-        FailureDetails::new(kind::NOT_REGISTERED, text).non_retriable()
     }
 }
 

@@ -62,7 +62,7 @@ impl Partition {
                 let version = version.unwrap_or_default();
                 let parent = (!detached).then(|| parent_of(slot, *operation));
                 if let Some(parent) = &parent
-                    && self.registry.orchestrator(name, &version).is_none()
+                    && self.registry.code(name, &version).is_none()
                 {
                     let result = Err(Self::not_registered("orchestrator", name));
                     return self.send(&mut taken.commit, Message::ChildDone { parent: parent.clone(), result });

@@ -88,14 +88,16 @@ impl Partition {
     ) {
         let record = TurnRecord {
             turn_number: slot.records,
-            time,
+            time: taken.time_seen(time),
             polled: actions.is_some(),
             inputs: std::mem::take(&mut taken.inputs),
             actions: actions.unwrap_or_default(),
+            upto: taken.upto(),
         };
         if !matches!(slot.phase, Phase::Unreadable) {
             self.write_record(slot, &mut taken, &record);
         }
+        self.abandon(slot);
         slot.live = None;
         slot.history = None;
         self.blocked.remove(&slot.head.life.key);
@@ -120,7 +122,7 @@ impl Partition {
         progress.ended_at = Some(time);
         progress.parked = None;
         taken.head_changed = true;
-        self.finish_turn(time, slot, taken);
+        self.send_off(time, slot, taken);
     }
 
     /// Removes what is left of tasks and timers of the execution.
@@ -203,7 +205,7 @@ impl Partition {
         version: Option<String>,
         keep_events: bool,
     ) {
-        let events = slot.live.as_ref().map(LiveExecution::take_events).filter(|_| keep_events).unwrap_or_default();
+        let events = slot.live.as_mut().map(LiveExecution::take_events).filter(|_| keep_events).unwrap_or_default();
         self.remove_rows(slot, &mut taken);
         taken.commit.erase_history = Some((slot.head.life.key, slot.head.life.execution));
         taken.inputs.clear();
@@ -229,7 +231,7 @@ impl Partition {
         (taken.head_changed, taken.renewed) = (true, true);
 
         let inputs: Vec<_> = std::iter::once(Input::ExecutionStarted(Arc::clone(&started))).chain(events).collect();
-        let record = TurnRecord { turn_number: 0, time, polled: false, inputs, actions: Vec::new() };
+        let record = TurnRecord { turn_number: 0, time, polled: false, inputs, actions: Vec::new(), upto: None };
         slot.live = None;
         slot.history = None;
         self.write_record(slot, &mut taken, &record);
@@ -240,11 +242,12 @@ impl Partition {
         // In memory it is due at once; it goes to the end of the ready queue, so that a tight loop starves nobody.
         slot.arrivals.push_front(Arrival::Timer(row));
         slot.progressed = true;
-        if let Some(code) = self.registry.orchestrator(&started.name, &started.version) {
-            let mut live = LiveExecution::new(self.identity(slot), code.handler, started, record.inputs);
+        if let Ok(code) = self.code_of(&started) {
+            let mut live = LiveExecution::new(self.identity(slot), code, started);
+            live.defer(0, record.inputs);
             live.history_bytes = taken.commit.record.as_ref().map_or(0, |record| record.bytes.len());
             slot.live = Some(live);
         }
-        self.finish_turn(time, slot, taken);
+        self.send_off(time, slot, taken);
     }
 }

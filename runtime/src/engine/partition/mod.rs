@@ -18,7 +18,9 @@ mod create;
 mod end;
 mod evict;
 mod inbox;
+mod offer;
 mod recover;
+mod registered;
 mod slot;
 mod take;
 mod turn;
@@ -33,10 +35,13 @@ use uuid::Uuid;
 use self::address::{Addressed, Lookups};
 use self::evict::LiveSet;
 use self::inbox::Inbox;
+use self::registered::Waiting;
 use self::slot::Slot;
 use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
 use crate::engine::{ClientAnswer, Refusal};
-use crate::model::{Head, InboxId, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit};
+use crate::model::{
+    Epoch, Head, InboxId, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit,
+};
 use crate::registry::Registry;
 
 /// Owns a set of instances and runs their turns one at a time. Values in, values out.
@@ -46,6 +51,7 @@ pub struct Partition {
     registry: Arc<Registry>,
     store_id: Uuid,
     mint: Arc<KeyMint>,
+    epoch: Epoch,
     slots: FxHashMap<InstanceKey, Box<Slot>>,
     /// The life that an id names, for the slots in memory.
     ids: HashMap<InstanceId, InstanceKey>,
@@ -58,8 +64,14 @@ pub struct Partition {
     /// The timer rows, by operation.
     timer_rows: BTreeMap<TaskId, Timestamp>,
     tasks: BTreeMap<TaskId, TaskState>,
-    /// Instances with an open task that this process cannot run: they stay parked until it is started again.
+    /// Instances with an open task that this process cannot run: they stay parked until it is started again, or until what
+    /// they wait for is registered.
     blocked: BTreeSet<InstanceKey>,
+    /// The lives with a turn that is outstanding.
+    offers: BTreeSet<InstanceKey>,
+    next_offer: u64,
+    /// The lives that wait for code, by what they wait for.
+    waiting: Waiting,
     live: LiveSet,
     committed: CommitNumber,
     durable: CommitNumber,
@@ -94,6 +106,8 @@ impl Partition {
             PartitionInput::Client { request, operation } => self.client(now, request, operation),
             PartitionInput::TaskDone { task, result } => self.task_done(now, task, result),
             PartitionInput::Loaded { ticket, result } => self.loaded(now, ticket, result),
+            PartitionInput::TurnDone { ticket, output } => self.turn_done(now, ticket, output),
+            PartitionInput::RegistryChanged(registry) => self.registry_changed(now, registry),
             PartitionInput::Look => self.look(),
             PartitionInput::Inbox { ticket, rows } => self.inbox_read(ticket, rows),
             PartitionInput::Committed { upto } => self.became_durable(upto),
@@ -134,6 +148,7 @@ impl Partition {
     /// Shutdown: from now on inputs are recorded, and nothing is polled or fired.
     pub fn stop_polling(&mut self) {
         self.polls = false;
+        self.abandon_all();
     }
 
     /// Whether so few keys are left that the partition has to be claimed again, which gives it a new epoch.

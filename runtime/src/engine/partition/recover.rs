@@ -30,6 +30,7 @@ impl Partition {
             config,
             registry,
             store_id: claim.store_id,
+            epoch: claim.epoch,
             mint: Arc::new(KeyMint::new(claim.epoch, home, partitions)),
             slots: FxHashMap::default(),
             ids: HashMap::new(),
@@ -41,6 +42,9 @@ impl Partition {
             timer_rows: BTreeMap::new(),
             tasks: BTreeMap::new(),
             blocked: BTreeSet::new(),
+            offers: BTreeSet::new(),
+            next_offer: 0,
+            waiting: super::registered::Waiting::default(),
             live: LiveSet::default(),
             committed: CommitNumber(0),
             durable: CommitNumber(0),
@@ -99,6 +103,7 @@ impl Partition {
                     group.turn_number, operation.0
                 )),
             };
+            self.waiting.note(group.key, &blocked);
             let reason = blocked.reason();
             self.blocked.insert(group.key);
             let token = self.unjudged.clone();

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::BacklogToken;
 use crate::engine::execution::LiveExecution;
+use crate::engine::program::TurnTicket;
 use crate::engine::{CommitNumber, RequestId};
 use crate::model::{
     ExecutionStarted, FailureDetails, Head, InboxId, JsonText, OperationId, ParkReason, TaskId, TimerRow, Timestamp,
@@ -41,6 +42,18 @@ pub(super) struct Slot {
     pub(super) progressed: bool,
     /// A parked instance that is to be tried again.
     pub(super) retry: bool,
+    /// The turn that a program elsewhere was offered and has not answered.
+    pub(super) outstanding: Option<Outstanding>,
+}
+
+/// A turn that was offered.
+#[derive(Debug)]
+pub(super) struct Outstanding {
+    pub(super) ticket: TurnTicket,
+    /// It brings the inputs of the records below this number.
+    pub(super) upto: u64,
+    /// The time that the code sees in it.
+    pub(super) time: Timestamp,
 }
 
 /// Where a slot is in its life.
@@ -147,6 +160,7 @@ impl Slot {
             unpolled_events: 0,
             progressed: false,
             retry: false,
+            outstanding: None,
         }
     }
 
@@ -163,6 +177,7 @@ impl Slot {
     /// Whether memory holds nothing of it that the store does not have.
     pub(super) fn is_idle(&self, durable: CommitNumber) -> bool {
         self.arrivals.is_empty()
+            && self.outstanding.is_none()
             && self.last_commit <= durable
             && matches!(self.phase, Phase::Stored | Phase::Purged | Phase::Unreadable)
     }

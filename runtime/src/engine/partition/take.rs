@@ -26,7 +26,18 @@ pub(super) struct Taken {
     pub(super) due: Timestamp,
     /// How many arrivals it took.
     pub(super) count: usize,
+    /// It finishes a turn that was offered.
+    pub(super) answered: Option<Answered>,
     events: usize,
+}
+
+/// The offer that a program elsewhere has answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answered {
+    /// It brought the inputs of the records below this number.
+    pub(super) upto: u64,
+    /// The time that the code saw.
+    pub(super) time: Timestamp,
 }
 
 /// The caller's wish to end an instance.
@@ -71,6 +82,9 @@ impl Partition {
                 Arrival::Timer(row) => time = time.max(row.fire_at),
                 _ => {}
             }
+        }
+        if slot.outstanding.is_some() {
+            return Plan::Record { replay: false };
         }
         let blocked = parked && (!retry || self.blocked.contains(&slot.head.life.key));
         let due = slot.head.life.start_at.is_none_or(|at| at <= time);
@@ -257,6 +271,16 @@ impl Partition {
 }
 
 impl Taken {
+    /// The time that the code sees in this turn, whose record is written at `time`.
+    pub(super) fn time_seen(&self, time: Timestamp) -> Timestamp {
+        self.answered.map_or(time, |answered| answered.time)
+    }
+
+    /// See [`TurnRecord::upto`](crate::model::TurnRecord::upto).
+    pub(super) fn upto(&self) -> Option<u64> {
+        self.answered.map(|answered| answered.upto)
+    }
+
     /// Events among the inputs.
     pub(super) fn events(&self) -> usize {
         self.events

@@ -2,6 +2,9 @@
 //!
 //! Recording is separate from polling. An instance that may not run (suspended, parked, not started yet, shutdown)
 //! records its inputs without a poll; the next polled turn brings them first, in their order, then its own.
+//!
+//! A polled turn has two steps. `begin_turn` asks the program, `finish_turn` makes rows of its answer. Between them lies
+//! nothing for a program in this process; for one elsewhere, see `offer`.
 
 use std::sync::Arc;
 
@@ -10,8 +13,9 @@ use super::take::{Plan, Taken};
 use super::{Partition, TaskState};
 use crate::context::Awaits;
 use crate::engine::Effect;
-use crate::engine::execution::{Identity, LiveExecution, TurnOutput};
+use crate::engine::execution::LiveExecution;
 use crate::engine::history;
+use crate::engine::program::{Identity, TurnOutput, TurnStep};
 use crate::engine::stuck::Stuck;
 use crate::model::{
     FailureDetails, HeadChange, InstanceKey, OperationId, ParkCode, ParkReason, RecordRow, RuntimeStatus, TaskId,
@@ -39,6 +43,11 @@ impl Partition {
         if !slot.is_over() && !slot.waits_for_records() {
             self.turn_of(now, &mut slot);
         }
+        self.put_back(key, slot);
+    }
+
+    /// Puts a slot back after a turn, and plans the next one if something is left for it.
+    pub(super) fn put_back(&mut self, key: InstanceKey, mut slot: Box<Slot>) {
         self.live.note(key, &mut slot);
         let again = !slot.arrivals.is_empty() && !slot.is_ready && !slot.waits_for_records() && slot.progressed;
         slot.progressed = false;
@@ -73,12 +82,15 @@ impl Partition {
             return self.fail_by_limit(time, slot, taken);
         }
         match (plan, stuck) {
-            (Plan::Poll, None) if !taken.suspended => self.poll(time, now, slot, taken),
+            (Plan::Poll, None) if !taken.suspended => self.begin_turn(time, now, slot, taken),
             (_, Some(stuck @ Stuck::Mismatch { .. })) if self.config.fail_on_mismatch => {
                 let failure = FailureDetails::new(NONDETERMINISM, stuck.reason().to_string()).non_retriable();
                 self.fail(time, slot, taken, failure);
             }
-            (_, Some(stuck)) => self.park(time, slot, taken, stuck.reason()),
+            (_, Some(stuck)) => {
+                self.waiting.note(slot.head.life.key, &stuck);
+                self.park(time, slot, taken, stuck.reason());
+            }
             (_, None) => match taken.park.take() {
                 Some(reason) => self.park(time, slot, taken, reason),
                 None => self.record(time, slot, taken),
@@ -91,14 +103,12 @@ impl Partition {
         let identity = self.identity(slot);
         if let Phase::Fresh(started) = &slot.phase {
             let started = Arc::clone(started);
-            return match self.registry.orchestrator(&started.name, &started.version) {
-                Some(code) => {
-                    slot.live = Some(LiveExecution::new(identity, code.handler, started, Vec::new()));
+            return match self.code_of(&started) {
+                Ok(code) => {
+                    slot.live = Some(LiveExecution::new(identity, code, started));
                     Code::Live
                 }
-                None => {
-                    Code::Stuck(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() })
-                }
+                Err(stuck) => Code::Stuck(stuck),
             };
         }
         if let Some(detail) = slot.damage.take() {
@@ -121,11 +131,9 @@ impl Partition {
     fn replay(&mut self, slot: &Slot, identity: Identity, rows: &[bytes::Bytes]) -> Result<LiveExecution, Stuck> {
         let records = history::decode(rows, slot.records)?;
         let started = Arc::clone(history::started(&records)?);
-        let Some(code) = self.registry.orchestrator(&started.name, &started.version) else {
-            return Err(Stuck::NotRegistered { name: started.name.clone(), version: started.version.clone() });
-        };
-        self.replayed_turns += records.iter().filter(|record| record.polled).count() as u64;
-        let live = LiveExecution::replay(identity, code.handler, started, records)?;
+        let replayed = records.iter().filter(|record| record.polled).count() as u64;
+        let live = LiveExecution::replay(identity, self.code_of(&started)?, started, records)?;
+        self.replayed_turns += replayed;
         self.check_rows(slot, &live)?;
         Ok(live)
     }
@@ -177,7 +185,8 @@ impl Partition {
         self.fail(time, slot, taken, failure);
     }
 
-    fn poll(&mut self, time: Timestamp, now: Timestamp, slot: &mut Slot, mut taken: Taken) {
+    /// The first step of a polled turn: asks the program. The second follows at once if the program is in this process.
+    fn begin_turn(&mut self, time: Timestamp, now: Timestamp, slot: &mut Slot, mut taken: Taken) {
         let Some(live) = &mut slot.live else { return };
         let was_parked = slot.head.progress.parked.is_some();
         if taken.inputs.is_empty() && !live.has_undelivered() {
@@ -190,12 +199,17 @@ impl Partition {
             }
             return;
         }
+        if live.answers_later() {
+            slot.retry = false;
+            return self.offer(time, slot, taken);
+        }
         match live.turn(time, now, &taken.inputs, None) {
-            Ok(output) => {
+            Ok(TurnStep::Done(output)) => {
                 slot.retry = false;
                 slot.unpolled_events = 0;
-                self.polled(time, slot, taken, output);
+                self.finish_turn(time, slot, taken, output);
             }
+            Ok(TurnStep::Outstanding) => self.offer(time, slot, taken),
             Err(stuck) => {
                 // The future has moved on in memory and cannot be used again.
                 slot.live = None;
@@ -205,7 +219,8 @@ impl Partition {
         }
     }
 
-    fn polled(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, output: TurnOutput) {
+    /// The second step of a polled turn: makes rows of what the program answered.
+    pub(super) fn finish_turn(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, output: TurnOutput) {
         let TurnOutput { actions, completion, custom_status } = output;
         if let Some(status) = custom_status
             && slot.head.progress.custom_status != status
@@ -215,10 +230,15 @@ impl Partition {
             progress.custom_status_version += 1;
             taken.head_changed = true;
         }
-        if slot.head.progress.status != RuntimeStatus::Running || slot.head.progress.parked.is_some() {
+        // A suspension that was recorded while the turn was outstanding stays.
+        let status = if taken.suspended { RuntimeStatus::Suspended } else { RuntimeStatus::Running };
+        let stays_parked = self.blocked.contains(&slot.head.life.key);
+        if slot.head.progress.status != status || (slot.head.progress.parked.is_some() && !stays_parked) {
             let progress = slot.head.progress_mut();
-            progress.status = RuntimeStatus::Running;
-            progress.parked = None;
+            progress.status = status;
+            if !stays_parked {
+                progress.parked = None;
+            }
             taken.head_changed = true;
         }
         self.schedule(slot, &mut taken, &actions);
@@ -226,13 +246,14 @@ impl Partition {
             None => {
                 let record = TurnRecord {
                     turn_number: slot.records,
-                    time,
+                    time: taken.time_seen(time),
                     polled: true,
                     inputs: std::mem::take(&mut taken.inputs),
                     actions,
+                    upto: taken.upto(),
                 };
                 self.write_record(slot, &mut taken, &record);
-                self.finish_turn(time, slot, taken);
+                self.send_off(time, slot, taken);
             }
             Some(completion) => self.complete(time, slot, taken, actions, completion),
         }
@@ -241,6 +262,14 @@ impl Partition {
     /// Records inputs without a poll.
     fn record(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
         slot.unpolled_events += taken.events();
+        self.note_suspension(time, slot, &mut taken);
+        self.anchor_next_poll(time, slot, &mut taken);
+        self.write_unpolled(time, slot, &mut taken);
+        self.send_off(time, slot, taken);
+    }
+
+    /// Brings the status in line with the suspensions and resumptions that were taken.
+    pub(super) fn note_suspension(&self, time: Timestamp, slot: &mut Slot, taken: &mut Taken) {
         let status = if taken.suspended {
             RuntimeStatus::Suspended
         } else if slot.head.progress.status == RuntimeStatus::Suspended {
@@ -257,9 +286,6 @@ impl Partition {
             slot.head.progress_mut().status = status;
             taken.head_changed = true;
         }
-        self.anchor_next_poll(time, slot, &mut taken);
-        self.write_unpolled(time, slot, &mut taken);
-        self.finish_turn(time, slot, taken);
     }
 
     /// Gives an instance that could run the row that wakes it: inputs that were recorded without a poll must not wait for
@@ -288,7 +314,7 @@ impl Partition {
     }
 
     /// Records inputs and says why the instance cannot go on.
-    fn park(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: ParkReason) {
+    pub(super) fn park(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: ParkReason) {
         slot.retry = false;
         if reason.code() == ParkCode::DamagedData {
             taken.inputs.clear();
@@ -314,7 +340,7 @@ impl Partition {
         commit.timers_done.into_iter().for_each(|row| self.add_timer(row));
         if slot.head.progress.parked.as_ref() != Some(&reason) {
             set_parked(slot, &mut taken, reason);
-            self.finish_turn(time, slot, taken);
+            self.send_off(time, slot, taken);
         }
     }
 
@@ -323,18 +349,19 @@ impl Partition {
             slot.head.progress_mut().parked = None;
             taken.head_changed = true;
         }
-        self.finish_turn(time, slot, taken);
+        self.send_off(time, slot, taken);
     }
 
-    fn write_unpolled(&mut self, time: Timestamp, slot: &mut Slot, taken: &mut Taken) {
+    pub(super) fn write_unpolled(&mut self, time: Timestamp, slot: &mut Slot, taken: &mut Taken) {
         if taken.inputs.is_empty() {
             return;
         }
         let inputs = std::mem::take(&mut taken.inputs);
-        let record = TurnRecord { turn_number: slot.records, time, polled: false, inputs, actions: Vec::new() };
+        let record =
+            TurnRecord { turn_number: slot.records, time, polled: false, inputs, actions: Vec::new(), upto: None };
         self.write_record(slot, taken, &record);
         if let Some(live) = &mut slot.live {
-            live.defer(record.inputs);
+            live.defer(record.turn_number, record.inputs);
         }
     }
 
@@ -347,7 +374,7 @@ impl Partition {
             history.push(bytes.clone());
         }
         slot.records = record.turn_number + 1;
-        slot.newest = record.time;
+        slot.newest = slot.newest.max(record.time);
         taken.commit.record = Some(RecordRow {
             key: slot.head.life.key,
             execution: slot.head.life.execution,
@@ -358,7 +385,7 @@ impl Partition {
     }
 
     /// Sends the turn off: its commit, then what depends on it.
-    pub(super) fn finish_turn(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
+    pub(super) fn send_off(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
         let fresh = matches!(slot.phase, Phase::Fresh(_));
         if taken.head_changed || fresh {
             let progress = slot.head.progress_mut();

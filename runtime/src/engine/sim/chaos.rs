@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::code::registry;
+use super::code::{code_of, registry, registry_elsewhere};
 use super::program::{EVENTS, NAMES, OUTSIDE, Program, interpret};
 use super::{Answer, Fate, SECOND, Sim, id, start};
-use crate::engine::execution::{Identity, LiveExecution};
+use crate::engine::TurnOffer;
+use crate::engine::execution::LiveExecution;
+use crate::engine::program::Identity;
 use crate::engine::{
     ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, PartitionInput, RequestId, history,
 };
@@ -38,6 +40,8 @@ pub(crate) struct Faults {
     pub(crate) clock_jumps: bool,
     /// How many partitions the instances are spread over.
     pub(crate) partitions: u16,
+    /// The programs run elsewhere, and answer late, twice, never, or to an offer that is outdated.
+    pub(crate) elsewhere: bool,
 }
 
 /// One random run.
@@ -48,6 +52,8 @@ pub(crate) struct Chaos {
     faults: Faults,
     raises: Vec<(RequestId, String, String)>,
     starts: Vec<RequestId>,
+    /// Offers that nobody answers until it is known that nobody will.
+    lost: Vec<TurnOffer>,
 }
 
 impl Chaos {
@@ -60,8 +66,13 @@ impl Chaos {
             ..PartitionConfig::default()
         };
         let partitions = PartitionCount::new(faults.partitions).unwrap();
-        let sim = Sim::with_partitions(partitions, config, registry(&[("program", interpret)]));
-        Self { sim, rng, programs, faults, raises: Vec::new(), starts: Vec::new() }
+        let registry = match faults.elsewhere {
+            false => registry(&[("program", interpret)]),
+            true => registry_elsewhere(&["program"], &[]),
+        };
+        let mut sim = Sim::with_partitions(partitions, config, registry);
+        sim.elsewhere.insert("program".to_owned(), interpret);
+        Self { sim, rng, programs, faults, raises: Vec::new(), starts: Vec::new(), lost: Vec::new() }
     }
 
     /// The disturbed part.
@@ -76,6 +87,7 @@ impl Chaos {
         let partition = self.rng.below(usize::from(self.faults.partitions));
         self.sim.focus(PartitionId(u16::try_from(partition).unwrap()));
         self.looks();
+        self.offers();
         let choice = self.rng.below(100);
         match choice {
             0..18 => self.client(),
@@ -123,6 +135,22 @@ impl Chaos {
                 let again = self.sim.looks.front().copied();
                 self.sim.looks.extend(again);
             }
+            _ => {}
+        }
+    }
+
+    /// Answers come late, twice, never, or to an offer that is outdated.
+    fn offers(&mut self) {
+        let place = self.rng.below(self.sim.offers.len());
+        let Some(offer) = self.sim.offers.get(place).cloned() else { return };
+        match self.rng.below(8) {
+            0..3 => self.sim.answer_offer(place),
+            3 => self.sim.answer_to(&offer),
+            4 => {
+                self.sim.offers.remove(place);
+                self.sim.give_up(&offer);
+            }
+            5 => self.lost.push(self.sim.offers.remove(place)),
             _ => {}
         }
     }
@@ -201,6 +229,9 @@ impl Chaos {
 
     /// Nothing is disturbed any more, and everything that waits gets what it waits for.
     pub(crate) fn heal(&mut self) {
+        for offer in std::mem::take(&mut self.lost) {
+            self.sim.give_up(&offer);
+        }
         for _ in 0..300 {
             self.sim.settle_all();
             let going: Vec<_> = self.sim.store.heads.values().filter(|head| !head.is_ended()).cloned().collect();
@@ -230,7 +261,7 @@ impl Chaos {
             let mint =
                 std::sync::Arc::new(KeyMint::new(crate::model::Epoch(9_999), PartitionId::FIRST, PartitionCount::ONE));
             let identity = Identity { id: head.life.id.clone(), execution: head.life.execution, mint };
-            let live = LiveExecution::replay(identity, interpret, started, records).unwrap();
+            let live = LiveExecution::replay(identity, &code_of(interpret), started, records).unwrap();
             assert_eq!(
                 live.custom_status(),
                 head.progress.custom_status,

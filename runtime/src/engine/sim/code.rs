@@ -5,7 +5,7 @@ use crate::contract::{
     Registration,
 };
 use crate::model::{FailureDetails, JsonText, SourceLocation};
-use crate::registry::Registry;
+use crate::registry::{OrchestratorCode, Registry};
 use crate::{ActivityContext, ActivityError, ExternalEvent, OrchestrationError};
 use serde_json::Value;
 
@@ -60,6 +60,21 @@ pub(crate) fn activity(name: &'static str) -> Registration {
         handler: never,
         service: None,
     })
+}
+
+/// The code of a handler, as a registry has it.
+pub(crate) fn code_of(handler: OrchestratorHandler) -> OrchestratorCode {
+    match orchestrator("main", "", handler) {
+        Registration::Orchestrator(registration) => OrchestratorCode::Rust(registration),
+        Registration::Activity(_) => panic!("it is an orchestrator"),
+    }
+}
+
+/// The same as [`registry`], with orchestrators that run elsewhere.
+pub(crate) fn registry_elsewhere(orchestrators: &[&str], here: &[(&'static str, OrchestratorHandler)]) -> Registry {
+    let mut registry = registry(here);
+    orchestrators.iter().for_each(|name| registry.add_remote_orchestrator(*name, ""));
+    registry
 }
 
 /// The orchestrators, the activities `echo` and `fail`.

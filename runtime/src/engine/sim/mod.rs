@@ -11,6 +11,7 @@ mod ask;
 pub(crate) mod chaos;
 pub(crate) mod check;
 pub(crate) mod code;
+mod elsewhere;
 mod lane;
 pub(crate) mod program;
 pub(crate) mod store;
@@ -23,9 +24,10 @@ use self::activities::Activities;
 use self::lane::Held;
 pub(crate) use self::lane::Lane;
 use self::store::ModelStore;
+use crate::contract::OrchestratorHandler;
 use crate::engine::{
     ClientAnswer, ClientOperation, Effect, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, RequestId,
-    StartOperation,
+    StartOperation, TurnOffer, TurnTicket,
 };
 use crate::model::{
     Epoch, Execution, Head, Input, InstanceId, InstanceKey, JsonText, PartitionCount, PartitionId, TaskId, Timestamp,
@@ -66,6 +68,14 @@ pub(crate) struct Sim {
     focus: usize,
     pub(crate) now: Timestamp,
     pub(crate) activities: Activities,
+    /// The code of the programs that run elsewhere, by name.
+    pub(crate) elsewhere: BTreeMap<String, OrchestratorHandler>,
+    /// Offers wait until the test answers them.
+    pub(crate) holds_offers: bool,
+    /// The turns that were offered to programs elsewhere, in order.
+    pub(crate) offers: Vec<TurnOffer>,
+    /// The offers that nobody waits for any more.
+    pub(crate) abandoned: Vec<TurnTicket>,
     /// Partitions that were told to look and have not looked.
     pub(crate) looks: VecDeque<PartitionId>,
     /// The test has damaged rows: they are not checked.
@@ -122,6 +132,10 @@ impl Sim {
             focus: 0,
             now: EPOCH,
             activities: Activities::default(),
+            elsewhere: BTreeMap::new(),
+            holds_offers: false,
+            offers: Vec::new(),
+            abandoned: Vec::new(),
             looks: VecDeque::new(),
             damaged: false,
             unreadable: false,
@@ -280,6 +294,13 @@ impl Sim {
         self.crash();
     }
 
+    /// Other code is registered while everything goes on.
+    pub(crate) fn change_registry(&mut self, registry: Registry) {
+        self.registry = Arc::new(registry);
+        let registry = Arc::clone(&self.registry);
+        self.each(|sim| sim.handle(PartitionInput::RegistryChanged(Arc::clone(&registry))));
+    }
+
     /// A crash after which the partition is claimed for this epoch.
     pub(crate) fn crash_into_epoch(&mut self, epoch: Epoch) {
         self.epoch = Epoch(epoch.0 - 1);
@@ -326,6 +347,8 @@ impl Sim {
                 Held::Effect(Effect::InstanceChanged(head)) => self.published.push(head),
                 Held::Effect(Effect::Look { partition }) => self.looks.push_back(partition),
                 Held::Effect(Effect::Parked(head)) => self.parked.push(head),
+                Held::Effect(Effect::OfferTurn(offer)) => self.offers.push(*offer),
+                Held::Effect(Effect::AbandonTurn(ticket)) => self.abandoned.push(ticket),
                 Held::Effect(Effect::BacklogJudged) => {}
                 Held::Settled(tasks) => tasks.into_iter().for_each(|task| self.activities.settle(task)),
             }
@@ -358,6 +381,10 @@ impl Sim {
         let mut any = false;
         while !self.looks.is_empty() {
             self.look(0);
+            any = true;
+        }
+        while !self.holds_offers && !self.offers.is_empty() {
+            self.answer_offer(0);
             any = true;
         }
         self.each(|sim| {

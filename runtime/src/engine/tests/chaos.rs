@@ -26,12 +26,12 @@ proptest! {
     /// Without a crash each activity runs once, whatever happens to commits.
     #[test]
     fn b02_lost_commits_lose_nothing_and_double_nothing(seed: u64, programs in some_programs(), clock_jumps: bool) {
-        live_through(seed, programs, Faults { crashes: false, lost_commits: true, clock_jumps, partitions: 1 });
+        live_through(seed, programs, Faults { crashes: false, lost_commits: true, clock_jumps, partitions: 1, elsewhere: false });
     }
 
     #[test]
     fn g02_crashes_lose_nothing_and_double_nothing(seed: u64, programs in some_programs(), clock_jumps: bool) {
-        live_through(seed, programs, Faults { crashes: true, lost_commits: true, clock_jumps, partitions: 1 });
+        live_through(seed, programs, Faults { crashes: true, lost_commits: true, clock_jumps, partitions: 1, elsewhere: false });
     }
 
     /// Partitions fail and recover on their own, and hints of messages come late, doubled, in any order.
@@ -39,6 +39,14 @@ proptest! {
     fn b03_partitions_that_fail_one_by_one_lose_no_message_and_double_none(
         seed: u64, programs in some_programs(), clock_jumps: bool, crashes: bool, partitions in 2_u16..5
     ) {
-        live_through(seed, programs, Faults { crashes, lost_commits: true, clock_jumps, partitions });
+        live_through(seed, programs, Faults { crashes, lost_commits: true, clock_jumps, partitions, elsewhere: false });
+    }
+
+    /// Programs that run elsewhere answer late, twice, never, or to an outdated offer.
+    #[test]
+    fn p22_whatever_programs_elsewhere_answer_nothing_is_lost_or_doubled(
+        seed: u64, programs in some_programs(), clock_jumps: bool, crashes: bool, partitions in 1_u16..4
+    ) {
+        live_through(seed, programs, Faults { crashes, lost_commits: true, clock_jumps, partitions, elsewhere: true });
     }
 }

@@ -7,6 +7,7 @@ mod identity;
 mod limits;
 mod order;
 mod recovery;
+mod remote;
 mod replay;
 mod restart;
 mod table;

@@ -6,8 +6,10 @@ use proptest::prelude::*;
 
 use crate::context::Awaits;
 use crate::engine::PartitionConfig;
-use crate::engine::execution::{Identity, LiveExecution};
+use crate::engine::execution::LiveExecution;
+use crate::engine::program::{Identity, TurnStep};
 use crate::engine::sim::chaos::Rng;
+use crate::engine::sim::code::code_of;
 use crate::engine::sim::code::registry;
 use crate::engine::sim::program::{Alphabet, EVENTS, OUTSIDE, Program, interpret, programs};
 use crate::engine::sim::{EPOCH, Sim};
@@ -55,7 +57,7 @@ fn replayed(started: &Arc<ExecutionStarted>, records: &[TurnRecord]) -> Result<L
     // Every closure that replay runs again would give something else.
     OUTSIDE.set(0xdead_0000);
     let stored = records.iter().map(|record| wire::decode_record(&wire::encode_record(record)).unwrap()).collect();
-    LiveExecution::replay(identity(), interpret, Arc::clone(started), stored)
+    LiveExecution::replay(identity(), &code_of(interpret), Arc::clone(started), stored)
 }
 
 impl Driver {
@@ -103,9 +105,17 @@ impl Driver {
         let number = self.records.len() as u64;
         OUTSIDE.set(number * 1_000);
         self.newest = self.newest.max(self.now);
-        let output = live.turn(self.newest, self.now, &inputs, None).unwrap();
-        let record =
-            TurnRecord { turn_number: number, time: self.newest, polled: true, inputs, actions: output.actions };
+        let TurnStep::Done(output) = live.turn(self.newest, self.now, &inputs, None).unwrap() else {
+            panic!("it is answered at once")
+        };
+        let record = TurnRecord {
+            turn_number: number,
+            time: self.newest,
+            polled: true,
+            inputs,
+            actions: output.actions,
+            upto: None,
+        };
         self.records.push(record);
         output.completion
     }
@@ -113,7 +123,7 @@ impl Driver {
     /// Whole runs: the records, and whether it ended.
     fn run(mut self, program: &Program, evict: bool) -> (Vec<TurnRecord>, bool) {
         let started = started(program);
-        let mut live = LiveExecution::new(identity(), interpret, Arc::clone(&started), Vec::new());
+        let mut live = LiveExecution::new(identity(), &code_of(interpret), Arc::clone(&started));
         let mut inputs = vec![Input::ExecutionStarted(std::sync::Arc::clone(&started))];
         for _ in 0..30 {
             let ended = self.turn(&mut live, inputs).is_some();
@@ -133,8 +143,9 @@ impl Driver {
                     polled: false,
                     inputs: std::mem::replace(&mut inputs, kept),
                     actions: Vec::new(),
+                    upto: None,
                 };
-                live.defer(record.inputs.clone());
+                live.defer(record.turn_number, record.inputs.clone());
                 self.records.push(record);
             }
         }
@@ -145,7 +156,7 @@ impl Driver {
 /// The planted bug: it feeds an input, polls, and feeds the next.
 fn replays_input_by_input(program: &Program, records: &[TurnRecord]) -> bool {
     let started = started(program);
-    let mut live = LiveExecution::new(identity(), interpret, started, Vec::new());
+    let mut live = LiveExecution::new(identity(), &code_of(interpret), started);
     let mut waiting = Vec::new();
     for record in records {
         waiting.extend(record.inputs.clone());
@@ -159,7 +170,7 @@ fn replays_input_by_input(program: &Program, records: &[TurnRecord]) -> bool {
             if ended {
                 return false;
             }
-            let Ok(output) = live.turn(record.time, record.time, &[input], None) else { return false };
+            let Ok(TurnStep::Done(output)) = live.turn(record.time, record.time, &[input], None) else { return false };
             actions.extend(output.actions);
             ended = output.completion.is_some();
         }

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::sim::code::{Child, Echo, Main, Red, activity, call, child, code, orchestrator, registry};
+use crate::contract::OrchestratorHandler;
+use crate::engine::sim::code::{
+    Child, Echo, Main, Red, activity, call, child, code, orchestrator, registry, registry_elsewhere,
+};
 use crate::engine::sim::{Answer, EPOCH, Fate, SECOND, Sim, id, short, start};
 use crate::engine::{ClientAnswer, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, RequestId};
 use crate::model::{Action, JsonText, RuntimeStatus, TaskId, Timestamp};
@@ -11,24 +14,26 @@ use crate::registry::Registry;
 
 /// `turn`: recorded with a poll. `record`: recorded without. `drop`: not recorded, and its row is gone. `end`: the
 /// instance ends without its code. Other words are replies with nothing recorded. `-`: cannot be.
+///
+/// `outstanding` is a state of programs that run elsewhere: a turn was offered and is not answered.
 const TABLE: &str = "
-input         | absent    | pending   | cold      | live      | suspended | parked    | ended
-start same    | created   | attached  | attached  | attached  | attached  | attached  | attached
-start other   | created   | exists    | exists    | exists    | exists    | exists    | exists
-start reject  | created   | exists    | exists    | exists    | exists    | exists    | exists
-start replace | created   | attached  | attached  | attached  | attached  | attached  | replaced
-start child   | created   | refused   | refused   | refused   | refused   | refused   | refused
-raise         | not found | record    | turn      | turn      | record    | record    | has ended
-send event    | drop      | record    | turn      | turn      | record    | record    | drop
-task done     | -         | -         | turn      | turn      | record    | record    | drop
-timer done    | -         | -         | turn      | turn      | record    | record    | -
-child done    | -         | -         | turn      | turn      | record    | record    | drop
-stale task    | drop      | drop      | drop      | drop      | drop      | drop      | drop
-terminate     | not found | end       | end       | end       | end       | end       | has ended
-suspend       | not found | record    | record    | record    | invalid   | record    | has ended
-resume        | not found | invalid   | invalid   | invalid   | turn      | invalid   | has ended
-restart       | not found | not ended | not ended | not ended | not ended | not ended | replaced
-purge         | not found | not ended | not ended | not ended | not ended | not ended | deleted
+input         | absent    | pending   | cold      | live      | suspended | parked    | ended     | outstanding
+start same    | created   | attached  | attached  | attached  | attached  | attached  | attached  | attached
+start other   | created   | exists    | exists    | exists    | exists    | exists    | exists    | exists
+start reject  | created   | exists    | exists    | exists    | exists    | exists    | exists    | exists
+start replace | created   | attached  | attached  | attached  | attached  | attached  | replaced  | attached
+start child   | created   | refused   | refused   | refused   | refused   | refused   | refused   | refused
+raise         | not found | record    | turn      | turn      | record    | record    | has ended | record
+send event    | drop      | record    | turn      | turn      | record    | record    | drop      | record
+task done     | -         | -         | turn      | turn      | record    | record    | drop      | record
+timer done    | -         | -         | turn      | turn      | record    | record    | -         | record
+child done    | -         | -         | turn      | turn      | record    | record    | drop      | record
+stale task    | drop      | drop      | drop      | drop      | drop      | drop      | drop      | drop
+terminate     | not found | end       | end       | end       | end       | end       | has ended | end
+suspend       | not found | record    | record    | record    | invalid   | record    | has ended | record
+resume        | not found | invalid   | invalid   | invalid   | turn      | invalid   | has ended | invalid
+restart       | not found | not ended | not ended | not ended | not ended | not ended | replaced  | not ended
+purge         | not found | not ended | not ended | not ended | not ended | not ended | deleted   | not ended
 ";
 
 code! {
@@ -59,8 +64,19 @@ code! {
     }
 }
 
-fn good() -> Registry {
-    registry(&[("main", main_code), ("child", child_code), ("caller", caller_code), ("sender", sender_code)])
+/// Where the code of `x` runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    Here,
+    Elsewhere,
+}
+
+fn good(runs: Runs) -> Registry {
+    let others = [("child", child_code as OrchestratorHandler), ("caller", caller_code), ("sender", sender_code)];
+    match runs {
+        Runs::Here => registry(&[&[("main", main_code as OrchestratorHandler)], &others[..]].concat()),
+        Runs::Elsewhere => registry_elsewhere(&["main"], &others),
+    }
 }
 
 fn bad() -> Registry {
@@ -74,9 +90,10 @@ fn bad() -> Registry {
     .unwrap()
 }
 
-fn in_state(state: &str) -> Sim {
+fn in_state(state: &str, runs: Runs) -> Sim {
     let live_instances = if state == "cold" { 0 } else { 1_000 };
-    let mut sim = Sim::new(PartitionConfig { live_instances, ..PartitionConfig::default() }, good());
+    let mut sim = Sim::new(PartitionConfig { live_instances, ..PartitionConfig::default() }, good(runs));
+    sim.elsewhere.insert("main".to_owned(), main_code);
     if state == "absent" {
         return sim;
     }
@@ -88,6 +105,10 @@ fn in_state(state: &str) -> Sim {
     match state {
         "suspended" => drop(sim.suspend("x")),
         "ended" => drop(sim.terminate("x", false)),
+        "outstanding" => {
+            sim.holds_offers = true;
+            sim.raise("x", "blue", &Value::Null);
+        }
         "parked" => {
             sim.deploy(bad());
             sim.retry_parked("x");
@@ -168,8 +189,11 @@ fn think(sim: &mut Sim) {
 }
 
 /// Where it all leads: the state of everybody.
-fn end(mut sim: Sim) -> Vec<(String, RuntimeStatus, String)> {
-    sim.deploy(good());
+fn end(mut sim: Sim, runs: Runs) -> Vec<(String, RuntimeStatus, String)> {
+    let outdated = std::mem::take(&mut sim.offers);
+    sim.deploy(good(runs));
+    outdated.iter().for_each(|offer| sim.answer_to(offer));
+    sim.holds_offers = false;
     sim.settle();
     let is_going = |sim: &Sim| sim.store.head("x").is_some_and(|head| !head.is_ended());
     if is_going(&sim) && sim.head("x").progress.status == RuntimeStatus::Suspended {
@@ -225,8 +249,8 @@ fn reply(result: &Result<ClientAnswer, Refusal>) -> &'static str {
 
 /// The cell without a crash: reply, and rows after the commit.
 #[allow(clippy::too_many_lines, reason = "the rows of one table")]
-fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, String)> {
-    let mut sim = in_state(state);
+fn check(input: &str, state: &str, cell: &str, runs: Runs) -> Vec<(String, RuntimeStatus, String)> {
+    let mut sim = in_state(state, runs);
     let before = sim.store.clone();
     let (head_before, turns_before) = match sim.store.head("x") {
         Some(head) => (Some(head.clone()), sim.store.turns(head.life.key)),
@@ -264,7 +288,14 @@ fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, St
         ),
         "turn" | "record" => {
             let polled: Vec<_> = added.iter().map(|turn| turn.polled).collect();
-            assert_eq!(polled, [cell == "turn"], "{added:?}");
+            match (runs, cell) {
+                // Recorded before it was offered, and so acknowledged before it was answered.
+                (Runs::Elsewhere, "turn") => {
+                    assert_eq!(polled, [false, true], "{added:?}");
+                    assert_eq!(added[1].upto, Some(added[1].turn_number));
+                }
+                _ => assert_eq!(polled, [cell == "turn"], "{added:?}"),
+            }
             let recorded: Vec<_> = added[0].inputs.iter().map(short).collect();
             let expected = match input {
                 "raise" => "RED:7",
@@ -308,12 +339,18 @@ fn check(input: &str, state: &str, cell: &str) -> Vec<(String, RuntimeStatus, St
     if ["stale task"].contains(&input) {
         assert_eq!(sim.store, before);
     }
-    end(sim)
+    end(sim, runs)
 }
 
 /// The cell with a crash when so many of its commits are durable. Answers whether there were that many.
-fn crash_after(input: &str, state: &str, commits: usize, expected: &[(String, RuntimeStatus, String)]) -> bool {
-    let mut sim = in_state(state);
+fn crash_after(
+    input: &str,
+    state: &str,
+    runs: Runs,
+    commits: usize,
+    expected: &[(String, RuntimeStatus, String)],
+) -> bool {
+    let mut sim = in_state(state, runs);
     let request = act(&mut sim, input);
     think(&mut sim);
     if sim.commits.len() < commits {
@@ -328,21 +365,22 @@ fn crash_after(input: &str, state: &str, commits: usize, expected: &[(String, Ru
         act(&mut sim, input);
     }
     sim.settle_rows();
-    assert_eq!(end(sim), expected, "{input} x {state}, crash after {commits} commits");
+    assert_eq!(end(sim, runs), expected, "{input} x {state}, crash after {commits} commits");
     true
 }
 
-#[test]
-fn a01_each_input_in_each_state() {
+/// Checks the table but for some states; answers how many cells that were.
+fn check_table(runs: Runs, without: &[&str]) -> usize {
     let mut rows = TABLE.trim().lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
     let states = rows.next().unwrap();
     let mut cells = 0;
     for row in rows {
-        for (state, cell) in states.iter().zip(&row).skip(1).filter(|(_, cell)| **cell != "-") {
+        let wanted = |(state, cell): &(&&str, &&str)| **cell != "-" && !without.contains(state);
+        for (state, cell) in states.iter().zip(&row).skip(1).filter(wanted) {
             let caught = std::panic::catch_unwind(|| {
-                let expected = check(row[0], state, cell);
+                let expected = check(row[0], state, cell, runs);
                 let mut commits = 0;
-                while crash_after(row[0], state, commits, &expected) {
+                while crash_after(row[0], state, runs, commits, &expected) {
                     commits += 1;
                 }
             });
@@ -350,5 +388,15 @@ fn a01_each_input_in_each_state() {
             cells += 1;
         }
     }
-    assert_eq!(cells, 105);
+    cells
+}
+
+#[test]
+fn a01_each_input_in_each_state() {
+    assert_eq!(check_table(Runs::Here, &["outstanding"]), 105);
+}
+
+#[test]
+fn p22_each_input_in_each_state_of_a_program_elsewhere() {
+    assert_eq!(check_table(Runs::Elsewhere, &[]), 121);
 }

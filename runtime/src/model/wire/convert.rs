@@ -45,6 +45,7 @@ impl TryFrom<schema::TurnRecord> for TurnRecord {
             polled: record.polled,
             inputs: record.inputs.into_iter().map(input).collect::<Result<_>>()?,
             actions: record.actions.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
+            upto: record.upto,
         })
     }
 }

@@ -31,6 +31,9 @@ pub(super) fn record(record: &TurnRecord) -> Bytes {
     for one in &record.actions {
         out.message(6, |out| action(out, one));
     }
+    if let Some(upto) = record.upto {
+        out.present_number(7, upto);
+    }
     let checksum = crc32fast::hash(&out.0);
     out.0.put_u32_le(checksum);
     out.0.freeze()

@@ -18,6 +18,8 @@ pub(crate) struct TurnRecord {
     pub(crate) inputs: Vec<Input>,
     #[prost(message, repeated, tag = "6")]
     pub(crate) actions: Vec<Action>,
+    #[prost(uint64, optional, tag = "7")]
+    pub(crate) upto: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

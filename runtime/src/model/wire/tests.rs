@@ -22,6 +22,7 @@ fn record() -> TurnRecord {
             fire_at: Timestamp(1_700_000_060_000_000),
             location: crate::model::RecordedLocation { file: "src/a.rs".into(), line: 1, column: 2 },
         }],
+        upto: None,
     }
 }
 
@@ -168,8 +169,9 @@ proptest! {
         polled in any::<bool>(),
         inputs in vec(input(), 0..5),
         actions in vec(action(), 0..5),
+        upto in any::<Option<u64>>(),
     ) {
-        let record = TurnRecord { turn_number, time: Timestamp(time), polled, inputs, actions };
+        let record = TurnRecord { turn_number, time: Timestamp(time), polled, inputs, actions, upto };
         let bytes = encode_record(&record);
         prop_assert_eq!(decode_record(&bytes), Ok(record));
         let message = schema::TurnRecord::decode(open(&bytes).unwrap()).unwrap();

@@ -1,0 +1,158 @@
+//! A program that runs elsewhere: it is offered each turn and answers later. What is kept here is told from its recorded
+//! inputs and actions alone.
+//!
+//! It takes events itself, and nobody tells which: those that it has seen are its own. What it wants to give to its next
+//! execution it sends again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::program::{Program, TurnOutput, TurnRequest, TurnStep};
+use super::stuck::Stuck;
+use crate::context::Awaits;
+use crate::model::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, JsonText, OperationId};
+
+#[derive(Debug)]
+pub(crate) struct RemoteProgram {
+    limits: ExecutionLimits,
+    open: BTreeMap<OperationId, Awaits>,
+    /// The highest operation number that it has given.
+    last: OperationId,
+    event_ids: BTreeSet<String>,
+    ended: bool,
+    custom_status: Option<JsonText>,
+}
+
+impl RemoteProgram {
+    pub(crate) fn new(started: &ExecutionStarted) -> Self {
+        Self {
+            limits: started.limits,
+            open: BTreeMap::new(),
+            last: OperationId::START,
+            event_ids: BTreeSet::new(),
+            ended: false,
+            custom_status: started.custom_status.clone(),
+        }
+    }
+
+    fn see(&mut self, input: &Input) {
+        if let Some(operation) = input.operation() {
+            self.open.remove(&operation);
+        }
+        if let Input::EventRaised { event_id: Some(id), .. } = input {
+            self.event_ids.insert(id.clone());
+        }
+    }
+
+    /// Notes an action; says what is wrong with one that may not follow the others.
+    fn note(&mut self, action: &Action) -> Result<(), String> {
+        if self.ended {
+            return Err(format!("{action} follows the end of the execution"));
+        }
+        if matches!(action, Action::StartSubOrchestration { minted: true, .. }) {
+            return Err(format!("{action} has a minted id, and only the engine mints ids"));
+        }
+        if action.payload_len() > self.limits.payload_bytes as usize {
+            let (size, limit) = (action.payload_len(), self.limits.payload_bytes);
+            return Err(format!("the payload of {action} has {size} bytes, and {limit} are allowed"));
+        }
+        match action {
+            Action::Cancelled { operation } => match self.open.remove(operation) {
+                Some(_) => return Ok(()),
+                None => return Err(format!("{action} names an operation that is not open")),
+            },
+            Action::Complete(_) => {
+                self.ended = true;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let Some(operation) = action.operation().filter(|operation| *operation > self.last) else {
+            return Err(format!("{action} does not have a higher number than operation {}", self.last.0));
+        };
+        self.last = operation;
+        let awaits = match action {
+            Action::ScheduleTask { .. } => Awaits::Task,
+            Action::CreateTimer { fire_at, .. } => Awaits::Timer(*fire_at),
+            Action::WaitForEvent { .. } => Awaits::Event,
+            Action::StartSubOrchestration { detached: false, .. } => Awaits::Child,
+            _ => return Ok(()),
+        };
+        self.open.insert(operation, awaits);
+        Ok(())
+    }
+
+    fn note_all(&mut self, actions: &[Action]) -> Result<(), String> {
+        if actions.len() > self.limits.actions_per_turn as usize {
+            return Err(format!(
+                "it holds {} actions, and {} are allowed",
+                actions.len(),
+                self.limits.actions_per_turn
+            ));
+        }
+        actions.iter().try_for_each(|action| self.note(action))
+    }
+
+    fn check(output: &TurnOutput, limits: ExecutionLimits) -> Result<(), String> {
+        let ending = output.actions.last().and_then(ending);
+        if ending != output.completion.as_ref() {
+            return Err("its last action and its completion are not the same".to_owned());
+        }
+        let status = output.custom_status.as_ref().and_then(Option::as_ref);
+        let limit = limits.custom_status_bytes as usize;
+        status
+            .map_or(Ok(()), |text| crate::context::check_custom_status(text, limit).map_err(|error| error.to_string()))
+    }
+}
+
+fn ending(action: &Action) -> Option<&Completion> {
+    if let Action::Complete(completion) = action { Some(completion) } else { None }
+}
+
+impl Program for RemoteProgram {
+    fn turn(&mut self, mut request: TurnRequest<'_>) -> Result<TurnStep, Stuck> {
+        let Some(actions) = request.recorded.take() else { return Ok(TurnStep::Outstanding) };
+        request.all_inputs().for_each(|input| self.see(input));
+        // What is recorded was checked, perhaps under other limits.
+        for action in &actions {
+            self.note(action).map_err(Stuck::Corrupt)?;
+        }
+        let completion = actions.last().and_then(ending).cloned();
+        Ok(TurnStep::Done(TurnOutput { actions, completion, custom_status: None }))
+    }
+
+    fn answered(&mut self, inputs: &[Input], output: &TurnOutput) -> Result<(), Stuck> {
+        inputs.iter().for_each(|input| self.see(input));
+        let checked = Self::check(output, self.limits).and_then(|()| self.note_all(&output.actions));
+        checked.map_err(|detail| Stuck::BadAnswer { detail })?;
+        if let Some(status) = &output.custom_status {
+            self.custom_status.clone_from(status);
+        }
+        Ok(())
+    }
+
+    fn answers_later(&self) -> bool {
+        true
+    }
+
+    fn open_operations(&self) -> Vec<(OperationId, Awaits)> {
+        self.open.iter().map(|(operation, awaits)| (*operation, *awaits)).collect()
+    }
+
+    fn buffered_events(&self) -> usize {
+        0
+    }
+
+    fn has_event_id(&self, id: &str) -> bool {
+        self.event_ids.contains(id)
+    }
+
+    fn take_events(&mut self) -> Vec<Input> {
+        Vec::new()
+    }
+
+    #[cfg(test)]
+    #[cfg(feature = "macros")]
+    fn custom_status(&self) -> Option<JsonText> {
+        self.custom_status.clone()
+    }
+}

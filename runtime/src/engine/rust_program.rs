@@ -1,0 +1,155 @@
+//! An orchestrator written in Rust: a future that lives in this process. Its turns are done at once.
+//!
+//! Live and replayed turns go the same way: inputs become visible together, the root future is polled once, the actions
+//! are collected. A replayed turn differs in one thing only: each action must agree with the recorded one.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::poll::{self, Polled};
+use super::program::{Identity, Program, TurnOutput, TurnRequest, TurnStep};
+use super::stuck::Stuck;
+use crate::context::{Awaits, Context, Facts, Journal, payload_too_large};
+use crate::contract::{BoxedOrchestration, OrchestratorHandler};
+use crate::model::{Completion, ExecutionStarted, FailureDetails, Input, JsonText, OperationId};
+
+pub(crate) struct RustProgram {
+    ctx: Context,
+    root: Root,
+    waker: Waker,
+    started: Arc<ExecutionStarted>,
+}
+
+enum Root {
+    /// Its input did not decode: the first poll fails.
+    Unreadable(FailureDetails),
+    Running(BoxedOrchestration),
+    Ended,
+}
+
+impl RustProgram {
+    pub(crate) fn new(identity: Identity, handler: OrchestratorHandler, started: Arc<ExecutionStarted>) -> Self {
+        let journal = Journal::new(started.limits, started.custom_status.clone());
+        let facts = Facts {
+            id: identity.id,
+            execution: identity.execution,
+            started: Arc::clone(&started),
+            mint: identity.mint,
+        };
+        let ctx = Context::new(facts, journal);
+        let waker = ctx.foreign().waker();
+        let root = match poll::contained(|| handler(ctx.clone(), &started.input)) {
+            Ok(Ok(future)) => Root::Running(future),
+            Ok(Err(failure)) => Root::Unreadable(failure),
+            Err(panic) => Root::Unreadable(panic.into_failure()),
+        };
+        Self { ctx, root, waker, started }
+    }
+
+    fn close(&self, polled: Polled) -> Result<TurnOutput, Stuck> {
+        let mut journal = self.ctx.journal();
+        let mismatch = |journal: &mut Journal, started: &ExecutionStarted| match journal.take_mismatch() {
+            Some(mismatch) => Err(Stuck::mismatch(started, mismatch)),
+            None => Ok(()),
+        };
+        if journal.is_mismatched() {
+            mismatch(&mut journal, &self.started)?;
+        }
+        if journal.foreign || self.ctx.foreign().was_touched() {
+            return Err(Stuck::ForeignAwait { detail: None });
+        }
+        let completion = match (journal.take_fatal(), journal.completion.take(), polled) {
+            (Some(failure), _, _) | (None, _, Polled::Panicked(failure)) => Some(Completion::Failed(failure)),
+            (None, _, Polled::NeedsRuntime(detail)) => return Err(Stuck::ForeignAwait { detail: Some(detail) }),
+            (None, _, Polled::Ready(result)) => Some(self.returned(result)),
+            (None, Some(continued), Polled::Pending) => Some(continued),
+            (None, None, Polled::Pending) if !journal.waits_for_something() => return Err(Stuck::NoProgress),
+            (None, None, Polled::Pending) => None,
+        };
+        if let Some(completion) = &completion {
+            journal.cancel_issued_here();
+            journal.complete(completion.clone());
+        }
+        mismatch(&mut journal, &self.started)?;
+        let (text, set) = journal.custom_status_of_turn();
+        let custom_status = set.then(|| text.cloned());
+        Ok(TurnOutput { actions: journal.close_turn(), completion, custom_status })
+    }
+
+    fn returned(&self, result: Result<JsonText, FailureDetails>) -> Completion {
+        let limit = self.started.limits.payload_bytes as usize;
+        match result {
+            Ok(output) if output.len() > limit => Completion::Failed(payload_too_large(output.len(), limit)),
+            Ok(output) => Completion::Completed(output),
+            Err(failure) => Completion::Failed(failure),
+        }
+    }
+}
+
+impl Program for RustProgram {
+    /// Makes all inputs visible and polls once.
+    fn turn(&mut self, mut request: TurnRequest<'_>) -> Result<TurnStep, Stuck> {
+        {
+            let mut journal = self.ctx.journal();
+            journal.open_turn(request.time, request.now, request.recorded.take());
+            for input in request.all_inputs() {
+                journal.deliver(input).map_err(Stuck::Corrupt)?;
+            }
+        }
+        let polled = match &mut self.root {
+            Root::Running(future) => poll::poll_once(future, &self.waker),
+            Root::Unreadable(failure) => Polled::Ready(Err(failure.clone())),
+            Root::Ended => return Err(Stuck::Corrupt("the history goes on after the end of the code".to_owned())),
+        };
+        let output = self.close(polled)?;
+        if output.completion.is_some() {
+            // The turn is closed, so the drops of what the code still held mean nothing.
+            poll::drop_contained(std::mem::replace(&mut self.root, Root::Ended));
+        }
+        Ok(TurnStep::Done(output))
+    }
+
+    fn answered(&mut self, _: &[Input], _: &TurnOutput) -> Result<(), Stuck> {
+        Err(Stuck::Corrupt("an answer came for a turn that was done at once".to_owned()))
+    }
+
+    fn answers_later(&self) -> bool {
+        false
+    }
+
+    fn open_operations(&self) -> Vec<(OperationId, Awaits)> {
+        self.ctx.journal().open_operations().collect()
+    }
+
+    fn buffered_events(&self) -> usize {
+        self.ctx.journal().buffered_events()
+    }
+
+    fn has_event_id(&self, id: &str) -> bool {
+        self.ctx.journal().has_event_id(id)
+    }
+
+    fn take_events(&mut self) -> Vec<Input> {
+        self.ctx.journal().take_events()
+    }
+
+    #[cfg(test)]
+    #[cfg(feature = "macros")]
+    fn custom_status(&self) -> Option<JsonText> {
+        self.ctx.journal().custom_status().cloned()
+    }
+}
+
+impl Drop for RustProgram {
+    fn drop(&mut self) {
+        // No turn is open, so nothing that is dropped here cancels anything.
+        let _ = self.ctx.journal().close_turn();
+        poll::drop_contained(std::mem::replace(&mut self.root, Root::Ended));
+    }
+}
+
+impl std::fmt::Debug for RustProgram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RustProgram").field("ctx", &self.ctx).finish_non_exhaustive()
+    }
+}
