@@ -95,12 +95,18 @@ pub async fn ask(question: &str) -> io::Result<Option<String>> {
     answer
 }
 
-/// Returns the exit code of the program, and prints the error if there is one.
+/// Returns the exit code of the program, and prints the error with its causes if there is one.
 pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprint!("error: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprint!(": {error}");
+                cause = error.source();
+            }
+            eprintln!();
             ExitCode::FAILURE
         }
     }

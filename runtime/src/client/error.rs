@@ -119,16 +119,17 @@ pub enum ClientError {
     #[error(transparent)]
     InvalidInstanceId(#[from] InvalidInstanceId),
     /// A value cannot be written as JSON. Change its type.
-    #[error("the value cannot be stored: {0}")]
+    #[error("the value cannot be stored")]
     Encode(#[source] EncodeError),
     /// What is stored is not the value that the caller's code expects. Compare the types on both sides.
-    #[error("the {what} of instance `{id}` is of another type: {error}")]
+    #[error("the {what} of instance `{id}` is of another type")]
     Decode {
         /// The id.
         id: InstanceId,
         /// What was read: "output", "input", "custom status".
         what: &'static str,
         /// How it differs.
+        #[source]
         error: DecodeError,
     },
     /// The instance runs another orchestrator than the handle's. Use the handle type of the one that was found.

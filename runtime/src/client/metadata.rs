@@ -231,7 +231,7 @@ impl Serialize for OrchestrationMetadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let head = self.head();
         let time = |time: Timestamp| time.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true);
-        let message = head.progress.failure.as_ref().map(ToString::to_string);
+        let message = head.progress.failure.as_ref().map(|failure| format!("{failure:#}"));
         let mut document = serializer.serialize_struct("OrchestrationMetadata", 9)?;
         document.serialize_field("name", &head.life.name)?;
         document.serialize_field("instanceId", &head.life.id)?;

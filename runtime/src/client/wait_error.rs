@@ -1,5 +1,6 @@
 //! What waits and watches answer when what was waited for does not come.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::error::ClientError;
@@ -61,20 +62,23 @@ impl WaitError {
 }
 
 /// Why an orchestration gave no output.
+///
+/// The recorded failure of an orchestration is the `source`: print the error with `{:#}` to see that and its causes too.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultError<E> {
     /// The orchestrator returned its declared error. Handle it by its value.
-    #[error("the orchestration failed: {details}")]
+    #[error(fmt = returned)]
     App {
         /// The error that was returned.
         error: E,
         /// The same, as it was recorded.
+        #[source]
         details: FailureDetails,
     },
     /// It failed otherwise: a panic, an error of another type, a failure of the engine.
-    #[error("the orchestration failed: {0}")]
-    Failed(FailureDetails),
+    #[error(fmt = failed)]
+    Failed(#[source] FailureDetails),
     /// Somebody terminated it.
     #[error("the orchestration was terminated: {reason}")]
     Terminated {
@@ -98,6 +102,15 @@ pub enum ResultError<E> {
     /// The instance cannot be read, or its output is of another type.
     #[error(transparent)]
     Client(#[from] ClientError),
+}
+
+fn returned<E>(_: &E, details: &FailureDetails, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    failed(details, f)
+}
+
+fn failed(details: &FailureDetails, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("the orchestration failed")?;
+    if f.alternate() { write!(f, ": {details:#}") } else { Ok(()) }
 }
 
 impl<E> ResultError<E> {
@@ -152,13 +165,14 @@ impl<E> From<WaitError> for ResultError<E> {
 #[non_exhaustive]
 pub enum WatchError {
     /// The value is not of the declared type: old code or another program set it. The watch goes on.
-    #[error("the custom status of instance `{id}` is of another type ({error}): {value}")]
+    #[error("the custom status of instance `{id}` is of another type: {value}")]
     Undecodable {
         /// The id.
         id: InstanceId,
         /// The value.
         value: serde_json::Value,
         /// How it differs.
+        #[source]
         error: DecodeError,
     },
     /// The instance cannot go on. The watch does, and yields what comes if the instance is retried.
@@ -172,4 +186,61 @@ pub enum WatchError {
     /// The instance cannot be read. The watch ends.
     #[error(transparent)]
     Client(#[from] ClientError),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+    use crate::contract::{ActivityError, EventError};
+
+    /// No error of the chain repeats the text of the one that caused it.
+    fn chain(error: &dyn Error) -> Vec<String> {
+        let mut texts = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            assert!(texts.iter().all(|before| !before.contains(&text)), "{texts:?} repeat {text:?}");
+            texts.push(text);
+            cause = error.source();
+        }
+        texts
+    }
+
+    #[test]
+    fn e19_each_error_prints_its_own_text_and_gives_its_cause() {
+        let id = || InstanceId::new("order-1").unwrap();
+        let decode = || DecodeError("missing field `city`".to_owned());
+        let details =
+            || FailureDetails::new("shop::Pay", "not paid").with_inner(FailureDetails::new("Io", "no network"));
+        let app = CallError::App { error: ActivityError::from_details(details()), details: details() };
+        assert_eq!(chain(&app), ["the call failed", "not paid", "no network"]);
+        let app = ResultError::App { error: ActivityError::from_details(details()), details: details() };
+        assert_eq!(chain(&app), ["the orchestration failed", "not paid", "no network"]);
+        assert_eq!(format!("{app:#}"), "the orchestration failed: not paid: no network");
+        let failed = ResultError::<ActivityError>::Failed(details());
+        assert_eq!(chain(&failed), chain(&app));
+        let errors: [Box<dyn Error>; 3] = [
+            Box::new(ResultError::<ActivityError>::Client(ClientError::Decode {
+                id: id(),
+                what: "output",
+                error: decode(),
+            })),
+            Box::new(WatchError::Undecodable { id: id(), value: serde_json::Value::Null, error: decode() }),
+            Box::new(EventError::Decode { name: "Go".to_owned(), error: decode() }),
+        ];
+        for error in errors {
+            assert_eq!(chain(&*error)[1..], ["missing field `city`"], "{error}");
+        }
+    }
+
+    /// What `?` makes of a failed call keeps the failure as the cause, and readers see both.
+    #[test]
+    fn e19_a_failed_call_that_is_passed_on_is_told_with_its_cause() {
+        let call = CallError::<ActivityError>::Failed(FailureDetails::new("shop::Pay", "not paid"));
+        let passed_on = crate::OrchestrationError::from(call).into_details();
+        assert_eq!(format!("{passed_on:#}"), "the call failed: not paid");
+        assert!(passed_on.is_caused_by("Pay"));
+    }
 }

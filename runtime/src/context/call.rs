@@ -188,11 +188,11 @@ impl<O: Orchestrator> Future for SubOrchestrationCall<O> {
 #[non_exhaustive]
 pub enum SendError {
     /// The value cannot be written as JSON. Change its type.
-    #[error("the value cannot be stored: {0}")]
+    #[error("the value cannot be stored")]
     Encode(#[source] EncodeError),
     /// The value is over the limit, or the turn asks for too much. Send a reference, or await something in between.
-    #[error("{0}")]
-    Limit(#[source] FailureDetails),
+    #[error(transparent)]
+    Limit(FailureDetails),
 }
 
 /// Starts an orchestration for which this one does not wait, and gives its id.

@@ -26,7 +26,7 @@ pub(crate) mod kind {
 
 /// Why the call of an activity or a sub-orchestration gave no output.
 ///
-/// Its `source` is the recorded [`FailureDetails`] in every case, and it is `Serialize + Deserialize`, so that it can
+/// Its `source` is the recorded [`FailureDetails`] in every case: print it with `{:#}` to see that too. It is `Serialize + Deserialize`, so that it can
 /// stand in an application's own error type (`#[from] CallError<PayError>`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -88,6 +88,7 @@ impl<E: Failure> CallError<E> {
     }
 }
 
+/// What happened to the call; with `{:#}` also the recorded failure and its causes.
 impl<E> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
@@ -96,7 +97,8 @@ impl<E> fmt::Display for CallError<E> {
             Self::Encode(_) => "the input of the call cannot be stored",
             Self::Decode(_) => "the call carries a value of another type",
         };
-        write!(f, "{what}: {}", self.details())
+        f.write_str(what)?;
+        if f.alternate() { write!(f, ": {:#}", self.details()) } else { Ok(()) }
     }
 }
 
@@ -139,11 +141,12 @@ impl TimedOut {
 #[non_exhaustive]
 pub enum EventError {
     /// An event of that name came with a payload of another type. It is consumed; wait again for the next.
-    #[error("the payload of event `{name}` is of another type: {error}")]
+    #[error("the payload of event `{name}` is of another type")]
     Decode {
         /// The name of the event.
         name: String,
         /// What is wrong with its payload.
+        #[source]
         error: DecodeError,
     },
 }
@@ -163,7 +166,7 @@ pub enum CustomStatusError {
         limit: usize,
     },
     /// The value cannot be written as JSON. Change its type.
-    #[error("the custom status cannot be stored: {0}")]
+    #[error("the custom status cannot be stored")]
     Serialize(#[source] EncodeError),
 }
 
@@ -267,7 +270,7 @@ mod tests {
         let stored = serde_json::to_string(&error.__to_details()).unwrap();
         let back = CallError::<PayError>::from_details(serde_json::from_str(&stored).unwrap());
         assert_eq!(back.app(), Some(&error));
-        assert_eq!(back.to_string(), "the call failed: declined: no \"money\"");
+        assert_eq!(format!("{back:#}"), "the call failed: declined: no \"money\"");
         assert!(back.details().error_type().ends_with("PayError"));
     }
 
@@ -310,7 +313,7 @@ mod tests {
     fn the_question_mark_keeps_the_details_of_a_failed_call() {
         let details = PayError::Declined("x".to_owned()).__to_details();
         let error = OrchestrationError::from(CallError::<PayError>::from_details(details.clone()));
-        assert_eq!(error.details().message(), "the call failed: declined: x");
+        assert_eq!(format!("{error:#}"), "the call failed: declined: x");
         assert_eq!(error.details().inner(), Some(&details));
         let activity = ActivityError::new("a").non_retriable();
         assert_eq!(OrchestrationError::from(activity.clone()).details(), activity.details());

@@ -77,19 +77,21 @@ impl ConstantTimeEq for SecretHash {
 #[non_exhaustive]
 pub enum KeysError {
     /// The file cannot be read. Check the path and who may read it.
-    #[error("the key file {} cannot be read: {error}", path.display())]
+    #[error("the key file {} cannot be read", path.display())]
     File {
         /// The path.
         path: PathBuf,
         /// Why.
+        #[source]
         error: std::io::Error,
     },
     /// The environment variable is not there, or is no text. Set it.
-    #[error("the environment variable {variable} gives no keys: {error}")]
+    #[error("the environment variable {variable} gives no keys")]
     Environment {
         /// The variable.
         variable: String,
         /// Why.
+        #[source]
         error: env::VarError,
     },
     /// A line is not `name scopes secret`. Three words, separated by spaces.
@@ -99,11 +101,12 @@ pub enum KeysError {
         line: usize,
     },
     /// A scope does not exist.
-    #[error("line {line} of the keys: {error}")]
+    #[error("line {line} of the keys has a scope that does not exist")]
     Scope {
         /// Its number, from 1.
         line: usize,
         /// Which.
+        #[source]
         error: UnknownScope,
     },
     /// A secret can be guessed. Make one with a generator, such as `openssl rand -base64 32`.
@@ -262,7 +265,7 @@ mod tests {
             ("# a", "no key"),
             ("a read", "line 1"),
             ("a read secretsecretsecret more", "line 1"),
-            ("\na reed secretsecretsecret", "line 2 of the keys: \"reed\" is no scope"),
+            ("\na reed secretsecretsecret", "line 2 of the keys has a scope that does not exist: \"reed\" is no scope"),
             ("a secretsecretsecret read", "line 1 of the keys is not `name scopes secret`"),
             ("a secretsecret,secret read", "line 1 of the keys is not `name scopes secret`"),
             ("a read secretsecret123", "make one with"),
@@ -270,7 +273,9 @@ mod tests {
             ("a read secretsecretsecret\na read secretsecretsecreT", "another key"),
             ("a read secretsecretsecret\nb read secretsecretsecret", "another key"),
         ] {
-            let error = text.parse::<ApiKeys>().unwrap_err().to_string();
+            let error = text.parse::<ApiKeys>().unwrap_err();
+            let chain = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+            let error = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
             assert!(error.contains(says), "{text:?}: {error}");
             assert!(!error.contains("secretsecret"), "{error}");
         }

@@ -41,11 +41,12 @@ pub enum ServeError {
     #[error(transparent)]
     Options(#[from] HttpOptionsError),
     /// The address cannot be bound. Choose another port, or end who has it.
-    #[error("the HTTP API cannot listen on {address}: {error}")]
+    #[error("the HTTP API cannot listen on {address}")]
     Bind {
         /// The address.
         address: SocketAddr,
         /// Why.
+        #[source]
         error: io::Error,
     },
 }

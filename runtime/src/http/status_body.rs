@@ -44,7 +44,7 @@ enum Output<'a> {
 
 impl<'a> StatusBody<'a> {
     pub(super) fn new(metadata: &'a OrchestrationMetadata, show_input: bool) -> Self {
-        let failure = metadata.failure_details().map(|details| Output::Failure(details.to_string()));
+        let failure = metadata.failure_details().map(|details| Output::Failure(format!("{details:#}")));
         Self {
             name: metadata.name(),
             instance_id: metadata.instance_id().as_str(),

@@ -138,9 +138,14 @@ impl FailureDetails {
     }
 }
 
+/// The message; with `{:#}` also the messages of its causes.
 impl fmt::Display for FailureDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
+        f.write_str(self.message())?;
+        match self.inner() {
+            Some(inner) if f.alternate() => write!(f, ": {inner:#}"),
+            _ => Ok(()),
+        }
     }
 }
 

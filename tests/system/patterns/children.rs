@@ -42,7 +42,7 @@ async fn order(ctx: OrchestrationContext, what: String) -> Result<String, Orches
     match ship::call(&ctx, what).instance_id(InstanceId::new(id)?).await {
         Ok(shipped) => Ok(format!("shipped: {shipped}")),
         Err(CallError::App { error, .. }) => Ok(format!("typed: {error}")),
-        Err(other) => Ok(format!("failed: {other}")),
+        Err(other) => Ok(format!("failed: {other:#}")),
     }
 }
 

@@ -91,7 +91,7 @@ async fn an_error_of_any_kind_is_taken_by_the_question_mark(stage: Stage) {
     let failed = read_file::start(runtime.client(), "/no/such/file".to_owned()).await.unwrap();
     let error = failed.result().await.unwrap_err();
     let details = error.details().unwrap();
-    assert!(details.to_string().contains("No such file"), "{details:?}");
+    assert!(format!("{details:#}").contains("No such file"), "{details:?}");
     assert_eq!(failed.metadata().await.unwrap().runtime_status(), RuntimeStatus::Failed);
     assert_eq!(failed.metadata().await.unwrap().failure_details(), Some(details));
     runtime.shutdown().await.unwrap();
