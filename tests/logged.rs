@@ -30,7 +30,7 @@ impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // The engine and the worker see no request, and log much while the other tests run; parks are told apart by id.
         let target = metadata.target();
-        let wanted = ["persevere::http", "persevere::engine", "persevere::worker::world"];
+        let wanted = ["persevere::http", "persevere::engine", "persevere::worker::outside"];
         wanted.iter().any(|wanted| target.starts_with(wanted)) || !target.starts_with("persevere")
     }
 

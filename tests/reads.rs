@@ -82,6 +82,7 @@ impl Store for ReadsStore {
     ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>> {
         let by_id = matches!(target, InstanceRef::Id(_));
         self.gates.by_id.send_modify(|asked| *asked += usize::from(by_id));
+        self.histories.fetch_add(usize::from(with_history), Ordering::SeqCst);
         let (read, gates) = (self.inner.instance(target, with_history), Arc::clone(&self.gates));
         Box::pin(async move {
             let answer = read.await;

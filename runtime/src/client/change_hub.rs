@@ -199,9 +199,9 @@ impl ChangeHub {
         seen.head.as_ref().map(|head| head.life.key)
     }
 
-    /// The ids that somebody waits for.
-    pub(crate) fn watched_ids(&self) -> Vec<InstanceId> {
-        self.lock().slots.keys().cloned().collect()
+    /// The ids that somebody waits for, of those that are asked for.
+    pub(crate) fn watched_ids(&self, of: impl Fn(&InstanceId) -> bool) -> Vec<InstanceId> {
+        self.lock().slots.keys().filter(|id| of(id)).cloned().collect()
     }
 
     /// Answers everybody who waits, now and later: nothing will change any more.

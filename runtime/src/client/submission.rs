@@ -52,7 +52,7 @@ impl Submission {
             match std::mem::replace(&mut self.state, State::Over) {
                 State::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 State::Ready(Ok(operation)) => {
-                    let id = subject(&operation).cloned();
+                    let id = operation.subject().cloned();
                     self.state = State::Running(id, self.port.submit(operation, self.follow));
                 }
                 State::Running(id, mut answer) => {
@@ -91,19 +91,6 @@ pub(super) struct Begun {
     pub(super) was_created: bool,
     /// Knows the instance since it began.
     pub(super) followed: Option<Arc<Registration>>,
-}
-
-fn subject(operation: &ClientOperation) -> Option<&InstanceId> {
-    match operation {
-        ClientOperation::Start(start) => start.id.as_ref(),
-        ClientOperation::RaiseEvent { id, .. }
-        | ClientOperation::Terminate { id, .. }
-        | ClientOperation::Suspend { id, .. }
-        | ClientOperation::Resume { id, .. }
-        | ClientOperation::Restart { id, .. }
-        | ClientOperation::Purge { id, .. }
-        | ClientOperation::RetryParked { id } => Some(id),
-    }
 }
 
 impl fmt::Debug for Submission {

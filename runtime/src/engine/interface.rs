@@ -148,6 +148,22 @@ pub enum ClientOperation {
     },
 }
 
+impl ClientOperation {
+    /// The instance that it is about; `None` for a start that leaves the id to the engine.
+    pub fn subject(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Start(start) => start.id.as_ref(),
+            Self::RaiseEvent { id, .. }
+            | Self::Terminate { id, .. }
+            | Self::Suspend { id, .. }
+            | Self::Resume { id, .. }
+            | Self::Restart { id, .. }
+            | Self::Purge { id, .. }
+            | Self::RetryParked { id } => Some(id),
+        }
+    }
+}
+
 /// How to begin an instance.
 #[derive(Debug, Clone)]
 pub struct StartOperation {

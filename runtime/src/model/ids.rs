@@ -218,6 +218,12 @@ impl KeyMint {
         self.next.load(std::sync::atomic::Ordering::Relaxed) >= (1 << COUNTER_BITS) - RESERVE
     }
 
+    /// Leaves as few numbers as there are when the partition has to be claimed again.
+    #[cfg(test)]
+    pub(crate) fn use_up(&self) {
+        self.next.store((1 << COUNTER_BITS) - RESERVE, std::sync::atomic::Ordering::Relaxed);
+    }
+
     /// An id that nobody has, in the partition of this mint.
     pub fn instance_id(&self) -> InstanceId {
         loop {
@@ -304,7 +310,7 @@ mod tests {
     fn p23_a_mint_says_before_its_end_that_it_needs_a_new_epoch() {
         let mint = KeyMint::new(Epoch(1), PartitionId::FIRST, PartitionCount::ONE);
         assert!(!mint.is_nearly_used_up());
-        mint.next.store((1 << COUNTER_BITS) - RESERVE, std::sync::atomic::Ordering::Relaxed);
+        mint.use_up();
         assert!(mint.is_nearly_used_up());
         assert_eq!(mint.instance_key().0 >> COUNTER_BITS, 1, "what is left still belongs to the epoch");
     }

@@ -2,20 +2,20 @@
 //!
 //! Invariants: a task has at most one run at a time; a finished result is kept until the commit that records it is
 //! durable, and a recovered partition that asks again gets it instead of a second run; what nobody waits for any more is
-//! cancelled, and its result is dropped.
+//! cancelled, and its result is dropped. The table is one for the whole runtime, and each entry belongs to a partition:
+//! what happens to one partition touches no entry of another.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::activity_run::{ActivityCode, ActivityResult, ActivityRun, Report, Reporter};
-use super::notice::Notice;
+use super::routes::Routes;
 use crate::context::{ActivityContext, ActivityState, CancellationReason, CancellationToken};
 use crate::engine::{ActivityTask, PartitionInput};
-use crate::model::TaskId;
+use crate::model::{PartitionId, TaskId};
 
 /// How much may run and wait.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +31,7 @@ pub(crate) struct ActivityBounds {
 pub(crate) struct ActivityHost {
     pub(crate) code: Arc<dyn ActivityCode>,
     pub(crate) state: Arc<ActivityState>,
-    pub(crate) tokio: Handle,
-    pub(crate) reports: UnboundedSender<Notice>,
+    pub(crate) routes: Arc<Routes>,
 }
 
 #[derive(Debug)]
@@ -44,6 +43,8 @@ pub(crate) struct Activities {
     queue: VecDeque<(TaskId, u64)>,
     /// Runs whose end was not reported, those that nobody waits for included: they use resources all the same.
     running: usize,
+    /// The same, by partition.
+    running_of: Box<[usize]>,
     kept_bytes: usize,
     last_run: u64,
     closed: bool,
@@ -51,6 +52,7 @@ pub(crate) struct Activities {
 
 #[derive(Debug)]
 struct Entry {
+    partition: PartitionId,
     run: u64,
     stage: Stage,
 }
@@ -64,20 +66,23 @@ enum Stage {
 
 impl Activities {
     pub(crate) fn new(host: ActivityHost, bounds: ActivityBounds) -> Self {
+        let running_of = vec![0; usize::from(host.routes.count().get())].into();
         Self {
             host,
             bounds,
             entries: FxHashMap::default(),
             queue: VecDeque::new(),
             running: 0,
+            running_of,
             kept_bytes: 0,
             last_run: 0,
             closed: false,
         }
     }
 
-    /// Queues a task, unless it is queued or running. One that has finished answers with its result again.
-    pub(crate) fn run(&mut self, task: Box<ActivityTask>) -> Option<PartitionInput> {
+    /// Queues a task of this partition, unless it is queued or running. One that has finished answers with its result
+    /// again.
+    pub(crate) fn run(&mut self, partition: PartitionId, task: Box<ActivityTask>) -> Option<PartitionInput> {
         let id = task.task;
         if let Some(entry) = self.entries.get(&id) {
             let Stage::Finished(result) = &entry.stage else { return None };
@@ -88,28 +93,21 @@ impl Activities {
             return None;
         }
         self.last_run += 1;
-        self.entries.insert(id, Entry { run: self.last_run, stage: Stage::Queued(task) });
+        self.entries.insert(id, Entry { partition, run: self.last_run, stage: Stage::Queued(task) });
         self.queue.push_back((id, self.last_run));
         None
     }
 
-    /// Starts queued tasks while there are slots, and while finished results do not pile up.
+    /// Takes queued tasks that may start: while there are slots, and while finished results do not pile up.
     ///
     /// Called after a group of effects was released, so that a task which is cancelled in the same group never starts.
-    pub(crate) fn dispatch(&mut self) {
+    pub(crate) fn starts(&mut self) -> Vec<ActivityRun> {
         let mut starts = Vec::new();
         while !self.closed && self.running < self.bounds.slots && self.kept_bytes <= self.bounds.kept_bytes {
             let Some((id, run)) = self.queue.pop_front() else { break };
             starts.extend(self.start(id, run));
         }
-        match starts.len() {
-            0 => {}
-            1 => starts.into_iter().for_each(|run| drop(self.host.tokio.spawn(run.run()))),
-            // One hop to the other threads for all of them.
-            _ => drop(self.host.tokio.spawn(async move {
-                starts.into_iter().for_each(|run| drop(tokio::spawn(run.run())));
-            })),
-        }
+        starts
     }
 
     fn start(&mut self, id: TaskId, run: u64) -> Option<ActivityRun> {
@@ -118,16 +116,20 @@ impl Activities {
         let Stage::Queued(task) = std::mem::replace(&mut entry.stage, Stage::Running(token.clone())) else {
             return None;
         };
+        let partition = entry.partition;
         self.running += 1;
+        self.running_of[usize::from(partition.0)] += 1;
         let ActivityTask { store_id, task, instance, name, input } = *task;
         let context = ActivityContext::new(store_id, instance, task, token, Arc::clone(&self.host.state));
-        let reporter = Reporter::new(task, run, self.host.reports.clone());
+        let reporter = Reporter::new(task, run, partition, Arc::clone(&self.host.routes));
         Some(ActivityRun { code: Arc::clone(&self.host.code), context, name, input, reporter })
     }
 
-    /// A run has ended. Answers with what the partition is to know of it.
-    pub(crate) fn ended(&mut self, report: Report) -> Option<PartitionInput> {
+    /// A run for this partition has ended. Answers with what the partition is to know of it.
+    pub(crate) fn ended(&mut self, partition: PartitionId, report: Report) -> Option<PartitionInput> {
         self.running = self.running.saturating_sub(1);
+        let running_of = &mut self.running_of[usize::from(partition.0)];
+        *running_of = running_of.saturating_sub(1);
         let entry = self.entries.get_mut(&report.task).filter(|entry| entry.run == report.run)?;
         let Stage::Running(token) = &entry.stage else { return None };
         let result = match report.result {
@@ -154,9 +156,16 @@ impl Activities {
         }
     }
 
-    /// After a recovery: settles every task that the store does not know (any more).
-    pub(crate) fn retain(&mut self, rows: &HashSet<TaskId>) {
-        let gone: Vec<TaskId> = self.entries.keys().filter(|task| !rows.contains(task)).copied().collect();
+    /// The partition has lost its memory. What it has queued does not start: the commit of which the outcome is not known
+    /// may have cancelled it, and the recovered partition asks again for what it still wants.
+    pub(crate) fn forget_queued(&mut self, partition: PartitionId) {
+        self.entries.retain(|_, entry| entry.partition != partition || !matches!(entry.stage, Stage::Queued(_)));
+    }
+
+    /// After a recovery of this partition: settles every task of it that the store does not know (any more).
+    pub(crate) fn retain(&mut self, partition: PartitionId, rows: &HashSet<TaskId>) {
+        let of_partition = self.entries.iter().filter(|(_, entry)| entry.partition == partition);
+        let gone: Vec<TaskId> = of_partition.map(|(task, _)| *task).filter(|task| !rows.contains(task)).collect();
         gone.into_iter().for_each(|task| self.settle(task, CancellationReason::Cancelled));
     }
 
@@ -166,18 +175,30 @@ impl Activities {
         self.queue.clear();
     }
 
-    /// Asks everything that runs to stop because the runtime does.
-    pub(crate) fn cancel_all(&mut self) {
-        for entry in self.entries.values() {
+    /// Asks what runs for these partitions to stop because the runtime does.
+    pub(crate) fn cancel_all(&mut self, partitions: impl Fn(PartitionId) -> bool) {
+        for entry in self.entries.values().filter(|entry| partitions(entry.partition)) {
             if let Stage::Running(token) = &entry.stage {
                 token.cancel(CancellationReason::Shutdown);
             }
         }
     }
 
-    /// Runs whose end was not reported yet.
-    pub(crate) fn running(&self) -> usize {
-        self.running
+    /// Runs for this partition whose end was not reported yet.
+    pub(crate) fn running(&self, partition: PartitionId) -> usize {
+        self.running_of[usize::from(partition.0)]
+    }
+}
+
+/// Starts these runs in the Tokio runtime of the application.
+pub(crate) fn spawn(tokio: &Handle, starts: Vec<ActivityRun>) {
+    match starts.len() {
+        0 => {}
+        1 => starts.into_iter().for_each(|run| drop(tokio.spawn(run.run()))),
+        // One hop to the other threads for all of them.
+        _ => drop(tokio.spawn(async move {
+            starts.into_iter().for_each(|run| drop(tokio::spawn(run.run())));
+        })),
     }
 }
 

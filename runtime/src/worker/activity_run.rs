@@ -9,13 +9,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::sync::mpsc::UnboundedSender;
 use tracing::Span;
 
-use super::notice::Notice;
+use super::routes::Routes;
 use crate::context::ActivityContext;
 use crate::contract::{BoxedActivity, kind};
-use crate::model::{FailureDetails, JsonText, TaskId};
+use crate::model::{FailureDetails, JsonText, PartitionId, TaskId};
 
 /// What an activity returns, without its types.
 pub(crate) type ActivityResult = Result<JsonText, FailureDetails>;
@@ -68,20 +67,21 @@ pub(crate) struct Reporter {
     task: TaskId,
     run: u64,
     result: Option<ActivityResult>,
-    reports: UnboundedSender<Notice>,
+    /// The owner of the task.
+    partition: PartitionId,
+    routes: Arc<Routes>,
 }
 
 impl Reporter {
-    pub(crate) fn new(task: TaskId, run: u64, reports: UnboundedSender<Notice>) -> Self {
-        Self { task, run, result: None, reports }
+    pub(crate) fn new(task: TaskId, run: u64, partition: PartitionId, routes: Arc<Routes>) -> Self {
+        Self { task, run, result: None, partition, routes }
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
         let report = Report { task: self.task, run: self.run, result: self.result.take() };
-        // Without a receiver there is no engine that could record it.
-        let _ = self.reports.send(Notice::ActivityEnded(report));
+        self.routes.report(self.partition, report);
     }
 }
 

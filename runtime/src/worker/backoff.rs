@@ -6,7 +6,7 @@ const FIRST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// Doubles with each failure in a row, up to a second. Counts in monotonic time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
     until: Option<Instant>,

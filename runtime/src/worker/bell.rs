@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 /// Rung by whoever has something for the thread.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub(crate) struct Bell {
     thread: Thread,
     rung: AtomicBool,
 }
 
 impl Bell {
     /// The bell of this thread, which alone may wait for it.
-    pub(super) fn new(thread: Thread) -> Self {
+    pub(crate) fn new(thread: Thread) -> Self {
         Self { thread, rung: AtomicBool::new(false) }
     }
 

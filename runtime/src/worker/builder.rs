@@ -1,29 +1,15 @@
 //! The builder of a runtime.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-
-use super::activities::{Activities, ActivityHost};
-use super::calls::Calls;
 use super::clock::{Clock, SystemClock};
-use super::ending::Ending;
-use super::engine_thread::EngineThread;
 use super::error::StartError;
 use super::limits::Limits;
-use super::port::RuntimePort;
-use super::recovery::{Opened, take_over};
-use super::registered::RegisteredActivities;
 use super::runtime::Runtime;
-use super::session::SessionParts;
-use super::store_access::StoreAccess;
-use super::world::World;
-use crate::client::{ChangeHub, Client};
+use super::start::{spawn, take_over_all};
 use crate::context::ActivityState;
 use crate::contract::Registration;
-use crate::model::PartitionId;
 use crate::registry::Registry;
 use crate::store::Store;
 
@@ -43,12 +29,13 @@ pub struct RuntimeBuilder {
     store: Option<Arc<dyn Store>>,
     registrations: Vec<Registration>,
     auto_register: bool,
-    state: ActivityState,
-    limits: Limits,
-    concurrent_activities: usize,
-    live_instances: usize,
-    grace: Duration,
-    clock: Arc<dyn Clock>,
+    pub(super) state: ActivityState,
+    pub(super) limits: Limits,
+    pub(super) concurrent_activities: usize,
+    pub(super) live_instances: usize,
+    pub(super) engine_threads: Option<usize>,
+    pub(super) grace: Duration,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl RuntimeBuilder {
@@ -61,6 +48,7 @@ impl RuntimeBuilder {
             limits: Limits::default(),
             concurrent_activities: DEFAULT_CONCURRENT_ACTIVITIES,
             live_instances: DEFAULT_LIVE_INSTANCES,
+            engine_threads: None,
             grace: DEFAULT_GRACE,
             clock: Arc::new(SystemClock),
         }
@@ -117,6 +105,14 @@ impl RuntimeBuilder {
         self
     }
 
+    /// How many threads run turns, at least 1. Each drives the partitions of the store that fall to it, and more threads
+    /// than partitions are of no use: a store has one partition unless it was created with more. By default as many as the
+    /// store has partitions, and at most as many as there are processors.
+    pub fn engine_threads(mut self, threads: usize) -> Self {
+        self.engine_threads = Some(threads);
+        self
+    }
+
     /// How long a shutdown lets running activities finish before it asks them to stop. 10 seconds by default.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -133,7 +129,8 @@ impl RuntimeBuilder {
     /// Takes the store over and begins to work on what it holds.
     ///
     /// Instances that the last runtime left parked are tried again before this returns: a reader sees them parked only
-    /// if this runtime cannot go on with them either.
+    /// if this runtime cannot go on with them either. Partitions that another worker owns are not waited for: the runtime
+    /// claims them when that worker is gone.
     ///
     /// # Errors
     /// [`StartError`] says what is missing or in the way. Nothing runs then.
@@ -143,21 +140,11 @@ impl RuntimeBuilder {
         let registry =
             Arc::new(if self.auto_register { Registry::auto() } else { Registry::new(self.registrations.clone()) }?);
         self.check_services(&registry)?;
-        match take_over(Arc::clone(&store)).await {
-            Ok(opened) => {
-                let (runtime, started) = self.spawn(store, registry, tokio, opened)?;
-                // An engine that ends before that answers every call with the reason.
-                let _ = started.await;
-                Ok(runtime)
-            }
-            Err(error) => {
-                // The store may be claimed by now; it must not stay open for a runtime that is not there.
-                if let Err(error) = store.close(PartitionId::FIRST).await {
-                    tracing::debug!(%error, "the store that could not be taken over could not be closed either");
-                }
-                Err(error.into())
-            }
-        }
+        let beginnings = take_over_all(&store).await?;
+        let (runtime, started) = spawn(self, &store, &registry, tokio, beginnings)?;
+        // A runtime that ends before that answers every call with the reason.
+        let _ = started.await;
+        Ok(runtime)
     }
 
     /// Every activity that is a method has its value.
@@ -172,52 +159,5 @@ impl RuntimeBuilder {
             }
         }
         Ok(())
-    }
-
-    fn spawn(
-        self,
-        store: Arc<dyn Store>,
-        registry: Arc<Registry>,
-        tokio: tokio::runtime::Handle,
-        opened: Opened,
-    ) -> Result<(Runtime, oneshot::Receiver<()>), StartError> {
-        let (judged, started) = oneshot::channel();
-        let (messages, internal) = mpsc::unbounded_channel();
-        let (calls, client) = mpsc::channel(self.limits.client_calls.max(1));
-        let (hub, ending) = (Arc::new(ChangeHub::new()), Arc::new(Ending::default()));
-        let access = Arc::new(StoreAccess::new(Arc::clone(&store)));
-        let host = ActivityHost {
-            code: Arc::new(RegisteredActivities(Arc::clone(&registry))),
-            state: Arc::new(self.state),
-            tokio,
-            reports: messages.clone(),
-        };
-        let engine = EngineThread {
-            world: World {
-                shown: None,
-                activities: Activities::new(host, self.limits.activities(self.concurrent_activities)),
-                calls: Calls::default(),
-                hub: Arc::clone(&hub),
-                started: Some(judged),
-            },
-            parts: SessionParts {
-                store,
-                config: self.limits.partition(self.live_instances),
-                registry: Arc::clone(&registry),
-                bounds: self.limits.session(),
-            },
-            clock: Arc::clone(&self.clock),
-            internal,
-            client,
-            calls_bound: self.limits.client_calls,
-            ending: Arc::clone(&ending),
-            access: Arc::clone(&access),
-        };
-        let thread = thread::Builder::new()
-            .name("persevere-engine".to_owned())
-            .spawn(move || engine.run(opened))
-            .map_err(|error| StartError::Thread { detail: error.to_string() })?;
-        let port = RuntimePort { calls, store: access, hub, registry, clock: self.clock, ending: Arc::clone(&ending) };
-        Ok((Runtime::new(Client::new(Arc::new(port)), messages, thread, ending, self.grace), started))
     }
 }

@@ -1,21 +1,25 @@
 //! Client calls that the partition has and has not answered. Each gets exactly one answer.
 
 use rustc_hash::FxHashMap;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::client::{Answered, SubmitError};
 use crate::engine::{ClientOperation, RequestId};
+use crate::model::PartitionId;
 
 /// The way back to a caller.
 pub(crate) type Answer = oneshot::Sender<Result<Answered, SubmitError>>;
 
-/// What a client sends to the engine thread.
+/// What a client sends to the engine thread that drives the partition.
 #[derive(Debug)]
 pub(crate) struct ClientCall {
+    pub(crate) partition: PartitionId,
     pub(crate) operation: ClientOperation,
     /// Whether the caller wants to follow the instance that this begins.
     pub(crate) follow: bool,
     pub(crate) answer: Answer,
+    /// Its place among the calls that wait, of which the whole runtime has a bounded number.
+    pub(crate) place: OwnedSemaphorePermit,
 }
 
 impl ClientCall {
@@ -26,7 +30,7 @@ impl ClientCall {
     }
 }
 
-/// The calls under way, by request.
+/// The calls of one partition that are under way, by request.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     last: u64,

@@ -24,11 +24,13 @@ use crate::store::{CommitError, Store, StoreFuture};
 pub(crate) struct BatchBounds {
     pub(crate) turns: usize,
     pub(crate) bytes: usize,
+    /// Lives that go. The rows of each are as many as its history has, and all are removed in one transaction.
+    pub(crate) purges: usize,
 }
 
 impl Default for BatchBounds {
     fn default() -> Self {
-        Self { turns: 2_048, bytes: 8 * 1024 * 1024 }
+        Self { turns: 2_048, bytes: 8 * 1024 * 1024, purges: 16 }
     }
 }
 
@@ -43,6 +45,7 @@ pub(crate) enum LaneEvent {
 
 pub(crate) struct CommitLane {
     store: Arc<dyn Store>,
+    partition: PartitionId,
     epoch: Epoch,
     bounds: BatchBounds,
     waiting: VecDeque<Waiting>,
@@ -68,9 +71,10 @@ struct Flight {
 }
 
 impl CommitLane {
-    pub(crate) fn new(store: Arc<dyn Store>, epoch: Epoch, bounds: BatchBounds) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, partition: PartitionId, epoch: Epoch, bounds: BatchBounds) -> Self {
         Self {
             store,
+            partition,
             epoch,
             bounds,
             waiting: VecDeque::new(),
@@ -104,8 +108,7 @@ impl CommitLane {
             match result {
                 Ok(()) => return Some(self.durable()),
                 Err(error @ (CommitError::Transient(_) | CommitError::Full(_))) => self.try_again(&error, now),
-                Err(error @ CommitError::Fatal(_)) => return Some(LaneEvent::Lost(Loss::Fatal(error.to_string()))),
-                Err(error) => return Some(LaneEvent::Lost(Loss::Recover(error.to_string()))),
+                Err(error) => return Some(LaneEvent::Lost(loss(&error))),
             }
         }
     }
@@ -131,18 +134,21 @@ impl CommitLane {
 
     fn next_batch(&mut self) -> Option<Flight> {
         let mut turns = Vec::with_capacity(self.waiting.len().min(self.bounds.turns));
-        let (mut bytes, mut upto) = (0, self.waiting.front()?.number);
+        let (mut bytes, mut purges, mut upto) = (0, 0, self.waiting.front()?.number);
         while let Some(next) = self.waiting.front() {
+            let purges_then = purges + usize::from(next.turn.purge.is_some());
             // A turn that is larger than a batch may be goes alone.
-            let full = turns.len() >= self.bounds.turns || bytes + next.bytes > self.bounds.bytes;
+            let full = turns.len() >= self.bounds.turns
+                || bytes + next.bytes > self.bounds.bytes
+                || purges_then > self.bounds.purges;
             if full && !turns.is_empty() {
                 break;
             }
             let Some(next) = self.waiting.pop_front() else { break };
-            (bytes, upto) = (bytes + next.bytes, next.number);
+            (bytes, purges, upto) = (bytes + next.bytes, purges_then, next.number);
             turns.push(next.turn);
         }
-        let batch = Arc::new(CommitBatch { partition: PartitionId::FIRST, epoch: self.epoch, turns });
+        let batch = Arc::new(CommitBatch { partition: self.partition, epoch: self.epoch, turns });
         Some(Flight { batch, upto, bytes, attempt: None })
     }
 
@@ -165,6 +171,16 @@ impl CommitLane {
             tracing::warn!(%error, "nothing was written, and the same is tried again; new work is refused meanwhile");
         }
         self.trouble = Some(cause);
+    }
+}
+
+fn loss(error: &CommitError) -> Loss {
+    let cause = error.to_string();
+    match error {
+        CommitError::Fatal(_) => Loss::Fatal(cause),
+        CommitError::LeaseLost(_) => Loss::LeaseLost(cause),
+        CommitError::Overtaken(_) => Loss::Overtaken(cause),
+        _ => Loss::Recover(cause),
     }
 }
 

@@ -1,72 +1,104 @@
-//! The last thing that the engine thread does: everybody is answered, then the store is closed.
+//! The last thing that an engine thread does: everybody is answered, then its partitions are closed. The last thread of
+//! the runtime lets go of the store and tells those who wait.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::bell::Bell;
+use super::closing::Farewell;
 use super::ending::End;
-use super::engine_thread::Engine;
+use super::engine_thread::{Engine, EngineThread};
+use super::owned::{OwnedPartition, Shared};
+use super::process::Process;
 use super::shutdown::ShutdownError;
 use crate::client::SubmitError;
 use crate::model::PartitionId;
-use crate::store::StoreFuture;
+use crate::store::{Store, StoreFuture};
 
 impl Engine {
     pub(super) fn end(mut self, end: &End, cx: &mut Context<'_>) {
         let result = self.outcome(end);
         self.answer_everybody(end);
-        let Self { thread, phase, stop, bell, .. } = self;
-        // The partition goes before the store does: its futures are user code.
-        drop(phase);
+        let Self { thread, partitions, .. } = self;
+        let ours: Vec<_> = partitions.iter().filter(|owned| owned.phase().is_ours()).map(OwnedPartition::id).collect();
+        // The partitions go before the store does: their futures are user code.
+        drop(partitions);
         let result = match end {
-            End::Stopped => result.and(
-                wait_for(thread.parts.store.close(PartitionId::FIRST), &bell, cx)
-                    .map_err(|error| ShutdownError::NotClosed { cause: error.to_string() }),
-            ),
+            End::Stopped => result.and(close(&*thread.shared.parts.store, &ours, &thread.bell, cx)),
             // Not marked as closed in good order.
             End::Fatal { .. } => result,
         };
-        match &result {
-            Ok(()) => tracing::info!("the runtime has stopped"),
-            Err(error) => tracing::error!(%error, "the runtime has stopped"),
-        }
-        // Whoever is told may open the store again, though clients are still there.
-        thread.access.release();
-        drop(thread);
-        if let Some(stop) = stop {
-            stop.finish(&result);
+        let EngineThread { shared: Shared { parts, process, .. }, clock, .. } = thread;
+        // Whoever is told that the runtime has ended may open the store again.
+        drop((parts, clock));
+        if let Some(farewell) = process.closing.leave(result) {
+            last_end(process, farewell);
         }
     }
 
     fn outcome(&self, end: &End) -> Result<(), ShutdownError> {
-        match end {
-            End::Fatal { cause } => Err(ShutdownError::Fatal { cause: cause.clone() }),
-            End::Stopped if self.phase.remaining(0).drained => Ok(()),
-            End::Stopped => {
-                let cause = self.phase.trouble().unwrap_or("it did not answer in time").to_owned();
+        let stuck = self.partitions.iter().map(OwnedPartition::phase).find(|phase| !phase.is_drained());
+        match (end, stuck) {
+            (End::Fatal { cause }, _) => Err(ShutdownError::Fatal { cause: cause.clone() }),
+            (End::Stopped, None) => Ok(()),
+            (End::Stopped, Some(phase)) => {
+                let cause = phase.trouble().unwrap_or("it did not answer in time").to_owned();
                 Err(ShutdownError::NotDrained { cause })
             }
         }
     }
 
-    /// Exactly one answer for every call: those that the partition had, those in the queue, those to come.
+    /// Exactly one answer for every call: those that the partitions had, those in the queue, those to come.
     fn answer_everybody(&mut self, end: &End) {
-        let thread = &mut self.thread;
-        thread.world.activities.close();
-        thread.world.activities.cancel_all();
-        thread.ending.set(end.clone());
-        thread.client.close();
+        let process = &self.thread.shared.process;
+        process.activities().close();
+        self.cancel_activities();
+        if let End::Fatal { .. } = end {
+            process.fail(end);
+        }
+        self.thread.client.close();
         // Whatever the end was, the last commit of what was under way may have been applied.
         let cause = match end {
             End::Stopped => "the runtime stopped".to_owned(),
             End::Fatal { cause } => format!("the runtime gave up: {cause}"),
         };
-        thread.world.calls.answer_all(&SubmitError::OutcomeUnknown { cause });
-        while let Ok(call) = thread.client.try_recv() {
+        let unknown = SubmitError::OutcomeUnknown { cause };
+        for partition in &mut self.partitions {
+            partition.answer_all(&unknown, &end.error());
+        }
+        while let Ok(call) = self.thread.client.try_recv() {
             call.refuse(end.error());
         }
-        thread.world.hub.close(end.close_reason());
     }
+}
+
+/// What is left to do when every thread has ended.
+fn last_end(process: Arc<Process>, farewell: Farewell) {
+    process.ending.set(End::Stopped);
+    if let Some(end) = process.ending.get() {
+        process.hub.close(end.close_reason());
+    }
+    match &farewell.result {
+        Ok(()) => tracing::info!("the runtime has stopped"),
+        Err(error) => tracing::error!(%error, "the runtime has stopped"),
+    }
+    // Clients may still be there, and must not keep the store open.
+    process.access.release();
+    drop(process);
+    farewell.tell();
+}
+
+/// Closes these partitions; the first error is the answer.
+fn close(
+    store: &dyn Store,
+    partitions: &[PartitionId],
+    bell: &Bell,
+    cx: &mut Context<'_>,
+) -> Result<(), ShutdownError> {
+    let closed = partitions.iter().map(|partition| wait_for(store.close(*partition), bell, cx));
+    let closed = closed.map(|result| result.map_err(|error| ShutdownError::NotClosed { cause: error.to_string() }));
+    closed.fold(Ok(()), Result::and)
 }
 
 /// The answer of a future that the thread's bell drives.

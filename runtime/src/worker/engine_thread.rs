@@ -1,44 +1,33 @@
-//! The engine thread: the one thread that the partition lives on. No Tokio context is entered on it.
+//! The engine thread: partitions live on it, each on one thread as long as the runtime runs. No Tokio context is entered
+//! on it.
 //!
 //! ```text
-//! internal queue (unbounded, read first) ─┐
-//! store futures (commit, loads, claim) ───┼─► Session ─► effects ─► World
-//! client queue (bounded, read when the ───┘
-//!   store keeps up)
+//! notices (unbounded, read first) ────────────┐
+//! store futures (commit, loads, claim) ───────┼─► OwnedPartition, for each of the thread ─► Session ─► effects
+//! client queue (each call has a place, of     │
+//!   which there is a bounded number) ─────────┘
 //! ```
 //!
 //! Invariants: it never blocks on a send; it sleeps only when a whole round found nothing to do, and everything that it
-//! waits for has its waker; user code runs on it only inside the partition.
+//! waits for has its waker; user code runs on it only inside a partition.
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::activity_run::panic_message;
 use super::bell::Bell;
 use super::calls::ClientCall;
 use super::clock::Clock;
-use super::ending::{End, Ending};
-use super::loss::Loss;
+use super::ending::End;
 use super::notice::Notice;
-use super::phase::Phase;
-use super::recovery::{Opened, Recovery};
-use super::session::{Session, SessionParts};
-use super::shutdown::{Stop, StopRequest, StopStep};
-use super::store_access::StoreAccess;
-use super::world::World;
-use crate::client::SubmitError;
-use crate::engine::{PartitionInput, recognise_missing_runtime};
-use crate::model::{TaskId, Timestamp};
-use crate::store::Backlog;
-
-/// Failures in a row, without a commit between, after which the runtime stops.
-const LOSSES_IN_A_ROW: u32 = 3;
+use super::owned::{Beginning, Now, OwnedPartition, Shared};
+use super::shutdown::{Remaining, Stop, StopRequest, StopStep};
+use crate::engine::recognise_missing_runtime;
+use crate::model::PartitionId;
 
 /// How long the thread looks for something to do before it sleeps: what it waits for, such as the end of an activity that
 /// does little, is often near. A commit under way is sure to end, in about this time on a fast disk. An idle runtime sleeps.
@@ -48,41 +37,36 @@ const LOOK_FOR_COMMIT: Duration = Duration::from_micros(200);
 /// Messages of one queue that one round takes.
 const MESSAGES_PER_ROUND: usize = 1_024;
 
-/// What the engine thread is made of.
+/// What an engine thread is made of.
 pub(crate) struct EngineThread {
-    pub(crate) parts: SessionParts,
-    pub(crate) world: World,
+    pub(crate) shared: Shared,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) internal: UnboundedReceiver<Notice>,
-    pub(crate) client: Receiver<ClientCall>,
-    /// Calls that the partition has at a time.
-    pub(crate) calls_bound: usize,
-    pub(crate) ending: Arc<Ending>,
-    /// How clients reach the store.
-    pub(crate) access: Arc<StoreAccess>,
+    pub(crate) notices: UnboundedReceiver<Notice>,
+    pub(crate) client: UnboundedReceiver<ClientCall>,
+    pub(crate) bell: Arc<Bell>,
 }
 
-/// The engine thread at work.
+/// An engine thread at work.
 pub(super) struct Engine {
     pub(super) thread: EngineThread,
-    pub(super) phase: Phase,
-    losses: u32,
+    /// In the order of their ids, which are evenly spaced: every `stride`-th partition is of this thread.
+    pub(super) partitions: Vec<OwnedPartition>,
+    stride: usize,
     pub(super) stop: Option<Stop>,
-    pub(super) bell: Arc<Bell>,
     /// Empty between two rounds: their room is what is kept.
-    notices: Vec<Notice>,
+    arrived: Vec<Notice>,
     calls: Vec<ClientCall>,
 }
 
 impl EngineThread {
     /// Runs until it is asked to stop or cannot go on.
-    pub(crate) fn run(self, opened: Opened) {
+    pub(crate) fn run(self, beginnings: Vec<(PartitionId, Beginning)>) {
         let mut engine = Engine::new(self);
-        let waker = Waker::from(Arc::clone(&engine.bell));
+        let waker = Waker::from(Arc::clone(&engine.thread.bell));
         engine.thread.clock.wakes(waker.clone());
         let mut cx = Context::from_waker(&waker);
         // A panic of the driver itself must leave nobody without an answer.
-        let end = catch_unwind(AssertUnwindSafe(|| match engine.begin(opened) {
+        let end = catch_unwind(AssertUnwindSafe(|| match engine.begin(beginnings) {
             Ok(()) => engine.work(&mut cx),
             Err(end) => end,
         }));
@@ -100,29 +84,42 @@ impl Engine {
         if let Err(error) = tokio::runtime::Handle::try_current() {
             recognise_missing_runtime(&error);
         }
-        let phase = Phase::Recovering(Recovery::new(Arc::clone(&thread.parts.store)));
-        let bell = Arc::new(Bell::new(thread::current()));
-        Self { thread, phase, losses: 0, stop: None, bell, notices: Vec::new(), calls: Vec::new() }
+        let stride = thread.shared.process.routes.thread_count();
+        Self { thread, partitions: Vec::new(), stride, stop: None, arrived: Vec::new(), calls: Vec::new() }
+    }
+
+    /// The first sessions.
+    fn begin(&mut self, beginnings: Vec<(PartitionId, Beginning)>) -> Result<(), End> {
+        let now = self.now();
+        for (id, beginning) in beginnings {
+            self.partitions.push(OwnedPartition::new(id, &self.thread.shared, beginning, now)?);
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Now {
+        (self.thread.clock.now(), Instant::now())
     }
 
     /// Rounds until the end.
     fn work(&mut self, cx: &mut Context<'_>) -> End {
         loop {
+            if let Some(end @ End::Fatal { .. }) = self.thread.shared.process.ending.get() {
+                return end.clone();
+            }
             let busy = match self.round(cx) {
                 Ok(busy) => busy,
-                Err(loss) => match self.lose(loss) {
-                    Ok(()) => true,
-                    Err(end) => return end,
-                },
+                Err(end) => return end,
             };
             let now = Instant::now();
             let mut look_again = None;
-            if let Some(stop) = &mut self.stop {
-                match stop.step(self.phase.remaining(self.thread.world.activities.running()), now) {
+            let remaining = self.stop.is_some().then(|| self.remaining());
+            if let (Some(stop), Some(remaining)) = (&mut self.stop, remaining) {
+                match stop.step(remaining, now) {
                     StopStep::Finish => return End::Stopped,
                     StopStep::Cancel => {
                         tracing::info!("the grace period is over: activities are asked to stop");
-                        self.thread.world.activities.cancel_all();
+                        self.cancel_activities();
                         continue;
                     }
                     StopStep::Wait(until) => look_again = until,
@@ -135,172 +132,105 @@ impl Engine {
     }
 
     /// One round. Answers whether another is worth it at once.
-    fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, Loss> {
-        let now = self.thread.clock.now();
-        let mut busy = self.read_internal(cx, now)?;
-        match &mut self.phase {
-            Phase::Running(session) => {
-                busy |= read_calls(&mut self.thread, session, &mut self.calls, cx, now)?;
-                let progress = session.advance(cx, now, &mut self.thread.world)?;
-                if progress.committed {
-                    self.losses = 0;
-                }
-                busy |= progress.any;
-                // Not while recovering: what waits may have been cancelled by a commit whose outcome is not known.
-                self.thread.world.activities.dispatch();
-            }
-            Phase::Recovering(recovery) => {
-                if let Poll::Ready(opened) = recovery.poll(cx, Instant::now()) {
-                    self.resume(opened?)?;
-                    busy = true;
-                } else if let Some(cause) = recovery.trouble() {
-                    busy |= refuse_calls(&mut self.thread.client, cause, cx);
-                }
+    fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let now = self.now();
+        let mut busy = self.read_notices(cx, now)?;
+        busy |= self.read_calls(cx);
+        for partition in &mut self.partitions {
+            if partition.is_due(now) {
+                busy |= partition.drive(&self.thread.shared, now)?;
             }
         }
+        self.thread.shared.process.dispatch();
         Ok(busy)
     }
 
-    fn read_internal(&mut self, cx: &mut Context<'_>, now: Timestamp) -> Result<bool, Loss> {
-        let mut notices = std::mem::take(&mut self.notices);
-        if self.thread.internal.poll_recv_many(cx, &mut notices, MESSAGES_PER_ROUND).is_pending() {
-            self.notices = notices;
+    fn read_notices(&mut self, cx: &mut Context<'_>, now: Now) -> Result<bool, End> {
+        let mut arrived = std::mem::take(&mut self.arrived);
+        if self.thread.notices.poll_recv_many(cx, &mut arrived, MESSAGES_PER_ROUND).is_pending() {
+            self.arrived = arrived;
             return Ok(false);
         }
-        let mut loss = Ok(());
-        for notice in notices.drain(..) {
+        let mut result = Ok(());
+        for notice in arrived.drain(..) {
             match notice {
-                Notice::ActivityEnded(report) => {
-                    let input = self.thread.world.activities.ended(report);
+                Notice::ActivityEnded(id, report) => {
+                    let input = self.thread.shared.process.activities().ended(id, report);
                     // Without a session the table keeps the result, and the next session asks for it.
-                    if let (Some(input), Phase::Running(session), Ok(())) = (input, &mut self.phase, &loss) {
-                        loss = session.handle(now, input);
+                    if let (Some(input), Ok(())) = (input, &result) {
+                        result = self.with_partition(id, |partition, shared| partition.give(shared, input, now));
                     }
                 }
-                Notice::Stop(request) => loss = loss.and(self.begin_stop(request)),
+                Notice::Stop(request) => result = result.and_then(|()| self.begin_stop(request, now)),
             }
         }
-        self.notices = notices;
-        loss.map(|()| true)
+        self.arrived = arrived;
+        result.map(|()| true)
     }
 
-    fn begin_stop(&mut self, request: StopRequest) -> Result<(), Loss> {
-        let now = Instant::now();
+    /// Brings calls to the partitions that they are for.
+    fn read_calls(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut calls = std::mem::take(&mut self.calls);
+        let ready = self.thread.client.poll_recv_many(cx, &mut calls, MESSAGES_PER_ROUND).is_ready();
+        // Ready without a call: the queue is closed.
+        let any = ready && !calls.is_empty();
+        for call in calls.drain(..) {
+            self.with_partition(call.partition, |partition, _| partition.call(call));
+        }
+        self.calls = calls;
+        any
+    }
+
+    fn with_partition<T>(&mut self, id: PartitionId, with: impl FnOnce(&mut OwnedPartition, &Shared) -> T) -> T {
+        let partition = &mut self.partitions[usize::from(id.0) / self.stride];
+        debug_assert_eq!(partition.id(), id, "a partition of another thread");
+        with(partition, &self.thread.shared)
+    }
+
+    fn begin_stop(&mut self, request: StopRequest, now: Now) -> Result<(), End> {
         match &mut self.stop {
-            Some(stop) => stop.join(request, now),
+            Some(stop) => stop.join(request, now.1),
             None => {
                 tracing::info!(grace = ?request.grace, "the runtime stops");
-                self.stop = Some(Stop::new(request, now));
+                self.stop = Some(Stop::new(request, now.1));
                 self.thread.client.close();
-                self.thread.world.activities.close();
-                if let Phase::Running(session) = &mut self.phase {
-                    session.stop_polling()?;
+                self.thread.shared.process.activities().close();
+                for partition in &mut self.partitions {
+                    partition.stop(&self.thread.shared, now)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// The first session.
-    fn begin(&mut self, opened: Opened) -> Result<(), End> {
-        self.resume(opened).or_else(|loss| self.lose(loss))
+    /// What a stop still waits for.
+    pub(super) fn remaining(&self) -> Remaining {
+        let activities = self.thread.shared.process.activities();
+        let running = self.partitions.iter().map(|partition| activities.running(partition.id())).sum();
+        let mut left = self.partitions.iter().map(OwnedPartition::phase).filter(|phase| !phase.is_drained()).peekable();
+        let drained = left.peek().is_none();
+        Remaining { running, drained, trouble: !drained && left.all(|phase| phase.trouble().is_some()) }
     }
 
-    /// A session from what the store holds.
-    fn resume(&mut self, (claim, backlog): Opened) -> Result<(), Loss> {
-        self.thread.world.activities.retain(&task_rows(&backlog));
-        let mut session = Session::begin(&self.thread.parts, &claim, backlog, self.thread.clock.now())?;
-        session.read_watched(&self.thread.world);
-        if self.stop.is_some() {
-            session.stop_polling()?;
-        }
-        self.phase = Phase::Running(Box::new(session));
-        Ok(())
-    }
-
-    /// Memory cannot be gone on with: drops it and begins a recovery, or gives up.
-    fn lose(&mut self, loss: Loss) -> Result<(), End> {
-        self.losses += 1;
-        let cause = match loss {
-            Loss::Recover(cause) if self.losses < LOSSES_IN_A_ROW => cause,
-            Loss::Recover(cause) => {
-                let cause = format!("{LOSSES_IN_A_ROW} failures in a row without a commit between: {cause}");
-                return Err(End::Fatal { cause });
-            }
-            Loss::Fatal(cause) => return Err(End::Fatal { cause }),
-        };
-        tracing::error!(cause, "memory is dropped, and the store is taken over again");
-        self.phase = Phase::Recovering(Recovery::new(Arc::clone(&self.thread.parts.store)));
-        self.thread.world.calls.answer_all(&SubmitError::OutcomeUnknown { cause });
-        Ok(())
+    /// Asks the activities of this thread's partitions to stop because the runtime does.
+    pub(super) fn cancel_activities(&self) {
+        let routes = &self.thread.shared.process.routes;
+        let Some(own) = self.partitions.first().map(|partition| routes.thread_of(partition.id())) else { return };
+        self.thread.shared.process.activities().cancel_all(|partition| routes.thread_of(partition) == own);
     }
 
     fn sleep(&self, look_again: Option<Instant>, now: Instant) {
-        let at = [look_again, self.phase.wake_at(now)].into_iter().flatten().min();
+        let at = self.partitions.iter().filter_map(OwnedPartition::wake_at).chain(look_again).min();
         let wait = at.map(|at| at.saturating_duration_since(now)).into_iter().chain(self.until_deadline()).min();
-        let look = if self.phase.is_writing() { LOOK_FOR_COMMIT } else { LOOK };
-        self.bell.wait(look, wait);
+        let writing = self.partitions.iter().any(|partition| partition.phase().is_writing());
+        let look = if writing { LOOK_FOR_COMMIT } else { LOOK };
+        self.thread.bell.wait(look, wait);
     }
 
     fn until_deadline(&self) -> Option<Duration> {
-        match &self.phase {
-            // While stopping nothing fires.
-            Phase::Running(session) if self.stop.is_none() => {
-                session.next_deadline().and_then(|deadline| self.thread.clock.sleep_towards(deadline))
-            }
-            _ => None,
-        }
+        let deadline = self.partitions.iter().filter_map(OwnedPartition::deadline).min()?;
+        self.thread.clock.sleep_towards(deadline)
     }
-}
-
-/// Hands calls to the partition, as far as the store keeps up and the bounds allow.
-fn read_calls(
-    thread: &mut EngineThread,
-    session: &mut Session,
-    calls: &mut Vec<ClientCall>,
-    cx: &mut Context<'_>,
-    now: Timestamp,
-) -> Result<bool, Loss> {
-    if let Some(cause) = session.trouble() {
-        return Ok(refuse_calls(&mut thread.client, cause, cx));
-    }
-    let room = thread.calls_bound.max(1).saturating_sub(thread.world.calls.len()).min(MESSAGES_PER_ROUND);
-    if room == 0 || session.is_blocked() {
-        return Ok(false);
-    }
-    // Ready without a call: the queue is closed.
-    if thread.client.poll_recv_many(cx, calls, room).is_pending() || calls.is_empty() {
-        return Ok(false);
-    }
-    let mut loss = Ok(());
-    for ClientCall { operation, follow, answer } in calls.drain(..) {
-        let request = thread.world.calls.open(answer, follow);
-        if loss.is_ok() {
-            loss = session.handle(now, PartitionInput::Client { request, operation });
-        }
-    }
-    loss.map(|()| true)
-}
-
-/// Answers what waits in the client queue: nothing happened.
-fn refuse_calls(client: &mut Receiver<ClientCall>, cause: &str, cx: &mut Context<'_>) -> bool {
-    let mut calls = Vec::new();
-    let _ = client.poll_recv_many(cx, &mut calls, MESSAGES_PER_ROUND);
-    let any = !calls.is_empty();
-    for call in calls {
-        call.refuse(SubmitError::StoreUnavailable { cause: cause.to_owned() });
-    }
-    any
-}
-
-fn task_rows(backlog: &Backlog) -> HashSet<TaskId> {
-    let groups = backlog.tasks.iter();
-    groups
-        .flat_map(|group| {
-            let (key, execution) = (group.key, group.execution);
-            group.tasks.iter().map(move |(operation, _)| TaskId { key, execution, operation: *operation })
-        })
-        .collect()
 }
 
 #[cfg(test)]

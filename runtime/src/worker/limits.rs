@@ -3,8 +3,11 @@
 use super::activities::ActivityBounds;
 use super::session::SessionBounds;
 use crate::engine::PartitionConfig;
+use crate::model::PartitionCount;
 
 /// How much one orchestration, one call, and the runtime as a whole may hold. The defaults suit most programs.
+///
+/// What the runtime as a whole may hold is shared out equally among its partitions.
 ///
 /// Limits that orchestrator code can see (payloads, custom status, actions per turn) are fixed for an execution when it
 /// starts, so that changing them never changes a replay.
@@ -68,7 +71,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn partition(&self, live_instances: usize) -> PartitionConfig {
+    /// The settings of one of so many partitions.
+    pub(crate) fn partition(&self, live_instances: usize, partitions: PartitionCount) -> PartitionConfig {
         let mut config = PartitionConfig::default();
         config.execution.payload_bytes = self.payload_bytes;
         config.execution.custom_status_bytes = self.custom_status_bytes;
@@ -78,16 +82,31 @@ impl Limits {
         config.buffered_events = self.buffered_events;
         config.open_tasks = self.open_tasks;
         config.depth = self.depth;
-        config.live_history_bytes = self.live_history_bytes;
-        config.live_instances = live_instances;
+        config.live_history_bytes = share(self.live_history_bytes, partitions);
+        config.live_instances = share(live_instances, partitions);
         config
     }
 
-    pub(crate) fn session(&self) -> SessionBounds {
-        SessionBounds { undurable_bytes: self.undurable_bytes, loads: self.loads, ..SessionBounds::default() }
+    /// The bounds of one of so many partitions.
+    pub(crate) fn session(&self, partitions: PartitionCount) -> SessionBounds {
+        SessionBounds {
+            undurable_bytes: share(self.undurable_bytes, partitions),
+            loads: share(self.loads, partitions),
+            ..SessionBounds::default()
+        }
+    }
+
+    /// Calls that one of so many partitions may have under way.
+    pub(crate) fn calls_under_way(&self, partitions: PartitionCount) -> usize {
+        share(self.client_calls, partitions)
     }
 
     pub(crate) fn activities(&self, slots: usize) -> ActivityBounds {
         ActivityBounds { slots: slots.max(1), kept_bytes: self.unrecorded_result_bytes }
     }
+}
+
+/// The part of one of so many partitions: nothing of nothing, and otherwise at least one.
+fn share(bound: usize, partitions: PartitionCount) -> usize {
+    bound.div_ceil(usize::from(partitions.get()))
 }

@@ -1,10 +1,9 @@
-//! What the engine thread is at: a session, or taking the store over.
+//! What a partition is at: a session, or being taken over.
 
 use std::time::Instant;
 
 use super::recovery::Recovery;
 use super::session::Session;
-use super::shutdown::Remaining;
 
 pub(crate) enum Phase {
     Running(Box<Session>),
@@ -33,9 +32,16 @@ impl Phase {
         matches!(self, Self::Running(session) if session.is_writing())
     }
 
-    /// What a stop still waits for.
-    pub(crate) fn remaining(&self, running: usize) -> Remaining {
-        let drained = matches!(self, Self::Running(session) if session.is_drained());
-        Remaining { running, drained, trouble: self.trouble().is_some() }
+    /// Whether a stop has nothing to wait for. There is nothing to record for who is not the owner.
+    pub(crate) fn is_drained(&self) -> bool {
+        match self {
+            Self::Running(session) => session.is_drained(),
+            Self::Recovering(recovery) => recovery.is_elsewhere(),
+        }
+    }
+
+    /// Whether the partition is to be closed at the end: it is, or may be, claimed by this runtime.
+    pub(crate) fn is_ours(&self) -> bool {
+        !matches!(self, Self::Recovering(recovery) if recovery.is_elsewhere())
     }
 }

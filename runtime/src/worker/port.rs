@@ -1,40 +1,57 @@
-//! How clients in this process reach the engine thread and the store.
+//! How clients in this process reach the partitions and the store.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::calls::ClientCall;
 use super::clock::Clock;
 use super::ending::Ending;
+use super::routes::Routes;
 use super::store_access::StoreAccess;
 use crate::client::{Answered, BoxFuture, ChangeHub, ClientPort, SubmitError};
 use crate::engine::ClientOperation;
-use crate::model::{Execution, InstanceKey, Timestamp};
+use crate::model::{Execution, InstanceKey, PartitionId, Timestamp};
 use crate::registry::Registry;
 use crate::store::{InstancePage, InstanceQuery, InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
 
 /// The port of one runtime. Outlives it: then it answers that the runtime has stopped.
 pub(crate) struct RuntimePort {
-    pub(crate) calls: mpsc::Sender<ClientCall>,
+    pub(crate) queue: ClientQueue,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) store: Arc<StoreAccess>,
     pub(crate) hub: Arc<ChangeHub>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ending: Arc<Ending>,
+    /// Counts the starts that may go to any partition.
+    pub(crate) starts: AtomicUsize,
+}
+
+/// The queues of client calls to all threads. Together they have a bounded number of places.
+#[derive(Debug)]
+pub(crate) struct ClientQueue {
+    pub(crate) places: Arc<Semaphore>,
+    /// By thread.
+    pub(crate) threads: Box<[UnboundedSender<ClientCall>]>,
 }
 
 impl ClientPort for RuntimePort {
     fn submit(&self, operation: ClientOperation, follow: bool) -> BoxFuture<Result<Answered, SubmitError>> {
-        let (calls, ending) = (self.calls.clone(), Arc::clone(&self.ending));
+        let partition = self.partition(&operation);
+        let thread = self.queue.threads[self.routes.thread_of(partition)].clone();
+        let (places, ending) = (Arc::clone(&self.queue.places), Arc::clone(&self.ending));
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            if calls.send(ClientCall { operation, follow, answer }).await.is_err() {
+            let Ok(place) = places.acquire_owned().await else { return Err(stopped(&ending)) };
+            if thread.send(ClientCall { partition, operation, follow, answer, place }).is_err() {
                 return Err(stopped(&ending));
             }
-            // Calls that the partition had are answered one by one; only what was left in the queue is dropped.
+            // Calls that a partition had are answered one by one; only what was left in the queue is dropped.
             answered.await.unwrap_or_else(|_| Err(stopped(&ending)))
         })
     }
@@ -65,6 +82,23 @@ impl ClientPort for RuntimePort {
 }
 
 impl RuntimePort {
+    /// The partition of the instance that is meant. A start without an id goes to each partition in turn; those that do
+    /// not work at the moment are left out as long as another one does.
+    fn partition(&self, operation: &ClientOperation) -> PartitionId {
+        let count = self.routes.count();
+        if let Some(id) = operation.subject() {
+            return count.partition_of(id);
+        }
+        let mut in_turn = (0..count.get()).map(|_| {
+            let turn = self.starts.fetch_add(1, Ordering::Relaxed) % usize::from(count.get());
+            // Smaller than the count, which fits.
+            PartitionId(turn as u16)
+        });
+        let first = in_turn.next().unwrap_or_default();
+        let works = |partition: &PartitionId| self.routes.signal(*partition).takes_calls();
+        if works(&first) { first } else { in_turn.find(works).unwrap_or(first) }
+    }
+
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Store) -> StoreFuture<Result<T, LoadError>>,

@@ -6,12 +6,13 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::builder::RuntimeBuilder;
+use super::closing::Closing;
 use super::ending::{End, Ending};
 use super::notice::Notice;
+use super::routes::Routes;
 use super::shutdown::{ShutdownError, StopRequest};
 use crate::client::Client;
 
@@ -27,10 +28,21 @@ const DROP_PATIENCE: Duration = Duration::from_secs(5);
 /// that run are not waited for, and run again after the next start.
 pub struct Runtime {
     client: Client,
-    messages: UnboundedSender<Notice>,
-    thread: Option<JoinHandle<()>>,
+    routes: Arc<Routes>,
+    /// Empty when they were joined.
+    threads: Vec<JoinHandle<()>>,
+    closing: Arc<Closing>,
     ending: Arc<Ending>,
     grace: Duration,
+}
+
+/// What a runtime is, besides its client.
+pub(crate) struct RuntimeParts {
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    pub(crate) closing: Arc<Closing>,
+    pub(crate) ending: Arc<Ending>,
+    pub(crate) grace: Duration,
 }
 
 impl Runtime {
@@ -39,14 +51,16 @@ impl Runtime {
         RuntimeBuilder::new()
     }
 
-    pub(crate) fn new(
-        client: Client,
-        messages: UnboundedSender<Notice>,
-        thread: JoinHandle<()>,
-        ending: Arc<Ending>,
-        grace: Duration,
-    ) -> Self {
-        Self { client, messages, thread: Some(thread), ending, grace }
+    pub(crate) fn new(client: Client, parts: RuntimeParts) -> Self {
+        let RuntimeParts { routes, threads, closing, ending, grace } = parts;
+        Self { client, routes, threads, closing, ending, grace }
+    }
+
+    /// Tells every thread to stop, and has the answer given when the last one has.
+    fn stop(&self, request: StopRequest) -> oneshot::Receiver<Result<(), ShutdownError>> {
+        let told = self.closing.wait();
+        self.routes.tell_all(|| Notice::Stop(request));
+        told
     }
 
     /// The way to the orchestrations of this runtime. Clone it freely.
@@ -64,21 +78,17 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future stops the runtime as dropping the runtime does.
     pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
-        let (done, told) = oneshot::channel();
-        let request = StopRequest { grace: self.grace, after_cancel: AFTER_CANCEL.min(self.grace), done };
-        let told = match self.messages.send(Notice::Stop(request)) {
-            Ok(()) => told.await.ok(),
-            Err(_) => None,
-        };
-        // Told before its end, the thread has nothing left to do that takes time.
-        if let Some(thread) = self.thread.take() {
+        let request = StopRequest { grace: self.grace, after_cancel: AFTER_CANCEL.min(self.grace) };
+        let told = self.stop(request).await.ok();
+        // When that is told, no thread has anything left to do that takes time.
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
         told.unwrap_or_else(|| {
             // It ended by itself before it was asked to.
             let cause = match self.ending.get() {
                 Some(End::Fatal { cause }) => cause.clone(),
-                _ => "the engine thread has ended".to_owned(),
+                _ => "its threads have ended".to_owned(),
             };
             Err(ShutdownError::Fatal { cause })
         })
@@ -87,15 +97,18 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
+        let threads = std::mem::take(&mut self.threads);
+        if threads.is_empty() {
+            return;
+        }
         tracing::warn!("the runtime is dropped without `shutdown`: activities that run are not waited for");
-        let (done, _) = oneshot::channel();
-        let request = StopRequest { grace: Duration::ZERO, after_cancel: Duration::ZERO, done };
-        // Without a receiver the thread has ended.
-        let _ = self.messages.send(Notice::Stop(request));
+        // Nobody waits for the answer.
+        drop(self.stop(StopRequest { grace: Duration::ZERO, after_cancel: Duration::ZERO }));
         let (ended, end) = sync_channel::<()>(0);
         let waiter = std::thread::Builder::new().name("persevere-drop".to_owned()).spawn(move || {
-            let _ = thread.join();
+            for thread in threads {
+                let _ = thread.join();
+            }
             drop(ended);
         });
         if waiter.is_ok() && end.recv_timeout(DROP_PATIENCE) == Err(RecvTimeoutError::Timeout) {

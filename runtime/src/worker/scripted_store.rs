@@ -17,15 +17,43 @@ type Asked<Q, A> = Mutex<VecDeque<(Q, oneshot::Sender<A>)>>;
 
 type InstanceAnswer = Result<Option<StoredInstance>, LoadError>;
 
+type Inbox = Result<Vec<InboxRow>, LoadError>;
+
 #[derive(Debug, Default)]
 pub(super) struct ScriptedStore {
+    partitions: PartitionCount,
     commits: Asked<Arc<CommitBatch>, Result<(), CommitError>>,
     reads: Asked<InstanceRef, InstanceAnswer>,
-    claims: Mutex<VecDeque<oneshot::Sender<Result<Claim, OpenError>>>>,
+    inboxes: Asked<(PartitionId, Arc<[InboxId]>), Inbox>,
+    claims: Asked<PartitionId, Result<Claim, OpenError>>,
+    closed: Mutex<Vec<PartitionId>>,
     with_history: Mutex<Vec<bool>>,
 }
 
 impl ScriptedStore {
+    pub(super) fn with_partitions(partitions: u16) -> Self {
+        Self { partitions: PartitionCount::new(partitions).unwrap(), ..Self::default() }
+    }
+
+    /// The partitions that were closed, in order.
+    pub(super) fn closed(&self) -> Vec<PartitionId> {
+        lock(&self.closed).clone()
+    }
+
+    /// The partitions whose inbox is being read.
+    pub(super) fn inboxes(&self) -> Vec<PartitionId> {
+        lock(&self.inboxes).iter().map(|((partition, _), _)| *partition).collect()
+    }
+
+    pub(super) fn answer_inbox(&self, answer: Inbox) {
+        lock(&self.inboxes).pop_front().unwrap().1.send(answer).unwrap();
+    }
+
+    /// The partitions that are being claimed.
+    pub(super) fn claiming(&self) -> Vec<PartitionId> {
+        lock(&self.claims).iter().map(|(partition, _)| *partition).collect()
+    }
+
     /// The commits that wait for an answer.
     pub(super) fn commits(&self) -> Vec<Arc<CommitBatch>> {
         lock(&self.commits).iter().map(|(batch, _)| Arc::clone(batch)).collect()
@@ -33,6 +61,13 @@ impl ScriptedStore {
 
     pub(super) fn answer_commit(&self, answer: Result<(), CommitError>) {
         lock(&self.commits).pop_front().unwrap().1.send(answer).unwrap();
+    }
+
+    /// Answers the commit of this partition.
+    pub(super) fn answer_commit_of(&self, partition: PartitionId, answer: Result<(), CommitError>) {
+        let mut commits = lock(&self.commits);
+        let place = commits.iter().position(|(batch, _)| batch.partition == partition).unwrap();
+        commits.remove(place).unwrap().1.send(answer).unwrap();
     }
 
     /// The reads that wait for an answer.
@@ -44,12 +79,8 @@ impl ScriptedStore {
         lock(&self.reads).pop_front().unwrap().1.send(answer).unwrap();
     }
 
-    pub(super) fn claims(&self) -> usize {
-        lock(&self.claims).len()
-    }
-
     pub(super) fn answer_claim(&self, answer: Result<Claim, OpenError>) {
-        lock(&self.claims).pop_front().unwrap().send(answer).unwrap();
+        lock(&self.claims).pop_front().unwrap().1.send(answer).unwrap();
     }
 
     /// Of each read of an instance, whether it asked for the history.
@@ -60,19 +91,19 @@ impl ScriptedStore {
 
 impl Store for ScriptedStore {
     fn partitions(&self) -> PartitionCount {
-        PartitionCount::ONE
+        self.partitions
     }
 
-    fn claim(&self, _: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
-        asked(&self.claims, |answer| answer)
+    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
+        asked(&self.claims, |answer| (partition, answer))
     }
 
     fn load(&self, _: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
         Box::pin(async { Ok(Backlog::default()) })
     }
 
-    fn inbox(&self, _: PartitionId, _: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Inbox> {
+        asked(&self.inboxes, |answer| ((partition, known), answer))
     }
 
     fn instance(&self, target: InstanceRef, with_history: bool) -> StoreFuture<InstanceAnswer> {
@@ -92,7 +123,8 @@ impl Store for ScriptedStore {
         asked(&self.commits, |answer| (batch, answer))
     }
 
-    fn close(&self, _: PartitionId) -> StoreFuture<Result<(), CommitError>> {
+    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
+        lock(&self.closed).push(partition);
         Box::pin(async { Ok(()) })
     }
 }

@@ -1,9 +1,9 @@
-//! A session: everything that lives from one claim of the store to the next, and is dropped whole when a commit fails.
+//! A session: everything that lives from one claim of a partition to the next, and is dropped whole when a commit fails.
 //!
 //! ```text
-//! handle, run ──► Partition ──► outputs ┬─ Commit ──► lane ──► Durable ──┐
-//!                                       ├─ Effect ──► gate ◄─────────────┘──► World
-//!                                       └─ Load ────► loads ──► Loaded ──► handle
+//! handle, run ──► Partition ──► outputs ┬─ Commit ───────────► lane ──► Durable ──┐
+//!                                       ├─ Effect ───────────► gate ◄─────────────┘──► Outside
+//!                                       └─ Load, ReadInbox ──► loads ──► Loaded, Inbox ──► handle
 //! ```
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,18 +14,16 @@ use std::time::Instant;
 use super::activity_run::panic_message;
 use super::commit_lane::{BatchBounds, CommitLane, LaneEvent};
 use super::gate::{Gate, Held};
-use super::loads::{Load, Loads};
+use super::loads::{Finished, Load, Loads};
 use super::loss::Loss;
-use super::world::World;
-use crate::engine::{CommitNumber, Effect, Partition, PartitionConfig, PartitionInput, PartitionOutput};
+use super::outside::Outside;
+use crate::client::ChangeHub;
+use crate::engine::{CommitNumber, Partition, PartitionConfig, PartitionInput, PartitionOutput};
 use crate::model::{PartitionCount, PartitionId, Timestamp};
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, Store};
 
-/// The only partition.
-const ONLY: (PartitionId, PartitionCount) = (PartitionId::FIRST, PartitionCount::ONE);
-
-/// How far memory may run ahead of the store.
+/// How far the memory of one partition may run ahead of the store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionBounds {
     pub(crate) batch: BatchBounds,
@@ -68,14 +66,21 @@ pub(crate) struct Session {
 
 impl Session {
     /// Makes a partition of what the store holds.
-    pub(crate) fn begin(parts: &SessionParts, claim: &Claim, backlog: Backlog, now: Timestamp) -> Result<Self, Loss> {
+    pub(crate) fn begin(
+        parts: &SessionParts,
+        home: PartitionId,
+        claim: &Claim,
+        backlog: Backlog,
+        now: Timestamp,
+    ) -> Result<Self, Loss> {
         let (config, registry) = (parts.config.clone(), Arc::clone(&parts.registry));
-        let partition = contained(|| Partition::recover(config, registry, ONLY, claim, backlog, now))?;
+        let place = (home, parts.store.partitions());
+        let partition = contained(|| Partition::recover(config, registry, place, claim, backlog, now))?;
         Ok(Self {
             partition: Some(partition),
-            lane: CommitLane::new(Arc::clone(&parts.store), claim.epoch, parts.bounds.batch),
+            lane: CommitLane::new(Arc::clone(&parts.store), home, claim.epoch, parts.bounds.batch),
             gate: Gate::default(),
-            loads: Loads::new(Arc::clone(&parts.store), parts.bounds.loads),
+            loads: Loads::new(Arc::clone(&parts.store), home, parts.bounds.loads),
             bounds: parts.bounds,
             more: true,
             last_commit: CommitNumber::default(),
@@ -98,12 +103,11 @@ impl Session {
     pub(crate) fn advance(
         &mut self,
         cx: &mut Context<'_>,
-        now: Timestamp,
-        world: &mut World,
+        (now, instant): (Timestamp, Instant),
+        outside: &mut Outside<'_>,
     ) -> Result<Progress, Loss> {
         let mut progress = Progress::default();
-        let instant = Instant::now();
-        progress.any |= self.take_loads(cx, instant, now, world)?;
+        progress.any |= self.take_loads(cx, (now, instant), outside.hub())?;
         if !self.is_blocked() {
             let turns = self.bounds.turns_per_round;
             self.more = self.with_partition(|partition| partition.run(now, turns))?;
@@ -115,13 +119,13 @@ impl Session {
                 LaneEvent::Durable(upto) => {
                     (progress.any, progress.committed) = (true, true);
                     self.gate.durable(upto);
-                    self.release(now, world)?;
+                    self.release(now, outside)?;
                     self.handle(now, PartitionInput::Committed { upto })?;
                 }
                 LaneEvent::Lost(loss) => return Err(loss),
             }
         }
-        self.release(now, world)?;
+        self.release(now, outside)?;
         Ok(progress)
     }
 
@@ -155,10 +159,16 @@ impl Session {
         if self.is_blocked() { None } else { self.partition.as_ref().and_then(Partition::next_deadline) }
     }
 
-    /// Reads the heads of watched instances again: a commit whose outcome was unknown may have changed them.
-    pub(crate) fn read_watched(&mut self, world: &World) {
-        for id in world.hub.watched_ids() {
-            let known = world.hub.known_life(&id);
+    /// Whether the partition has to be claimed again because it has few keys left.
+    pub(crate) fn needs_new_epoch(&self) -> bool {
+        self.partition.as_ref().is_some_and(Partition::needs_new_epoch)
+    }
+
+    /// Reads the heads of the watched instances of this partition again: a commit whose outcome was unknown may have
+    /// changed them.
+    pub(crate) fn read_watched(&mut self, hub: &ChangeHub, home: PartitionId, partitions: PartitionCount) {
+        for id in hub.watched_ids(|id| partitions.partition_of(id) == home) {
+            let known = hub.known_life(&id);
             self.loads.push(Load::Watched { id, known });
         }
     }
@@ -166,21 +176,21 @@ impl Session {
     fn take_loads(
         &mut self,
         cx: &mut Context<'_>,
-        instant: Instant,
-        now: Timestamp,
-        world: &World,
+        (now, instant): (Timestamp, Instant),
+        hub: &ChangeHub,
     ) -> Result<bool, Loss> {
         let mut finished = Vec::new();
         self.loads.poll(cx, instant, &mut finished);
         let any = !finished.is_empty();
-        for (load, result) in finished {
-            match (load, result) {
-                (Load::Instance { ticket, .. }, result) => {
+        for read in finished {
+            match read {
+                Finished::Instance { ticket, result } => {
                     self.handle(now, PartitionInput::Loaded { ticket, result })?;
                 }
-                (Load::Watched { .. }, Ok(Some(loaded))) => world.hub.offer(loaded.stored.head),
-                (Load::Watched { id, known }, Ok(None)) => world.hub.offer_absent(&id, known),
-                (Load::Watched { id, .. }, Err(error)) => {
+                Finished::Inbox { ticket, rows } => self.handle(now, PartitionInput::Inbox { ticket, rows })?,
+                Finished::Watched { result: Ok(Some(loaded)), .. } => hub.offer(loaded.stored.head),
+                Finished::Watched { id, known, result: Ok(None) } => hub.offer_absent(&id, known),
+                Finished::Watched { id, result: Err(error), .. } => {
                     tracing::warn!(instance = %id, %error, "a watched instance cannot be read after the recovery");
                 }
             }
@@ -197,9 +207,7 @@ impl Session {
                 PartitionOutput::Load { ticket, target, with_history } => {
                     self.loads.push(Load::Instance { ticket, target, with_history });
                 }
-                PartitionOutput::ReadInbox { .. } => {
-                    return Err(Loss::Recover("a partition that is alone asked for its inbox".to_owned()));
-                }
+                PartitionOutput::ReadInbox { ticket, known } => self.loads.push(Load::Inbox { ticket, known }),
                 PartitionOutput::Commit(number, turn) => {
                     if number.0 != self.last_commit.0 + 1 {
                         return Err(Loss::Recover(format!("{number:?} follows {:?}", self.last_commit)));
@@ -215,29 +223,15 @@ impl Session {
         Ok(any)
     }
 
-    fn release(&mut self, now: Timestamp, world: &mut World) -> Result<(), Loss> {
+    fn release(&mut self, now: Timestamp, outside: &mut Outside<'_>) -> Result<(), Loss> {
         while let Some(held) = self.gate.release() {
             match held {
-                Held::Effect(Effect::RunActivity(task)) => {
-                    if let Some(known) = world.activities.run(task) {
+                Held::Effect(effect) => {
+                    if let Some(known) = outside.apply(effect) {
                         self.handle(now, known)?;
                     }
                 }
-                Held::Effect(Effect::CancelActivity(task)) => {
-                    world.activities.settle(task, crate::context::CancellationReason::Cancelled);
-                }
-                Held::Effect(Effect::Reply { request, result }) => world.reply(request, result),
-                Held::Effect(Effect::InstanceChanged(head)) => world.show(head),
-                Held::Effect(Effect::OfferTurn(offer)) => {
-                    tracing::warn!(instance = %offer.instance, "no worker elsewhere is connected, and the turn waits");
-                }
-                // Nobody was asked.
-                Held::Effect(Effect::AbandonTurn(_)) => {}
-                // The only partition has nobody to tell.
-                Held::Effect(Effect::Look { .. }) => {}
-                Held::Effect(Effect::Parked(head)) => world.log_parked(&head),
-                Held::Effect(Effect::BacklogJudged) => world.backlog_is_judged(),
-                Held::TaskSettled { task, reason } => world.activities.settle(task, reason),
+                Held::TaskSettled { task, reason } => outside.settle(task, reason),
             }
         }
         Ok(())

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 /// The runtime did not stop in good order. What was acknowledged is durable all the same.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -31,14 +29,12 @@ pub enum ShutdownError {
 }
 
 /// A wish to stop.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct StopRequest {
     /// How long running activities may go on.
     pub(crate) grace: Duration,
     /// How long they may take to return after they were asked to.
     pub(crate) after_cancel: Duration,
-    /// Told when everything has stopped.
-    pub(crate) done: oneshot::Sender<Result<(), ShutdownError>>,
 }
 
 /// A stop under way.
@@ -47,17 +43,16 @@ pub(crate) struct Stop {
     cancel_at: Instant,
     give_up_at: Instant,
     cancelled: bool,
-    done: Vec<oneshot::Sender<Result<(), ShutdownError>>>,
 }
 
-/// What a stop waits for.
+/// What a stop waits for, in one thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Remaining {
     /// Activities that have not returned.
     pub(crate) running: usize,
     /// Whether everything that was given is recorded and durable.
     pub(crate) drained: bool,
-    /// Whether the store is not writing.
+    /// Whether the store is not writing what is left.
     pub(crate) trouble: bool,
 }
 
@@ -76,7 +71,7 @@ impl Stop {
     pub(crate) fn new(request: StopRequest, now: Instant) -> Self {
         let cancel_at = now + request.grace.min(FAR);
         let give_up_at = cancel_at + request.after_cancel.min(FAR);
-        Self { cancel_at, give_up_at, cancelled: false, done: vec![request.done] }
+        Self { cancel_at, give_up_at, cancelled: false }
     }
 
     /// A second wish shortens the wait, never prolongs it.
@@ -84,7 +79,6 @@ impl Stop {
         let other = Self::new(request, now);
         self.cancel_at = self.cancel_at.min(other.cancel_at);
         self.give_up_at = self.give_up_at.min(other.give_up_at);
-        self.done.extend(other.done);
     }
 
     pub(crate) fn step(&mut self, remaining: Remaining, now: Instant) -> StopStep {
@@ -103,12 +97,6 @@ impl Stop {
         // A store that writes gets the time that its commit takes.
         if drained || trouble { StopStep::Finish } else { StopStep::Wait(None) }
     }
-
-    pub(crate) fn finish(self, result: &Result<(), ShutdownError>) {
-        for done in self.done {
-            let _ = done.send(result.clone());
-        }
-    }
 }
 
 /// Instants further away than this overflow on some systems.
@@ -121,7 +109,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn stop(grace: Duration, now: Instant) -> Stop {
-        Stop::new(StopRequest { grace, after_cancel: SECOND, done: oneshot::channel().0 }, now)
+        Stop::new(StopRequest { grace, after_cancel: SECOND }, now)
     }
 
     fn remaining(running: usize, drained: bool, trouble: bool) -> Remaining {
@@ -159,11 +147,8 @@ mod tests {
     fn a_second_wish_shortens_the_wait() {
         let now = Instant::now();
         let mut stop = stop(SECOND * 10, now);
-        let (done, mut told) = oneshot::channel();
-        stop.join(StopRequest { grace: Duration::ZERO, after_cancel: Duration::ZERO, done }, now);
+        stop.join(StopRequest { grace: Duration::ZERO, after_cancel: Duration::ZERO }, now);
         assert_eq!(stop.step(remaining(1, true, false), now), StopStep::Cancel);
         assert_eq!(stop.step(remaining(1, true, false), now), StopStep::Finish);
-        stop.finish(&Ok(()));
-        assert_eq!(told.try_recv(), Ok(Ok(())));
     }
 }

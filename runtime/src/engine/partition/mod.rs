@@ -156,6 +156,12 @@ impl Partition {
         self.mint.is_nearly_used_up()
     }
 
+    /// Leaves the partition so few keys that it needs a new epoch.
+    #[cfg(test)]
+    pub(crate) fn use_up_keys(&self) {
+        self.mint.use_up();
+    }
+
     /// How many live instances are in memory.
     pub fn live_instances(&self) -> usize {
         self.live.len()

@@ -6,9 +6,13 @@ use std::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::oneshot;
 
+use super::super::bell::Bell;
+use super::super::notice::Notice;
+use super::super::routes::ThreadRoute;
+
 use super::*;
 use crate::contract::BoxedActivity;
-use crate::model::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId};
+use crate::model::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, PartitionCount};
 
 /// Activities that end when the test says so; their input is their number.
 #[derive(Debug, Default)]
@@ -36,9 +40,13 @@ impl ActivityCode for Scripted {
     }
 }
 
+const HOME: PartitionId = PartitionId(0);
+const OTHER: PartitionId = PartitionId(1);
+
 struct Bench {
     code: Arc<Scripted>,
     activities: Activities,
+    tokio: Handle,
     messages: UnboundedReceiver<Notice>,
 }
 
@@ -57,17 +65,23 @@ fn err(text: &str) -> ActivityResult {
 impl Bench {
     fn new(slots: usize, kept_bytes: usize) -> Self {
         let code = Arc::new(Scripted::default());
-        let (reports, messages) = mpsc::unbounded_channel();
+        let (notices, messages) = mpsc::unbounded_channel();
+        let thread = ThreadRoute { bell: Arc::new(Bell::new(std::thread::current())), notices };
+        let routes = Routes::new(PartitionCount::new(2).unwrap(), [thread].into());
         let host = ActivityHost {
             code: Arc::clone(&code) as Arc<dyn ActivityCode>,
             state: Arc::default(),
-            tokio: Handle::current(),
-            reports,
+            routes: Arc::new(routes),
         };
-        Self { code, activities: Activities::new(host, ActivityBounds { slots, kept_bytes }), messages }
+        let activities = Activities::new(host, ActivityBounds { slots, kept_bytes });
+        Self { code, activities, tokio: Handle::current(), messages }
     }
 
     fn ask(&mut self, operation: u32, name: &str) -> Option<PartitionInput> {
+        self.ask_of(HOME, operation, name)
+    }
+
+    fn ask_of(&mut self, partition: PartitionId, operation: u32, name: &str) -> Option<PartitionInput> {
         let (input, instance) = (JsonText::encode(&operation).unwrap(), InstanceId::new("one").unwrap());
         let task = ActivityTask {
             store_id: uuid::Uuid::nil(),
@@ -76,7 +90,7 @@ impl Bench {
             name: name.to_owned().into(),
             input,
         };
-        self.activities.run(Box::new(task))
+        self.activities.run(partition, Box::new(task))
     }
 
     async fn start(&mut self, operations: impl IntoIterator<Item = u32>) {
@@ -88,7 +102,7 @@ impl Bench {
 
     /// Starts what may start, and lets it come to where it waits.
     async fn dispatch(&mut self) {
-        self.activities.dispatch();
+        spawn(&self.tokio, self.activities.starts());
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
@@ -103,8 +117,8 @@ impl Bench {
     }
 
     async fn ended(&mut self) -> Option<(TaskId, ActivityResult)> {
-        let Some(Notice::ActivityEnded(report)) = self.messages.recv().await else { panic!("no report") };
-        self.activities.ended(report).map(done)
+        let Some(Notice::ActivityEnded(partition, report)) = self.messages.recv().await else { panic!("no report") };
+        self.activities.ended(partition, report).map(done)
     }
 
     fn runs(&self) -> Vec<u32> {
@@ -121,7 +135,7 @@ fn done(input: PartitionInput) -> (TaskId, ActivityResult) {
 async fn slots_are_kept_and_the_others_wait_in_their_order() {
     let mut bench = Bench::new(2, usize::MAX);
     bench.start([1, 2, 3, 4]).await;
-    assert_eq!((bench.runs(), bench.activities.running()), (vec![1, 2], 2));
+    assert_eq!((bench.runs(), bench.activities.running), (vec![1, 2], 2));
     bench.end(2, ok("b"));
     assert_eq!(bench.ended().await, Some((id(2), ok("b"))));
     bench.dispatch().await;
@@ -136,7 +150,7 @@ async fn b02_a_running_activity_is_not_started_again_and_a_finished_one_answers_
     assert_eq!(bench.runs(), [1]);
     bench.end(1, ok("a"));
     assert_eq!(bench.ended().await, Some((id(1), ok("a"))));
-    bench.activities.retain(&HashSet::from([id(1)]));
+    bench.activities.retain(HOME, &HashSet::from([id(1)]));
     assert_eq!(bench.ask(1, "a").map(done), Some((id(1), ok("a"))));
     // The commit that records it is durable: nobody asks again.
     bench.activities.settle(id(1), CancellationReason::Cancelled);
@@ -150,12 +164,50 @@ async fn b02_what_a_recovered_store_does_not_know_is_cancelled_and_dropped() {
     bench.start([1, 2, 3]).await;
     bench.end(1, ok("a"));
     bench.ended().await;
-    bench.activities.retain(&HashSet::new());
+    bench.activities.retain(HOME, &HashSet::new());
     assert_eq!(bench.reason(2), Some(CancellationReason::Cancelled));
     bench.end(2, ok("b"));
     assert_eq!(bench.ended().await, None);
     bench.dispatch().await;
-    assert_eq!((bench.runs(), bench.activities.running(), bench.activities.kept_bytes), (vec![1, 2], 0, 0));
+    assert_eq!((bench.runs(), bench.activities.running, bench.activities.kept_bytes), (vec![1, 2], 0, 0));
+}
+
+#[tokio::test]
+async fn p26_a_recovery_settles_only_what_is_of_its_own_partition() {
+    let mut bench = Bench::new(2, usize::MAX);
+    for (partition, operation) in [(HOME, 1), (OTHER, 2), (OTHER, 3), (HOME, 4)] {
+        assert!(bench.ask_of(partition, operation, "a").is_none());
+    }
+    bench.dispatch().await;
+    assert_eq!((bench.activities.running(HOME), bench.activities.running(OTHER)), (1, 1));
+    bench.activities.forget_queued(HOME);
+    bench.activities.retain(HOME, &HashSet::new());
+    assert_eq!((bench.reason(1), bench.reason(2)), (Some(CancellationReason::Cancelled), None));
+    bench.end(1, err("stopped"));
+    assert_eq!(bench.ended().await, None);
+    bench.dispatch().await;
+    // What the other partition runs goes on, and what it has queued gets the slot that is free.
+    assert_eq!(bench.runs(), [1, 2, 3]);
+    bench.activities.cancel_all(|partition| partition == HOME);
+    assert_eq!((bench.reason(2), bench.reason(3)), (None, None));
+    bench.end(2, ok("b"));
+    assert_eq!(bench.ended().await, Some((id(2), ok("b"))));
+    assert_eq!((bench.activities.running(HOME), bench.activities.running(OTHER)), (0, 1));
+}
+
+#[tokio::test]
+async fn b1_what_is_queued_when_memory_is_lost_starts_only_when_it_is_asked_for_again() {
+    let mut bench = Bench::new(1, usize::MAX);
+    bench.start([1, 2, 3]).await;
+    bench.activities.forget_queued(HOME);
+    bench.end(1, ok("a"));
+    bench.ended().await;
+    bench.dispatch().await;
+    assert_eq!(bench.runs(), [1]);
+    bench.activities.retain(HOME, &HashSet::from([id(1), id(3)]));
+    assert_eq!(bench.ask(1, "a").map(done), Some((id(1), ok("a"))));
+    bench.start([3]).await;
+    assert_eq!(bench.runs(), [1, 3], "the finished one answers again, and the cancelled one never runs");
 }
 
 #[tokio::test]
@@ -168,7 +220,7 @@ async fn b07_a_cancelled_task_never_starts_while_it_waits_and_its_result_is_drop
     bench.end(1, err("stopped"));
     assert_eq!(bench.ended().await, None);
     bench.dispatch().await;
-    assert_eq!((bench.runs(), bench.activities.running()), (vec![1], 0));
+    assert_eq!((bench.runs(), bench.activities.running), (vec![1], 0));
 }
 
 #[tokio::test]
@@ -187,13 +239,13 @@ async fn b07_after_a_shutdown_only_ok_counts() {
     bench.end(3, err("before"));
     assert_eq!(bench.ended().await, Some((id(3), err("before"))));
     bench.activities.close();
-    bench.activities.cancel_all();
+    bench.activities.cancel_all(|partition| partition == HOME);
     assert_eq!(bench.reason(1), Some(CancellationReason::Shutdown));
     bench.end(1, err("cancelled"));
     assert_eq!(bench.ended().await, None);
     bench.end(2, ok("done all the same"));
     assert_eq!(bench.ended().await, Some((id(2), ok("done all the same"))));
-    assert_eq!(bench.activities.running(), 0);
+    assert_eq!(bench.activities.running, 0);
 }
 
 #[tokio::test]
@@ -252,13 +304,13 @@ fn a_tokio_runtime_that_goes_takes_runs_with_it_and_each_is_reported() {
         // Spawned and never polled.
         bench.ask(2, "a");
         bench.ask(3, "a");
-        bench.activities.dispatch();
+        spawn(&bench.tokio, bench.activities.starts());
         bench
     });
     drop(tokio);
     for _ in 0..3 {
-        let Ok(Notice::ActivityEnded(report)) = bench.messages.try_recv() else { panic!("no report") };
-        assert!(bench.activities.ended(report).is_none());
+        let Ok(Notice::ActivityEnded(partition, report)) = bench.messages.try_recv() else { panic!("no report") };
+        assert!(bench.activities.ended(partition, report).is_none());
     }
-    assert_eq!((bench.activities.running(), bench.activities.entries.len()), (0, 0));
+    assert_eq!((bench.activities.running, bench.activities.entries.len()), (0, 0));
 }

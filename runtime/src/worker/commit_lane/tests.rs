@@ -7,6 +7,9 @@ use super::super::scripted_store::ScriptedStore;
 use super::*;
 use crate::model::{Execution, InstanceKey, OperationId, TaskId};
 
+const HOME: PartitionId = PartitionId(7);
+const UNBOUNDED: BatchBounds = BatchBounds { turns: usize::MAX, bytes: usize::MAX, purges: usize::MAX };
+
 struct Bench {
     store: Arc<ScriptedStore>,
     lane: CommitLane,
@@ -17,7 +20,7 @@ struct Bench {
 impl Bench {
     fn new(bounds: BatchBounds) -> Self {
         let store = Arc::new(ScriptedStore::default());
-        let lane = CommitLane::new(Arc::clone(&store) as Arc<dyn Store>, Epoch(3), bounds);
+        let lane = CommitLane::new(Arc::clone(&store) as Arc<dyn Store>, HOME, Epoch(3), bounds);
         Self { store, lane, now: Instant::now(), next: 1 }
     }
 
@@ -56,7 +59,8 @@ fn the_next_batch_is_everything_that_piled_up() {
     bench.store.answer_commit(Ok(()));
     assert_eq!(bench.poll(), durable(1));
     assert_eq!((bench.poll(), bench.in_flight()), (None, vec![2, 3, 4]));
-    assert_eq!(bench.store.commits()[0].epoch, Epoch(3));
+    let batch = bench.store.commits().remove(0);
+    assert_eq!((batch.partition, batch.epoch), (HOME, Epoch(3)));
     assert!(!bench.lane.is_idle());
     bench.store.answer_commit(Ok(()));
     assert_eq!((bench.poll(), bench.poll()), (durable(4), None));
@@ -66,7 +70,7 @@ fn the_next_batch_is_everything_that_piled_up() {
 
 #[test]
 fn batches_are_bounded_by_turns_and_by_bytes_and_one_turn_always_goes() {
-    for bounds in [BatchBounds { turns: 1, bytes: usize::MAX }, BatchBounds { turns: 9, bytes: 1 }] {
+    for bounds in [BatchBounds { turns: 1, ..UNBOUNDED }, BatchBounds { bytes: 1, ..UNBOUNDED }] {
         let mut bench = Bench::new(bounds);
         bench.push(3);
         for turn in 1..=3 {
@@ -79,8 +83,26 @@ fn batches_are_bounded_by_turns_and_by_bytes_and_one_turn_always_goes() {
 }
 
 #[test]
+fn p30_a_batch_removes_a_bounded_number_of_lives() {
+    let bounds = BatchBounds { purges: 2, ..UNBOUNDED };
+    let mut bench = Bench::new(bounds);
+    for number in 1..=6 {
+        let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(number) };
+        let purge = (number != 2).then_some(InstanceKey(number.into()));
+        let turn = TurnCommit { purge, tasks_done: vec![task], ..TurnCommit::default() };
+        bench.lane.push(CommitNumber(number.into()), turn);
+    }
+    for (batch, last) in [(vec![1, 2, 3], 3), (vec![4, 5], 5), (vec![6], 6)] {
+        assert_eq!((bench.poll(), bench.in_flight()), (None, batch));
+        bench.store.answer_commit(Ok(()));
+        assert_eq!(bench.poll(), durable(last));
+    }
+    assert_eq!(BatchBounds::default().purges, 16);
+}
+
+#[test]
 fn b13_bytes_count_until_they_are_durable() {
-    let mut bench = Bench::new(BatchBounds { turns: 1, bytes: usize::MAX });
+    let mut bench = Bench::new(BatchBounds { turns: 1, ..UNBOUNDED });
     bench.push(2);
     let bytes = bench.lane.undurable_bytes();
     bench.poll();
@@ -127,10 +149,23 @@ fn b01_what_may_have_been_applied_is_never_sent_again() {
         assert_eq!(bench.poll(), Some(LaneEvent::Lost(Loss::Recover(error.to_string()))));
         bench.now += Duration::from_secs(60);
     }
-    let mut bench = Bench::new(BatchBounds::default());
-    bench.push(1);
-    bench.poll();
-    let error = CommitError::Fatal("gone".into());
-    bench.store.answer_commit(Err(error.clone()));
-    assert_eq!(bench.poll(), Some(LaneEvent::Lost(Loss::Fatal(error.to_string()))));
+}
+
+#[test]
+fn p26_each_refusal_says_what_the_partition_has_to_do() {
+    let cause = |error: &CommitError| error.to_string();
+    let (lost, overtaken) = (CommitError::LeaseLost("taken".into()), CommitError::Overtaken("completion".into()));
+    let fatal = CommitError::Fatal("gone".into());
+    let losses = [
+        (lost.clone(), Loss::LeaseLost(cause(&lost))),
+        (overtaken.clone(), Loss::Overtaken(cause(&overtaken))),
+        (fatal.clone(), Loss::Fatal(cause(&fatal))),
+    ];
+    for (error, loss) in losses {
+        let mut bench = Bench::new(BatchBounds::default());
+        bench.push(1);
+        bench.poll();
+        bench.store.answer_commit(Err(error));
+        assert_eq!(bench.poll(), Some(LaneEvent::Lost(loss)));
+    }
 }

@@ -1,32 +1,48 @@
 //! The engine, round by round, on a store that answers when the test says so.
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::task::Poll;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::super::activities::{Activities, ActivityBounds, ActivityHost};
-use super::super::calls::Calls;
 use super::super::clock::ManualClock;
+use super::super::closing::Closing;
+use super::super::ending::Ending;
+use super::super::loss::Loss;
+use super::super::phase::Phase;
+use super::super::port::{ClientQueue, RuntimePort};
+use super::super::process::{Judged, Process};
 use super::super::registered::RegisteredActivities;
+use super::super::routes::{Routes, ThreadRoute};
 use super::super::scripted_store::ScriptedStore;
-use super::super::session::SessionBounds;
+use super::super::session::{SessionBounds, SessionParts};
+use super::super::shutdown::ShutdownError;
+use super::super::store_access::StoreAccess;
 use super::*;
-use crate::client::{Answered, ChangeHub};
+use crate::client::{Answered, BoxFuture, ChangeHub, ClientPort, SubmitError};
 use crate::context::Context as Ctx;
 use crate::contract::{
     ActivityHandler, ActivityRegistration, BoxedOrchestration, OrchestratorRegistration, Registration,
 };
 use crate::engine::{ActivityTask, ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, StartOperation};
-use crate::model::{Epoch, Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, SourceLocation};
+use crate::model::{
+    Epoch, Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, SourceLocation, TaskId, Timestamp,
+};
 use crate::registry::Registry;
-use crate::store::{Claim, CommitError, OpenError, Store};
+use crate::store::{Backlog, Claim, CommitError, OpenError, Store};
 
-type Answer = oneshot::Receiver<Result<Answered, SubmitError>>;
+mod partitions;
+
+type Answer = BoxFuture<Result<Answered, SubmitError>>;
 
 /// An engine without its thread: the test does the rounds.
 struct Bench {
     store: Arc<ScriptedStore>,
     engine: Engine,
-    calls: mpsc::Sender<ClientCall>,
-    messages: mpsc::UnboundedSender<Notice>,
+    port: RuntimePort,
+    started: oneshot::Receiver<()>,
     tokio: tokio::runtime::Runtime,
 }
 
@@ -58,55 +74,94 @@ fn claim(epoch: u32) -> Claim {
 
 impl Bench {
     fn new(bounds: SessionBounds, calls_bound: usize) -> Self {
-        let store = Arc::new(ScriptedStore::default());
+        Self::on(ScriptedStore::default(), bounds, calls_bound)
+    }
+
+    /// An engine of one thread with several partitions. The first claim of each has its number as epoch.
+    fn with_partitions(count: u16) -> Self {
+        Self::on(ScriptedStore::with_partitions(count), SessionBounds::default(), 8)
+    }
+
+    fn on(store: ScriptedStore, bounds: SessionBounds, calls_bound: usize) -> Self {
+        let count = store.partitions();
+        let mut bench = Self::idle(store, bounds, calls_bound);
+        let opened = |id: PartitionId| (id, Ok((claim(u32::from(id.0) + 1), Backlog::default())));
+        bench.engine.begin(count.all().map(opened).collect()).unwrap();
+        bench
+    }
+
+    /// Before its first session.
+    fn idle(store: ScriptedStore, bounds: SessionBounds, calls_bound: usize) -> Self {
+        let (store, registry) = (Arc::new(store), registry());
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (messages, internal) = mpsc::unbounded_channel();
-        let (calls, client) = mpsc::channel(64);
-        let registry = registry();
+        let (sender, notices) = mpsc::unbounded_channel();
+        let (calls, client) = mpsc::unbounded_channel();
+        let bell = Arc::new(Bell::new(std::thread::current()));
+        let thread = ThreadRoute { bell: Arc::clone(&bell), notices: sender };
+        let routes = Arc::new(Routes::new(store.partitions(), [thread].into()));
         let host = ActivityHost {
             code: Arc::new(RegisteredActivities(Arc::clone(&registry))),
             state: Arc::default(),
-            tokio: tokio.handle().clone(),
-            reports: messages.clone(),
+            routes: Arc::clone(&routes),
         };
         let bound = ActivityBounds { slots: 1, kept_bytes: 0 };
         let store_part = Arc::clone(&store) as Arc<dyn Store>;
-        let thread = EngineThread {
-            world: World {
-                shown: None,
-                activities: Activities::new(host, bound),
-                calls: Calls::default(),
-                hub: Arc::new(ChangeHub::new()),
-                started: None,
-            },
+        let (judged, started) = oneshot::channel();
+        let process = Arc::new(Process {
+            activities: Mutex::new(Activities::new(host, bound)),
+            tokio: tokio.handle().clone(),
+            hub: Arc::new(ChangeHub::new()),
+            routes: Arc::clone(&routes),
+            ending: Arc::new(Ending::default()),
+            closing: Arc::new(Closing::new(1)),
             access: Arc::new(StoreAccess::new(Arc::clone(&store_part))),
-            parts: SessionParts { store: store_part, config: PartitionConfig::default(), registry, bounds },
-            clock: Arc::new(ManualClock::new(Timestamp(1))),
-            internal,
-            client,
-            calls_bound,
-            ending: Arc::default(),
+            judged: Judged::new(store.partitions().get().into(), judged),
+        });
+        let clock = Arc::new(ManualClock::new(Timestamp(1)));
+        let port = RuntimePort {
+            queue: ClientQueue { places: Arc::new(Semaphore::new(64)), threads: [calls].into() },
+            routes,
+            store: Arc::clone(&process.access),
+            hub: Arc::clone(&process.hub),
+            registry: Arc::clone(&registry),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ending: Arc::clone(&process.ending),
+            starts: AtomicUsize::new(0),
         };
-        let mut engine = Engine::new(thread);
-        engine.begin((claim(1), Backlog::default())).unwrap();
-        Self { store, engine, calls, messages, tokio }
+        let parts = SessionParts { store: store_part, config: PartitionConfig::default(), registry, bounds };
+        let shared = Shared { parts, process, calls_bound };
+        let engine = Engine::new(EngineThread { shared, clock, notices, client, bell });
+        Self { store, engine, port, started, tokio }
     }
 
     /// Rounds until one finds nothing to do.
-    fn settle(&mut self) -> Result<(), Loss> {
+    fn settle(&mut self) -> Result<(), End> {
         while self.engine.round(&mut Context::from_waker(Waker::noop()))? {}
         Ok(())
     }
 
-    /// Rounds until one is lost, and what the engine makes of that.
-    fn lose(&mut self) -> Result<(), End> {
-        let loss = self.settle().unwrap_err();
-        self.engine.lose(loss)
+    /// What the engine makes of a loss of its first partition.
+    fn lose(&mut self, loss: Loss) -> Result<(), End> {
+        let now = self.engine.now();
+        self.engine.with_partition(PartitionId::FIRST, |partition, shared| partition.lose(shared, loss, now))
+    }
+
+    fn process(&self) -> &Process {
+        &self.engine.thread.shared.process
+    }
+
+    /// Calls that wait, in the queue of the thread or before a partition.
+    fn waiting(&self) -> usize {
+        64 - self.port.queue.places.available_permits()
     }
 
     fn start(&self) -> Answer {
+        self.start_as(None)
+    }
+
+    fn start_as(&self, id: Option<InstanceId>) -> Answer {
         self.submit(ClientOperation::Start(Box::new(StartOperation {
-            id: None,
+            id,
             name: "done".to_owned(),
             version: None,
             input: JsonText::null(),
@@ -118,18 +173,59 @@ impl Bench {
     }
 
     fn submit(&self, operation: ClientOperation) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        self.calls.try_send(ClientCall { operation, follow: false, answer }).unwrap();
-        answered
+        let mut answer = self.port.submit(operation, false);
+        assert!(waits(&mut answer));
+        answer
     }
 
     fn turns_in_flight(&self) -> usize {
         self.store.commits().iter().map(|batch| batch.turns.len()).sum()
     }
+
+    /// The pause before the next attempt is a few milliseconds of real time.
+    fn wait_for_claim(&mut self) {
+        while self.store.claiming().is_empty() {
+            self.settle().unwrap();
+        }
+    }
+
+    /// Answers every commit, until none is left.
+    fn commit_all(&mut self) {
+        while self.turns_in_flight() > 0 {
+            self.store.answer_commit(Ok(()));
+            self.settle().unwrap();
+        }
+    }
+
+    fn stop(&mut self) -> oneshot::Receiver<Result<(), ShutdownError>> {
+        let told = self.process().closing.wait();
+        let request = StopRequest { grace: Duration::ZERO, after_cancel: Duration::ZERO };
+        self.process().routes.tell_all(|| Notice::Stop(request));
+        told
+    }
+}
+
+fn poll(answer: &mut Answer) -> Poll<Result<Answered, SubmitError>> {
+    answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The answer, which is there.
+fn answered(mut answer: Answer) -> Result<Answered, SubmitError> {
+    let Poll::Ready(answer) = poll(&mut answer) else { panic!("no answer") };
+    answer
 }
 
 fn waits(answer: &mut Answer) -> bool {
-    matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+    poll(answer).is_pending()
+}
+
+fn refused(answer: Answer) -> String {
+    let Err(SubmitError::StoreUnavailable { cause }) = answered(answer) else { panic!("not refused") };
+    cause
+}
+
+fn is_unknown(answer: Answer) -> bool {
+    matches!(answered(answer), Err(SubmitError::OutcomeUnknown { .. }))
 }
 
 #[test]
@@ -140,7 +236,7 @@ fn a14_no_call_is_taken_and_no_turn_starts_while_the_store_is_behind() {
     bench.settle().unwrap();
     answers.push(bench.start());
     bench.settle().unwrap();
-    assert_eq!(bench.calls.capacity(), bench.calls.max_capacity() - 1, "the late call is still in the queue");
+    assert_eq!(bench.waiting(), 1, "the late call is still in the queue");
     let mut turns = 0;
     while bench.turns_in_flight() > 0 {
         assert_eq!(bench.turns_in_flight(), 1, "turns started while the store was behind");
@@ -148,20 +244,18 @@ fn a14_no_call_is_taken_and_no_turn_starts_while_the_store_is_behind() {
         bench.store.answer_commit(Ok(()));
         bench.settle().unwrap();
     }
-    assert!(turns >= 4 && !answers.iter_mut().any(waits), "{turns} turns");
+    assert!(turns >= 4, "{turns} turns");
+    answers.into_iter().for_each(|answer| assert!(answered(answer).is_ok()));
 }
 
 #[test]
 fn a14_the_partition_has_a_bounded_number_of_calls() {
     let mut bench = Bench::new(SessionBounds::default(), 2);
-    let mut answers: Vec<_> = (0..5).map(|_| bench.start()).collect();
+    let answers: Vec<_> = (0..5).map(|_| bench.start()).collect();
     bench.settle().unwrap();
-    assert_eq!(bench.calls.capacity(), bench.calls.max_capacity() - 3, "three calls are still in the queue");
-    while bench.turns_in_flight() > 0 {
-        bench.store.answer_commit(Ok(()));
-        bench.settle().unwrap();
-    }
-    assert!(!answers.iter_mut().any(waits));
+    assert_eq!(bench.waiting(), 3, "three calls are still in the queue");
+    bench.commit_all();
+    answers.into_iter().for_each(|answer| assert!(answered(answer).is_ok()));
 }
 
 #[test]
@@ -171,9 +265,9 @@ fn b04_calls_are_refused_with_the_cause_while_the_store_is_in_trouble() {
     bench.settle().unwrap();
     bench.store.answer_commit(Err(CommitError::Full("no room".to_owned())));
     bench.settle().unwrap();
-    let mut refused = bench.start();
+    let late = bench.start();
     bench.settle().unwrap();
-    let Ok(Err(SubmitError::StoreUnavailable { cause })) = refused.try_recv() else { panic!("not refused") };
+    let cause = refused(late);
     assert!(cause.contains("no room"), "{cause}");
     assert!(waits(&mut first), "its batch is kept and sent again");
 }
@@ -181,21 +275,22 @@ fn b04_calls_are_refused_with_the_cause_while_the_store_is_in_trouble() {
 #[test]
 fn b01_a_loss_answers_every_call_and_nothing_is_taken_before_the_claim() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
-    let mut lost = bench.start();
+    let lost = bench.start();
     bench.settle().unwrap();
     bench.store.answer_commit(Err(CommitError::Ambiguous("sync".to_owned())));
-    bench.lose().unwrap();
-    assert!(matches!(lost.try_recv(), Ok(Err(SubmitError::OutcomeUnknown { .. }))));
+    bench.settle().unwrap();
+    assert!(is_unknown(lost));
     let mut waiting = bench.start();
     bench.settle().unwrap();
-    assert_eq!((bench.store.claims(), bench.turns_in_flight()), (1, 0));
+    assert_eq!((bench.store.claiming().len(), bench.turns_in_flight()), (1, 0));
     assert!(waits(&mut waiting));
     bench.store.answer_claim(Ok(claim(2)));
     bench.settle().unwrap();
     assert_eq!(bench.store.commits()[0].epoch, Epoch(2));
     bench.store.answer_commit(Ok(()));
     bench.settle().unwrap();
-    assert!(matches!(waiting.try_recv(), Ok(Ok(Answered { answer: ClientAnswer::Started { created: true, .. }, .. }))));
+    let answer = answered(waiting).unwrap().answer;
+    assert!(matches!(answer, ClientAnswer::Started { created: true, .. }), "{answer:?}");
 }
 
 #[test]
@@ -205,8 +300,7 @@ fn b01_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_a
         drop(bench.start());
         bench.settle().unwrap();
         bench.store.answer_commit(Err(CommitError::Unexpected("row".to_owned())));
-        bench.lose()?;
-        bench.settle().unwrap();
+        bench.settle()?;
         bench.store.answer_claim(Ok(claim(epoch)));
         bench.settle().unwrap();
         Ok(())
@@ -214,10 +308,7 @@ fn b01_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_a
     assert_eq!((lose(&mut bench, 2), lose(&mut bench, 3)), (Ok(()), Ok(())));
     drop(bench.start());
     bench.settle().unwrap();
-    while bench.turns_in_flight() > 0 {
-        bench.store.answer_commit(Ok(()));
-        bench.settle().unwrap();
-    }
+    bench.commit_all();
     assert_eq!((lose(&mut bench, 4), lose(&mut bench, 5)), (Ok(()), Ok(())));
     assert!(matches!(lose(&mut bench, 6), Err(End::Fatal { .. })));
 }
@@ -226,19 +317,16 @@ fn b01_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_a
 fn b01_a_store_that_somebody_else_has_is_the_end_and_any_other_trouble_is_waited_out() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     let store = || "s.db".to_owned();
-    let _ = bench.engine.lose(Loss::Recover("planted".to_owned()));
+    bench.lose(Loss::Recover("planted".to_owned())).unwrap();
     bench.settle().unwrap();
     bench.store.answer_claim(Err(OpenError::Full { store: store(), detail: "no room".to_owned() }));
     bench.settle().unwrap();
-    let mut refused = bench.start();
+    let late = bench.start();
     bench.settle().unwrap();
-    assert!(matches!(refused.try_recv(), Ok(Err(SubmitError::StoreUnavailable { .. }))));
-    // The pause before the next attempt is a few milliseconds of real time.
-    while bench.store.claims() == 0 {
-        bench.settle().unwrap();
-    }
+    assert!(refused(late).contains("no room"));
+    bench.wait_for_claim();
     bench.store.answer_claim(Err(OpenError::InUse { store: store() }));
-    assert!(matches!(bench.lose(), Err(End::Fatal { cause }) if cause.contains("in use")));
+    assert!(matches!(bench.settle(), Err(End::Fatal { cause }) if cause.contains("in use")));
 }
 
 #[test]
@@ -249,20 +337,21 @@ fn b01_what_waits_for_a_slot_does_not_start_before_the_recovered_store_knows_it(
     let instance = InstanceId::new("one").unwrap();
     let task =
         ActivityTask { store_id: uuid::Uuid::nil(), task, instance, name: "busy".into(), input: JsonText::null() };
-    assert!(bench.engine.thread.world.activities.run(Box::new(task)).is_none());
-    bench.engine.lose(Loss::Recover("planted".to_owned())).unwrap();
+    assert!(bench.process().activities().run(PartitionId::FIRST, Box::new(task)).is_none());
+    bench.lose(Loss::Recover("planted".to_owned())).unwrap();
     bench.settle().unwrap();
-    assert_eq!(bench.engine.thread.world.activities.running(), 0);
+    let running = |bench: &Bench| bench.process().activities().running(PartitionId::FIRST);
+    assert_eq!(running(&bench), 0);
     // The commit whose outcome was unknown had removed its row.
     bench.store.answer_claim(Ok(claim(2)));
     bench.settle().unwrap();
-    assert_eq!(bench.engine.thread.world.activities.running(), 0);
+    assert_eq!(running(&bench), 0);
 }
 
 #[test]
 fn b22_a_panic_of_the_engine_is_a_loss() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
-    let Phase::Running(session) = &mut bench.engine.phase else { panic!("no session") };
+    let Phase::Running(session) = bench.engine.partitions[0].phase_mut() else { panic!("no session") };
     let loss = session.with_partition(|_| -> () { panic!("planted") }).unwrap_err();
     assert_eq!(loss, Loss::Recover("the engine panicked: planted".to_owned()));
 }
@@ -271,15 +360,13 @@ fn b22_a_panic_of_the_engine_is_a_loss() {
 fn b21_the_end_answers_what_the_partition_had_and_what_was_in_the_queue() {
     let bounds = SessionBounds { undurable_bytes: 0, ..SessionBounds::default() };
     let mut bench = Bench::new(bounds, 1);
-    let (mut had, mut queued) = (bench.start(), bench.start());
+    let (had, queued) = (bench.start(), bench.start());
     bench.settle().unwrap();
-    let (done, mut told) = oneshot::channel();
-    let now = std::time::Duration::ZERO;
-    bench.messages.send(Notice::Stop(StopRequest { grace: now, after_cancel: now, done })).unwrap();
+    let mut told = bench.stop();
     bench.settle().unwrap();
     bench.engine.end(&End::Stopped, &mut Context::from_waker(Waker::noop()));
-    assert!(matches!(had.try_recv(), Ok(Err(SubmitError::OutcomeUnknown { .. }))));
-    assert!(matches!(queued.try_recv(), Ok(Err(SubmitError::RuntimeStopped))));
+    assert!(is_unknown(had));
+    assert!(matches!(answered(queued), Err(SubmitError::RuntimeStopped)));
     assert!(matches!(told.try_recv(), Ok(Err(_))), "not drained");
     drop(bench.tokio);
 }

@@ -17,7 +17,11 @@ struct Bench {
 impl Bench {
     fn new(bound: usize) -> Self {
         let store = Arc::new(ScriptedStore::default());
-        Self { loads: Loads::new(Arc::clone(&store) as Arc<dyn Store>, bound), store, now: Instant::now() }
+        Self {
+            loads: Loads::new(Arc::clone(&store) as Arc<dyn Store>, PartitionId(2), bound),
+            store,
+            now: Instant::now(),
+        }
     }
 
     fn push(&mut self, key: u64, with_history: bool) {
@@ -25,16 +29,18 @@ impl Bench {
         self.loads.push(Load::Instance { ticket: Ticket(key), target, with_history });
     }
 
-    fn poll(&mut self) -> Vec<(u64, LoadResult)> {
+    fn poll_all(&mut self) -> Vec<Finished> {
         let mut finished = Vec::new();
         self.loads.poll(&mut Context::from_waker(Waker::noop()), self.now, &mut finished);
         finished
-            .into_iter()
-            .map(|(load, result)| match load {
-                Load::Instance { ticket, .. } => (ticket.0, result),
-                Load::Watched { id, .. } => panic!("{id}"),
-            })
-            .collect()
+    }
+
+    fn poll(&mut self) -> Vec<(u64, Result<Option<LoadedInstance>, LoadError>)> {
+        let instance = |finished| match finished {
+            Finished::Instance { ticket, result } => (ticket.0, result),
+            other => panic!("{other:?}"),
+        };
+        self.poll_all().into_iter().map(instance).collect()
     }
 
     fn reading(&self) -> Vec<InstanceKey> {
@@ -96,4 +102,26 @@ fn b05_transient_errors_are_tried_again_and_damage_is_never_absence() {
     }
     bench.store.answer_read(Err(LoadError::Corrupt("checksum".into())));
     assert!(matches!(bench.poll()[..], [(1, Err(LoadError::Corrupt(_)))]));
+}
+
+#[test]
+fn p07_an_inbox_is_read_again_after_a_transient_error_and_damage_is_reported() {
+    let mut bench = Bench::new(1);
+    let known: Arc<[InboxId]> = [InboxId(4)].into();
+    bench.loads.push(Load::Inbox { ticket: Ticket(1), known });
+    assert!(bench.poll_all().is_empty());
+    bench.store.answer_inbox(Err(LoadError::Transient("busy".into())));
+    assert!(bench.poll_all().is_empty() && bench.store.inboxes().is_empty());
+    bench.now = bench.loads.wake_at(bench.now).unwrap();
+    assert!(bench.poll_all().is_empty());
+    assert_eq!(bench.store.inboxes(), [PartitionId(2)]);
+    let row = InboxRow { partition: PartitionId(2), id: InboxId(5), bytes: Bytes::from_static(b"message") };
+    bench.store.answer_inbox(Ok(vec![row.clone()]));
+    let finished = bench.poll_all();
+    assert!(matches!(&finished[..], [Finished::Inbox { ticket: Ticket(1), rows: Ok(rows) }] if *rows == [row]));
+    bench.loads.push(Load::Inbox { ticket: Ticket(2), known: [].into() });
+    bench.poll_all();
+    bench.store.answer_inbox(Err(LoadError::Corrupt("checksum".into())));
+    assert!(matches!(bench.poll_all()[..], [Finished::Inbox { ticket: Ticket(2), rows: Err(LoadError::Corrupt(_)) }]));
+    assert!(bench.loads.is_idle());
 }

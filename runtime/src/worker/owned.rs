@@ -1,0 +1,336 @@
+//! One partition of an engine thread: its session or its recovery, the calls for it, and what its failures count.
+//!
+//! Invariants: a failure drops this partition and touches nothing of another; it is driven when it was signalled, when a
+//! time has come that it waits for, or when it said that there is more to do; each call gets exactly one answer.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::backoff::Backoff;
+use super::calls::{Calls, ClientCall};
+use super::ending::End;
+use super::loss::Loss;
+use super::outside::Outside;
+use super::phase::Phase;
+use super::process::Process;
+use super::recovery::{Opened, Recovery};
+use super::routes::Signal;
+use super::session::{Progress, Session, SessionParts};
+use crate::client::SubmitError;
+use crate::engine::PartitionInput;
+use crate::model::{PartitionId, TaskId, Timestamp};
+use crate::store::Backlog;
+
+/// Failures in a row, without a commit between, after which the runtime stops.
+const LOSSES_IN_A_ROW: u32 = 3;
+
+/// What the partitions of a thread share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) parts: SessionParts,
+    pub(crate) process: Arc<Process>,
+    /// Calls that one partition has under way at a time.
+    pub(crate) calls_bound: usize,
+}
+
+/// What a partition begins with: what the store holds, or why somebody else has it.
+pub(crate) type Beginning = Result<Opened, String>;
+
+/// Now, by the clock of the runtime and by that of the machine.
+pub(crate) type Now = (Timestamp, Instant);
+
+pub(crate) struct OwnedPartition {
+    id: PartitionId,
+    phase: Phase,
+    calls: Calls,
+    /// Calls that the partition has not seen.
+    waiting: VecDeque<ClientCall>,
+    losses: u32,
+    /// How long to wait before the next take-over when the last ones came to nothing though nothing failed.
+    pause: Backoff,
+    signal: Arc<Signal>,
+    waker: Waker,
+    /// Whether there is more to do at once.
+    busy: bool,
+    /// When something is to be tried again, and when a timer is due.
+    wake_at: Option<Instant>,
+    deadline: Option<Timestamp>,
+    /// Whether it is known what became of what the last owner left parked.
+    judged: bool,
+    stopping: bool,
+    /// Whether it drains so that it can be claimed under a new epoch.
+    renewing: bool,
+}
+
+impl OwnedPartition {
+    /// Begins with what the store held.
+    pub(crate) fn new(id: PartitionId, shared: &Shared, beginning: Beginning, now: Now) -> Result<Self, End> {
+        let signal = Arc::clone(shared.process.routes.signal(id));
+        let waker = Waker::from(Arc::clone(&signal));
+        let mut partition = Self {
+            id,
+            phase: Phase::Recovering(Recovery::new(Arc::clone(&shared.parts.store), id)),
+            calls: Calls::default(),
+            waiting: VecDeque::new(),
+            losses: 0,
+            pause: Backoff::default(),
+            signal,
+            waker,
+            busy: true,
+            wake_at: None,
+            deadline: None,
+            judged: false,
+            stopping: false,
+            renewing: false,
+        };
+        match beginning {
+            Ok(opened) => partition.resume(shared, opened, now).or_else(|loss| partition.lose(shared, loss, now))?,
+            Err(cause) => partition.lose(shared, Loss::LeaseLost(cause), now)?,
+        }
+        Ok(partition)
+    }
+
+    pub(crate) fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// A call for it.
+    pub(crate) fn call(&mut self, call: ClientCall) {
+        self.waiting.push_back(call);
+        self.busy = true;
+    }
+
+    /// Something for the partition to know. Without a session nobody is told: what it is about is in the store, or kept.
+    pub(crate) fn give(&mut self, shared: &Shared, input: PartitionInput, now: Now) -> Result<(), End> {
+        let Phase::Running(session) = &mut self.phase else { return Ok(()) };
+        self.busy = true;
+        session.handle(now.0, input).or_else(|loss| self.lose(shared, loss, now))
+    }
+
+    /// From now on inputs are recorded, and nothing is polled or fired.
+    pub(crate) fn stop(&mut self, shared: &Shared, now: Now) -> Result<(), End> {
+        (self.stopping, self.busy) = (true, true);
+        let Phase::Running(session) = &mut self.phase else { return Ok(()) };
+        session.stop_polling().or_else(|loss| self.lose(shared, loss, now))
+    }
+
+    /// Whether driving it may bring something.
+    pub(crate) fn is_due(&self, (now, instant): Now) -> bool {
+        self.signal.take_rung()
+            || self.busy
+            || self.wake_at.is_some_and(|at| at <= instant)
+            || self.deadline.is_some_and(|at| at <= now)
+    }
+
+    /// Goes on as far as that goes without waiting. Answers whether there is more to do at once.
+    pub(crate) fn drive(&mut self, shared: &Shared, now: Now) -> Result<bool, End> {
+        self.busy = match self.go_on(shared, now) {
+            Ok(busy) => busy,
+            Err(loss) => {
+                self.lose(shared, loss, now)?;
+                true
+            }
+        };
+        self.wake_at = self.phase.wake_at(now.1);
+        self.deadline = match &self.phase {
+            // While stopping nothing fires.
+            Phase::Running(session) if !self.stopping && !self.renewing => session.next_deadline(),
+            _ => None,
+        };
+        Ok(self.busy)
+    }
+
+    fn go_on(&mut self, shared: &Shared, now: Now) -> Result<bool, Loss> {
+        let waker = self.waker.clone();
+        let mut cx = Context::from_waker(&waker);
+        if let Phase::Recovering(recovery) = &mut self.phase {
+            if let Poll::Ready(opened) = recovery.poll(&mut cx, now.1) {
+                self.resume(shared, opened?, now)?;
+                return Ok(true);
+            }
+            return Ok(self.refuse_if_in_trouble(shared));
+        }
+        let read = self.read_calls(shared, now)?;
+        let Phase::Running(session) = &mut self.phase else { return Ok(true) };
+        if self.signal.take_look() {
+            session.handle(now.0, PartitionInput::Look)?;
+        }
+        let mut outside = Outside {
+            partition: self.id,
+            process: &shared.process,
+            calls: &mut self.calls,
+            shown: None,
+            judged: false,
+        };
+        let progress = session.advance(&mut cx, now, &mut outside)?;
+        let judged = outside.judged;
+        Ok(read | self.note(shared, progress, judged)?)
+    }
+
+    fn note(&mut self, shared: &Shared, progress: Progress, judged: bool) -> Result<bool, Loss> {
+        if progress.committed {
+            self.losses = 0;
+            self.pause.succeeded();
+        }
+        if judged {
+            self.is_judged(shared);
+        }
+        let renewed = self.renew(shared)?;
+        Ok(progress.any || renewed)
+    }
+
+    /// Claims the partition again when its keys come to an end. Who calls waits for a moment, and nothing is lost.
+    fn renew(&mut self, shared: &Shared) -> Result<bool, Loss> {
+        let Phase::Running(session) = &mut self.phase else { return Ok(false) };
+        if self.renewing && session.is_drained() {
+            tracing::info!(partition = self.id.0, "the partition is claimed again, for new keys");
+            self.drop_session(shared, Recovery::new(Arc::clone(&shared.parts.store), self.id), "it was claimed again");
+            return Ok(true);
+        }
+        if self.renewing || self.stopping || !session.needs_new_epoch() {
+            return Ok(false);
+        }
+        self.renewing = true;
+        session.stop_polling()?;
+        Ok(true)
+    }
+
+    /// Hands calls to the partition, as far as the store keeps up and the bounds allow.
+    fn read_calls(&mut self, shared: &Shared, now: Now) -> Result<bool, Loss> {
+        if self.refuse_if_in_trouble(shared) {
+            return Ok(true);
+        }
+        let Phase::Running(session) = &mut self.phase else { return Ok(false) };
+        let mut room = shared.calls_bound.max(1).saturating_sub(self.calls.len());
+        if self.waiting.is_empty() || self.renewing || session.is_blocked() {
+            return Ok(false);
+        }
+        let mut any = false;
+        while room > 0 {
+            let Some(call) = self.waiting.pop_front() else { break };
+            let ClientCall { partition: _, operation, follow, answer, place } = call;
+            drop(place);
+            let request = self.calls.open(answer, follow);
+            session.handle(now.0, PartitionInput::Client { request, operation })?;
+            (room, any) = (room - 1, true);
+        }
+        Ok(any)
+    }
+
+    /// Answers the calls that wait if the store does not work: nothing happened.
+    fn refuse_if_in_trouble(&mut self, shared: &Shared) -> bool {
+        let trouble = self.phase.trouble();
+        self.signal.set_takes_calls(trouble.is_none());
+        let Some(cause) = trouble else { return false };
+        let any = !self.waiting.is_empty();
+        for call in self.waiting.drain(..) {
+            call.refuse(SubmitError::StoreUnavailable { cause: cause.to_owned() });
+        }
+        // Whoever waits for the start waits no longer for a partition that cannot be taken over.
+        if matches!(self.phase, Phase::Recovering(_)) {
+            self.is_judged(shared);
+        }
+        any
+    }
+
+    fn is_judged(&mut self, shared: &Shared) {
+        if !std::mem::replace(&mut self.judged, true) {
+            shared.process.judged.one_more();
+        }
+    }
+
+    /// A session from what the store holds.
+    fn resume(&mut self, shared: &Shared, (claim, backlog): Opened, now: Now) -> Result<(), Loss> {
+        let process = &shared.process;
+        process.activities().retain(self.id, &task_rows(&backlog));
+        let mut session = Session::begin(&shared.parts, self.id, &claim, backlog, now.0)?;
+        session.read_watched(&process.hub, self.id, process.routes.count());
+        if self.stopping {
+            session.stop_polling()?;
+        }
+        self.phase = Phase::Running(Box::new(session));
+        // The last commits of the earlier session may have sent messages, and nobody told whom they are for.
+        process.routes.others_look(self.id);
+        Ok(())
+    }
+
+    /// Memory cannot be gone on with: drops it and begins a recovery, or gives up.
+    pub(crate) fn lose(&mut self, shared: &Shared, loss: Loss, now: Now) -> Result<(), End> {
+        let store = Arc::clone(&shared.parts.store);
+        let partition = self.id.0;
+        match loss {
+            Loss::Fatal(cause) => return Err(End::Fatal { cause }),
+            Loss::Recover(cause) => {
+                self.losses += 1;
+                if self.losses >= LOSSES_IN_A_ROW {
+                    let cause = format!("{LOSSES_IN_A_ROW} failures in a row without a commit between: {cause}");
+                    return Err(End::Fatal { cause });
+                }
+                tracing::error!(partition, cause, "memory is dropped, and the partition is taken over again");
+                self.drop_session(shared, Recovery::new(store, self.id), &cause);
+            }
+            Loss::Overtaken(cause) => {
+                self.pause.failed(now.1);
+                tracing::info!(partition, cause, "the partition is loaded again");
+                self.drop_session(shared, Recovery::after(store, self.id, self.pause.clone()), &cause);
+            }
+            Loss::LeaseLost(cause) => {
+                self.pause.failed(now.1);
+                tracing::warn!(
+                    partition,
+                    cause,
+                    "somebody else owns the partition; it is claimed when that owner is gone"
+                );
+                let recovery = Recovery::elsewhere(store, self.id, self.pause.clone(), cause.clone());
+                self.drop_session(shared, recovery, &cause);
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_session(&mut self, shared: &Shared, recovery: Recovery, cause: &str) {
+        self.phase = Phase::Recovering(recovery);
+        (self.renewing, self.busy) = (false, true);
+        shared.process.activities().forget_queued(self.id);
+        self.calls.answer_all(&SubmitError::OutcomeUnknown { cause: cause.to_owned() });
+    }
+
+    // ── what the thread asks ────────────────────────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    #[cfg(test)]
+    pub(super) fn phase_mut(&mut self) -> &mut Phase {
+        &mut self.phase
+    }
+
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.wake_at
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    /// Answers every call: those that the partition had may have been done, those that wait were not.
+    pub(crate) fn answer_all(&mut self, unknown: &SubmitError, refused: &SubmitError) {
+        self.calls.answer_all(unknown);
+        for call in self.waiting.drain(..) {
+            call.refuse(refused.clone());
+        }
+    }
+}
+
+fn task_rows(backlog: &Backlog) -> HashSet<TaskId> {
+    let groups = backlog.tasks.iter();
+    groups
+        .flat_map(|group| {
+            let (key, execution) = (group.key, group.execution);
+            group.tasks.iter().map(move |(operation, _)| TaskId { key, execution, operation: *operation })
+        })
+        .collect()
+}

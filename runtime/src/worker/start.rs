@@ -1,0 +1,223 @@
+//! The start of a runtime: every partition is taken over, then the engine threads begin with what the store holds.
+//!
+//! A thread is there before its parts are, because others need to know how to wake it: it waits until it is given them.
+
+use std::future::poll_fn;
+use std::num::NonZero;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::activities::{Activities, ActivityHost};
+use super::bell::Bell;
+use super::builder::RuntimeBuilder;
+use super::calls::ClientCall;
+use super::closing::Closing;
+use super::ending::Ending;
+use super::engine_thread::EngineThread;
+use super::error::StartError;
+use super::notice::Notice;
+use super::owned::{Beginning, Shared};
+use super::port::{ClientQueue, RuntimePort};
+use super::process::{Judged, Process};
+use super::recovery::{Opened, TakeOverError, take_over};
+use super::registered::RegisteredActivities;
+use super::routes::{Routes, ThreadRoute};
+use super::runtime::{Runtime, RuntimeParts};
+use super::session::SessionParts;
+use super::store_access::StoreAccess;
+use crate::client::{ChangeHub, Client};
+use crate::model::{PartitionCount, PartitionId};
+use crate::registry::Registry;
+use crate::store::{Store, StoreFuture};
+
+/// Take-overs at a time.
+const TAKE_OVERS: usize = 4;
+
+/// Takes over every partition that nobody else owns. Answers in the order of the partitions.
+pub(super) async fn take_over_all(store: &Arc<dyn Store>) -> Result<Vec<(PartitionId, Beginning)>, TakeOverError> {
+    let mut all =
+        TakeOvers { store, left: store.partitions().all(), under_way: Vec::new(), done: Vec::new(), failed: None };
+    poll_fn(|cx| all.poll(cx)).await;
+    let TakeOvers { mut done, failed, .. } = all;
+    let Some(error) = failed else {
+        done.sort_by_key(|(partition, _)| *partition);
+        return Ok(done);
+    };
+    // The store may be claimed by now; it must not stay open for a runtime that is not there.
+    for partition in store.partitions().all() {
+        if let Err(error) = store.close(partition).await {
+            tracing::debug!(%error, "a partition that was taken over in vain could not be closed");
+        }
+    }
+    Err(error)
+}
+
+struct TakeOvers<'a, I> {
+    store: &'a Arc<dyn Store>,
+    left: I,
+    under_way: Vec<(PartitionId, StoreFuture<Result<Opened, TakeOverError>>)>,
+    done: Vec<(PartitionId, Beginning)>,
+    failed: Option<TakeOverError>,
+}
+
+impl<I: Iterator<Item = PartitionId>> TakeOvers<'_, I> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // What is under way is waited for, so that it can be closed.
+            while self.failed.is_none() && self.under_way.len() < TAKE_OVERS {
+                let Some(partition) = self.left.next() else { break };
+                self.under_way.push((partition, Box::pin(take_over(Arc::clone(self.store), partition))));
+            }
+            let before = self.under_way.len();
+            let (done, failed) = (&mut self.done, &mut self.failed);
+            self.under_way.retain_mut(|(partition, take_over)| {
+                let Poll::Ready(result) = take_over.as_mut().poll(cx) else { return true };
+                match result {
+                    Ok(opened) => done.push((*partition, Ok(opened))),
+                    Err(error) if error.is_elsewhere() => done.push((*partition, Err(error.to_string()))),
+                    Err(error) => *failed = failed.take().or(Some(error)),
+                }
+                false
+            });
+            if before == 0 {
+                return Poll::Ready(());
+            }
+            if self.under_way.len() == before {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// Starts the threads. Answers with what is told when every partition has tried again what was parked.
+pub(super) fn spawn(
+    builder: RuntimeBuilder,
+    store: &Arc<dyn Store>,
+    registry: &Arc<Registry>,
+    tokio: Handle,
+    beginnings: Vec<(PartitionId, Beginning)>,
+) -> Result<(Runtime, oneshot::Receiver<()>), StartError> {
+    let (limits, count) = (builder.limits, store.partitions());
+    let (hands, routes) = hire(thread_count(builder.engine_threads, count), count)?;
+    let (judged, started) = oneshot::channel();
+    let host = ActivityHost {
+        code: Arc::new(RegisteredActivities(Arc::clone(registry))),
+        state: Arc::new(builder.state),
+        routes: Arc::clone(&routes),
+    };
+    let process = Arc::new(Process {
+        activities: Mutex::new(Activities::new(host, limits.activities(builder.concurrent_activities))),
+        tokio,
+        hub: Arc::new(ChangeHub::new()),
+        routes: Arc::clone(&routes),
+        ending: Arc::new(Ending::default()),
+        closing: Arc::new(Closing::new(hands.len())),
+        access: Arc::new(StoreAccess::new(Arc::clone(store))),
+        judged: Judged::new(usize::from(count.get()), judged),
+    });
+    let (senders, clients): (Vec<_>, Vec<_>) = hands.iter().map(|_| unbounded_channel()).unzip();
+    let port = port(&process, registry, senders, limits.client_calls, Arc::clone(&builder.clock));
+    let runtime = RuntimeParts {
+        routes,
+        closing: Arc::clone(&process.closing),
+        ending: Arc::clone(&process.ending),
+        grace: builder.grace,
+        threads: Vec::new(),
+    };
+    let engine = |notices, client, bell| EngineThread {
+        shared: Shared {
+            parts: SessionParts {
+                store: Arc::clone(store),
+                config: limits.partition(builder.live_instances, count),
+                registry: Arc::clone(registry),
+                bounds: limits.session(count),
+            },
+            process: Arc::clone(&process),
+            calls_bound: limits.calls_under_way(count),
+        },
+        clock: Arc::clone(&builder.clock),
+        notices,
+        client,
+        bell,
+    };
+    let threads = begin(hands, clients, beginnings, engine);
+    Ok((Runtime::new(Client::new(Arc::new(port)), RuntimeParts { threads, ..runtime }), started))
+}
+
+fn port(
+    process: &Process,
+    registry: &Arc<Registry>,
+    threads: Vec<UnboundedSender<ClientCall>>,
+    calls: usize,
+    clock: Arc<dyn super::clock::Clock>,
+) -> RuntimePort {
+    let places = Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)));
+    RuntimePort {
+        queue: ClientQueue { places, threads: threads.into() },
+        routes: Arc::clone(&process.routes),
+        store: Arc::clone(&process.access),
+        hub: Arc::clone(&process.hub),
+        registry: Arc::clone(registry),
+        clock,
+        ending: Arc::clone(&process.ending),
+        starts: AtomicUsize::new(0),
+    }
+}
+
+/// A thread that waits for what it is to work on.
+struct Hand {
+    thread: JoinHandle<()>,
+    begin: SyncSender<(EngineThread, Vec<(PartitionId, Beginning)>)>,
+    notices: UnboundedReceiver<Notice>,
+    bell: Arc<Bell>,
+}
+
+/// Threads without work, and the ways to them. They end when they are dropped here.
+fn hire(threads: usize, partitions: PartitionCount) -> Result<(Vec<Hand>, Arc<Routes>), StartError> {
+    let (mut hands, mut routes) = (Vec::with_capacity(threads), Vec::with_capacity(threads));
+    for number in 0..threads {
+        let (begin, work) = sync_channel::<(EngineThread, Vec<_>)>(1);
+        let run = move || work.recv().into_iter().for_each(|(engine, beginnings)| engine.run(beginnings));
+        let thread = thread::Builder::new().name(format!("persevere-engine-{number}")).spawn(run);
+        let thread = thread.map_err(|error| StartError::Thread { detail: error.to_string() })?;
+        let bell = Arc::new(Bell::new(thread.thread().clone()));
+        let (sender, notices) = unbounded_channel();
+        routes.push(ThreadRoute { bell: Arc::clone(&bell), notices: sender });
+        hands.push(Hand { thread, begin, notices, bell });
+    }
+    Ok((hands, Arc::new(Routes::new(partitions, routes.into()))))
+}
+
+/// Gives each thread its partitions.
+fn begin(
+    hands: Vec<Hand>,
+    clients: Vec<UnboundedReceiver<ClientCall>>,
+    beginnings: Vec<(PartitionId, Beginning)>,
+    engine: impl Fn(UnboundedReceiver<Notice>, UnboundedReceiver<ClientCall>, Arc<Bell>) -> EngineThread,
+) -> Vec<JoinHandle<()>> {
+    let mut shares: Vec<Vec<_>> = hands.iter().map(|_| Vec::new()).collect();
+    for (partition, beginning) in beginnings {
+        let thread = usize::from(partition.0) % shares.len();
+        shares[thread].push((partition, beginning));
+    }
+    let each = hands.into_iter().zip(clients).zip(shares);
+    each.map(|((hand, client), share)| {
+        // It has waited for nothing else.
+        let _ = hand.begin.send((engine(hand.notices, client, hand.bell), share));
+        hand.thread
+    })
+    .collect()
+}
+
+/// As many threads as the builder was asked for, or as the partitions and the processors suggest.
+fn thread_count(asked: Option<usize>, partitions: PartitionCount) -> usize {
+    let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+    asked.unwrap_or_else(processors).clamp(1, usize::from(partitions.get()))
+}
