@@ -135,7 +135,19 @@ impl Program {
     /// Sends it what Ctrl-C sends.
     #[cfg(unix)]
     pub fn interrupt(&self) {
-        let sent = Command::new("sh").args(["-c", "kill -INT $0", &self.child.id().to_string()]).status().unwrap();
+        self.signal("INT");
+    }
+
+    /// Sends it what a service manager sends.
+    #[cfg(unix)]
+    pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
+        let command = format!("kill -{name} $0");
+        let sent = Command::new("sh").args(["-c", &command, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 

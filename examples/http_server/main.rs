@@ -48,16 +48,36 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let api = HttpOptions::new().bind(options.bind);
     let server = Server::bind(runtime.client().clone(), api).await?.merge(page::routes());
     println!("Open http://{} in a browser. Ctrl-C ends it.", server.local_addr());
-    server.run_until(ctrl_c()).await;
+    server.run_until(stopped()).await;
 
     println!("What is unfinished goes on when it is started again.");
     runtime.shutdown().await?;
     Ok(())
 }
 
-async fn ctrl_c() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without the signal it is ended from outside.
-        std::future::pending::<()>().await;
+/// Ctrl-C, or the SIGTERM of a service manager.
+async fn stopped() {
+    let ctrl_c = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without the signal it is ended from outside.
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = ctrl_c => {}
+        () = terminated() => {}
     }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminated) => drop(terminated.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
 }

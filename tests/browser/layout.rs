@@ -14,9 +14,15 @@ use crate::server::Server;
 const PICTURE: &str = "PERSEVERE_PICTURE";
 
 /// The texts that do not fit into their element.
-const CLIPPED: &str = "[...document.querySelectorAll('button, h2, p, code')]
+const CLIPPED: &str = "[...document.querySelectorAll('button, h2, p:not(.spoken), code')]
     .filter((part) => part.clientWidth > 0 && part.scrollWidth > part.clientWidth + 1)
     .map((part) => part.textContent)";
+
+/// What is smaller than a finger: less than 44 pixels high or wide.
+const SMALL: &str = "[...document.querySelectorAll('button, input:not([type=radio]), .segments label')]
+    .map((part) => [part.textContent || part.name, part.getBoundingClientRect()])
+    .filter(([, { width, height }]) => width > 0 && (width < 44 || height < 44))
+    .map(([name, { width, height }]) => `${name}: ${width} x ${height}`)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_fits() -> WebDriverResult<()> {
@@ -39,11 +45,12 @@ async fn the_page_fits() -> WebDriverResult<()> {
         fs::write(folder.join("http_server.png"), small).unwrap();
     }
     for scheme in ["light", "dark"] {
-        for width in [360, 768, 1440] {
+        for width in [320, 360, 768, 1440] {
             show(&page, scheme, width, 1).await?;
             let wide = page.value("document.documentElement.scrollWidth").await?;
             assert!(wide.as_u64().unwrap() <= width, "{wide} wide at {width}, {scheme}");
             assert_eq!(page.value(CLIPPED).await?, json!([]), "cut off at {width}, {scheme}");
+            assert_eq!(page.value(SMALL).await?, json!([]), "too small to be touched at {width}, {scheme}");
         }
     }
     page.end().await

@@ -5,21 +5,29 @@ use thirtyfour::prelude::*;
 
 use crate::chromium::Chromium;
 
-/// Writes down what the bar's card and the countdown show, however short it is there, and what the page fetches.
+/// Writes down what the bar's card and the countdown show, however short it is there, and what the page fetches and follows.
 const RECORDER: &str = r"
     {
-        window.seen = { bar: [], state: [], status: [], doing: [], countdown: [], fetched: [] };
+        window.seen = { bar: [], state: [], status: [], doing: [], countdown: [], spoken: [], streams: [], fetched: [] };
         const add = (name, value) => { if (seen[name].at(-1) !== value) seen[name].push(value); };
         const part = (card, name) => document.querySelector(`#${card} [data-part=${name}]`);
         const visible = (element) => element && !element.closest('[hidden]');
         const ask = window.fetch;
         window.fetch = (url, options) => { seen.fetched.push(url); return ask(url, options); };
+        window.EventSource = class extends EventSource {
+            constructor(url) {
+                super(url);
+                seen.streams.push(new URL(url, location).pathname);
+            }
+        };
         new MutationObserver(() => {
             const bar = part('hello_cities', 'bar');
             if (visible(bar)) {
                 add('bar', bar.value);
                 for (const name of ['state', 'status', 'doing']) add(name, part('hello_cities', name).textContent);
             }
+            const spoken = part('hello_cities', 'spoken');
+            if (spoken) add('spoken', spoken.textContent);
             const countdown = part('reserve_ticket', 'countdown');
             if (visible(countdown)) add('countdown', countdown.textContent);
         }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
@@ -49,7 +57,12 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) async fn open(address: &str) -> WebDriverResult<Self> {
-        let browser = Chromium::start(RECORDER).await?;
+        Self::open_with(address, "").await
+    }
+
+    /// The same; each document runs this script first.
+    pub(crate) async fn open_with(address: &str, script: &str) -> WebDriverResult<Self> {
+        let browser = Chromium::start(&format!("{script}{RECORDER}")).await?;
         browser.goto(address).await?;
         Ok(Self { browser, expected_errors: Vec::new() })
     }

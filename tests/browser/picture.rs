@@ -6,7 +6,7 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, Compression, Decoder, Encoder};
 
-type Rgb = [u8; 3];
+pub(crate) type Rgb = [u8; 3];
 
 /// The picture with its 256 most frequent colours; each other one becomes the nearest of them.
 pub(crate) fn with_a_palette(shot: &[u8]) -> Vec<u8> {
@@ -34,6 +34,17 @@ pub(crate) fn with_a_palette(shot: &[u8]) -> Vec<u8> {
     encoder.set_compression(Compression::High);
     encoder.write_header().unwrap().write_image_data(&indices).unwrap();
     file
+}
+
+/// The colours in the middle of the left half and of the right half.
+pub(crate) fn halves(shot: &[u8]) -> (Rgb, Rgb) {
+    let mut reader = Decoder::new(Cursor::new(shot)).read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut bytes).unwrap();
+    let row = &bytes[info.height as usize / 2 * info.line_size..][..info.line_size];
+    let pixels: Vec<Rgb> =
+        row.chunks_exact(info.color_type.samples()).map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+    (pixels[pixels.len() / 4], pixels[pixels.len() * 3 / 4])
 }
 
 fn nearest(palette: &[Rgb], colour: Rgb) -> u8 {

@@ -60,6 +60,38 @@ fn ctrl_c_ends_it_and_its_streams_and_what_runs_goes_on_next_time() {
     program.end().success();
 }
 
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_it_although_streams_are_open() {
+    let folder = Folder::new();
+    let (program, address) = start(&folder);
+    let instance = greet(&address, r#"["Tokyo", "Graz", "London", "Kyoto", "Seattle"]"#);
+    let id = instance.rsplit('/').next().unwrap();
+    let several = format!("GET /runtime/webhooks/durabletask/instances/stream?ids={id}");
+    let mut streams: Vec<_> = [format!("GET {instance}/customStatus/stream"), several]
+        .map(|line| request(&address, &line, "").lines())
+        .into();
+    for stream in &mut streams {
+        assert!(stream.any(|line| line.unwrap().contains(r#""greeting":"Tokyo""#)));
+    }
+    program.terminate();
+    program.end().success();
+    for stream in streams {
+        assert!(stream.map_while(Result::ok).all(|line| !line.contains("event: end")), "it is not over");
+    }
+}
+
+/// Without a script nothing on the page pretends to work.
+#[test]
+fn the_page_says_that_it_needs_javascript() {
+    let (_program, address) = start(&Folder::new());
+    let mut page = String::new();
+    request(&address, "GET /", "").read_to_string(&mut page).unwrap();
+    let says = page.split_once("<noscript>").and_then(|(_, rest)| rest.split_once("</noscript>")).unwrap().0;
+    assert!(says.contains("needs JavaScript") && says.contains("curl"), "{says}");
+    assert!(page.split("<fieldset").skip(1).all(|tag| tag.split('>').next().unwrap().contains(" disabled")));
+}
+
 #[test]
 fn the_page_loads_nothing_from_elsewhere() {
     let (_program, address) = start(&Folder::new());

@@ -1,6 +1,6 @@
 // What the three cards have in common: each follows one instance, which outlives the page.
 
-import { raiseEvent, start, terminate, watch } from './durable.js';
+import { Unreachable, isInstance, raiseEvent, server, start, terminate, watch } from './durable.js';
 
 export class Card {
   #name;
@@ -8,6 +8,7 @@ export class Card {
   #instance;
   #state = '';
   #connected = true;
+  #unreachable = false;
 
   // `id` is that of the section. `input` reads the form, and throws what is wrong with it. `show` draws
   // `{ customStatus, running, output }`: the output is there once it has completed.
@@ -15,6 +16,8 @@ export class Card {
     this.root = document.getElementById(id);
     this.#name = orchestrator;
     this.#show = show;
+    // Without a script nothing could be done with it.
+    this.part('fields').disabled = false;
     this.part('form').addEventListener('submit', (event) => {
       event.preventDefault();
       this.#try(() => this.#start(input()));
@@ -22,20 +25,27 @@ export class Card {
     this.part('stop').addEventListener('click', () =>
       this.#try(() => terminate(this.#instance, 'stopped on the page')),
     );
+    server.addEventListener('back', () => this.#unreachable && this.#complain(''));
   }
 
   // Goes on with the instance that was followed before the page was loaded.
   resume() {
-    const kept = localStorage.getItem(this.#name);
+    const kept = recall(this.#name);
     if (!kept) return;
     this.part('fields').disabled = true;
     this.#state = 'Connecting…';
-    this.#follow(JSON.parse(kept));
+    this.#follow(kept);
   }
 
   // An element of the card, by its `data-part`.
   part(name) {
     return this.root.querySelector(`[data-part="${name}"]`);
+  }
+
+  // Says something to those who cannot see the card, once.
+  say(text) {
+    const spoken = this.part('spoken');
+    if (spoken.textContent !== text) spoken.textContent = text;
   }
 
   raiseEvent(name, value) {
@@ -44,7 +54,7 @@ export class Card {
 
   async #start(input) {
     const instance = await start(this.#name, input);
-    localStorage.setItem(this.#name, JSON.stringify(instance));
+    keep(this.#name, instance);
     this.#draw({ runtimeStatus: 'Pending', customStatus: null }, true);
     this.#follow(instance);
   }
@@ -64,6 +74,7 @@ export class Card {
   }
 
   #draw({ runtimeStatus, customStatus, output }, running) {
+    const focused = this.root.contains(document.activeElement) ? document.activeElement : undefined;
     this.#state = runtimeStatus;
     this.#connected = true;
     this.#drawState();
@@ -73,6 +84,14 @@ export class Card {
     this.part('status').textContent = onOneLine(customStatus);
     this.#complain(runtimeStatus === 'Failed' ? String(output) : '');
     this.#show({ customStatus, running, output: runtimeStatus === 'Completed' ? output : undefined });
+    this.#keepFocus(focused);
+  }
+
+  // What had the focus may be gone, and whoever works with the keyboard would have to begin at the top of the page.
+  #keepFocus(focused) {
+    if (!focused || (focused.isConnected && focused.checkVisibility() && !focused.matches(':disabled'))) return;
+    const next = [...this.root.querySelectorAll('button')].filter((button) => button !== focused);
+    next.find((button) => button.checkVisibility() && !button.matches(':disabled'))?.focus();
   }
 
   #drawState() {
@@ -89,7 +108,7 @@ export class Card {
   }
 
   #forget() {
-    localStorage.removeItem(this.#name);
+    forget(this.#name);
     this.#instance = undefined;
     this.#state = '';
     this.#connection(true);
@@ -98,9 +117,10 @@ export class Card {
     this.#complain('The server does not know the instance that was followed here.');
   }
 
-  #complain(text) {
+  #complain(text, unreachable = false) {
+    this.#unreachable = unreachable;
     const error = this.part('error');
-    error.textContent = text;
+    if (error.textContent !== text) error.textContent = text;
     error.hidden = !text;
   }
 
@@ -112,10 +132,38 @@ export class Card {
     try {
       await action();
     } catch (error) {
-      this.#complain(error.message);
+      this.#complain(error.message, error instanceof Unreachable);
     } finally {
       this.root.ariaBusy = 'false';
     }
+  }
+}
+
+// What the browser keeps may be full, forbidden, or not what this page has put there: then the page remembers nothing.
+function keep(name, instance) {
+  try {
+    localStorage.setItem(name, JSON.stringify(instance));
+  } catch {
+    // It is followed until the page is closed.
+  }
+}
+
+function recall(name) {
+  try {
+    const kept = JSON.parse(localStorage.getItem(name));
+    if (isInstance(kept)) return kept;
+  } catch {
+    // It is no JSON.
+  }
+  forget(name);
+  return undefined;
+}
+
+function forget(name) {
+  try {
+    localStorage.removeItem(name);
+  } catch {
+    // There is nothing to forget.
   }
 }
 

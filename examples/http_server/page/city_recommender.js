@@ -14,10 +14,14 @@ function show({ customStatus, running, output }) {
   const choice = card.part('choice');
   choice.hidden = !open;
   if (open) {
-    card.part('cities').replaceChildren(...cities.map(button));
+    // Buttons that stay keep the focus.
+    const shown = [...card.part('cities').children].map((button) => button.textContent);
+    if (shown.join() !== cities.join()) card.part('cities').replaceChildren(...cities.map(button));
     card.part('seasons').textContent = `Best in ${seasons.join(' or ')}`;
   }
   card.part('result').textContent = output ?? '';
+  if (open) card.say(`Which city? ${cities.join(', ')}`);
+  else card.say(output ?? '');
 }
 
 function button(city) {

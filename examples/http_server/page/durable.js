@@ -1,13 +1,21 @@
-// A client of the Durable Functions HTTP API. It knows one route; everything else are URLs that a start answers with.
+// A client of the Durable Functions HTTP API. It knows two routes; everything else are URLs that a start answers with.
 
-const ORCHESTRATORS = '/runtime/webhooks/durabletask/orchestrators';
+const BASE = '/runtime/webhooks/durabletask';
 
-// How long a stream that the browser has given up is left alone, in milliseconds.
+// How long a stream that the browser has given up, or a server that does not answer, is left alone, in milliseconds.
 const PAUSE = 2000;
+
+const UNREACHABLE = 'The server does not answer. Nothing is lost: try again when it is back.';
+
+// Says `back` when the server answers again after it did not.
+export const server = new EventTarget();
+
+// An error that is over when the server is back.
+export class Unreachable extends Error {}
 
 // Starts an orchestration. Gives the URLs with which it is managed.
 export async function start(orchestrator, input) {
-  const response = await post(`${ORCHESTRATORS}/${encodeURIComponent(orchestrator)}`, input);
+  const response = await post(`${BASE}/orchestrators/${encodeURIComponent(orchestrator)}`, input);
   return response.json();
 }
 
@@ -19,62 +27,101 @@ export async function terminate({ terminatePostUri }, reason) {
   await post(here(terminatePostUri.replace('{text}', encodeURIComponent(reason))));
 }
 
+// Whether this is what `start` gives.
+export function isInstance(value) {
+  const urls = ['id', 'statusQueryGetUri', 'sendEventPostUri', 'terminatePostUri'];
+  return urls.every((name) => typeof value?.[name] === 'string') && urls.slice(1).every((name) => URL.canParse(value[name]));
+}
+
+// How far the clock of the server is ahead of this one, in milliseconds. Unknown until something was answered.
+let ahead;
+
+// The time of the server, in milliseconds since 1970. The clock of a browser may be wrong.
+export function serverTime() {
+  return Date.now() + (ahead ?? 0);
+}
+
+// Asks for the time of the server, unless it is known.
+export async function askForTime() {
+  if (ahead === undefined) await ask('/healthz').catch(() => {});
+}
+
+// What is followed, by id. A browser has six connections to a server of HTTP/1.1, for all its windows: one stream tells of
+// every instance, and a page that is not seen has none.
+const followed = new Map();
+let source;
+let pause;
+// The document plans the first one.
+let planned = true;
+
 // Calls `status` with the current custom status and with each later one, `end` with the final document, `lost` and
-// `found` as the server goes and comes, `gone` when it does not know the instance. Gives a function that ends this.
-export function watch(instance, { status, end, lost, found, gone }) {
-  const url = streamUrl(instance);
-  let source;
-  let pause;
-
-  const close = () => {
-    clearTimeout(pause);
-    source?.close();
-    source = undefined;
-  };
-  const open = () => {
-    close();
-    source = new EventSource(url);
-    source.addEventListener('open', found);
-    source.addEventListener('customStatus', ({ data }) => status(JSON.parse(data)));
-    source.addEventListener('end', ({ data }) => {
-      stop();
-      end(JSON.parse(data));
-    });
-    source.addEventListener('error', async ({ target }) => {
-      lost();
-      // As long as the browser tries again by itself, it asks for what follows the last value it got.
-      if (target.readyState !== EventSource.CLOSED) return;
-      if (await isGone(instance)) {
-        stop();
-        gone();
-      } else if (target === source) {
-        pause = setTimeout(open, PAUSE);
-      }
-    });
-  };
-  // A browser has six connections to a server of HTTP/1.1, for all its tabs: one that is not seen holds none.
-  const seen = () => (document.hidden ? close() : source ?? open());
-  const stop = () => {
-    document.removeEventListener('visibilitychange', seen);
-    close();
-  };
-
-  document.addEventListener('visibilitychange', seen);
-  seen();
-  return stop;
+// `found` as the server goes and comes, `gone` when it does not know the instance.
+export function watch(instance, callbacks) {
+  followed.set(instance.id, { instance, ...callbacks });
+  plan();
 }
 
-async function isGone({ statusQueryGetUri }) {
-  try {
-    return (await fetch(here(statusQueryGetUri))).status === 404;
-  } catch {
-    return false;
-  }
+// Opens the stream anew, once for all instances that are added at the same time: each card has a script of its own, and
+// all of them have run when the document is complete.
+function plan() {
+  if (planned) return;
+  planned = true;
+  queueMicrotask(openPlanned);
 }
 
-function streamUrl({ statusQueryGetUri }) {
-  const [path, query] = here(statusQueryGetUri).split('?');
-  return `${path}/customStatus/stream?${query ?? ''}`;
+function openPlanned() {
+  planned = false;
+  open();
+}
+
+document.addEventListener('DOMContentLoaded', openPlanned);
+
+function close() {
+  clearTimeout(pause);
+  source?.close();
+  source = undefined;
+}
+
+function open() {
+  close();
+  if (followed.size === 0 || document.hidden) return;
+  const stream = new EventSource(streamUrl());
+  source = stream;
+  stream.addEventListener('open', () => {
+    server.dispatchEvent(new Event('back'));
+    each('found');
+  });
+  stream.addEventListener('customStatus', (event) => tell(event, 'status'));
+  stream.addEventListener('end', (event) => tell(event, 'end', true));
+  stream.addEventListener('gone', (event) => tell(event, 'gone', true));
+  stream.addEventListener('error', () => {
+    if (stream !== source) return;
+    each('lost');
+    // As long as the browser tries again by itself, it asks for what follows the last value it got.
+    if (stream.readyState === EventSource.CLOSED) pause = setTimeout(open, PAUSE);
+  });
+}
+
+function each(name) {
+  for (const callbacks of followed.values()) callbacks[name]();
+}
+
+function tell({ data }, name, last = false) {
+  const head = JSON.parse(data);
+  const callbacks = followed.get(head.instanceId);
+  if (last) followed.delete(head.instanceId);
+  if (followed.size === 0) close();
+  callbacks?.[name](head);
+}
+
+document.addEventListener('visibilitychange', () => (document.hidden ? close() : source ?? open()));
+
+// The URLs of all instances say the same about everything but the instance.
+function streamUrl() {
+  const [{ instance }] = followed.values();
+  const query = new URLSearchParams(new URL(instance.statusQueryGetUri).search);
+  for (const id of followed.keys()) query.append('ids', id);
+  return `${BASE}/instances/stream?${query}`;
 }
 
 // The server as it was found: under another name of this machine, or behind a forwarded port, it is the same one.
@@ -85,14 +132,36 @@ function here(url) {
 
 async function post(url, value) {
   const headers = { 'Content-Type': 'application/json' };
-  let response;
-  try {
-    response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(value) });
-  } catch {
-    throw new Error('The server does not answer. Nothing is lost: try again when it is back.');
-  }
+  const response = await ask(url, { method: 'POST', headers, body: JSON.stringify(value) });
   if (!response.ok) throw new Error(await reason(response));
   return response;
+}
+
+async function ask(url, options) {
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch {
+    looking ??= setTimeout(look, PAUSE);
+    throw new Unreachable(UNREACHABLE);
+  }
+  // The header has whole seconds.
+  const time = Date.parse(response.headers.get('Date'));
+  if (!Number.isNaN(time)) ahead = time + 500 - Date.now();
+  return response;
+}
+
+let looking;
+
+// Looks whether the server is back, until it is.
+async function look() {
+  looking = undefined;
+  try {
+    await ask('/healthz');
+    server.dispatchEvent(new Event('back'));
+  } catch {
+    // It looks again.
+  }
 }
 
 async function reason(response) {

@@ -17,6 +17,7 @@ function show({ customStatus, running, output }) {
   bar.value = done;
   card.part('count').textContent = customStatus ? `${done} of ${total}` : '';
   card.part('doing').textContent = doing(running, greeting, output);
+  card.say(customStatus ? `${doing(running, greeting, output)}, ${done} of ${total}` : '');
   card.part('greetings').replaceChildren(...(output ?? []).map(item));
 }
 

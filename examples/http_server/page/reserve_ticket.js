@@ -1,6 +1,7 @@
 // Data to act on: an offer that runs out, whether or not anybody looks at it.
 
 import { Card } from './card.js';
+import { askForTime, serverTime } from './durable.js';
 
 const card = new Card('reserve_ticket', { orchestrator: 'reserve_ticket', input, show });
 
@@ -20,23 +21,24 @@ function show({ customStatus, running }) {
   card.part('offer').hidden = !(running && offered);
   card.part('message').textContent = closed?.message ?? '';
   clearInterval(ticking);
+  if (closed) card.say(closed.message);
   if (!running || !offered) return;
 
   card.part('discount').textContent = `${offered.discount_percent} %`;
   card.part('address').textContent = offered.booking_address;
   card.part('remaining').max = offered.answer_within_seconds;
   deadline = Date.parse(offered.answer_until);
+  card.say(`${offered.discount_percent} % off, if you answer within ${offered.answer_within_seconds} seconds`);
   ticking = setInterval(tick, 250);
-  tick();
+  askForTime().then(tick);
 }
 
+// Whether an answer comes in time is for the orchestration to say: the buttons stay until it has closed the offer.
 function tick() {
-  const seconds = Math.max(0, (deadline - Date.now()) / 1000);
+  const seconds = Math.max(0, (deadline - serverTime()) / 1000);
   const whole = Math.ceil(seconds);
   card.part('countdown').textContent = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
   card.part('remaining').value = seconds;
-  // Whether an answer comes in time is for the orchestration to say; this only keeps from trying in vain.
-  for (const answer of ['confirm', 'decline']) card.part(answer).disabled = seconds === 0;
 }
 
 card.resume();
