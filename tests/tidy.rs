@@ -1,44 +1,16 @@
-//! What compilers do not check: the size of files, the direction of imports, what the engine must not touch, what lies
-//! at the root.
+//! What compilers do not check: the size of files, where tests stand, the direction of imports, what may touch the outside,
+//! what lies at the root.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lines that a file may have, tests included in files of their own.
 const FILE_LIMIT: usize = 600;
 
-/// The layers, lowest first. A module uses those of its own number and below.
-const LAYERS: [(&str, u8); 12] = [
-    ("model", 0),
-    ("contract", 1),
-    ("context", 1),
-    ("registry", 2),
-    ("skeleton", 2),
-    ("store", 3),
-    ("engine", 4),
-    ("client", 5),
-    ("http", 6),
-    ("worker", 6),
-    ("testing", 7),
-    ("__rt", 8),
-];
-
-/// What code below the driver must not touch: clocks, threads, Tokio, randomness, I/O.
-const IMPURE: [&str; 12] = [
-    "Instant::now",
-    "SystemTime::now",
-    "Utc::now",
-    "thread::spawn",
-    "thread::sleep",
-    "tokio::spawn",
-    "tokio::time",
-    "tokio::task",
-    "tokio::runtime",
-    "std::fs",
-    "std::env",
-    "new_v4",
-];
+#[path = "tidy/claims.rs"]
+mod claims;
+#[path = "tidy/imports.rs"]
+mod imports;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace").to_owned()
@@ -101,73 +73,6 @@ fn unit_tests_stand_in_a_module_called_tests() {
         let outside = code(&path).contains("#[test]");
         if !is_test(&path) && outside {
             wrong.push(format!("{}: a test stands outside of `mod tests`", path.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[test]
-fn imports_go_down_only() {
-    let layers = BTreeMap::from(LAYERS);
-    let source = root().join("runtime/src");
-    let mut wrong = Vec::new();
-    for path in sources(&source).into_iter().filter(|path| !is_test(path)) {
-        let inside = path.strip_prefix(&source).expect("below the source folder").to_string_lossy().into_owned();
-        let module = inside.split(['/', '.']).next().unwrap_or_default();
-        let Some(own) = layers.get(module) else { continue };
-        for part in code(&path).replace("$crate::", "").split("crate::").skip(1) {
-            let used: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            if layers.get(used.as_str()).is_some_and(|layer| layer > own) {
-                wrong.push(format!("{inside} uses crate::{used}"));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "imports that go up: {wrong:#?}");
-}
-
-/// The HTTP API stands on what every user of the crate has: the items that `lib.rs` exports, without those that are hidden.
-#[test]
-fn the_http_api_uses_only_what_a_users_crate_could_use() {
-    let source = root().join("runtime/src");
-    let library = code(&source.join("lib.rs"));
-    let mut public: Vec<&str> = Vec::new();
-    for item in library.split("pub use ").skip(1).filter(|item| !item.starts_with("crate::")) {
-        let item = item.split(';').next().unwrap_or_default();
-        let names = item.split_once('{').map_or(item.rsplit("::").next(), |(_, list)| Some(list)).unwrap_or_default();
-        public.extend(names.split([',', '}']).map(str::trim).filter(|name| !name.is_empty()));
-    }
-    assert!(public.contains(&"Client") && public.contains(&"IdReusePolicy"), "{public:?}");
-    // What is public for generated code alone is hidden.
-    let hidden =
-        library.split("#[doc(hidden)]\npub use ").skip(1).map(|item| item.split(';').next().unwrap_or_default());
-    let hidden: Vec<&str> = hidden.flat_map(|item| item.split(|c: char| !c.is_alphanumeric())).collect();
-    let mut wrong = Vec::new();
-    for path in sources(&source.join("http")).into_iter().filter(|path| !is_test(path)) {
-        let code = code(&path);
-        for used in code.split("crate::").skip(1) {
-            let names: Vec<&str> = match used.strip_prefix('{') {
-                Some(list) => list.split('}').next().unwrap_or_default().split(',').map(str::trim).collect(),
-                None => vec![used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()],
-            };
-            let foreign = names.into_iter().filter(|name| !name.is_empty() && *name != "http");
-            let foreign = foreign.filter(|name| !public.contains(name) || hidden.contains(name));
-            wrong.extend(foreign.map(|name| format!("{} uses crate::{name}", path.display())));
-        }
-        wrong.extend(code.contains(".__").then(|| format!("{} calls a hidden method", path.display())));
-        wrong.extend(code.contains("::__").then(|| format!("{} names a hidden item", path.display())));
-    }
-    assert!(wrong.is_empty(), "not open to a user's crate: {wrong:#?}");
-}
-
-#[test]
-fn the_engine_and_what_lies_below_it_are_pure() {
-    let source = root().join("runtime/src");
-    let mut wrong = Vec::new();
-    for folder in ["model", "contract", "context", "engine"] {
-        for path in sources(&source.join(folder)).into_iter().filter(|path| !is_test(path)) {
-            let code = code(&path);
-            let found = IMPURE.iter().filter(|name| code.contains(**name));
-            wrong.extend(found.map(|name| format!("{} uses {name}", path.display())));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

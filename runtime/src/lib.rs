@@ -65,6 +65,7 @@
 pub mod model;
 mod contract;
 mod context;
+mod definition;
 mod registry;
 mod skeleton;
 pub mod store;
@@ -95,9 +96,12 @@ pub use context::{
 #[doc(hidden)]
 pub use contract::{AcceptedBy, DeclaresStatus, StatusType};
 pub use contract::{
-    Accepts, Activity, ActivityError, ActivityRegistration, CallError, CustomStatus, CustomStatusError, EventError,
-    EventRegistration, ExternalEvent, Failure, NoStatus, OrchestrationError, Orchestrator, OrchestratorRegistration,
-    Outcome, Payload, PayloadCheck, Registered, Registration, ServiceType, TimedOut,
+    Accepts, Activity, ActivityError, CallError, CustomStatus, CustomStatusError, EventError, ExternalEvent, Failure,
+    NoStatus, OrchestrationError, Orchestrator, Outcome, Payload, TimedOut,
+};
+pub use definition::{
+    ActivityRegistration, EventRegistration, OrchestratorRegistration, PayloadCheck, Registered, Registration,
+    ServiceType,
 };
 pub use engine::IdReusePolicy;
 pub use model::{

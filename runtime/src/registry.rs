@@ -6,7 +6,7 @@ mod version;
 
 use std::collections::BTreeMap;
 
-use crate::contract::{
+use crate::definition::{
     self, ActivityRegistration, CallSite, EventRegistration, OrchestratorRegistration, Registration,
 };
 use crate::model::SourceLocation;
@@ -116,7 +116,7 @@ impl Registry {
             return Err(RegistryError::Empty);
         }
         registry.check_calls(&linked())?;
-        for event in contract::linked_events() {
+        for event in definition::linked_events() {
             let known = registry.events.entry(event.name.to_ascii_lowercase());
             known.and_modify(|known| *known = None).or_insert(Some(event));
         }
@@ -286,7 +286,7 @@ fn call_site(site: CallSite) -> (&'static str, u32, u32) {
 
 /// Everything that is linked into the program, in a fixed order.
 fn linked() -> Vec<Registration> {
-    let mut entries = contract::linked();
+    let mut entries = definition::linked();
     entries.sort_by_key(|entry| order(identity(entry).1));
     entries
 }
@@ -340,7 +340,7 @@ mod tests {
     }
 
     fn activity(name: &'static str, line: u32) -> Registration {
-        let handler = |_, _| Box::pin(std::future::pending()) as crate::contract::BoxedActivity;
+        let handler = |_, _| Box::pin(std::future::pending()) as crate::definition::BoxedActivity;
         Registration::Activity(ActivityRegistration { name, marker: name, location: at(line), handler, service: None })
     }
 

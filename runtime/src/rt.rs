@@ -15,11 +15,14 @@ pub use crate::context::{
     nondeterministic_value, output_of, select, select_branch, select_end, try_join, try_join_all,
 };
 pub use crate::contract::{
-    Accepts, Activity, ActivityContextType, ActivityDefinition, ActivityError, ActivityHandler, AnyEvent, AsActivity,
-    AsOrchestrator, BoxedActivity, BoxedOrchestration, CallSite, ContextType, DefinedActivity, DefinedOrchestrator,
-    EventRegistration, ExternalEvent, Input, Inputs, ListedEvents, NoStatus, OrchestrationError, Orchestrator,
-    OrchestratorDefinition, OrchestratorHandler, Outcome, WaitCheck, activity, alone, encode, in_context, link,
-    link_event, of_service, of_service_in_context, orchestration, orchestrator, parameter, registration,
+    Accepts, Activity, ActivityError, ExternalEvent, Input, Inputs, NoStatus, OrchestrationError, Orchestrator,
+    Outcome, WaitCheck, encode, parameter,
+};
+pub use crate::definition::{
+    ActivityContextType, ActivityDefinition, ActivityHandler, AnyEvent, AsActivity, AsOrchestrator, BoxedActivity,
+    BoxedOrchestration, CallSite, ContextType, DefinedActivity, DefinedOrchestrator, EventRegistration, ListedEvents,
+    OrchestratorDefinition, OrchestratorHandler, activity, alone, in_context, link, link_event, of_service,
+    of_service_in_context, orchestration, orchestrator, registration,
 };
 pub use crate::skeleton::{assert_skeleton, diagram};
 pub use std::string::String;

@@ -1,7 +1,6 @@
 //! What `#[orchestrator]` makes of a function.
 
 use super::{Failure, Payload, StatusType};
-use crate::context::{Context, OrchestrationContext};
 
 /// An orchestrator, as the rest of the crate knows it. `#[orchestrator]` implements it.
 #[diagnostic::on_unimplemented(
@@ -22,27 +21,4 @@ pub trait Orchestrator: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// Its version, empty if it declares none.
     const VERSION: &'static str;
-}
-
-/// The type of an orchestrator's context parameter: [`OrchestrationContext`], under whatever name.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "the first parameter of an orchestrator is its context, not `{Self}`",
-    label = "must be `OrchestrationContext`",
-    note = "write `ctx: OrchestrationContext` first, or `ctx: OrchestrationContext<Progress>` to publish a custom status of your type `Progress`"
-)]
-pub trait ContextType {
-    /// The type of the custom status.
-    type Status;
-    #[doc(hidden)]
-    fn __from_context(context: Context) -> Self;
-}
-
-#[diagnostic::do_not_recommend]
-impl<S> ContextType for OrchestrationContext<S> {
-    type Status = S;
-
-    fn __from_context(context: Context) -> Self {
-        Self::from_context(context)
-    }
 }

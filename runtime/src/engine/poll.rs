@@ -7,7 +7,8 @@ use std::sync::{Once, OnceLock};
 use std::task::{Context as Task, Poll, Waker};
 
 use crate::context::InTurn;
-use crate::contract::{BoxedOrchestration, kind};
+use crate::contract::kind;
+use crate::definition::BoxedOrchestration;
 use crate::model::{FailureDetails, JsonText};
 
 /// What one poll of an orchestrator gave.

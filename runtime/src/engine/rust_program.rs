@@ -10,7 +10,7 @@ use super::poll::{self, Polled};
 use super::program::{Identity, Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
 use crate::context::{Awaits, Context, Facts, Journal, payload_too_large};
-use crate::contract::{BoxedOrchestration, OrchestratorHandler};
+use crate::definition::{BoxedOrchestration, OrchestratorHandler};
 use crate::model::{Completion, ExecutionStarted, FailureDetails, Input, JsonText, OperationId};
 
 pub(crate) struct RustProgram {

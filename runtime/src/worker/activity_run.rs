@@ -13,7 +13,8 @@ use tracing::Span;
 
 use super::routes::Routes;
 use crate::context::ActivityContext;
-use crate::contract::{BoxedActivity, kind};
+use crate::contract::kind;
+use crate::definition::BoxedActivity;
 use crate::model::{FailureDetails, JsonText, PartitionId, TaskId};
 
 /// What an activity returns, without its types.

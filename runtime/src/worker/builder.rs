@@ -9,7 +9,7 @@ use super::limits::Limits;
 use super::runtime::Runtime;
 use super::start::{spawn, take_over_all};
 use crate::context::ActivityState;
-use crate::contract::Registration;
+use crate::definition::Registration;
 use crate::registry::Registry;
 use crate::store::Store;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::activity_run::ActivityCode;
 use crate::context::ActivityContext;
-use crate::contract::BoxedActivity;
+use crate::definition::BoxedActivity;
 use crate::model::JsonText;
 use crate::registry::Registry;
 

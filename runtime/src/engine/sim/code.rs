@@ -1,8 +1,8 @@
 //! Orchestrators and activities for tests, without macros: a handler is a plain function.
 
-use crate::contract::{
-    Activity, ActivityRegistration, BoxedActivity, Orchestrator, OrchestratorHandler, OrchestratorRegistration,
-    Registration,
+use crate::contract::{Activity, Orchestrator};
+use crate::definition::{
+    ActivityRegistration, BoxedActivity, OrchestratorHandler, OrchestratorRegistration, Registration,
 };
 use crate::model::{FailureDetails, JsonText, SourceLocation};
 use crate::registry::{OrchestratorCode, Registry};
@@ -18,7 +18,7 @@ macro_rules! code {
         pub(crate) fn $name(
             context: $crate::context::Context,
             input: &$crate::model::JsonText,
-        ) -> Result<$crate::contract::BoxedOrchestration, $crate::model::FailureDetails> {
+        ) -> Result<$crate::definition::BoxedOrchestration, $crate::model::FailureDetails> {
             let $input: serde_json::Value = input.decode().unwrap_or_default();
             let $ctx = $crate::context::OrchestrationContext::<serde_json::Value>::from_context(context);
             Ok(Box::pin(async move {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Sim;
 use super::code::code_of;
-use crate::contract::OrchestratorHandler;
+use crate::definition::OrchestratorHandler;
 use crate::engine::execution::LiveExecution;
 use crate::engine::program::{Identity, TurnOffer, TurnOutput, TurnStep};
 use crate::engine::{PartitionInput, history};

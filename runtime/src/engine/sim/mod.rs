@@ -24,7 +24,7 @@ use self::activities::Activities;
 use self::lane::Held;
 pub(crate) use self::lane::Lane;
 use self::store::ModelStore;
-use crate::contract::OrchestratorHandler;
+use crate::definition::OrchestratorHandler;
 use crate::engine::{
     ClientAnswer, ClientOperation, Effect, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, RequestId,
     StartOperation, TurnOffer, TurnTicket,

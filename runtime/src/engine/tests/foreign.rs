@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::assume_durable;
-use crate::contract::OrchestratorHandler;
+use crate::definition::OrchestratorHandler;
 use crate::engine::sim::Sim;
 use crate::engine::sim::code::{Echo, call, code, registry};
 use crate::engine::{PartitionConfig, Refusal};

@@ -324,7 +324,7 @@ code! {
 
 #[test]
 fn an_activity_step_costs_three_row_operations() {
-    for (handler, each) in [(sequence as crate::contract::OrchestratorHandler, 3), (sequence_with_status, 4)] {
+    for (handler, each) in [(sequence as crate::definition::OrchestratorHandler, 3), (sequence_with_status, 4)] {
         let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", handler)]));
         sim.start("x", "main", &json!(50));
         sim.settle();

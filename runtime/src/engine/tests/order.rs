@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::contract::OrchestratorHandler;
+use crate::definition::OrchestratorHandler;
 use crate::engine::PartitionConfig;
 use crate::engine::sim::code::{Child, Echo, Main, Red, again, call, child, code, registry};
 use crate::engine::sim::{Fate, Sim, id};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::contract::OrchestratorHandler;
+use crate::definition::OrchestratorHandler;
 use crate::engine::sim::code::{Echo, Main, Red, Unknown, activity, again, call, code, orchestrator, registry};
 use crate::engine::sim::{Fate, Sim, id, start};
 use crate::engine::{PartitionConfig, Refusal};

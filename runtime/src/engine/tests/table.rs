@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::contract::OrchestratorHandler;
+use crate::definition::OrchestratorHandler;
 use crate::engine::sim::code::{
     Child, Echo, Main, Red, activity, call, child, code, orchestrator, registry, registry_elsewhere,
 };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::plain;
 use crate::context::Durable;
-use crate::contract::OrchestratorHandler;
+use crate::definition::OrchestratorHandler;
 use crate::engine::PartitionConfig;
 use crate::engine::sim::code::{Child, Echo, Red, call, child, code, registry};
 use crate::engine::sim::{Fate, SECOND, Sim, id};

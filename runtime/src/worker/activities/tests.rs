@@ -11,7 +11,7 @@ use super::super::notice::Notice;
 use super::super::routes::ThreadRoute;
 
 use super::*;
-use crate::contract::BoxedActivity;
+use crate::definition::BoxedActivity;
 use crate::model::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, PartitionCount};
 
 /// Activities that end when the test says so; their input is their number.

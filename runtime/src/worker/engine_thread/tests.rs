@@ -23,7 +23,7 @@ use super::super::store_access::StoreAccess;
 use super::*;
 use crate::client::{Answered, BoxFuture, ChangeHub, ClientPort, SubmitError};
 use crate::context::Context as Ctx;
-use crate::contract::{
+use crate::definition::{
     ActivityHandler, ActivityRegistration, BoxedOrchestration, OrchestratorRegistration, Registration,
 };
 use crate::engine::{ActivityTask, ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, StartOperation};

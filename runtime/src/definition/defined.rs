@@ -5,11 +5,13 @@ use std::fmt;
 
 use super::function::{Alone, Function, InContext, OfService, OfServiceInContext, Orchestration};
 use super::{
-    Accepts, Activity, ActivityContextType, ActivityRegistration, AsActivity, AsOrchestrator, BoxedActivity,
-    BoxedOrchestration, CallSite, ContextType, EventRegistration, ExternalEvent, Failure, Input, Inputs, Orchestrator,
-    OrchestratorRegistration, Outcome, Payload, Registered, Registration, ServiceType, StatusType,
+    ActivityContextType, ActivityRegistration, AsActivity, AsOrchestrator, BoxedActivity, BoxedOrchestration, CallSite,
+    ContextType, EventRegistration, OrchestratorRegistration, Registered, Registration, ServiceType,
 };
 use crate::context::{ActivityContext, Context};
+use crate::contract::{
+    Accepts, Activity, ExternalEvent, Failure, Input, Inputs, Orchestrator, Outcome, Payload, StatusType,
+};
 use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
 use crate::model::json::JsonText;

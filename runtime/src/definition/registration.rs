@@ -5,8 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
-use super::ExternalEvent;
 use crate::context::{ActivityContext, Context};
+use crate::contract::ExternalEvent;
 use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
 use crate::model::json::{DecodeError, JsonText};
