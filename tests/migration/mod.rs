@@ -88,7 +88,8 @@ async fn instances_of_a_store_of_schema_2_go_on() {
     };
     assert_eq!(reason, "no longer needed");
     let failed = handle::<migrated_fails>(&runtime, "failed");
-    assert!(failed.result().await.unwrap_err().to_string().contains("it failed on purpose"));
+    let error = failed.result().await.unwrap_err();
+    assert!(format!("{error:#}").contains("it failed on purpose"), "{error:?}");
 
     // What ran goes on: an activity that was cut off, one that was parked, one that waits, one that was paused.
     let busy = handle::<migrated_busy>(&runtime, "busy");

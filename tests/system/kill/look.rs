@@ -226,6 +226,6 @@ fn all_over(store: &Connection, heads: &BTreeMap<i64, Head>) {
         let left: i64 = store.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0, "rows of {table} are left over");
     }
-    let clean: i64 = store.query_row("SELECT clean FROM meta", [], |row| row.get(0)).unwrap();
+    let clean: i64 = store.query_row("SELECT min(clean) FROM partition", [], |row| row.get(0)).unwrap();
     assert_eq!(clean, 1);
 }
