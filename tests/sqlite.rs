@@ -43,12 +43,12 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 const PARTITION: PartitionId = PartitionId::FIRST;
 
 fn batch(epoch: Epoch, turn: TurnCommit) -> Arc<CommitBatch> {
-    Arc::new(CommitBatch { partition: PARTITION, epoch, turns: vec![turn] })
+    Arc::new(CommitBatch::new(PARTITION, epoch, vec![turn]))
 }
 
 fn message(id: u64, size: usize) -> TurnCommit {
-    let row = InboxRow { partition: PARTITION, id: InboxId(id), bytes: vec![7; size].into() };
-    TurnCommit { inbox_new: vec![row], ..TurnCommit::default() }
+    let row = InboxRow::new(PARTITION, InboxId(id), vec![7; size].into());
+    TurnCommit::with(|turn| turn.inbox_new = vec![row])
 }
 
 fn head(key: InstanceKey) -> Head {
@@ -57,23 +57,18 @@ fn head(key: InstanceKey) -> Head {
 }
 
 fn insert(key: InstanceKey) -> TurnCommit {
-    TurnCommit { head: HeadChange::Insert(head(key)), ..TurnCommit::default() }
+    TurnCommit::with(|turn| turn.head = HeadChange::Insert(head(key)))
 }
 
 fn instance() -> TurnCommit {
-    let record = RecordRow {
-        key: KEY,
-        execution: Execution(0),
-        turn_number: 0,
-        time: Timestamp(0),
-        bytes: vec![1, 2, 3].into(),
-    };
-    TurnCommit { record: Some(record), ..insert(KEY) }
+    let mut turn = insert(KEY);
+    turn.record = Some(RecordRow::new(KEY, Execution(0), 0, Timestamp(0), vec![1, 2, 3].into()));
+    turn
 }
 
 fn timer() -> TurnCommit {
     let row = TimerRow { fire_at: Timestamp(1), key: KEY, execution: Execution(0), operation: OperationId(1) };
-    TurnCommit { timers_new: vec![row], ..TurnCommit::default() }
+    TurnCommit::with(|turn| turn.timers_new = vec![row])
 }
 
 /// Runs SQL on a file as somebody outside would.
@@ -228,7 +223,7 @@ async fn b04_a_full_disk_applies_nothing_and_the_same_batch_goes_through_later()
     assert_eq!(store.load(PARTITION).await.unwrap().inbox.len() as u64, stored);
     // The store goes on as it is, under the same epoch, and the batch is accepted when there is room.
     assert!(matches!(store.commit(Arc::clone(&refused.0)).await, Err(CommitError::Full(_))));
-    let done = TurnCommit { inbox_done: vec![InboxId(1), InboxId(2)], ..TurnCommit::default() };
+    let done = TurnCommit::with(|turn| turn.inbox_done = vec![InboxId(1), InboxId(2)]);
     store.commit(batch(epoch, done)).await.unwrap();
     store.commit(refused.0).await.unwrap();
     assert_eq!(store.load(PARTITION).await.unwrap().inbox.len() as u64, stored - 1);
@@ -300,13 +295,13 @@ async fn p26_after_a_spoilt_connection_each_partition_is_claimed_before_it_is_wr
     damage(&place.path, "timer");
     let [a, b, c] = [0, 1, 2].map(PartitionId);
     let send = |partition, epoch, id| {
-        let row = InboxRow { partition, id: InboxId(id), bytes: vec![7].into() };
-        let turn = TurnCommit { inbox_new: vec![row], ..TurnCommit::default() };
-        store.commit(Arc::new(CommitBatch { partition, epoch, turns: vec![turn] }))
+        let row = InboxRow::new(partition, InboxId(id), vec![7].into());
+        let turn = TurnCommit::with(|turn| turn.inbox_new = vec![row]);
+        store.commit(Arc::new(CommitBatch::new(partition, epoch, vec![turn])))
     };
     let [of_a, of_b] = [store.claim(a).await.unwrap().epoch, store.claim(b).await.unwrap().epoch];
     send(b, of_b, 1).await.unwrap();
-    let spoilt = store.commit(Arc::new(CommitBatch { partition: a, epoch: of_a, turns: vec![timer()] })).await;
+    let spoilt = store.commit(Arc::new(CommitBatch::new(a, of_a, vec![timer()]))).await;
     assert!(matches!(spoilt, Err(CommitError::Corrupt(_))), "{spoilt:?}");
     for (partition, epoch) in [(a, of_a), (b, of_b)] {
         let unsettled = send(partition, epoch, 2).await;
@@ -360,7 +355,7 @@ async fn the_file_is_let_go_of_when_the_last_partition_is_closed() {
     let epoch = store.claim(b).await.unwrap().epoch;
     store.close(a).await.unwrap();
     assert!(matches!(open_at_once(&place.path), Err(OpenError::InUse { .. })));
-    store.commit(Arc::new(CommitBatch { partition: b, epoch, turns: vec![instance()] })).await.unwrap();
+    store.commit(Arc::new(CommitBatch::new(b, epoch, vec![instance()]))).await.unwrap();
     assert!(store.instance(InstanceRef::Key(KEY), false).await.unwrap().is_some());
     store.close(b).await.unwrap();
     assert!(matches!(store.instance(InstanceRef::Key(KEY), false).await, Err(LoadError::Transient(_))));
@@ -443,14 +438,16 @@ async fn with_instances(path: &Path, count: u64) -> (Arc<SqliteStore>, Epoch) {
     let store = SqliteStore::builder(path).durability(Durability::Relaxed).open().unwrap();
     let epoch = store.claim(PARTITION).await.unwrap().epoch;
     let turns = (1..=count).map(|number| insert(InstanceKey(number))).collect();
-    store.commit(Arc::new(CommitBatch { partition: PARTITION, epoch, turns })).await.unwrap();
+    store.commit(Arc::new(CommitBatch::new(PARTITION, epoch, turns))).await.unwrap();
     (Arc::new(store), epoch)
 }
 
 /// Replaces the message before by one of 250 kB; answers how long the log is then.
 async fn replace_message(store: &SqliteStore, epoch: Epoch, path: &Path, id: u64) -> u64 {
     let inbox_done = if id == 0 { vec![] } else { vec![InboxId(id - 1)] };
-    store.commit(batch(epoch, TurnCommit { inbox_done, ..message(id, 250_000) })).await.unwrap();
+    let mut turn = message(id, 250_000);
+    turn.inbox_done = inbox_done;
+    store.commit(batch(epoch, turn)).await.unwrap();
     fs::metadata(beside(path, "-wal")).unwrap().len()
 }
 
@@ -459,7 +456,8 @@ async fn b23_a_slow_consumer_of_a_list_does_not_hold_the_log() {
     const MIB: u64 = 1 << 20;
     let place = place();
     let (store, epoch) = with_instances(&place.path, 200).await;
-    let mut query = InstanceQuery { limit: 4, ..InstanceQuery::default() };
+    let mut query = InstanceQuery::default();
+    query.limit = 4;
     let (mut seen, mut longest, mut commits) = (0, 0, 0);
     loop {
         let page = store.query(query.clone()).await.unwrap();
@@ -487,7 +485,8 @@ async fn b23_consumers_that_read_without_a_gap_do_not_hold_the_log() {
             let store = Arc::clone(&store);
             // Looks at every row, again and again, until the test ends.
             let filter = InstanceFilter::new().name("none");
-            let query = InstanceQuery { filter, limit: 10, ..InstanceQuery::default() };
+            let mut query = InstanceQuery::default();
+            (query.filter, query.limit) = (filter, 10);
             tokio::spawn(async move {
                 loop {
                     assert!(store.query(query.clone()).await.unwrap().instances.is_empty());

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use persevere::model::{Timestamp, TurnRecord};
+use persevere::engine::TurnRecord;
+use persevere::model::Timestamp;
 use persevere::prelude::*;
 use persevere::store::{InstanceRef, Store};
 use persevere::testing::{ManualClock, decode_record};

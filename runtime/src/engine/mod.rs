@@ -31,3 +31,8 @@ pub use interface::{
 pub use partition::Partition;
 pub(crate) use poll::recognise_missing_runtime;
 pub use program::{TurnOffer, TurnOutput, TurnTicket};
+
+pub use crate::model::ids::KeyMint;
+pub use crate::model::location::RecordedLocation;
+pub use crate::model::message::Message;
+pub use crate::model::record::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, TurnRecord};

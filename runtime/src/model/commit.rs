@@ -15,6 +15,7 @@ use super::{
 /// otherwise answers [`CommitError::Unexpected`](crate::store::CommitError::Unexpected): a foreign writer changed it, or
 /// memory is wrong.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct TurnCommit {
     /// An ended life that goes, with its history. Applied first.
     pub purge: Option<InstanceKey>,
@@ -92,6 +93,7 @@ impl HeadChange {
 
 /// A row of history.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordRow {
     /// Whose.
     pub key: InstanceKey,
@@ -107,6 +109,7 @@ pub struct RecordRow {
 
 /// A row of the inbox: a message between the commit that sent it and the one that receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InboxRow {
     /// The partition of the instance that the message is for.
     pub partition: PartitionId,
@@ -118,6 +121,7 @@ pub struct InboxRow {
 
 /// A row of the task table: a scheduled activity that is not complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TaskRow {
     /// Which.
     pub id: TaskId,
@@ -142,6 +146,7 @@ pub struct TimerRow {
 
 /// Consecutive turn commits of one partition that become durable together.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CommitBatch {
     /// Whose turns these are. All rows belong to it, except messages to other partitions.
     pub partition: PartitionId,
@@ -151,7 +156,42 @@ pub struct CommitBatch {
     pub turns: Vec<TurnCommit>,
 }
 
+impl RecordRow {
+    /// The row of one turn of an execution.
+    pub fn new(key: InstanceKey, execution: Execution, turn_number: u64, time: Timestamp, bytes: Bytes) -> Self {
+        Self { key, execution, turn_number, time, bytes }
+    }
+}
+
+impl InboxRow {
+    /// A message on its way to an instance of that partition.
+    pub fn new(partition: PartitionId, id: InboxId, bytes: Bytes) -> Self {
+        Self { partition, id, bytes }
+    }
+}
+
+impl TaskRow {
+    /// An activity that this turn scheduled.
+    pub fn new(id: TaskId, turn_number: u64, name: impl Into<Cow<'static, str>>) -> Self {
+        Self { id, turn_number, name: name.into() }
+    }
+}
+
+impl CommitBatch {
+    /// Turns of a partition, written under its epoch.
+    pub fn new(partition: PartitionId, epoch: Epoch, turns: Vec<TurnCommit>) -> Self {
+        Self { partition, epoch, turns }
+    }
+}
+
 impl TurnCommit {
+    /// A turn commit that changes what `change` puts into an empty one.
+    pub fn with(change: impl FnOnce(&mut Self)) -> Self {
+        let mut turn = Self::default();
+        change(&mut turn);
+        turn
+    }
+
     /// Row operations in it: what one commit costs a store.
     pub fn row_operations(&self) -> usize {
         usize::from(self.purge.is_some())

@@ -61,6 +61,7 @@ impl fmt::Display for RuntimeStatus {
 /// One life of an instance as it stands after a commit: what its current execution began with, and what the run has
 /// changed since. A clone copies no text.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Head {
     /// What the current execution began with. Every status of it shares one.
     pub life: Arc<Life>,
@@ -70,6 +71,7 @@ pub struct Head {
 
 /// What an execution begins with. It stays as it is until another execution follows.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Life {
     /// Names this life among all lives in the store.
     pub key: InstanceKey,
@@ -99,6 +101,7 @@ pub struct Life {
 
 /// What a run changes.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Progress {
     /// The state of the instance.
     pub status: RuntimeStatus,

@@ -23,11 +23,11 @@ pub(crate) mod failure;
 mod head;
 pub(crate) mod ids;
 pub(crate) mod json;
-mod location;
-mod message;
+pub(crate) mod location;
+pub(crate) mod message;
 mod park;
 mod partition;
-mod record;
+pub(crate) mod record;
 mod time;
 pub(crate) mod wire;
 
@@ -35,13 +35,17 @@ pub use commit::{CommitBatch, HeadChange, InboxRow, RecordRow, TaskRow, TimerRow
 pub use failure::FailureDetails;
 pub use head::{Head, Life, Progress, RuntimeStatus};
 pub use ids::{
-    Epoch, Execution, InboxId, InstanceId, InstanceKey, InvalidInstanceId, KeyMint, MAX_INSTANCE_ID_CHARS, OperationId,
-    TaskId,
+    Epoch, Execution, InboxId, InstanceId, InstanceKey, InvalidInstanceId, MAX_INSTANCE_ID_CHARS, OperationId, TaskId,
 };
 pub use json::{DecodeError, EncodeError, JsonText};
-pub use location::{RecordedLocation, SourceLocation};
-pub use message::Message;
+pub use location::SourceLocation;
 pub use park::{ParkCode, ParkReason};
 pub use partition::{PartitionCount, PartitionId};
-pub use record::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, Parent, TurnRecord};
+pub use record::Parent;
 pub use time::Timestamp;
+
+// Only the engine looks into records and messages, and only it mints keys.
+pub(crate) use ids::KeyMint;
+pub(crate) use location::RecordedLocation;
+pub(crate) use message::Message;
+pub(crate) use record::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, TurnRecord};

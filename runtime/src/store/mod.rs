@@ -120,6 +120,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
 /// What `claim` found.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Claim {
     /// The epoch of the caller, from now on.
     pub epoch: Epoch,
@@ -127,6 +128,33 @@ pub struct Claim {
     pub store_id: Uuid,
     /// Whether the last owner closed the partition before it went.
     pub clean: bool,
+}
+
+impl Claim {
+    /// What a store answers to a claim.
+    pub fn new(epoch: Epoch, store_id: Uuid, clean: bool) -> Self {
+        Self { epoch, store_id, clean }
+    }
+}
+
+impl StoredInstance {
+    /// An instance whose current execution has so many records; the newest was written at that time.
+    pub fn new(head: Head, record_count: u64, newest_record: Option<Timestamp>) -> Self {
+        Self { head, record_count, newest_record, history: None }
+    }
+}
+
+impl TaskGroup {
+    /// Tasks that one turn scheduled, none of them named yet.
+    pub fn new(
+        key: InstanceKey,
+        id: InstanceId,
+        execution: Execution,
+        turn_number: u64,
+        record: Option<Bytes>,
+    ) -> Self {
+        Self { key, id, execution, turn_number, record, tasks: Vec::new() }
+    }
 }
 
 /// Which instance.
@@ -140,6 +168,7 @@ pub enum InstanceRef {
 
 /// A head row and what belongs to it.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct StoredInstance {
     /// The row.
     pub head: Head,
@@ -153,6 +182,7 @@ pub struct StoredInstance {
 
 /// What a recovering partition needs.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Backlog {
     /// The open tasks, with the records that hold their inputs.
     pub tasks: Vec<TaskGroup>,
@@ -166,6 +196,7 @@ pub struct Backlog {
 
 /// The open tasks that one turn scheduled.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TaskGroup {
     /// Whose.
     pub key: InstanceKey,

@@ -149,6 +149,7 @@ impl InstanceFilter {
 
 /// One page of a list, as it is asked of a store.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct InstanceQuery {
     /// Which instances.
     pub filter: InstanceFilter,
@@ -186,6 +187,7 @@ pub enum PageCursor {
 
 /// One page, as of one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct InstancePage {
     /// The instances, in order. There may be fewer than were asked for, even none, although the list goes on.
     pub instances: Vec<StoredInstance>,

@@ -62,7 +62,7 @@ impl Script {
 
     /// A batch of one turn commit.
     pub fn batch(&self, epoch: Epoch, turn: usize) -> Arc<CommitBatch> {
-        Arc::new(CommitBatch { partition: PARTITION, epoch, turns: vec![self.turns[turn].clone()] })
+        Arc::new(CommitBatch::new(PARTITION, epoch, vec![self.turns[turn].clone()]))
     }
 
     /// Everything that the store holds, in one number.
@@ -79,7 +79,7 @@ impl Script {
                 0.hash(&mut hasher);
                 continue;
             };
-            let StoredInstance { head: Head { life, progress }, record_count, history, .. } = stored;
+            let StoredInstance { head: Head { life, progress, .. }, record_count, history, .. } = stored;
             let by_id = store.instance(InstanceRef::Id(life.id.clone()), false).await?;
             assert_eq!(by_id.map(|found| found.head.life.key), Some(*key), "an instance is found by its id too");
             (&life.id, life.execution, life.input.as_str(), record_count, history).hash(&mut hasher);
@@ -124,18 +124,17 @@ impl Writer {
         life.input = JsonText::from_string(format!("\"{text}\""));
         let head = Head::new(life, Progress::new(RuntimeStatus::Running, Timestamp(2)));
         self.lives.push(Instance { head: head.clone(), records: 0, tasks: Vec::new(), timers: Vec::new() });
-        let turn = self.step(self.lives.len() - 1);
-        TurnCommit { head: HeadChange::Insert(head), ..turn }
+        let mut turn = self.step(self.lives.len() - 1);
+        turn.head = HeadChange::Insert(head);
+        turn
     }
 
     fn message(&mut self) -> TurnCommit {
         self.operations += 1;
         let id = InboxId(u64::from(self.operations));
         self.inbox.push(id);
-        TurnCommit {
-            inbox_new: vec![InboxRow { partition: PARTITION, id, bytes: self.payload().into() }],
-            ..TurnCommit::default()
-        }
+        let row = InboxRow::new(PARTITION, id, self.payload().into());
+        TurnCommit::with(|turn| turn.inbox_new = vec![row])
     }
 
     fn receive(&mut self) -> TurnCommit {
@@ -143,13 +142,16 @@ impl Writer {
             return self.message();
         }
         let id = self.inbox.remove(self.random.below(self.inbox.len()));
-        TurnCommit { inbox_done: vec![id], ..TurnCommit::default() }
+        TurnCommit::with(|turn| turn.inbox_done = vec![id])
     }
 
     fn purge(&mut self) -> TurnCommit {
         let life = self.lives.swap_remove(self.random.below(self.lives.len()));
         let Instance { head, tasks, timers, .. } = life;
-        TurnCommit { purge: Some(head.life.key), tasks_done: tasks, timers_done: timers, ..TurnCommit::default() }
+        TurnCommit::with(|turn| {
+            turn.purge = Some(head.life.key);
+            (turn.tasks_done, turn.timers_done) = (tasks, timers);
+        })
     }
 
     /// A turn as the engine writes it: a record, what it answers, and what it asks for.
@@ -162,13 +164,13 @@ impl Writer {
         let (key, execution) = (life.head.life.key, life.head.life.execution);
         let turn_number = life.records;
         life.records += 1;
-        let record = RecordRow { key, execution, turn_number, time: Timestamp(10), bytes: bytes.into() };
-        let mut turn = TurnCommit { record: Some(record), ..TurnCommit::default() };
+        let record = RecordRow::new(key, execution, turn_number, Timestamp(10), bytes.into());
+        let mut turn = TurnCommit::with(|turn| turn.record = Some(record));
         turn.tasks_done = std::mem::take(&mut life.tasks);
         turn.timers_done = std::mem::take(&mut life.timers);
         if task {
             let id = TaskId { key, execution, operation };
-            turn.tasks_new.push(TaskRow { id, turn_number, name: "work".into() });
+            turn.tasks_new.push(TaskRow::new(id, turn_number, "work"));
             life.tasks.push(id);
         }
         if timer {

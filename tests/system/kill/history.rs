@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use persevere::RuntimeStatus;
-use persevere::model::{Action, Completion, Input, TurnRecord};
+use persevere::engine::{Action, Completion, Input, TurnRecord};
 use persevere_tests::crash::program::{LAST, Progress};
 
 use super::look::Head;

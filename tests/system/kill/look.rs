@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use persevere::RuntimeStatus;
-use persevere::model::Action;
+use persevere::engine::Action;
 use persevere::testing::decode_record;
 use persevere_tests::crash::ledger::{self, Line};
 use rusqlite::{Connection, params};
@@ -151,7 +151,7 @@ fn heads(store: &Connection) -> BTreeMap<i64, Head> {
 }
 
 /// The records of the current execution; there must be none of another.
-fn records(store: &Connection, head: &Head) -> Vec<persevere::model::TurnRecord> {
+fn records(store: &Connection, head: &Head) -> Vec<persevere::engine::TurnRecord> {
     let sql = "SELECT execution, turn, record FROM history WHERE key = ?1 ORDER BY execution, turn";
     let mut statement = store.prepare(sql).unwrap();
     let rows = statement.query_map([head.key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use persevere::model::Input;
+use persevere::engine::Input;
 use persevere::prelude::*;
 use persevere::{ClientError, IdReusePolicy, ResultError, RuntimeStatus};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use persevere::CancellationReason;
-use persevere::model::Action;
+use persevere::engine::Action;
 use persevere::prelude::*;
 
 use crate::system::stage::{Stage, echo, job, on_every_stage};
