@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use persevere::model::RuntimeStatus;
-use persevere::store::{LoadError, SqliteStore};
+use persevere::model::{PartitionId, RuntimeStatus};
+use persevere::store::{LoadError, SqliteStore, Store};
 use persevere::testing::{Fault, FaultyStore};
-use persevere::{CancellationReason, Client, ClientError, ShutdownError};
+use persevere::{CancellationReason, Client, ClientError, InstanceId, ShutdownError};
 use tokio::task::JoinSet;
 
 use super::program::{
-    Go, Greeted, Ledger, cities, do_job, faulty, greet_all, handle, in_time, job_or_go, program, run, show_go,
-    wait_for_go,
+    Go, Greeted, Ledger, cities, do_job, faulty, faulty_with, greet_all, handle, have_greeted, in_time, job_or_go,
+    program, run, show_go, wait_for_go,
 };
 
 /// Starts until the outcome is known. The id makes that safe.
@@ -24,12 +24,16 @@ async fn start_greeting(client: &Client, id: String) {
     }
 }
 
-/// Runs many orchestrations on a store that fails, and answers how often it was claimed.
-async fn survives(fault: Fault, every: u64) -> u64 {
-    let (store, faults) = faulty();
+/// With one partition, and with four on two threads.
+const PARTITIONS: [u16; 2] = [1, 4];
+
+/// Runs many orchestrations on a store on which every so many commits of a partition fail. Answers how often a partition
+/// was claimed after the start.
+async fn survives(partitions: u16, fault: Fault, every: u64) -> u64 {
+    let (store, faults) = faulty_with(partitions);
     let ledger = Ledger::new();
     let runtime = run(&store, &ledger).await;
-    faults.fail_every(every, fault);
+    store.partitions().all().for_each(|partition| faults.fail_every_of(partition, every, fault));
     let mut clients = JoinSet::new();
     for number in 0..100 {
         let client = runtime.client().clone();
@@ -48,30 +52,79 @@ async fn survives(fault: Fault, every: u64) -> u64 {
     runtime.shutdown().await.unwrap();
     let rows = faults.rows();
     assert_eq!((rows.heads_inserted, rows.tasks_new, rows.tasks_done), (100, 300, 300));
-    faults.claims()
+    faults.claims() - u64::from(partitions)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b02_commits_that_were_applied_and_seem_not_to_be_are_survived() {
-    let claims = in_time(survives(Fault::Applied, 3)).await;
-    assert!(claims > 2, "{claims} claims");
+    for partitions in PARTITIONS {
+        let claims = in_time(survives(partitions, Fault::Applied, 3)).await;
+        assert!(claims > 1, "{claims} claims");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b02_commits_that_were_lost_are_survived() {
-    let claims = in_time(survives(Fault::Lost, 3)).await;
-    assert!(claims > 2, "{claims} claims");
+    for partitions in PARTITIONS {
+        let claims = in_time(survives(partitions, Fault::Lost, 3)).await;
+        assert!(claims > 1, "{claims} claims");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b04_a_fenced_commit_is_survived() {
-    assert!(in_time(survives(Fault::Unexpected, 4)).await > 2);
+    for partitions in PARTITIONS {
+        assert!(in_time(survives(partitions, Fault::Unexpected, 4)).await > 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b04_commits_that_were_not_applied_are_sent_again_without_a_recovery() {
-    for fault in [Fault::Transient, Fault::Full] {
-        assert_eq!(in_time(survives(fault, 3)).await, 1, "{fault:?}");
+    for (partitions, fault) in PARTITIONS.into_iter().flat_map(|n| [(n, Fault::Transient), (n, Fault::Full)]) {
+        assert_eq!(in_time(survives(partitions, fault, 3)).await, 0, "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p26_a_lost_lease_is_survived_and_is_no_failure() {
+    // Every second commit, so that three in a row without a commit between would stop the runtime if they counted.
+    assert!(in_time(survives(4, Fault::LeaseLost, 2)).await > 1);
+}
+
+/// An id that begins with this text and lies in this partition.
+fn id_in(store: &Arc<dyn Store>, text: &str, partition: PartitionId) -> InstanceId {
+    let mut ids = (0..).map(|number| InstanceId::new(format!("{text}-{number}")).unwrap());
+    ids.find(|id| store.partitions().partition_of(id) == partition).unwrap()
+}
+
+/// Each commit of the sender and of the receiver fails once, in each way: between the sender's commit and the delivery,
+/// between the delivery and its removal, and on the way back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p07_messages_between_partitions_arrive_once_whichever_commit_fails() {
+    let (sender, receiver) = (PartitionId(1), PartitionId(2));
+    for fault in [Fault::Applied, Fault::Lost, Fault::Unexpected, Fault::LeaseLost] {
+        for (partition, n) in [sender, receiver].into_iter().flat_map(|partition| (1..=4).map(move |n| (partition, n)))
+        {
+            in_time(async {
+                let (store, faults) = faulty_with(4);
+                let ledger = Ledger::new();
+                let runtime = run(&store, &ledger).await;
+                let (parent, child) = (id_in(&store, "parent", sender), id_in(&store, "child", receiver));
+                faults.fail_commit_of(partition, n, fault);
+                let start = || have_greeted::start(runtime.client(), child.to_string()).instance_id(&parent);
+                while let Err(error) = start().await {
+                    assert!(error.outcome_is_unknown() || error.is_temporary(), "{error}");
+                    tokio::task::yield_now().await;
+                }
+                let parent = handle::<have_greeted>(&runtime, parent.as_str());
+                assert_eq!(parent.result().await.unwrap(), "Hello Quito!", "{fault:?} in commit {n} of {partition}");
+                assert_eq!(ledger.runs(), [1], "{fault:?} in commit {n} of {partition}");
+                runtime.shutdown().await.unwrap();
+                let rows = faults.rows();
+                assert_eq!((rows.heads_inserted, rows.inbox_new), (2, rows.inbox_done));
+            })
+            .await;
+        }
     }
 }
 

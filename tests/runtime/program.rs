@@ -7,7 +7,7 @@ use std::time::Duration;
 use persevere::prelude::*;
 use persevere::store::{MemoryStore, Store};
 use persevere::testing::{Faults, FaultyStore};
-use persevere::{CancellationReason, RuntimeBuilder};
+use persevere::{CancellationReason, InstanceId, RuntimeBuilder};
 pub(crate) use persevere_tests::{handle, in_time};
 use tokio::sync::watch;
 
@@ -185,14 +185,26 @@ pub(crate) async fn sleep(ctx: OrchestrationContext, seconds: u64) -> Result<boo
     Ok(tokio::runtime::Handle::try_current().is_ok())
 }
 
-/// A builder with the program and the ledger.
+/// Has another instance greet a city, under an id that the caller chose.
+#[orchestrator]
+pub(crate) async fn have_greeted(ctx: OrchestrationContext, greeter: String) -> Result<String, OrchestrationError> {
+    let greeted = greet_all::call(&ctx, vec!["Quito".to_owned()]).instance_id(InstanceId::new(greeter)?).await?;
+    Ok(greeted.join(" "))
+}
+
+/// A builder with the program and the ledger. At most as many engine threads as the store has partitions.
 pub(crate) fn program(ledger: &Ledger) -> RuntimeBuilder {
-    Runtime::builder().auto_register().state(ledger.clone())
+    Runtime::builder().auto_register().state(ledger.clone()).engine_threads(2)
 }
 
 /// A store that survives runtimes, and what steers it.
 pub(crate) fn faulty() -> (Arc<dyn Store>, Faults) {
-    let store = FaultyStore::new(MemoryStore::new());
+    faulty_with(1)
+}
+
+/// The same with several partitions.
+pub(crate) fn faulty_with(partitions: u16) -> (Arc<dyn Store>, Faults) {
+    let store = FaultyStore::new(MemoryStore::with_partitions(partitions));
     let faults = store.faults();
     (Arc::new(store), faults)
 }

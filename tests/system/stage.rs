@@ -46,6 +46,18 @@ impl Stage {
         Self { live: 0, ..Self::memory() }
     }
 
+    /// Four partitions on two threads.
+    pub(crate) fn partitioned_memory() -> Self {
+        Self::on(Arc::new(MemoryStore::with_partitions(4)))
+    }
+
+    /// Four partitions on two threads.
+    pub(crate) fn partitioned_sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::builder(folder.path().join("store.db")).partitions(4).open().unwrap();
+        Self { _folder: Some(folder), ..Self::on(Arc::new(store)) }
+    }
+
     pub(crate) fn builder(&self) -> RuntimeBuilder {
         Runtime::builder()
             .shared_store(Arc::clone(&self.store))
@@ -53,6 +65,8 @@ impl Stage {
             .state(self.book.clone())
             .clock(self.clock.clone())
             .live_instances(self.live)
+            // No more than the store has partitions.
+            .engine_threads(2)
             // What still runs when a runtime stops is cut off, and runs again.
             .shutdown_grace(Duration::ZERO)
     }
@@ -152,27 +166,23 @@ pub(crate) async fn job(cx: &ActivityContext, name: String) -> Result<String, Ac
     Ok(format!("{name} is done"))
 }
 
-/// Each test three times: on the memory store, on SQLite, and with a full replay at every turn.
+/// Each test five times: on the memory store, on SQLite, on both with four partitions and two engine threads, and with a
+/// full replay at every turn.
 macro_rules! on_every_stage {
+    (@$stage:ident $($name:ident)*) => {
+        mod $stage {$(
+            #[tokio::test]
+            async fn $name() {
+                crate::system::stage::in_time(super::$name(crate::system::stage::Stage::$stage())).await;
+            }
+        )*}
+    };
     ($($name:ident)*) => {
-        mod memory {$(
-            #[tokio::test]
-            async fn $name() {
-                crate::system::stage::in_time(super::$name(crate::system::stage::Stage::memory())).await;
-            }
-        )*}
-        mod sqlite {$(
-            #[tokio::test]
-            async fn $name() {
-                crate::system::stage::in_time(super::$name(crate::system::stage::Stage::sqlite())).await;
-            }
-        )*}
-        mod evicting {$(
-            #[tokio::test]
-            async fn $name() {
-                crate::system::stage::in_time(super::$name(crate::system::stage::Stage::evicting())).await;
-            }
-        )*}
+        crate::system::stage::on_every_stage! { @memory $($name)* }
+        crate::system::stage::on_every_stage! { @sqlite $($name)* }
+        crate::system::stage::on_every_stage! { @partitioned_memory $($name)* }
+        crate::system::stage::on_every_stage! { @partitioned_sqlite $($name)* }
+        crate::system::stage::on_every_stage! { @evicting $($name)* }
     };
 }
 pub(crate) use on_every_stage;

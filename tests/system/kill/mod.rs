@@ -23,9 +23,20 @@ const KILLS: u32 = 30;
 
 #[test]
 fn g01_to_g07_hold_over_kills_at_random_moments() {
+    survive(1, KILLS);
+}
+
+#[test]
+fn g01_to_g07_hold_over_kills_with_four_partitions() {
+    survive(4, KILLS / 2);
+}
+
+fn survive(partitions: u16, kills: u32) {
     let mut random = Random::new();
-    let kills = setting("PERSEVERE_CRASH_KILLS").map_or(KILLS, |kills| kills as u32);
+    let kills = setting("PERSEVERE_CRASH_KILLS").map_or(kills, |kills| kills as u32);
     let folder = tempfile::tempdir().unwrap();
+    // The victims find the file, and work on the partitions that it has.
+    drop(SqliteStore::builder(folder.path().join("store.db")).partitions(partitions).open().unwrap());
     let mut looks = Looks::new(folder.path());
     for _ in 0..kills {
         kill_one(folder.path(), &mut random);

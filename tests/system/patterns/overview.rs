@@ -58,6 +58,11 @@ fn ids(list: &InstanceList) -> Vec<String> {
     list.instances.iter().map(|one| one.instance_id().to_string()).collect()
 }
 
+/// What is created from now on is younger: instances of different partitions are ordered by that.
+fn tick(stage: &Stage) {
+    stage.clock.advance(std::time::Duration::from_millis(1));
+}
+
 async fn found(client: &Client, filter: InstanceFilter) -> Vec<String> {
     ids(&client.list(filter).await.unwrap())
 }
@@ -91,6 +96,7 @@ async fn pages_hold_each_instance_once_while_others_come_and_go(stage: Stage) {
     let runtime = stage.runtime().await;
     let client = runtime.client();
     for number in 0..9 {
+        tick(&stage);
         go(&runtime, &format!("i{number}"), "Graz").await;
     }
     end(&runtime, "i1").await;
@@ -100,6 +106,7 @@ async fn pages_hold_each_instance_once_while_others_come_and_go(stage: Stage) {
         let page = client.list(InstanceFilter::new()).page_size(2).after(place).await.unwrap();
         seen.extend(ids(&page));
         place = page.next;
+        tick(&stage);
         match round {
             0 => client.purge("i1").await.unwrap(),
             1 => drop(client.restart("i8").await.unwrap()),
@@ -119,6 +126,7 @@ async fn a_purge_by_filter_removes_what_has_ended_and_nothing_else(stage: Stage)
     let runtime = stage.runtime().await;
     let client = runtime.client();
     for number in 0..6 {
+        tick(&stage);
         go(&runtime, &format!("i{number}"), if number % 2 == 0 { "Graz" } else { "Wien" }).await;
     }
     for number in 1..6 {

@@ -196,7 +196,7 @@ async fn p26_a_recovery_settles_only_what_is_of_its_own_partition() {
 }
 
 #[tokio::test]
-async fn b1_what_is_queued_when_memory_is_lost_starts_only_when_it_is_asked_for_again() {
+async fn b01_what_is_queued_when_memory_is_lost_starts_only_when_it_is_asked_for_again() {
     let mut bench = Bench::new(1, usize::MAX);
     bench.start([1, 2, 3]).await;
     bench.activities.forget_queued(HOME);
