@@ -113,6 +113,13 @@ async fn a_parked_instance_is_tried_again() {
         app.client().raise_event("p", "Next", &2).await.unwrap();
         assert!(app.client().wait_for_completion("p").await.is_err(), "it cannot end");
         assert!(app.get("instances/p").await.json()["parked"]["code"].is_string());
+        let listed = async |query: &str| app.get(&format!("instances/?{query}")).await.json();
+        let parked = listed("parked=true+").await;
+        assert_eq!(parked.as_array().unwrap().len(), 1);
+        assert_eq!((&parked[0]["instanceId"], parked[0]["parked"].is_null()), (&json!("p"), false));
+        assert_eq!(listed("parked=FALSE").await[0]["instanceId"], "q");
+        assert_eq!(listed("parked=").await.as_array().unwrap().len(), 2);
+        assert_eq!(app.get("instances/?parked=perhaps").await.status, 400);
         assert_eq!(app.post("instances/p/retry?reason=ignored", "").await.status, 202);
         // The code is still missing.
         assert!(app.client().wait_for_completion("p").await.is_err());

@@ -1,6 +1,7 @@
 //! The HTTP API: what each route answers, to the letter, in process and over the wire.
 
 mod bodies;
+mod clients;
 mod faults;
 mod hostile;
 mod journey;

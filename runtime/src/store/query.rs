@@ -37,6 +37,8 @@ pub struct InstanceFilter {
     pub id_prefix: String,
     /// The orchestrator's name.
     pub name: Option<String>,
+    /// Whether it is parked; either when it is `None`.
+    pub parked: Option<bool>,
     /// Tags that it has, with these values.
     pub tags: BTreeMap<String, String>,
     /// What must stand at these places of the custom status.
@@ -95,6 +97,13 @@ impl InstanceFilter {
         self
     }
 
+    /// Instances that are parked, because they cannot go on, or those that are not.
+    #[must_use]
+    pub fn parked(mut self, parked: bool) -> Self {
+        self.parked = Some(parked);
+        self
+    }
+
     /// Instances that have this tag, with this value.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -114,6 +123,7 @@ impl InstanceFilter {
     /// Whether an instance meets every condition. A custom status that is no JSON meets none.
     pub fn holds(&self, head: &Head) -> bool {
         self.holds_row(head.progress.status, head.life.created_at, head.life.id.as_str(), &head.life.name)
+            && self.holds_parked(head.progress.parked.is_some())
             && self.holds_tags(&head.life.tags)
             && self.holds_custom_status(head.progress.custom_status.as_ref().map(JsonText::as_bytes)).unwrap_or(false)
     }
@@ -125,6 +135,10 @@ impl InstanceFilter {
             && self.created_to.is_none_or(|to| created_at <= to)
             && id.starts_with(&self.id_prefix)
             && self.name.as_ref().is_none_or(|wanted| wanted == name)
+    }
+
+    pub(crate) fn holds_parked(&self, parked: bool) -> bool {
+        self.parked.is_none_or(|wanted| wanted == parked)
     }
 
     pub(crate) fn holds_tags(&self, tags: &BTreeMap<String, String>) -> bool {

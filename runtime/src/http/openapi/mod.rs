@@ -153,6 +153,7 @@ fn described(parameter: &Parameter) -> ParameterBuilder {
         Kind::Flag(default) => {
             ObjectBuilder::new().schema_type(Type::Boolean).default(Some(Value::from(default))).into()
         }
+        Kind::Choice => ObjectBuilder::new().schema_type(Type::Boolean).into(),
         Kind::Seconds => ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).into(),
         Kind::Count(default) => schemas::integer().minimum(Some(1)).default(Some(Value::from(default))).into(),
         Kind::States => ArrayBuilder::new().items(schemas::text().enum_values(Some(schemas::STATES))).into(),

@@ -41,6 +41,9 @@ pub(in crate::http) async fn list(call: &Call<'_>) -> Result<Response, ApiError>
         return Ok(page(&[], None));
     }
     let mut filter = filter(query)?.runtime_status(states.known);
+    if query.value("parked").is_some() {
+        filter = filter.parked(query.flag("parked", true)?);
+    }
     for condition in query.all("customStatus") {
         let (pointer, value) = condition.split_once(':').ok_or_else(|| {
             ApiError::bad_argument("`customStatus` is not a JSON pointer, a colon and a value, such as `/city:London`")

@@ -39,6 +39,7 @@ pub(in crate::http) static ENTRIES: [Entry; 18] = [
                 Kind::States,
                 "Only instances in one of these states. Unknown names are ignored.",
             ),
+            parameter("parked", Kind::Choice, "Only instances that are parked, or only those that are not."),
             parameter(
                 "customStatus",
                 Kind::Conditions,

@@ -80,6 +80,8 @@ pub(super) enum Kind {
     RequiredTime,
     Time,
     Flag(bool),
+    /// A flag without a default: where it is left out, both are meant.
+    Choice,
     Seconds,
     Count(u64),
     /// Names of states; the parameter may be repeated, and a value may hold several names with commas between them.

@@ -128,6 +128,7 @@ macro_rules! __store_conformance_cases {
                 statuses_are_alternatives
                 bounds_of_creation_are_inclusive
                 a_name_is_the_whole_name
+                parked_instances_are_told_apart
                 all_tags_must_be_there_with_their_values
                 a_custom_status_is_looked_at_by_place_and_value
                 all_conditions_must_be_met

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::build::*;
 use super::heads::full;
 use super::subject::Subject;
-use crate::model::{Head, JsonText, RuntimeStatus, Timestamp};
+use crate::model::{Head, JsonText, ParkCode, ParkReason, RuntimeStatus, Timestamp};
 use crate::store::{InstanceFilter, InstancePage, InstanceQuery, LoadError};
 
 /// A list in pages of three.
@@ -179,6 +179,14 @@ pub(super) async fn a_name_is_the_whole_name(mut store: Subject) {
     }
     assert!(keys(&store, InstanceFilter::new().name("")).await.is_empty());
     assert!(keys(&store, InstanceFilter::new().name("orde")).await.is_empty());
+}
+
+pub(super) async fn parked_instances_are_told_apart(mut store: Subject) {
+    let reason = || ParkReason::new(ParkCode::NotRegistered, "no code");
+    filled(&mut store, [true, false, true], |head, parked| head.progress_mut().parked = parked.then(reason)).await;
+    assert_eq!(keys(&store, InstanceFilter::new().parked(true)).await, [1, 3]);
+    assert_eq!(keys(&store, InstanceFilter::new().parked(false)).await, [2]);
+    assert_eq!(keys(&store, InstanceFilter::new()).await, [1, 2, 3]);
 }
 
 pub(super) async fn all_tags_must_be_there_with_their_values(mut store: Subject) {

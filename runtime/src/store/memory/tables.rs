@@ -252,6 +252,7 @@ fn place(head: &Head) -> Place {
 fn holds(filter: &InstanceFilter, head: &Head) -> Result<bool, LoadError> {
     let status = head.progress.custom_status.as_ref().map(JsonText::as_bytes);
     if !filter.holds_row(head.progress.status, head.life.created_at, head.life.id.as_str(), &head.life.name)
+        || !filter.holds_parked(head.progress.parked.is_some())
         || !filter.holds_tags(&head.life.tags)
     {
         return Ok(false);

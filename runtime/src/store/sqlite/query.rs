@@ -22,7 +22,8 @@ use crate::store::{InstanceFilter, InstancePage, InstanceQuery, LoadError, PageC
 macro_rules! scan {
     ($range:literal) => {
         concat!(
-            "SELECT i.key, i.id, i.name, p.status, i.created_at, iif(?1, i.tags, NULL), iif(?2, p.custom_status, NULL)
+            "SELECT i.key, i.id, i.name, p.status, i.created_at, iif(?1, i.tags, NULL), iif(?2, p.custom_status, NULL),
+                p.parked IS NOT NULL
              FROM instance i LEFT JOIN progress p ON p.key = i.key WHERE ",
             $range
         )
@@ -135,6 +136,7 @@ impl Seen {
         let (status, created_at) = (row::runtime_status(row, 3)?, Timestamp(row.get(4)?));
         let (tags, custom_status) = (optional(5)?, optional(6)?);
         let holds = filter.holds_row(status, created_at, id.as_str(), text(2)?)
+            && filter.holds_parked(row.get(7)?)
             && (filter.tags.is_empty()
                 || filter.holds_tags(&row::json_column::<BTreeMap<_, _>>(row, 5)?.unwrap_or_default()))
             && filter.holds_custom_status(custom_status.map(str::as_bytes)).map_err(ReadError::corrupt)?;
