@@ -413,7 +413,7 @@ async fn b05_a_record_is_given_as_it_is_stored() {
 async fn b05_tasks_without_their_instance_are_corrupt() {
     let place = place();
     filled(&place.path).await;
-    meddle(&place.path, "INSERT INTO task VALUES (0, 55, 0, 1, 0, 'say_hello')");
+    meddle(&place.path, "INSERT INTO task VALUES (55, 0, 1, 0, 'say_hello', 0)");
     let store = SqliteStore::open(&place.path).unwrap();
     store.claim(PARTITION).await.unwrap();
     assert!(matches!(store.load(PARTITION).await, Err(LoadError::Corrupt(_))));

@@ -63,12 +63,12 @@ impl Batch<'_, '_, '_> {
 
     fn insert_tasks(&mut self) -> rusqlite::Result<()> {
         let there = self.statements.insert_tasks.insert(&self.tasks, |statement, place, (partition, row)| {
-            statement.raw_bind_parameter(place, partition.0)?;
-            statement.raw_bind_parameter(place + 1, Key(row.id.key))?;
-            statement.raw_bind_parameter(place + 2, row.id.execution.0)?;
-            statement.raw_bind_parameter(place + 3, row.id.operation.0)?;
-            statement.raw_bind_parameter(place + 4, row.turn_number.cast_signed())?;
-            statement.raw_bind_parameter(place + 5, &*row.name)
+            statement.raw_bind_parameter(place, Key(row.id.key))?;
+            statement.raw_bind_parameter(place + 1, row.id.execution.0)?;
+            statement.raw_bind_parameter(place + 2, row.id.operation.0)?;
+            statement.raw_bind_parameter(place + 3, row.turn_number.cast_signed())?;
+            statement.raw_bind_parameter(place + 4, &*row.name)?;
+            statement.raw_bind_parameter(place + 5, partition.0)
         })?;
         self.tasks.clear();
         self.there = self.there.take().or_else(|| there.map(|(_, row)| scheduled_already(row)));
@@ -81,23 +81,22 @@ impl<'r> Rows<'r> for Batch<'_, '_, 'r> {
 
     fn insert_head(&mut self, head: &Head) -> rusqlite::Result<usize> {
         let Statements { insert_head, insert_progress, .. } = self.statements;
-        let instances = inserted(row::write(insert_head, &head.life))?;
-        let progress = row::write_progress(insert_progress, self.partition, head.life.key, &head.progress);
-        Ok(instances.min(inserted(progress)?))
+        let instances = inserted(row::write(insert_head, self.partition, &head.life))?;
+        Ok(instances.min(inserted(row::write_progress(insert_progress, head.life.key, &head.progress))?))
     }
 
     fn renew_head(&mut self, head: &Head) -> rusqlite::Result<usize> {
-        let instances = row::write(&mut self.statements.update_head, &head.life)?;
+        let instances = row::write(&mut self.statements.update_head, self.partition, &head.life)?;
         Ok(instances.min(self.change_progress(head.life.key, &head.progress)?))
     }
 
     fn change_progress(&mut self, key: InstanceKey, progress: &Arc<Progress>) -> rusqlite::Result<usize> {
-        row::write_progress(&mut self.statements.update_progress, self.partition, key, progress)
+        row::write_progress(&mut self.statements.update_progress, key, progress)
     }
 
     fn delete_head(&mut self, key: InstanceKey) -> rusqlite::Result<usize> {
-        let instances = self.statements.delete_head.execute([Key(key)])?;
-        Ok(instances.min(self.statements.delete_progress.execute(params![Key(key), self.partition.0])?))
+        let instances = self.statements.delete_head.execute(params![Key(key), self.partition.0])?;
+        Ok(instances.min(self.statements.delete_progress.execute([Key(key)])?))
     }
 
     fn insert_record(&mut self, record: &'r RecordRow) -> rusqlite::Result<usize> {
@@ -137,8 +136,7 @@ impl<'r> Rows<'r> for Batch<'_, '_, 'r> {
         if self.tasks.iter().any(|(_, row)| row.id == id) {
             self.insert_tasks()?;
         }
-        let TaskId { key, execution, operation } = id;
-        self.statements.delete_task.execute(params![self.partition.0, Key(key), execution.0, operation.0])
+        self.statements.delete_task.execute(params![Key(id.key), id.execution.0, id.operation.0])
     }
 
     fn insert_timer(&mut self, row: &TimerRow) -> rusqlite::Result<usize> {

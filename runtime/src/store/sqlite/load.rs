@@ -114,7 +114,9 @@ pub(super) fn inbox(
 const TIMERS: &str = "
     SELECT fire_at, key, execution, operation FROM timer WHERE partition = ?1 ORDER BY fire_at, key, execution, operation";
 
-const PARKED: &str = "SELECT key FROM progress WHERE partition = ?1 AND parked IS NOT NULL ORDER BY key";
+const PARKED: &str = "
+    SELECT p.key FROM progress p JOIN instance i ON i.key = p.key
+    WHERE p.parked IS NOT NULL AND i.partition = ?1 ORDER BY p.key";
 
 const TASKS: &str = "
     SELECT t.key, t.execution, t.turn, t.operation, t.name, i.id FROM task t LEFT JOIN instance i ON i.key = t.key

@@ -45,28 +45,27 @@ const PROGRESS: usize = 15;
 /// What a life begins with: written by its start, and anew for each execution.
 pub(super) const INSERT: &str = "
     INSERT INTO instance (key, id, name, version, execution, created_at, start_at, depth, start_hash, parent_id,
-        parent_key, parent_execution, parent_operation, tags, input)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+        parent_key, parent_execution, parent_operation, tags, input, partition)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
-/// The id and the time of creation are compared and not written: they never change, and their indexes are spared.
+/// The id, the time of creation and the partition are compared and not written: they never change, and indexes are spared.
 pub(super) const UPDATE: &str = "
     UPDATE instance SET name = ?3, version = ?4, execution = ?5, start_at = ?7, depth = ?8, start_hash = ?9,
         parent_id = ?10, parent_key = ?11, parent_execution = ?12, parent_operation = ?13, tags = ?14, input = ?15
-    WHERE key = ?1 AND id = ?2 AND created_at = ?6";
+    WHERE key = ?1 AND id = ?2 AND created_at = ?6 AND partition = ?16";
 
 pub(super) const INSERT_PROGRESS: &str = "
     INSERT INTO progress (key, status, parked, updated_at, ended_at, custom_status_version, revision, custom_status,
-        output, failure, partition)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        output, failure)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
-/// A life of another partition is not there for this one.
 pub(super) const UPDATE_PROGRESS: &str = "
     UPDATE progress SET status = ?2, parked = ?3, updated_at = ?4, ended_at = ?5, custom_status_version = ?6,
         revision = ?7, custom_status = ?8, output = ?9, failure = ?10
-    WHERE key = ?1 AND partition = ?11";
+    WHERE key = ?1";
 
 /// Runs [`INSERT`] or [`UPDATE`].
-pub(super) fn write(statement: &mut Statement<'_>, life: &Life) -> rusqlite::Result<usize> {
+pub(super) fn write(statement: &mut Statement<'_>, partition: PartitionId, life: &Life) -> rusqlite::Result<usize> {
     let tags = (!life.tags.is_empty()).then(|| to_json(&life.tags)).transpose()?;
     let parent = life.parent.as_ref();
     statement.execute(params![
@@ -85,13 +84,13 @@ pub(super) fn write(statement: &mut Statement<'_>, life: &Life) -> rusqlite::Res
         parent.map(|parent| parent.operation.0),
         tags,
         life.input.as_str(),
+        partition.0,
     ])
 }
 
 /// Runs [`INSERT_PROGRESS`] or [`UPDATE_PROGRESS`].
 pub(super) fn write_progress(
     statement: &mut Statement<'_>,
-    partition: PartitionId,
     key: InstanceKey,
     progress: &Progress,
 ) -> rusqlite::Result<usize> {
@@ -107,7 +106,6 @@ pub(super) fn write_progress(
         progress.custom_status.as_ref().map(JsonText::as_str),
         progress.output.as_ref().map(JsonText::as_str),
         failure,
-        partition.0,
     ])
 }
 

@@ -108,8 +108,9 @@ const VERSION_2: &str = "
     ALTER TABLE instance DROP COLUMN failure;
 ";
 
-/// Partitions, of which an older store has one. What is read or removed by partition begins its key with it. Lists are in
-/// the order of creation, whatever the partition.
+/// Partitions, of which an older store has one. Timers and messages, of which there may be very many, begin their keys with
+/// the partition. Instances and tasks only note it: each turn writes tasks, and a longer key costs more than looking at the
+/// tasks of all partitions when one of them is loaded. Lists are in the order of creation, whatever the partition.
 ///
 /// Keys give 30 bits to the epoch, six more than before: the step makes every new key larger than every old one (P23).
 const VERSION_3: &str = "
@@ -125,9 +126,8 @@ const VERSION_3: &str = "
     ALTER TABLE meta DROP COLUMN clean;
     ALTER TABLE meta DROP COLUMN suspect;
     CREATE INDEX instance_created ON instance (created_at);
-    ALTER TABLE progress ADD COLUMN partition INTEGER NOT NULL DEFAULT 0;
-    DROP INDEX progress_parked;
-    CREATE INDEX progress_parked ON progress (partition, key) WHERE parked IS NOT NULL;
+    ALTER TABLE instance ADD COLUMN partition INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE task ADD COLUMN partition INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE inbox RENAME TO inbox_2;
     CREATE TABLE inbox (
         partition INTEGER NOT NULL,
@@ -137,18 +137,6 @@ const VERSION_3: &str = "
     ) STRICT, WITHOUT ROWID;
     INSERT INTO inbox SELECT 0, id, message FROM inbox_2 ORDER BY id;
     DROP TABLE inbox_2;
-    ALTER TABLE task RENAME TO task_2;
-    CREATE TABLE task (
-        partition INTEGER NOT NULL,
-        key       INTEGER NOT NULL,
-        execution INTEGER NOT NULL,
-        operation INTEGER NOT NULL,
-        turn      INTEGER NOT NULL,
-        name      TEXT    NOT NULL,
-        PRIMARY KEY (partition, key, execution, operation)
-    ) STRICT, WITHOUT ROWID;
-    INSERT INTO task SELECT 0, key, execution, operation, turn, name FROM task_2 ORDER BY key, execution, operation;
-    DROP TABLE task_2;
     ALTER TABLE timer RENAME TO timer_2;
     CREATE TABLE timer (
         partition INTEGER NOT NULL,
@@ -350,7 +338,7 @@ mod tests {
         );
         let columns: i64 =
             connection.query_row("SELECT count(*) FROM pragma_table_info('instance')", [], |row| row.get(0)).unwrap();
-        assert_eq!(columns, 15);
+        assert_eq!(columns, 16);
         assert_eq!(text("PRAGMA integrity_check"), "ok");
     }
 
