@@ -10,6 +10,8 @@ mod http_edges;
 mod logged;
 mod migration;
 mod pages;
+#[cfg(unix)]
+mod public_api;
 mod reads;
 mod runtime;
 mod sqlite;

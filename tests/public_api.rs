@@ -1,0 +1,67 @@
+//! The public interface of the library is the list in `tests/public_api.txt`, so that a review shows each change of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use persevere_tests::root;
+
+/// Set to accept the interface as it is: the list is written and not compared.
+const UPDATE: &str = "PERSEVERE_UPDATE_PUBLIC_API";
+
+/// Documents the library with all features, and returns the file that describes it.
+///
+/// What is compiled for it lies beside what `cargo test` compiled, and is shared with `cargo check`. The result has a
+/// folder of its own, because otherwise it would replace the documentation that a user has built.
+fn describe() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(3).unwrap();
+    let result = target.join("public_api");
+    let built = Command::new(env!("CARGO"))
+        .args(["rustdoc", "--quiet", "--package", "persevere", "--lib", "--all-features", "--locked", "--target-dir"])
+        .arg(&result)
+        .args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
+        .env("CARGO_BUILD_BUILD_DIR", target)
+        .env("RUSTDOC", root().join(".ci/rustdoc-unstable"))
+        .current_dir(root())
+        .status()
+        .unwrap();
+    assert!(built.success(), "the library cannot be documented");
+    result.join("doc/persevere.json")
+}
+
+fn interface(description: &Path) -> String {
+    let interface = public_api::Builder::from_rustdoc_json(description)
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .omit_auto_derived_impls(true)
+        .build()
+        .unwrap();
+    interface.items().map(|item| format!("{item}\n")).collect()
+}
+
+/// The lines that only one of the two has.
+fn difference(listed: &str, found: &str) -> String {
+    let only = |sign, one: &str, other: &str| -> String {
+        let other: std::collections::BTreeSet<&str> = other.lines().collect();
+        one.lines().filter(|line| !other.contains(line)).map(|line| format!("{sign} {line}\n")).collect()
+    };
+    only('-', listed, found) + &only('+', found, listed)
+}
+
+#[test]
+fn the_public_interface_is_the_one_that_is_listed() {
+    let list = root().join("tests/public_api.txt");
+    let found = interface(&describe());
+    assert!(found.contains("pub struct persevere::Runtime\n"), "{found}");
+    if std::env::var_os(UPDATE).is_some() {
+        fs::write(list, found).unwrap();
+        return;
+    }
+    let difference = difference(&fs::read_to_string(list).unwrap(), &found);
+    assert!(
+        difference.is_empty(),
+        "the public interface differs from tests/public_api.txt:\n{difference}\
+         If it is meant to, run `{UPDATE}=1 cargo test -p persevere-tests --test suite public_api` and commit the list."
+    );
+}
