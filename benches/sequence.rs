@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use persevere::Client;
 use persevere::model::CommitBatch;
+use persevere::{Client, RuntimeBuilder};
 
 use crate::process::processor_seconds;
 use crate::raw::write_turns;
@@ -36,6 +36,22 @@ pub(crate) struct Size {
     /// Where the rows go; both unless it is given.
     #[arg(long, value_enum)]
     pub(crate) store: Option<StoreKind>,
+    /// How many partitions the store has.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) partitions: u16,
+    /// How many engine threads run turns; as many as suit the partitions and the processors unless it is given.
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+}
+
+impl Size {
+    async fn stage(self, disk: &Disk, kind: StoreKind) -> Outcome<Stage> {
+        let settings = |builder: RuntimeBuilder| match self.threads {
+            Some(threads) => builder.engine_threads(threads),
+            None => builder,
+        };
+        Stage::partitioned(disk, kind, self.partitions, settings).await
+    }
 }
 
 pub(crate) async fn run(bench: &mut Bench, size: Size) -> Outcome {
@@ -52,7 +68,7 @@ pub(crate) async fn run(bench: &mut Bench, size: Size) -> Outcome {
 pub(crate) async fn memory(bench: &mut Bench, size: Size) -> Outcome {
     let count = size.count.unwrap_or(bench.scale.pick(100_000, 40_000, 200));
     let bar = progress::bar("sequence in memory", count);
-    let stage = Stage::open(&bench.disk, StoreKind::Memory).await?;
+    let stage = size.stage(&bench.disk, StoreKind::Memory).await?;
     let (mut rates, mut times, mut processor) = (Samples::default(), Samples::default(), Samples::default());
     for _ in 0..ROUNDS {
         let before = processor_seconds();
@@ -74,7 +90,7 @@ async fn sqlite(bench: &mut Bench, size: Size) -> Outcome {
     let chunk = count.div_ceil(ROUNDS);
     let bar = progress::bar("sequence", count + chunk);
     let turns = recorded(bench, chunk, size.in_flight, &bar).await?;
-    let stage = Stage::open(&bench.disk, StoreKind::Sqlite).await?;
+    let stage = size.stage(&bench.disk, StoreKind::Sqlite).await?;
     let (mut rates, mut limits, mut shares) = (Samples::default(), Samples::default(), Samples::default());
     let (mut times, mut batches, mut processor) = (Samples::default(), Samples::default(), Samples::default());
     for _ in 0..ROUNDS {

@@ -74,11 +74,24 @@ impl Stage {
         kind: StoreKind,
         settings: impl FnOnce(RuntimeBuilder) -> RuntimeBuilder,
     ) -> Outcome<Self> {
-        let folder = match kind {
-            StoreKind::Sqlite => Some(disk.folder()?),
-            StoreKind::Memory => None,
-        };
-        Self::start(folder, settings).await
+        Self::partitioned(disk, kind, 1, settings).await
+    }
+
+    /// On a fresh store with this many partitions.
+    pub(crate) async fn partitioned(
+        disk: &Disk,
+        kind: StoreKind,
+        partitions: u16,
+        settings: impl FnOnce(RuntimeBuilder) -> RuntimeBuilder,
+    ) -> Outcome<Self> {
+        match kind {
+            StoreKind::Sqlite => {
+                let folder = disk.folder()?;
+                let store = SqliteStore::builder(database(folder.path())).partitions(partitions).open()?;
+                Self::run(Arc::new(store), Some(folder), settings).await
+            }
+            StoreKind::Memory => Self::run(Arc::new(MemoryStore::with_partitions(partitions)), None, settings).await,
+        }
     }
 
     /// On what this folder holds; without one, in memory.
@@ -90,6 +103,14 @@ impl Stage {
             Some(folder) => Arc::new(SqliteStore::open(database(folder.path()))?),
             None => Arc::new(MemoryStore::new()),
         };
+        Self::run(inner, folder, settings).await
+    }
+
+    async fn run(
+        inner: Arc<dyn Store>,
+        folder: Option<TempDir>,
+        settings: impl FnOnce(RuntimeBuilder) -> RuntimeBuilder,
+    ) -> Outcome<Self> {
         let seen = Arc::new(Seen::default());
         let store = Arc::new(ObservedStore::new(inner, Arc::clone(&seen)));
         let runtime = settings(Runtime::builder().auto_register().shared_store(store)).start().await?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::program::{TurnOffer, TurnOutput, TurnTicket};
+use crate::context::CancellationReason;
 use crate::model::{
     Execution, ExecutionLimits, FailureDetails, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText,
     PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
@@ -352,8 +353,14 @@ pub enum PartitionOutput {
 pub enum Effect {
     /// Run an activity, unless it is running or finished already.
     RunActivity(Box<ActivityTask>),
-    /// Stop an activity: nobody waits for it any more.
-    CancelActivity(TaskId),
+    /// The task row of an activity is gone: it was recorded, or nobody waits for it any more. Its result need not be kept,
+    /// and if it runs it is told to stop.
+    ActivitySettled {
+        /// Which.
+        task: TaskId,
+        /// What it is told if it runs.
+        reason: CancellationReason,
+    },
     /// Ask a program elsewhere to run a turn; answered by [`PartitionInput::TurnDone`], late or never.
     OfferTurn(Box<TurnOffer>),
     /// Nobody waits for the answer to this offer any more.
@@ -364,6 +371,8 @@ pub enum Effect {
         request: RequestId,
         /// The answer.
         result: Result<ClientAnswer, Refusal>,
+        /// The head of the instance that the call began, so that the caller can follow it without a read.
+        begun: Option<Head>,
     },
     /// Tell another partition, wherever it is, that its inbox holds something new. A hint: it reads the row itself.
     Look {

@@ -3,17 +3,14 @@
 use super::calls::Calls;
 use super::process::Process;
 use crate::client::{Answered, ChangeHub, SubmitError};
-use crate::context::CancellationReason;
 use crate::engine::{ClientAnswer, Effect, PartitionInput, Refusal, RequestId};
-use crate::model::{Head, ParkCode, PartitionId, TaskId};
+use crate::model::{Head, ParkCode, PartitionId};
 
 /// The process as one partition sees it. The calls are its own.
 pub(crate) struct Outside<'a> {
     pub(crate) partition: PartitionId,
     pub(crate) process: &'a Process,
     pub(crate) calls: &'a mut Calls,
-    /// The head that was shown last.
-    pub(crate) shown: Option<Head>,
     /// Whether the partition says that it has tried again what its predecessor left parked.
     pub(crate) judged: bool,
 }
@@ -27,11 +24,11 @@ impl Outside<'_> {
     pub(crate) fn apply(&mut self, effect: Effect) -> Option<PartitionInput> {
         match effect {
             Effect::RunActivity(task) => return self.process.activities().run(self.partition, task),
-            Effect::CancelActivity(task) => self.settle(task, CancellationReason::Cancelled),
-            Effect::Reply { request, result } => self.reply(request, result),
+            Effect::ActivitySettled { task, reason } => self.process.activities().settle(task, reason),
+            Effect::Reply { request, result, begun } => self.reply(request, result, begun),
             Effect::Look { partition } => self.process.routes.look(partition),
             Effect::BacklogJudged => self.judged = true,
-            Effect::InstanceChanged(head) => self.show(head),
+            Effect::InstanceChanged(head) => self.process.hub.publish(head),
             Effect::OfferTurn(offer) => {
                 tracing::warn!(instance = %offer.instance, "no worker elsewhere is connected, and the turn waits");
             }
@@ -42,33 +39,12 @@ impl Outside<'_> {
         None
     }
 
-    /// Nobody waits for the task any more.
-    pub(crate) fn settle(&mut self, task: TaskId, reason: CancellationReason) {
-        self.process.activities().settle(task, reason);
-    }
-
-    /// The head row is this now, durably.
-    fn show(&mut self, head: Head) {
-        self.process.hub.publish(head.clone());
-        self.shown = Some(head);
-    }
-
-    fn reply(&mut self, request: RequestId, result: Result<ClientAnswer, Refusal>) {
+    fn reply(&mut self, request: RequestId, result: Result<ClientAnswer, Refusal>, begun: Option<Head>) {
         let answered = result.map_err(SubmitError::Refused).map(|answer| {
-            let followed = self.begun(&answer).filter(|_| self.calls.follows(request));
-            Answered { followed: followed.map(|head| self.process.hub.register_with(head)), answer }
+            let followed = begun.filter(|_| self.calls.follows(request));
+            Answered { followed: followed.map(|head| self.process.hub.register_with(&head)), answer }
         });
         self.calls.answer(request, answered);
-    }
-
-    /// The head of the instance that a call began: it is shown right before the call is answered.
-    fn begun(&self, answer: &ClientAnswer) -> Option<&Head> {
-        match answer {
-            ClientAnswer::Started { key, created: true, .. } => {
-                self.shown.as_ref().filter(|head| head.life.key == *key)
-            }
-            _ => None,
-        }
     }
 }
 

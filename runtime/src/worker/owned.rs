@@ -157,13 +157,8 @@ impl OwnedPartition {
         if self.signal.take_look() {
             session.handle(now.0, PartitionInput::Look)?;
         }
-        let mut outside = Outside {
-            partition: self.id,
-            process: &shared.process,
-            calls: &mut self.calls,
-            shown: None,
-            judged: false,
-        };
+        let mut outside =
+            Outside { partition: self.id, process: &shared.process, calls: &mut self.calls, judged: false };
         let progress = session.advance(&mut cx, now, &mut outside)?;
         let judged = outside.judged;
         Ok(read | self.note(shared, progress, judged)?)

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use super::activity_run::panic_message;
 use super::commit_lane::{BatchBounds, CommitLane, LaneEvent};
-use super::gate::{Gate, Held};
+use super::gate::Gate;
 use super::loads::{Finished, Load, Loads};
 use super::loss::Loss;
 use super::outside::Outside;
@@ -213,7 +213,6 @@ impl Session {
                         return Err(Loss::Recover(format!("{number:?} follows {:?}", self.last_commit)));
                     }
                     self.last_commit = number;
-                    self.gate.hold_settled(number, &turn);
                     self.lane.push(number, turn);
                 }
                 PartitionOutput::Effect { after, effect } => self.gate.hold(after, effect),
@@ -224,14 +223,9 @@ impl Session {
     }
 
     fn release(&mut self, now: Timestamp, outside: &mut Outside<'_>) -> Result<(), Loss> {
-        while let Some(held) = self.gate.release() {
-            match held {
-                Held::Effect(effect) => {
-                    if let Some(known) = outside.apply(effect) {
-                        self.handle(now, known)?;
-                    }
-                }
-                Held::TaskSettled { task, reason } => outside.settle(task, reason),
+        while let Some(effect) = self.gate.release() {
+            if let Some(known) = outside.apply(effect) {
+                self.handle(now, known)?;
             }
         }
         Ok(())

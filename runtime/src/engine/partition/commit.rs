@@ -140,12 +140,7 @@ impl Partition {
     fn cancel(&mut self, slot: &Slot, taken: &mut Taken, operation: OperationId) {
         let id = TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         match self.tasks.remove(&id) {
-            Some(state @ (TaskState::Open | TaskState::Done)) => {
-                taken.commit.tasks_done.push(id);
-                if state == TaskState::Open {
-                    taken.effects.push(Effect::CancelActivity(id));
-                }
-            }
+            Some(TaskState::Open | TaskState::Done) => taken.commit.tasks_done.push(id),
             // The message that refuses it finds nobody waiting and is discarded.
             Some(TaskState::Refused) | None => {}
         }

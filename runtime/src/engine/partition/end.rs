@@ -7,7 +7,7 @@ use super::Partition;
 use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
 use super::take::{Taken, Termination};
 use crate::engine::execution::LiveExecution;
-use crate::engine::{Effect, Refusal, history};
+use crate::engine::{Refusal, history};
 use crate::model::{
     Action, Completion, Execution, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, Message, OperationId,
     Parent, RuntimeStatus, TaskId, TimerRow, Timestamp, TurnRecord,
@@ -134,9 +134,6 @@ impl Partition {
             self.tasks.remove(&task);
             if state != TaskState::Refused {
                 taken.commit.tasks_done.push(task);
-            }
-            if state == TaskState::Open {
-                taken.effects.push(Effect::CancelActivity(task));
             }
         }
         let timers: Vec<_> = self.timer_rows.range(all).map(|(id, _)| *id).collect();

@@ -38,6 +38,7 @@ use self::inbox::Inbox;
 use self::registered::Waiting;
 use self::slot::Slot;
 use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
+use crate::context::CancellationReason;
 use crate::engine::{ClientAnswer, Refusal};
 use crate::model::{
     Epoch, Head, InboxId, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit,
@@ -214,9 +215,22 @@ impl Partition {
     fn commit(&mut self, commit: TurnCommit) -> CommitNumber {
         self.committed.0 += 1;
         let others = self.inbox.note(self.committed, &commit);
+        let (settled, place) = (commit.tasks_done.len(), self.outputs.len());
         self.outputs.push(PartitionOutput::Commit(self.committed, commit));
+        for index in 0..settled {
+            self.settle_activity(place, index);
+        }
         self.tell_to_look(others);
         self.committed
+    }
+
+    /// One of the tasks whose rows the commit at this place removes is settled.
+    fn settle_activity(&mut self, place: usize, index: usize) {
+        let Some(PartitionOutput::Commit(_, commit)) = self.outputs.get(place) else { return };
+        if let Some(task) = commit.tasks_done.get(index).copied() {
+            let reason = reason_to_settle(commit);
+            self.effect(Effect::ActivitySettled { task, reason });
+        }
     }
 
     /// An effect that depends on everything committed so far.
@@ -225,7 +239,7 @@ impl Partition {
     }
 
     fn reply(&mut self, request: RequestId, result: Result<ClientAnswer, Refusal>) {
-        self.effect(Effect::Reply { request, result });
+        self.effect(Effect::Reply { request, result, begun: None });
     }
 
     fn changed(&mut self, head: &Head) {
@@ -235,5 +249,15 @@ impl Partition {
     fn ticket(&mut self) -> Ticket {
         self.next_ticket += 1;
         Ticket(self.next_ticket)
+    }
+}
+
+/// What an activity is told that runs though this commit removes its task row.
+fn reason_to_settle(commit: &TurnCommit) -> CancellationReason {
+    let ended = commit.head.progress().is_some_and(|progress| progress.status.is_ended());
+    if ended || commit.erase_history.is_some() || commit.purge.is_some() {
+        CancellationReason::InstanceEnded
+    } else {
+        CancellationReason::Cancelled
     }
 }

@@ -12,11 +12,11 @@ use super::slot::{Phase, Slot};
 use super::take::{Plan, Taken};
 use super::{Partition, TaskState};
 use crate::context::Awaits;
-use crate::engine::Effect;
 use crate::engine::execution::LiveExecution;
 use crate::engine::history;
 use crate::engine::program::{Identity, TurnOutput, TurnStep};
 use crate::engine::stuck::Stuck;
+use crate::engine::{ClientAnswer, Effect};
 use crate::model::{
     FailureDetails, HeadChange, InstanceKey, OperationId, ParkCode, ParkReason, RecordRow, RuntimeStatus, TaskId,
     TimerRow, Timestamp, TurnRecord, wire,
@@ -195,7 +195,7 @@ impl Partition {
             if was_parked || taken.commit.row_operations() > 0 {
                 self.unpark(time, slot, taken);
             } else {
-                self.answer(taken);
+                self.answer(slot, taken);
             }
             return;
         }
@@ -413,12 +413,14 @@ impl Partition {
         for effect in std::mem::take(&mut taken.effects) {
             self.effect(effect);
         }
-        self.answer(taken);
+        self.answer(slot, taken);
     }
 
-    fn answer(&mut self, taken: Taken) {
+    fn answer(&mut self, slot: &Slot, taken: Taken) {
         for (request, result) in taken.replies {
-            self.reply(request, result);
+            let began = matches!(result, Ok(ClientAnswer::Started { created: true, .. }));
+            let begun = began.then(|| slot.head.clone());
+            self.effect(Effect::Reply { request, result, begun });
         }
     }
 }

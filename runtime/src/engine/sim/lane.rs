@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::store::ModelStore;
 use crate::engine::{CommitNumber, Effect, Partition, PartitionConfig, PartitionInput, PartitionOutput, Ticket};
-use crate::model::{Epoch, InboxId, PartitionCount, PartitionId, TaskId, Timestamp, TurnCommit};
+use crate::model::{Epoch, InboxId, PartitionCount, PartitionId, Timestamp, TurnCommit};
 use crate::registry::Registry;
 use crate::store::{Claim, InstanceRef, LoadError};
 
@@ -19,7 +19,7 @@ pub(crate) struct Lane {
     pub(crate) commits: VecDeque<(CommitNumber, TurnCommit)>,
     pub(crate) loads: VecDeque<Load>,
     pub(super) durable: CommitNumber,
-    gate: VecDeque<(CommitNumber, Held)>,
+    gate: VecDeque<(CommitNumber, Effect)>,
     made: CommitNumber,
 }
 
@@ -36,12 +36,6 @@ pub(crate) struct Load {
 enum Question {
     Instance { target: InstanceRef, with_history: bool },
     Inbox { known: Arc<[InboxId]> },
-}
-
-#[derive(Debug)]
-pub(super) enum Held {
-    Effect(Effect),
-    Settled(Vec<TaskId>),
 }
 
 impl Lane {
@@ -89,14 +83,11 @@ impl Lane {
                 PartitionOutput::Commit(number, turn) => {
                     assert_eq!(number.0, self.made.0 + 1, "commits are numbered without gaps");
                     self.made = number;
-                    if !turn.tasks_done.is_empty() {
-                        self.gate.push_back((number, Held::Settled(turn.tasks_done.clone())));
-                    }
                     self.commits.push_back((number, turn));
                 }
                 PartitionOutput::Effect { after, effect } => {
                     assert!(after <= self.made, "an effect depends on a commit that was not made");
-                    self.gate.push_back((after, Held::Effect(effect)));
+                    self.gate.push_back((after, effect));
                 }
             }
         }
@@ -106,8 +97,8 @@ impl Lane {
         self.loads.push_back(Load { ticket, question, answer: None });
     }
 
-    pub(super) fn next_released(&mut self) -> Option<Held> {
+    pub(super) fn next_released(&mut self) -> Option<Effect> {
         self.gate.front().filter(|(after, _)| *after <= self.durable)?;
-        self.gate.pop_front().map(|(_, held)| held)
+        self.gate.pop_front().map(|(_, effect)| effect)
     }
 }

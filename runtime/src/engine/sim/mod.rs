@@ -21,7 +21,6 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use self::activities::Activities;
-use self::lane::Held;
 pub(crate) use self::lane::Lane;
 use self::store::ModelStore;
 use crate::definition::OrchestratorHandler;
@@ -334,23 +333,22 @@ impl Sim {
     fn release(&mut self) {
         while let Some(held) = self.lanes[self.focus].next_released() {
             match held {
-                Held::Effect(Effect::RunActivity(task)) => {
+                Effect::RunActivity(task) => {
                     if let Some(known) = self.activities.run(*task) {
                         self.handle(known);
                     }
                 }
-                Held::Effect(Effect::CancelActivity(task)) => self.activities.settle(task),
-                Held::Effect(Effect::Reply { request, result }) => {
+                Effect::ActivitySettled { task, .. } => self.activities.settle(task),
+                Effect::Reply { request, result, .. } => {
                     let (_, answer) = self.answers.get_mut(&request).expect("an answer to a request");
                     assert_eq!(answer.replace(Answer::Is(result)), None, "one answer for each request");
                 }
-                Held::Effect(Effect::InstanceChanged(head)) => self.published.push(head),
-                Held::Effect(Effect::Look { partition }) => self.looks.push_back(partition),
-                Held::Effect(Effect::Parked(head)) => self.parked.push(head),
-                Held::Effect(Effect::OfferTurn(offer)) => self.offers.push(*offer),
-                Held::Effect(Effect::AbandonTurn(ticket)) => self.abandoned.push(ticket),
-                Held::Effect(Effect::BacklogJudged) => {}
-                Held::Settled(tasks) => tasks.into_iter().for_each(|task| self.activities.settle(task)),
+                Effect::InstanceChanged(head) => self.published.push(head),
+                Effect::Look { partition } => self.looks.push_back(partition),
+                Effect::Parked(head) => self.parked.push(head),
+                Effect::OfferTurn(offer) => self.offers.push(*offer),
+                Effect::AbandonTurn(ticket) => self.abandoned.push(ticket),
+                Effect::BacklogJudged => {}
             }
         }
     }
