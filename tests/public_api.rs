@@ -1,5 +1,6 @@
 //! The public interface of the library is the list in `tests/public_api.txt`, so that a review shows each change of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,10 +41,29 @@ fn interface(description: &Path) -> String {
     interface.items().map(|item| format!("{item}\n")).collect()
 }
 
+/// The crates whose types users meet. A new major version of one of them is a new major version of this library.
+const PUBLIC_DEPENDENCIES: [&str; 9] =
+    ["axum", "axum_core", "bytes", "chrono", "futures_core", "http", "serde_core", "serde_json", "uuid"];
+
+/// The crates that the paths in the list begin with.
+fn crates(listed: &str) -> BTreeSet<&str> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let paths = listed.split(|c: char| !is_word(c) && c != ':').filter_map(|path| path.split_once("::"));
+    paths.map(|(first, _)| first).filter(|first| first.starts_with(|c: char| c.is_ascii_lowercase())).collect()
+}
+
+#[test]
+fn few_crates_are_part_of_the_interface() {
+    let listed = fs::read_to_string(root().join("tests/public_api.txt")).unwrap();
+    let own = BTreeSet::from(["alloc", "core", "persevere", "std"]);
+    let expected: BTreeSet<&str> = own.into_iter().chain(PUBLIC_DEPENDENCIES).collect();
+    assert_eq!(crates(&listed), expected);
+}
+
 /// The lines that only one of the two has.
 fn difference(listed: &str, found: &str) -> String {
     let only = |sign, one: &str, other: &str| -> String {
-        let other: std::collections::BTreeSet<&str> = other.lines().collect();
+        let other: BTreeSet<&str> = other.lines().collect();
         one.lines().filter(|line| !other.contains(line)).map(|line| format!("{sign} {line}\n")).collect()
     };
     only('-', listed, found) + &only('+', found, listed)
