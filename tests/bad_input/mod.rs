@@ -6,6 +6,7 @@ mod registration;
 mod stores;
 mod types;
 
+use std::error::Error;
 use std::fmt::{Debug, Display};
 
 use persevere::prelude::*;
@@ -42,6 +43,12 @@ async fn limited(payload_bytes: u32, registrations: impl IntoIterator<Item = Reg
     let mut limits = Limits::default();
     limits.payload_bytes = payload_bytes;
     builder(registrations).limits(limits).start().await.unwrap()
+}
+
+/// The text of an error, with those of its causes.
+fn in_full(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |error: &&dyn Error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The text of an error holds all of these words.

@@ -3,7 +3,7 @@
 use persevere::prelude::*;
 use persevere::{ClientError, ResultError, SendError, registry};
 
-use crate::bad_input::{Word, echo, in_time, limited, listen, says};
+use crate::bad_input::{Word, echo, in_full, in_time, limited, listen, says};
 
 const LIMIT: usize = 100;
 const FITS: usize = LIMIT - 2;
@@ -28,7 +28,7 @@ async fn the_input_of_a_start_and_an_event() {
         listener.raise_event(Word(text(FITS))).await.unwrap();
         let error = listener.result().await.unwrap_err();
         assert!(matches!(error, ResultError::Failed(_)), "{error:?}");
-        says(error, &["200 bytes", "limit is 100", "reference"]);
+        says(in_full(&error), &["200 bytes", "limit is 100", "reference"]);
         runtime.shutdown().await.unwrap();
     })
     .await;
@@ -49,7 +49,7 @@ async fn calls(ctx: OrchestrationContext, input: usize, output: usize) -> Result
         assert!(matches!(error, SendError::Limit(_)), "{error:?}");
     }
     let child = listen::call(&ctx, text(input)).schedule();
-    let child = if input > FITS { child.await.err().map(|error| error.to_string()) } else { None };
+    let child = if input > FITS { child.await.err().map(|error| in_full(&error)) } else { None };
     let outcome = |result: Result<String, CallError<ActivityError>>| match result {
         Ok(_) => "ok",
         Err(CallError::Failed(details)) if details.message().contains("store the data elsewhere") => "too large",
@@ -94,7 +94,7 @@ async fn the_input_of_the_next_execution() {
         let done = go_on::start(runtime.client(), String::new(), fits).await.unwrap();
         assert_eq!(done.result().await.unwrap(), fits);
         let error = go_on::start(runtime.client(), String::new(), fits + 1).await.unwrap().result().await.unwrap_err();
-        says(error, &["101 bytes", "limit is 100"]);
+        says(in_full(&error), &["101 bytes", "limit is 100"]);
         runtime.shutdown().await.unwrap();
     })
     .await;

@@ -3,7 +3,7 @@
 use persevere::prelude::*;
 use persevere::{ClientError, OrchestrationHandle, ResultError, RuntimeStatus, registry};
 
-use crate::bad_input::{Word, echo, in_time, listen, runtime, says};
+use crate::bad_input::{Word, echo, in_full, in_time, listen, runtime, says};
 
 #[tokio::test]
 async fn an_input_that_does_not_decode_fails_the_instance() {
@@ -14,7 +14,7 @@ async fn an_input_that_does_not_decode_fails_the_instance() {
         let error = handle.result().await.unwrap_err();
         let ResultError::Failed(details) = &error else { panic!("{error:?}") };
         assert_eq!(details.error_type(), "persevere.Decode");
-        says(&error, &["expected a string"]);
+        says(in_full(&error), &["expected a string"]);
         assert_eq!(handle.metadata().await.unwrap().runtime_status(), RuntimeStatus::Failed);
         runtime.shutdown().await.unwrap();
     })
@@ -54,7 +54,7 @@ async fn patient(ctx: OrchestrationContext) -> Result<Vec<String>, Orchestration
     loop {
         match Word::wait(&ctx).await {
             Ok(Word(word)) => return Ok([heard, vec![word]].concat()),
-            Err(error @ EventError::Decode { .. }) => heard.push(error.to_string()),
+            Err(error @ EventError::Decode { .. }) => heard.push(in_full(&error)),
             Err(other) => return Err(other.into()),
         }
     }
