@@ -128,32 +128,6 @@ fn b09_a_second_process_is_refused_until_the_first_is_killed() {
     open_at_once(&place.path).unwrap();
 }
 
-#[tokio::test]
-async fn b09_the_epoch_keeps_the_fence_when_the_lock_file_is_deleted() {
-    let place = place();
-    let first = SqliteStore::builder(&place.path).lock_wait(Duration::ZERO).open().unwrap();
-    let old = first.claim(PARTITION).await.unwrap().epoch;
-    first.commit(batch(old, message(1, 1))).await.unwrap();
-    fs::remove_file(beside(&place.path, ".lock")).unwrap();
-
-    let second = open_at_once(&place.path).unwrap();
-    let new = second.claim(PARTITION).await.unwrap().epoch;
-    second.commit(batch(new, message(2, 1))).await.unwrap();
-    let fenced = first.commit(batch(old, message(3, 1))).await;
-    assert!(matches!(fenced, Err(CommitError::LeaseLost(_))), "{fenced:?}");
-    // The first may not take it back while the second owns it, nor close it in its place.
-    let refused = first.claim(PARTITION).await;
-    assert!(matches!(refused, Err(OpenError::InUse { .. })), "{refused:?}");
-    assert!(matches!(first.close(PARTITION).await, Err(CommitError::LeaseLost(_))));
-    second.commit(batch(new, message(4, 1))).await.unwrap();
-    second.close(PARTITION).await.unwrap();
-
-    let claim = first.claim(PARTITION).await.unwrap();
-    assert!(claim.clean && claim.epoch > new, "{claim:?}");
-    let ids: Vec<_> = first.load(PARTITION).await.unwrap().inbox.into_iter().map(|row| row.id.0).collect();
-    assert_eq!(ids, [1, 2, 4]);
-}
-
 #[test]
 fn a_newer_schema_is_refused_by_its_number_and_left_alone() {
     let place = place();

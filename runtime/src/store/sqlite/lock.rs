@@ -1,57 +1,132 @@
-//! The operating system's lock that keeps a second runtime away, in this process and in others.
+//! The operating system's locks that keep a second runtime away, in this process and in others.
+//!
+//! `<name>.lock` is locked on every system. On Linux the database file itself is locked too: by its device and inode, so
+//! that a hard link, a bind mount or a deleted lock file are no way around it. (Elsewhere such a lock would keep SQLite
+//! from its own file.)
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::cell::Cell;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::errors::file_error;
 use super::files::beside;
+use super::owned::OwnedFile;
 use crate::store::OpenError;
 
 /// Between two attempts to get the lock.
 const RETRY: Duration = Duration::from_millis(5);
 
-/// The lock, held until this is dropped. A process that is killed loses it too.
+/// The locks, held until this is dropped. A process that is killed loses them too.
 #[derive(Debug)]
 pub(super) struct FileLock {
     file: File,
     path: PathBuf,
+    database: OwnedFile,
+    /// The write-ahead log, as it was seen first.
+    log: Cell<Option<Identity>>,
+}
+
+/// What a file is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
 }
 
 impl FileLock {
-    /// Locks `<database>.lock`; waits up to `wait` for an owner that is on its way out.
-    pub(super) fn acquire(database: &Path, wait: Duration) -> Result<Self, OpenError> {
+    /// Locks `<database>.lock` and the database; waits up to `wait` for an owner that is on its way out. When the lock
+    /// file of a store was deleted, its former lock keeps the database locked until there is a new one.
+    pub(super) fn acquire(database: &Path, wait: Duration, former: &mut Option<Self>) -> Result<Self, OpenError> {
         let store = database.display().to_string();
+        if let Some(detail) = former.as_ref().and_then(Self::displaced) {
+            return Err(OpenError::Failed { store, detail });
+        }
         let path = beside(database, ".lock");
         let deadline = Instant::now() + wait;
-        loop {
+        let file = loop {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-            let lock = Self { file: file.map_err(|e| file_error(&store, &e))?, path: path.clone() };
-            match lock.file.try_lock() {
+            let file = file.map_err(|e| file_error(&store, &e))?;
+            match file.try_lock() {
                 // Whoever deleted the file in between let others lock a new one.
-                Ok(()) if lock.is_in_place() => return Ok(lock),
+                Ok(()) if is_at(&file, &path) => break file,
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Err(OpenError::InUse { store }),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(RETRY),
                 Err(TryLockError::Error(error)) => return Err(file_error(&store, &error)),
             }
-        }
+        };
+        let database = match former.take() {
+            Some(former) => former.database,
+            None => loop {
+                match OwnedFile::acquire(database).map_err(|e| file_error(&store, &e))? {
+                    Some(owned) => break owned,
+                    None if Instant::now() >= deadline => return Err(OpenError::InUse { store }),
+                    None => std::thread::sleep(RETRY),
+                }
+            },
+        };
+        Ok(Self { file, path, database, log: Cell::new(None) })
     }
 
-    /// Whether the file that is locked is still the one that others would lock.
+    /// Whether the files that are locked are still those that others would lock.
+    pub(super) fn is_in_place(&self) -> bool {
+        is_at(&self.file, &self.path) && self.displaced().is_none()
+    }
+
+    /// Why nothing may be written: the database or its log has been deleted, renamed or replaced. What is written then
+    /// is in a file that nobody finds again.
+    pub(super) fn displaced(&self) -> Option<String> {
+        self.database.displaced().or_else(|| {
+            let path = beside(self.database.path(), "-wal");
+            let seen = Identity::at(&path);
+            match self.log.get() {
+                Some(log) if seen != Some(log) => Some(displaced(&path, seen)),
+                _ => {
+                    self.log.set(seen);
+                    None
+                }
+            }
+        })
+    }
+
+    /// The database is opened anew, which may give it another log.
+    pub(super) fn opens_log(&self) {
+        self.log.set(None);
+    }
+}
+
+/// What is said of a file that is no longer at its path, or that another has replaced.
+pub(super) fn displaced(path: &Path, seen: Option<Identity>) -> String {
+    let what = match seen {
+        Some(_) => "another file has taken the place of",
+        None => "somebody has deleted or renamed",
+    };
+    format!("{what} `{}` while it was in use: put the original back, or stop this process", path.display())
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match file.metadata() {
+        Ok(metadata) => !cfg!(unix) || Identity::at(path) == Some(Identity::of(&metadata)),
+        Err(_) => false,
+    }
+}
+
+impl Identity {
+    /// Of the file at this path.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
+    }
+
     #[cfg(unix)]
-    pub(super) fn is_in_place(&self) -> bool {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
-        let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-        match (self.file.metadata().map(identity), std::fs::metadata(&self.path).map(identity)) {
-            (Ok(held), Ok(found)) => held == found,
-            _ => false,
-        }
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    /// Whether the file that is locked is still the one that others would lock. Here a file in use cannot be deleted.
+    /// Here a file in use can neither be deleted nor renamed.
     #[cfg(not(unix))]
-    pub(super) fn is_in_place(&self) -> bool {
-        true
+    pub(super) fn of(_: &Metadata) -> Self {
+        Self { device: 0, inode: 0 }
     }
 }

@@ -18,6 +18,7 @@ mod insertions;
 mod load;
 mod lock;
 mod log;
+mod owned;
 mod ownership;
 mod query;
 mod reader;
@@ -50,6 +51,8 @@ use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, Parti
 
 /// How long opening waits for an owner of the file that is on its way out.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// Symbolic links that lead from one to the next at most, as on Linux.
+const MAX_LINKS: usize = 40;
 /// They answer the engine too, so lists, which take longer, are read by another thread.
 const READERS: usize = 2;
 
@@ -224,11 +227,9 @@ impl Options {
         if let Ok(path) = self.path.canonicalize() {
             return if path.is_dir() { Err(self.failed("it is a folder: name a file in it")) } else { Ok(path) };
         }
-        let Some(name) = self.path.file_name() else { return Err(self.failed("the path names no file")) };
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let path = self.target()?;
+        let Some(name) = path.file_name() else { return Err(self.failed("the path names no file")) };
+        let folder = folder_of(&path);
         match folder.canonicalize() {
             Ok(folder) => Ok(folder.join(name)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -244,12 +245,31 @@ impl Options {
         })
     }
 
+    /// Where the path leads when there is no file yet: a symbolic link may name a file that is still to be created.
+    fn target(&self) -> Result<PathBuf, OpenError> {
+        let mut path = self.path.clone();
+        for _ in 0..MAX_LINKS {
+            match path.read_link() {
+                Ok(target) => path = folder_of(&path).join(target),
+                Err(_) => return Ok(path),
+            }
+        }
+        Err(self.failed("its symbolic links lead in a circle"))
+    }
+
     fn store(&self) -> String {
         self.path.display().to_string()
     }
 
     fn failed(&self, detail: &str) -> OpenError {
         OpenError::Failed { store: self.store(), detail: detail.to_owned() }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

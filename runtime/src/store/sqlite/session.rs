@@ -74,7 +74,10 @@ impl<'a> Session<'a> {
                     self.commit(waiting)
                 }
                 Command::Close(partition, answer) => {
-                    let result = self.close(partition);
+                    let result = match self.lock.displaced() {
+                        None => self.close(partition),
+                        Some(cause) => self.owned.close(partition).and(Err(CommitError::Transient(cause))),
+                    };
                     if self.owned.is_empty() {
                         return Exit::Closed(Closing { answer, result });
                     }
@@ -167,6 +170,12 @@ impl<'a> Session<'a> {
             }
         }
         if batches.is_empty() {
+            return true;
+        }
+        if let Some(cause) = self.lock.displaced() {
+            for answer in answers {
+                let _ = answer.send(Err(CommitError::Transient(cause.clone())));
+            }
             return true;
         }
         let mut result = self.statements.write(&batches);
@@ -268,7 +277,7 @@ mod tests {
     fn p26_a_commit_of_unknown_outcome_is_answered_to_every_partition_in_it_and_ends_the_session() {
         let folder = tempfile::tempdir().unwrap();
         let options = options(&folder.path().join("store.db"));
-        let lock = FileLock::acquire(&options.path, Duration::ZERO).unwrap();
+        let lock = FileLock::acquire(&options.path, Duration::ZERO, &mut None).unwrap();
         let mut database = Database::open(&options).unwrap();
         let fails = Arc::new(AtomicBool::new(false));
         let hook = Arc::clone(&fails);

@@ -73,10 +73,12 @@ impl Writer {
             // A reader that panicked has nothing left to close.
             let _ = reader.join();
         }
-        if let (false, Some(database)) = (closing.is_empty(), &self.database) {
+        // Otherwise the log stays as it is: at its path there may be that of another database.
+        let in_place = self.lock.as_ref().is_some_and(|lock| lock.displaced().is_none());
+        if let (false, Some(database), true) = (closing.is_empty(), &self.database, in_place) {
             database.checkpoint(CheckpointMode::TRUNCATE);
         }
-        if let Some(database) = &self.database {
+        if let (Some(database), true) = (&self.database, in_place) {
             // What is open until now can be trusted: the log is copied, and goes.
             if let Err(error) = connection::checkpoint_on_close(&database.connection, true) {
                 tracing::warn!(%error, "the write-ahead log stays, and is copied at the next opening");
@@ -162,12 +164,15 @@ impl Writer {
     fn open(&mut self) -> Result<PartitionCount, OpenError> {
         if !self.lock.as_ref().is_some_and(FileLock::is_in_place) {
             self.database = None;
-            self.lock = None;
-            self.lock = Some(FileLock::acquire(&self.options.path, self.options.lock_wait)?);
+            let lock = FileLock::acquire(&self.options.path, self.options.lock_wait, &mut self.lock)?;
+            self.lock = Some(lock);
         }
         let database = match self.database.take() {
             Some(database) => database,
-            None => Database::open(&self.options)?,
+            None => {
+                self.lock.iter().for_each(FileLock::opens_log);
+                Database::open(&self.options)?
+            }
         };
         Ok(self.database.insert(database).partitions)
     }
