@@ -2,7 +2,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{FnArg, Ident, Pat, PatType, ReturnType, Safety, Type};
+use syn::{FnArg, GenericParam, Ident, Pat, PatType, ReturnType, Safety, Type};
 
 use crate::attr::{Kind, Options, plain_name};
 use crate::errors::Errors;
@@ -20,11 +20,20 @@ pub(crate) fn callable(
     errors: &mut Errors,
 ) -> Result<Callable, Box<Sketch>> {
     qualifiers(kind, &function, errors);
-    let generic = generics(kind, &function, errors);
+    let lifetimes = only_lifetimes(&function);
+    let generic = lifetimes || generics(kind, &function, errors);
+    let before = errors.len();
     let (context, parameters) = context(kind, &function, options.library.is_some(), errors);
-    let inputs: Vec<_> = parameters.iter().map(|parameter| input(parameter, errors)).collect();
+    let inputs: Vec<_> = parameters.iter().map(|parameter| input(kind, parameter, errors)).collect();
     number_of_inputs(&function, inputs.len(), errors);
     let output = output(kind, &function, errors);
+    // A parameter that uses the lifetime has been told so.
+    if lifetimes && errors.len() == before {
+        errors.push(
+            &function.sig.generics,
+            "inputs are stored and read again, so they own their data, and there is no lifetime to name: remove it",
+        );
+    }
 
     let marker = options.marker.clone().unwrap_or_else(|| function.sig.ident.clone());
     let name = options.name.as_ref().map_or_else(|| plain_name(&function.sig.ident), syn::LitStr::value);
@@ -64,6 +73,11 @@ fn qualifiers(kind: Kind, function: &Function, errors: &mut Errors) {
     if let Some(variadic) = &sig.variadic {
         errors.push(variadic, format!("`{attribute}` goes on a function with a fixed number of parameters"));
     }
+}
+
+fn only_lifetimes(function: &Function) -> bool {
+    let parameters = &function.sig.generics.params;
+    !parameters.is_empty() && parameters.iter().all(|parameter| matches!(parameter, GenericParam::Lifetime(_)))
 }
 
 fn generics(kind: Kind, function: &Function, errors: &mut Errors) -> bool {
@@ -163,7 +177,11 @@ fn orchestration_context(parameter: &PatType, errors: &mut Errors) -> Option<Typ
     storable_form(&parameter.ty, errors).then(|| (*parameter.ty).clone())
 }
 
-fn input(parameter: &PatType, errors: &mut Errors) -> Option<Input> {
+fn input(kind: Kind, parameter: &PatType, errors: &mut Errors) -> Option<Input> {
+    if kind == Kind::Activity && is_activity_context(&parameter.ty) {
+        errors.push(parameter, "the context of an activity is its first parameter: move it before the inputs");
+        return None;
+    }
     let ident = match &*parameter.pat {
         Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => Some(pat.ident.clone()),
         pattern => {
@@ -176,6 +194,13 @@ fn input(parameter: &PatType, errors: &mut Errors) -> Option<Input> {
     };
     let owned = storable_form(&parameter.ty, errors);
     Some(Input { ident: ident?, ty: (*parameter.ty).clone() }).filter(|_| owned)
+}
+
+/// Whether a reference is one to the context. A reference is refused in any case: this only decides what is said.
+fn is_activity_context(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    let Type::Path(path) = &*reference.elem else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "ActivityContext")
 }
 
 /// Whether a type can be written down again outside of the signature. What it is, is for the traits to say.

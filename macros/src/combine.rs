@@ -129,6 +129,12 @@ impl Parse for Branch {
             }
         }
         let pattern = Pat::parse_multi_with_leading_vert(input)?;
+        if is_refutable(&pattern) {
+            return Err(syn::Error::new_spanned(
+                pattern,
+                "a branch of `select!` takes whatever its future gives: write `result = future => match result { .. }`",
+            ));
+        }
         input.parse::<Token![=]>()?;
         let future = input.parse()?;
         if input.peek(Token![,]) && input.peek2(Token![if]) || input.peek(Token![if]) {
@@ -140,6 +146,22 @@ impl Parse for Branch {
             input.parse::<Token![,]>()?;
         }
         Ok(Self { pattern, future, expression })
+    }
+}
+
+/// Whether a pattern is one of those that take a part of a type only: `Ok(..)`, `None`, a literal. Of others the compiler
+/// knows.
+fn is_refutable(pattern: &Pat) -> bool {
+    let one_of = |path: &syn::Path| {
+        let name = path.get_ident().map(ToString::to_string);
+        name.is_some_and(|name| ["Ok", "Err", "Some", "None"].contains(&name.as_str()))
+    };
+    match pattern {
+        Pat::TupleStruct(pattern) => one_of(&pattern.path),
+        Pat::Ident(pattern) => pattern.ident == "None" && pattern.subpat.is_none(),
+        Pat::Path(pattern) => one_of(&pattern.path),
+        Pat::Lit(_) | Pat::Range(_) => true,
+        _ => false,
     }
 }
 

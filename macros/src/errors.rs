@@ -37,6 +37,11 @@ impl Errors {
         self.found.append(&mut later.found);
     }
 
+    /// How many there are so far.
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

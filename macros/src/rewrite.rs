@@ -1,58 +1,72 @@
 //! Rewrites the body of an orchestrator, token by token: it need not parse.
 //!
 //! - `expr.await` becomes `expr.__durable().await`, which compiles for durable operations only;
-//! - `async {}` becomes a durable block, since its own awaits are checked by the same pass;
+//! - `async {}` and `async |x| {}` become durable blocks, since their own awaits are checked by the same pass;
 //! - bare `select!`, `join!` and `try_join!` become ours;
-//! - `path::call(` is noted, by its text;
+//! - `path::call(` and `path::wait(` are noted, by their text;
 //! - at every place the lints look for what is not deterministic.
 //!
 //! Nested functions are left alone. A group in which nothing changes keeps its own tokens, and so its spans.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{Delimiter, Group, Punct, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
+
+use syn::ReturnType;
 
 use crate::attr::Kind;
 use crate::errors::Errors;
 use crate::input::Function;
-use crate::lints::{Allowed, Linter, OURS};
+use crate::lints::{Allowed, Linter, OURS, Probe};
 pub(crate) use crate::tokens::respan;
-use crate::tokens::{self, Token, Word, is_group, is_punct, is_word, nested_item, originals, regroup, word};
+use crate::tokens::{self, Token, Word, is_group, is_punct, nested_item, originals, regroup, word};
+
+mod closures;
+mod statements;
+
+use statements::{bound_names, ends_statement, is_half_typed, path_before, path_start, receivers};
 
 /// A body, rewritten.
 pub(crate) struct Rewritten {
     pub(crate) body: Group,
-    /// Each `path::call(` in its text: the last word before `::call`, line and column.
+    /// Each `path::call(` and `path::wait(` in its text: the last word before `::`, line and column.
     pub(crate) calls: Vec<String>,
 }
 
-/// Rewrites the body of a function, which consists of those tokens.
+/// Rewrites the body of a function, which consists of those tokens. `marker` is the type of an orchestrator.
 pub(crate) fn body(
     kind: Kind,
     function: &Function,
+    marker: Option<&Ident>,
     tokens: &[Token],
     rt: &TokenStream,
     allowed: &Allowed,
     errors: &mut Errors,
 ) -> Rewritten {
     let mut pass = Pass {
+        kind,
+        output: &function.sig.output,
         rt,
+        marker,
         check_awaits: allowed.checks_awaits(),
         checked: false,
+        asks_type: false,
         calls: Vec::new(),
         parsed: true,
         refused: BTreeSet::new(),
+        doubtful: BTreeMap::new(),
         linter: Linter::new(kind, function, tokens, allowed),
         errors,
     };
     let (inner_attributes, rest) = tokens.split_at(inner_attributes(tokens));
     let rest = pass.tokens(rest, Branches::None).unwrap_or_else(|| originals(rest));
-    let Pass { checked, calls, linter, .. } = pass;
+    let Pass { checked, asks_type, calls, linter, .. } = pass;
     let inner_attributes = originals(inner_attributes);
     let import = checked.then(|| quote!(#[allow(unused_imports)] use #rt::AwaitCheck as _;));
-    let (allowed, warnings) = (allowed.visible(rt), linter.into_warnings());
-    let stream = quote!(#inner_attributes #import #allowed #warnings #rest);
+    let asks_type = asks_type.then(|| quote!(#[allow(unused_imports)] use #rt::MayBeDropped as _;));
+    let (allowed, warnings) = (allowed.visible(rt), linter.into_code(rt));
+    let stream = quote!(#inner_attributes #import #asks_type #allowed #warnings #rest);
     Rewritten { body: regroup(&function.body, stream), calls }
 }
 
@@ -76,15 +90,24 @@ fn inner_attributes(tokens: &[Token]) -> usize {
 }
 
 struct Pass<'a> {
+    kind: Kind,
+    /// What the function returns.
+    output: &'a ReturnType,
     rt: &'a TokenStream,
+    /// The type of the orchestrator whose body it is.
+    marker: Option<&'a Ident>,
     check_awaits: bool,
     /// Whether an await has been checked, so that the trait must be in scope.
     checked: bool,
+    /// Whether a dropped value has been asked for its type, so that another trait must be.
+    asks_type: bool,
     calls: Vec<String>,
     /// Whether the compiler has parsed these tokens already: all but the arguments of macros and attributes.
     parsed: bool,
     /// Locals whose value a lint has refused: to await them is no second mistake.
     refused: BTreeSet<String>,
+    /// Locals whose value a lint refuses if the compiler finds the name behind it to be a known one.
+    doubtful: BTreeMap<String, Probe>,
     linter: Linter<'a>,
     errors: &'a mut Errors,
 }
@@ -94,7 +117,7 @@ impl Pass<'_> {
     fn tokens(&mut self, tokens: &[Token], branches: Branches) -> Option<TokenStream> {
         let mut out = Vec::new();
         let mut changed = false;
-        let mut statement = Statement { start: 0, hits: self.linter.hits };
+        let mut statement = self.statement(0);
         let mut written = 0;
         let mut at = 0;
         while at < tokens.len() {
@@ -120,8 +143,11 @@ impl Pass<'_> {
                 if self.linter.hits > statement.hits {
                     self.refused.extend(bound_names(&tokens[statement.start..at]));
                     changed |= branches.excuse(self.rt, &mut out, written);
+                } else if let Some(probe) = self.linter.probes.get(statement.probes..).and_then(<[_]>::first) {
+                    let names = bound_names(&tokens[statement.start..at]);
+                    self.doubtful.extend(names.into_iter().map(|name| (name, probe.clone())));
                 }
-                statement = Statement { start: at, hits: self.linter.hits };
+                statement = self.statement(at);
                 written = out.len();
             }
         }
@@ -156,19 +182,28 @@ impl Pass<'_> {
             }
             Token::Punct(dot) if dot.as_char() == '.' && self.check_awaits => {
                 let keyword = word(tokens.get(at + 1)).filter(|word| *word == "await")?;
-                if self.is_refused(&tokens[statement.start..at], statement) {
+                let before = &tokens[statement.start..at];
+                if self.is_refused(before, statement) {
                     return None;
                 }
                 self.checked = true;
                 let span = keyword.span();
                 out.push(TokenTree::Punct(dot.clone()));
-                out.extend(quote_spanned!(span=> __durable()));
+                match self.doubt(before, statement) {
+                    None => out.extend(quote_spanned!(span=> __durable())),
+                    Some(probe) => {
+                        let is_meant = probe.is_meant(self.rt);
+                        out.extend(quote_spanned!(span=> __durable_unless::<#is_meant>()));
+                    }
+                }
                 out.extend([TokenTree::Punct(Punct::new('.', Spacing::Alone)), keyword.ident().clone().into()]);
                 Some(2)
             }
             Token::Word(word) if word == "async" && self.check_awaits => self.block(tokens, at, word, out),
+            Token::Word(word) if word.text().starts_with('_') || word == "drop" => self.dropped(tokens, at, word, out),
             Token::Word(word) if word.is_any(OURS) => self.combinator(tokens, at, word, out),
-            Token::Word(word) if word == "call" => {
+            Token::Word(word) if word == "continue_as_new" => self.continued(tokens, at, out),
+            Token::Word(word) if word == "call" || word == "wait" => {
                 self.note_call(tokens, at);
                 None
             }
@@ -176,13 +211,59 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether a lint has refused what is awaited behind those tokens of a statement.
-    fn is_refused(&self, before: &[Token], statement: &Statement) -> bool {
-        self.linter.hits > statement.hits
-            || word(before.last()).is_some_and(|local| self.refused.contains(local.text()))
+    /// `path::continue_as_new(..)`: followed by the check that the path has the name of this orchestrator.
+    fn continued(&mut self, tokens: &[Token], at: usize, out: &mut Vec<TokenTree>) -> Option<usize> {
+        let marker = self.marker?;
+        let arguments = tokens::group(tokens.get(at + 1), Delimiter::Parenthesis)?;
+        let path = tokens.get(path_start(tokens, at)..at.checked_sub(2)?)?;
+        let last = word(path.last()).filter(|last| !last.is_any(&["self", "super", "crate", "Self"]))?;
+        let arguments = self.group(tokens, at + 1, arguments).unwrap_or_else(|| arguments.original().clone());
+        let (rt, path, span) = (self.rt, originals(path), last.span());
+        let marker = respan(quote!(#marker), span);
+        let compare = respan(quote!(#rt::continues), span);
+        out.extend([tokens[at].original(), TokenTree::Group(arguments)]);
+        out.extend(quote_spanned!(span=> .__continues({ const _: () = #compare::<#marker, #path>(); })));
+        Some(2)
     }
 
-    /// `async {}` and `async move {}`.
+    /// `let _ = helper(&ctx);` and `drop(helper(&ctx))`: the type tells whether it should have been awaited.
+    fn dropped(&mut self, tokens: &[Token], at: usize, name: &Word, out: &mut Vec<TokenTree>) -> Option<usize> {
+        let value = self.linter.perhaps_dropped(tokens, at)?;
+        self.asks_type = true;
+        let rt = respan(self.rt.clone(), name.span());
+        let dropped = |inner: TokenStream| quote_spanned!(name.span()=> #rt::Dropped(#inner).dropped());
+        out.push(tokens[at].original());
+        if let Token::Group(group) = &tokens[value.start]
+            && value.len() == 1
+            && name == "drop"
+        {
+            let inner = self.tokens(group.tokens(), Branches::None).unwrap_or_else(|| originals(group.tokens()));
+            out.push(TokenTree::Group(regroup(group.original(), dropped(inner))));
+        } else {
+            let inner = &tokens[value.clone()];
+            let inner = self.tokens(inner, Branches::None).unwrap_or_else(|| originals(inner));
+            out.extend(tokens[at + 1..value.start].iter().map(Token::original));
+            out.extend(dropped(inner));
+        }
+        Some(value.end - at)
+    }
+
+    /// Whether a lint has refused what is awaited behind those tokens of a statement.
+    fn is_refused(&self, before: &[Token], statement: &Statement) -> bool {
+        self.linter.hits > statement.hits || receivers(before).any(|local| self.refused.contains(local))
+    }
+
+    /// The question whether a lint refuses what is awaited behind those tokens of a statement.
+    fn doubt(&self, before: &[Token], statement: &Statement) -> Option<&Probe> {
+        let here = self.linter.probes.get(statement.probes..).and_then(<[_]>::first);
+        here.or_else(|| receivers(before).find_map(|local| self.doubtful.get(local)))
+    }
+
+    fn statement(&self, start: usize) -> Statement {
+        Statement { start, hits: self.linter.hits, probes: self.linter.probes.len() }
+    }
+
+    /// `async {}`, `async move {}` and `async |x| ..`.
     fn block(&mut self, tokens: &[Token], at: usize, keyword: &Word, out: &mut Vec<TokenTree>) -> Option<usize> {
         let moved = word(tokens.get(at + 1)).filter(|word| *word == "move");
         let next = at + 1 + usize::from(moved.is_some());
@@ -195,13 +276,7 @@ impl Pass<'_> {
                 out.extend(quote_spanned!(span=> #path(#keyword #moved #block)));
                 Some(next - at + 1)
             }
-            Token::Punct(bar) if bar.as_char() == '|' => {
-                self.errors.push_at(
-                    keyword.span(),
-                    "an async closure cannot be checked for durable awaits: write `|x| async move { .. }`",
-                );
-                None
-            }
+            Token::Punct(bar) if bar.as_char() == '|' => self.closure(tokens, at, keyword, out),
             _ => None,
         }
     }
@@ -250,6 +325,8 @@ struct Statement {
     start: usize,
     /// What the lints had refused before it.
     hits: usize,
+    /// What the compiler had been asked before it.
+    probes: usize,
 }
 
 /// Whether a group is the branches of `join!` or `select!`. A branch that a lint has refused is no second mistake for
@@ -293,61 +370,6 @@ impl Branches {
 
 fn is_sign(token: &TokenTree, char: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == char)
-}
-
-/// Whether a statement, or a part of a list, ends with the token at `at`.
-fn ends_statement(tokens: &[Token], at: usize) -> bool {
-    match &tokens[at] {
-        Token::Punct(punct) => {
-            matches!(punct.as_char(), ';' | ',')
-                || punct.as_char() == '>' && is_punct(tokens.get(at.wrapping_sub(1)), '=')
-        }
-        Token::Group(group) => {
-            group.delimiter() == Delimiter::Brace
-                && !is_punct(tokens.get(at + 1), '.')
-                && !is_punct(tokens.get(at + 1), '?')
-        }
-        _ => false,
-    }
-}
-
-/// Whether a member is missing at the end: `ctx.`. The compiler has read the item before the macro does, and has said so
-/// already, at the closing bracket. A rewritten group has no place of its own for that, so there it would say it again.
-fn is_half_typed(tokens: &[Token], at: usize) -> bool {
-    at + 1 == tokens.len() && is_punct(tokens.get(at), '.') && at > 0 && !is_punct(tokens.get(at - 1), '.')
-}
-
-/// The names that a `let` statement gives to its value.
-fn bound_names(statement: &[Token]) -> Vec<String> {
-    let mut names = Vec::new();
-    if is_word(statement.first(), "let") {
-        let pattern = statement.iter().take_while(|token| !is_punct(Some(token), '='));
-        for token in pattern {
-            match token {
-                Token::Word(name) => names.push(name.to_string()),
-                Token::Group(group) => {
-                    names.extend(group.tokens().iter().filter_map(|token| Some(word(Some(token))?.to_string())));
-                }
-                _ => {}
-            }
-        }
-    }
-    names
-}
-
-/// The path that ends just before `at`: words and `::`.
-fn path_before(tokens: &[Token], at: usize) -> Vec<String> {
-    let mut path = Vec::new();
-    let mut end = at;
-    while end >= 2 && is_punct(tokens.get(end - 1), ':') && is_punct(tokens.get(end - 2), ':') {
-        path.push("::".to_owned());
-        end -= 2;
-        let Some(word) = end.checked_sub(1).and_then(|before| word(tokens.get(before))) else { break };
-        path.push(word.to_string());
-        end -= 1;
-    }
-    path.reverse();
-    path
 }
 
 /// Line and column, from 1. Outside of a compiler there are none.

@@ -94,7 +94,7 @@ pub use context::{
     TestActivityContext, Timeout, Timer, TryJoinAll,
 };
 #[doc(hidden)]
-pub use contract::{AcceptedBy, DeclaresStatus, StatusType};
+pub use contract::{AcceptedBy, DeclaredStatus, DeclaresStatus, StatusType};
 pub use contract::{
     Accepts, Activity, ActivityError, CallError, CustomStatus, CustomStatusError, EventError, ExternalEvent, Failure,
     NoStatus, OrchestrationError, Orchestrator, Outcome, Payload, TimedOut,
@@ -110,7 +110,7 @@ pub use model::{
 };
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activities, activity, external_event, orchestrator, orchestrator_fn};
-pub use registry::{Registry, RegistryError};
+pub use registry::{Duplicate, DuplicateKind, Registry, RegistryError};
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{InstanceFilter, InvalidPageCursor, MemoryStore, PageCursor};

@@ -2,6 +2,9 @@
 //!
 //! Built once, before anything runs; sorted by name, so that nothing depends on the order of hashes or of the linker.
 
+mod duplicates;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::collections::BTreeMap;
@@ -10,6 +13,8 @@ use crate::definition::{
     self, ActivityRegistration, CallSite, EventRegistration, OrchestratorRegistration, Registration,
 };
 use crate::model::SourceLocation;
+
+pub use duplicates::{Duplicate, DuplicateKind};
 
 /// The orchestrators and activities that a runtime knows.
 #[derive(Debug, Clone, Default)]
@@ -46,32 +51,9 @@ pub enum RegistryError {
         "no orchestrator and no activity is registered: pass `registry![..]` to `register`, or call `auto_register()`, which finds what is linked into the program; a library of activities that nothing names is dropped by the linker, so write `use my_activities as _;`"
     )]
     Empty,
-    /// Two orchestrators have the same name and version. Rename one, or give it another version.
-    #[error(
-        "orchestrator `{name}` (version {version:?}) is there twice: at {first} and at {second}; rename one with `#[orchestrator(name = \"..\")]`, or give it another `version`"
-    )]
-    DuplicateOrchestrator {
-        /// The name of both.
-        name: &'static str,
-        /// The version of both.
-        version: &'static str,
-        /// Where the first stands.
-        first: SourceLocation,
-        /// Where the second stands.
-        second: SourceLocation,
-    },
-    /// Two activities have the same name. Rename one.
-    #[error(
-        "activity `{name}` is there twice: at {first} and at {second}; rename one with `#[activity(name = \"..\")]`"
-    )]
-    DuplicateActivity {
-        /// The name of both.
-        name: &'static str,
-        /// Where the first stands.
-        first: SourceLocation,
-        /// Where the second stands.
-        second: SourceLocation,
-    },
+    /// Names are taken more than once. All of them are listed, with the places in the source.
+    #[error("{}", duplicates::text(.0))]
+    Duplicates(Vec<Duplicate>),
     /// An orchestrator calls something that exists in the program but is not registered. Register it too.
     #[error(
         "orchestrator `{orchestrator}` calls `{called}` at {call}, which is not registered: it stands at {definition}; add it to `registry![..]`"
@@ -98,19 +80,29 @@ impl Registry {
     /// A registry of everything that is linked into the program.
     ///
     /// # Errors
-    /// Two of the same name, or nothing at all.
+    /// Names that are taken more than once, among orchestrators, activities and events, or nothing at all.
     pub fn auto() -> Result<Self, RegistryError> {
-        Self::new(linked())
+        Self::build(&linked(), &definition::linked_events())
     }
 
     /// A registry of what is listed: see [`registry!`](crate::registry).
     ///
     /// # Errors
-    /// Two of the same name, nothing at all, or a call of something that stands in the program but is not listed.
+    /// Names that are taken more than once, nothing at all, or a call of something that stands in the program but is
+    /// not listed. Of events those count for which a listed orchestrator waits.
     pub fn new(entries: impl IntoIterator<Item = Registration>) -> Result<Self, RegistryError> {
+        let entries: Vec<_> = entries.into_iter().collect();
+        Self::build(&entries, &awaited(&entries, definition::linked_events()))
+    }
+
+    fn build(entries: &[Registration], events: &[EventRegistration]) -> Result<Self, RegistryError> {
+        let duplicates = duplicates::find(entries, events);
+        if !duplicates.is_empty() {
+            return Err(RegistryError::Duplicates(duplicates));
+        }
         let mut registry = Self::default();
         for entry in entries {
-            registry.insert(entry)?;
+            registry.insert(*entry);
         }
         if registry.is_empty() {
             return Err(RegistryError::Empty);
@@ -144,17 +136,23 @@ impl Registry {
     /// # Errors
     /// One of the same name, and version, is there.
     pub fn add(&mut self, entry: Registration) -> Result<(), RegistryError> {
-        self.insert(entry)
+        let known = match entry {
+            Registration::Orchestrator(new) => {
+                self.orchestrator(new.name, new.version).copied().map(Registration::Orchestrator)
+            }
+            Registration::Activity(new) => self.activity(new.name).copied().map(Registration::Activity),
+        };
+        let duplicates = duplicates::find(known.iter().chain([&entry]), []);
+        if !duplicates.is_empty() {
+            return Err(RegistryError::Duplicates(duplicates));
+        }
+        self.insert(entry);
+        Ok(())
     }
 
     /// Adds an orchestrator whose turns a worker elsewhere runs. It replaces code of the same name and version.
     pub fn add_remote_orchestrator(&mut self, name: impl Into<String>, version: impl Into<String>) {
-        let (version, code) = (version.into(), OrchestratorCode::Remote);
-        let versions = self.orchestrators.entry(name.into()).or_default();
-        match place_of(versions, &version) {
-            Ok(place) => versions[place].code = code,
-            Err(place) => versions.insert(place, OrchestratorEntry { version, code }),
-        }
+        self.insert_orchestrator(name.into(), version.into(), OrchestratorCode::Remote);
     }
 
     /// Removes an orchestrator. Its instances wait until it is added again.
@@ -208,37 +206,23 @@ impl Registry {
         self.orchestrators.is_empty() && self.activities.is_empty()
     }
 
-    fn insert(&mut self, entry: Registration) -> Result<(), RegistryError> {
+    fn insert_orchestrator(&mut self, name: String, version: String, code: OrchestratorCode) {
+        let versions = self.orchestrators.entry(name).or_default();
+        match place_of(versions, &version) {
+            Ok(place) => versions[place].code = code,
+            Err(place) => versions.insert(place, OrchestratorEntry { version, code }),
+        }
+    }
+
+    fn insert(&mut self, entry: Registration) {
         match entry {
             Registration::Orchestrator(new) => {
                 let (version, code) = (new.version.to_owned(), OrchestratorCode::Rust(new));
-                let versions = self.orchestrators.entry(new.name.to_owned()).or_default();
-                match place_of(versions, &version) {
-                    Ok(place) => {
-                        let before = std::mem::replace(&mut versions[place].code, code);
-                        before.as_rust().map_or(Ok(()), |old| {
-                            Err(RegistryError::DuplicateOrchestrator {
-                                name: new.name,
-                                version: new.version,
-                                first: earlier(old.location, new.location),
-                                second: later(old.location, new.location),
-                            })
-                        })
-                    }
-                    Err(place) => {
-                        versions.insert(place, OrchestratorEntry { version, code });
-                        Ok(())
-                    }
-                }
+                self.insert_orchestrator(new.name.to_owned(), version, code);
             }
-            Registration::Activity(new) => match self.activities.insert(new.name.to_owned(), new) {
-                Some(old) => Err(RegistryError::DuplicateActivity {
-                    name: new.name,
-                    first: earlier(old.location, new.location),
-                    second: later(old.location, new.location),
-                }),
-                None => Ok(()),
-            },
+            Registration::Activity(new) => {
+                self.activities.insert(new.name.to_owned(), new);
+            }
         }
     }
 
@@ -302,12 +286,24 @@ fn order(location: SourceLocation) -> (&'static str, u32, u32) {
     (location.file, location.line, location.column)
 }
 
-fn earlier(a: SourceLocation, b: SourceLocation) -> SourceLocation {
-    std::cmp::min_by_key(a, b, |location| order(*location))
-}
-
-fn later(a: SourceLocation, b: SourceLocation) -> SourceLocation {
-    std::cmp::max_by_key(a, b, |location| order(*location))
+/// The events that those orchestrators accept by `events(..)`, and those for which they wait, as far as the last words of
+/// paths tell. Of several types with one name a word does not tell which is meant, so of these only the first counts.
+fn awaited(entries: &[Registration], mut linked: Vec<EventRegistration>) -> Vec<EventRegistration> {
+    let place = |event: &EventRegistration| event.location.map(order);
+    linked.sort_by_key(place);
+    let mut by_type = BTreeMap::new();
+    for event in linked {
+        by_type.entry((event.type_name)().rsplit("::").next().unwrap_or_default()).or_insert(event);
+    }
+    let mut awaited = BTreeMap::new();
+    for entry in entries {
+        if let Registration::Orchestrator(entry) = entry {
+            let waits = entry.calls.iter().filter_map(|call| by_type.get(call_site(call).0));
+            let accepted = entry.events.unwrap_or_default();
+            awaited.extend(waits.chain(accepted).map(|event| (place(event), *event)));
+        }
+    }
+    awaited.into_values().collect()
 }
 
 /// Lists orchestrators and activities by name: `registry![hello_cities, say_hello]`.
@@ -316,86 +312,4 @@ macro_rules! registry {
     ($($marker:ty),* $(,)?) => {
         [$($crate::__rt::registration::<$marker, _>()),*]
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(line: u32) -> SourceLocation {
-        SourceLocation { file: "shop.rs", line, column: 1 }
-    }
-
-    fn orchestrator(name: &'static str, version: &'static str, calls: &'static [CallSite], line: u32) -> Registration {
-        Registration::Orchestrator(OrchestratorRegistration {
-            name,
-            version,
-            marker: name,
-            location: at(line),
-            handler: |_, _| Err(crate::FailureDetails::new("Test", "never run")),
-            calls,
-            events: None,
-            check_input: |_| Ok(()),
-        })
-    }
-
-    fn activity(name: &'static str, line: u32) -> Registration {
-        let handler = |_, _| Box::pin(std::future::pending()) as crate::definition::BoxedActivity;
-        Registration::Activity(ActivityRegistration { name, marker: name, location: at(line), handler, service: None })
-    }
-
-    #[test]
-    fn names_and_versions_are_found() {
-        let entries = [
-            orchestrator("a", "10", &[], 1),
-            orchestrator("a", "9", &[], 2),
-            orchestrator("b", "", &[], 3),
-            activity("a", 4),
-        ];
-        let registry = Registry::new(entries).unwrap();
-        assert_eq!(registry.orchestrator("a", "9").unwrap().location, at(2));
-        assert!(registry.orchestrator("a", "").is_none());
-        assert_eq!(registry.versions("a").map(|entry| entry.version).collect::<Vec<_>>(), ["9", "10"]);
-        assert_eq!((registry.default_version("a"), registry.default_version("b")), (Some("10"), Some("")));
-        assert_eq!(registry.versions("c").count(), 0);
-        assert_eq!(registry.activity("a").unwrap().location, at(4));
-        assert!(registry.activity("b").is_none());
-        assert_eq!((registry.orchestrators().count(), registry.activities().count()), (3, 1));
-    }
-
-    #[test]
-    fn duplicates_name_both_places_in_the_order_of_the_source() {
-        for lines in [[7, 3], [3, 7]] {
-            let error = Registry::new(lines.map(|line| activity("pay", line))).unwrap_err();
-            assert_eq!(error, RegistryError::DuplicateActivity { name: "pay", first: at(3), second: at(7) });
-            assert!(error.to_string().contains("shop.rs:3:1 and at shop.rs:7:1"), "{error}");
-            let error = Registry::new(lines.map(|line| orchestrator("pay", "1", &[], line))).unwrap_err();
-            assert!(
-                matches!(error, RegistryError::DuplicateOrchestrator { first, second, .. } if (first, second) == (at(3), at(7)))
-            );
-        }
-    }
-
-    #[test]
-    fn nothing_registered_is_an_error_of_its_own() {
-        assert_eq!(Registry::new([]).unwrap_err(), RegistryError::Empty);
-    }
-
-    #[test]
-    fn a_call_of_what_stands_in_the_program_but_is_not_listed_is_an_error() {
-        static CALLS: &[CallSite] = &["pay:5:9", "unknown_alias:6:9"];
-        let mut registry = Registry::default();
-        registry.insert(orchestrator("order", "", CALLS, 1)).unwrap();
-        // Nothing in the program has that name: it may be an alias, or run elsewhere.
-        assert_eq!(registry.check_calls(&[activity("ship", 2)]), Ok(()));
-        let error = registry.check_calls(&[activity("ship", 2), activity("pay", 9), activity("pay", 3)]).unwrap_err();
-        let call = SourceLocation { file: "shop.rs", line: 5, column: 9 };
-        assert_eq!(
-            error,
-            RegistryError::NotRegistered { orchestrator: "order", called: "pay", call, definition: at(3) }
-        );
-        // A namesake that is listed is enough.
-        registry.insert(activity("pay", 9)).unwrap();
-        assert_eq!(registry.check_calls(&[activity("pay", 9), activity("pay", 3)]), Ok(()));
-    }
 }

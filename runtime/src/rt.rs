@@ -2,21 +2,22 @@
 
 pub use core;
 pub use core::marker::PhantomData;
-pub use core::option::Option::{None, Some};
+pub use core::option::Option::{self, None, Some};
 pub use core::pin::pin;
 pub use core::result::Result::{Err, Ok};
 pub use serde;
 
 pub use crate::client::{Client, StartOrchestration};
 pub use crate::context::{
-    ActivityCall, ActivityContext, AwaitCheck, Block, Context, ContinueAsNew, Durable, Either, EventWait, Join,
-    JoinBranch, JoinBranches, JoinEnd, Never, Select, SelectBranch, SelectBranches, SelectEnd, SubOrchestrationCall,
-    TryJoin, TryJoinBranches, assume_durable_future, block, join, join_all, join_all_limit, join_branch, join_end,
-    nondeterministic_value, output_of, select, select_branch, select_end, try_join, try_join_all,
+    ActivityCall, ActivityContext, AwaitCheck, Block, Context, ContinueAsNew, Dropped, Durable, DurableUnless, Either,
+    EventWait, HasResult, Join, JoinBranch, JoinBranches, JoinEnd, MayBeDropped, Never, Select, SelectBranch,
+    SelectBranches, SelectEnd, SubOrchestrationCall, TryJoin, TryJoinBranches, assume_durable_future, block, closure,
+    continues, join, join_all, join_all_limit, join_branch, join_end, nondeterministic_value, output_of, select,
+    select_branch, select_end, try_join, try_join_all,
 };
 pub use crate::contract::{
-    Accepts, Activity, ActivityError, ExternalEvent, Input, Inputs, NoStatus, OrchestrationError, Orchestrator,
-    Outcome, WaitCheck, encode, parameter,
+    Accepts, Activity, ActivityError, ExternalEvent, Holds, Input, Inputs, Known, NoStatus, OrchestrationError,
+    Orchestrator, Outcome, Present, Unknown, WaitCheck, absent, encode, parameter, refuse,
 };
 pub use crate::definition::{
     ActivityContextType, ActivityDefinition, ActivityHandler, AnyEvent, AsActivity, AsOrchestrator, BoxedActivity,
@@ -27,6 +28,7 @@ pub use crate::definition::{
 pub use crate::skeleton::{assert_skeleton, diagram};
 pub use std::string::String;
 
+pub use crate::model::SourceLocation;
 use crate::model::ids::InstanceId;
 
 #[cfg(feature = "macros")]

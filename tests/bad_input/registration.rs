@@ -49,8 +49,9 @@ async fn a_call_of_what_is_in_the_program_and_not_registered_is_refused_when_the
 #[tokio::test]
 async fn two_of_one_name_are_refused_with_both_places() {
     let refused = builder(registry![listen, super::types::listen_for_number, echo]).start().await.unwrap_err();
-    assert!(matches!(refused, StartError::Registry(RegistryError::DuplicateOrchestrator { name: "listen", .. })));
-    says(refused, &["mod.rs:", "types.rs:", "rename one"]);
+    let StartError::Registry(RegistryError::Duplicates(duplicates)) = &refused else { panic!("{refused:?}") };
+    assert_eq!(duplicates.iter().map(|duplicate| duplicate.name).collect::<Vec<_>>(), ["listen"]);
+    says(refused, &["mod.rs:", "types.rs:", "its own name"]);
 }
 
 // By this name it may be anywhere.

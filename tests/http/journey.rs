@@ -134,7 +134,7 @@ async fn reserve_ticket_is_booked() {
         let body = served.poll(&payload, |body| body["customStatus"].is_object()).await;
         let offer = json!({ "discount": 25, "discountTimeout": 60, "bookingUrl": "https://tickets.example/ann" });
         assert_eq!(body["customStatus"], offer);
-        let raise = payload["sendEventPostUri"].as_str().unwrap().replace("{eventName}", "BookingConfirmed");
+        let raise = payload["sendEventPostUri"].as_str().unwrap().replace("{eventName}", "SeatConfirmed");
         assert_eq!(served.follow("POST", &json!(raise), "true").await.0, 202);
         let body = served.poll(&payload, ended).await;
         assert_eq!((&body["customStatus"], &body["output"]), (&json!("Thank you for booking"), &json!(true)));

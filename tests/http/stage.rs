@@ -218,7 +218,7 @@ pub(crate) async fn city_recommender(
 }
 
 /// Whether the user books.
-#[external_event]
+#[external_event(name = "SeatConfirmed")]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BookingConfirmed(pub(crate) bool);
 

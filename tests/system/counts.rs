@@ -168,7 +168,7 @@ async fn reading_and_waiting_never_load_a_history() {
     .await;
 }
 
-#[external_event]
+#[external_event(name = "counts.go")]
 #[derive(Clone, Copy, Debug)]
 struct Go(u32);
 

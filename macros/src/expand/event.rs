@@ -49,6 +49,7 @@ fn expand(event: &DeriveInput, options: &Options, errors: &mut Errors) -> TokenS
             #link
             impl #rt::ExternalEvent for #ident {
                 const NAME: &'static #rt::core::primitive::str = #name;
+                const __LOCATION: #rt::Option<#rt::SourceLocation> = #rt::Some(#rt::SourceLocation::here());
             }
             impl #ident {
                 /// Waits for the next event of this type.

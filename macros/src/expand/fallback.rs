@@ -15,7 +15,7 @@ pub(crate) fn expand(sketch: &Sketch, errors: &mut Errors) -> TokenStream {
     let mut function = sketch.function.clone();
     if sketch.kind == Kind::Orchestrator {
         let tokens = crate::tokens::list(function.body.stream());
-        function.body = rewrite::body(sketch.kind, &function, &tokens, &sketch.rt, &sketch.allowed, errors).body;
+        function.body = rewrite::body(sketch.kind, &function, None, &tokens, &sketch.rt, &sketch.allowed, errors).body;
     }
     // Awaits in a function that is not async would be a second message.
     function.sig.asyncness.get_or_insert(syn::Token![async](Span::mixed_site()));

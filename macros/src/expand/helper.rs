@@ -15,7 +15,7 @@ pub(crate) fn expand(function: &Function, options: &Options, errors: &mut Errors
     check::orchestrator_fn(function, &mut form);
     let rt = options.rt();
     let tokens = crate::tokens::list(function.body.stream());
-    let rewritten = rewrite::body(Kind::OrchestratorFn, function, &tokens, &rt, &options.allowed, errors);
+    let rewritten = rewrite::body(Kind::OrchestratorFn, function, None, &tokens, &rt, &options.allowed, errors);
     let body = rewritten.body;
 
     let mut function = function.clone();

@@ -28,7 +28,14 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> T
     let expanded = match input::function(item.clone()) {
         Err(_) => {
             let attribute = kind.attribute();
-            errors.push(first_token(&item), format!("`{attribute}` goes on an async function"));
+            let message = if is_declaration(&item) {
+                format!(
+                    "`{attribute}` goes on a function with a body, and a method of a trait has none: write a function with `{attribute}` that calls the method"
+                )
+            } else {
+                format!("`{attribute}` goes on an async function")
+            };
+            errors.push(first_token(&item), message);
             item
         }
         Ok(function) if kind == Kind::OrchestratorFn => helper::expand(&function, &options, &mut errors),
@@ -49,6 +56,11 @@ fn callable(kind: Kind, function: Function, options: &Options, errors: &mut Erro
     };
     errors.append(form);
     expanded
+}
+
+/// Whether it is a function that ends in a semicolon, as in a trait.
+fn is_declaration(item: &TokenStream) -> bool {
+    syn::parse::Parser::parse2(input::declaration, item.clone()).is_ok()
 }
 
 fn first_token(item: &TokenStream) -> TokenStream {

@@ -15,7 +15,7 @@ pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     let tokens = tokens::list(function.body.stream());
     let checked = super::accepts::check_waits(callable).map(|body| tokens::list(body.stream()));
     let body = checked.as_ref().unwrap_or(&tokens);
-    let rewritten = rewrite::body(Kind::Orchestrator, function, body, rt, &callable.allowed, errors);
+    let rewritten = rewrite::body(Kind::Orchestrator, function, Some(marker), body, rt, &callable.allowed, errors);
     let rewritten_function = function.with_body(&rewritten.body);
     let type_item = super::marker(function, marker);
     let above = super::above(function);

@@ -1,5 +1,7 @@
 //! The catalogue: what may not stand in the body of an orchestrator, why, and what to write instead. Data only.
 
+use super::pattern::{Pattern, empty, macros, new_of_type, of_module, of_type, short, whole};
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -22,52 +24,20 @@ pub(crate) struct Lint {
     pub(crate) patterns: &'static [Pattern],
 }
 
-/// What to look for.
-#[derive(Debug)]
-pub(crate) enum Pattern {
-    /// Functions: the last words of such a path, at least `least` of them. A path that is longer than the one in the
-    /// catalogue, or that leads elsewhere, is the user's own.
-    Paths { of: &'static [&'static str], names: &'static [&'static str], least: usize, call: Call },
-    /// A function whose name alone says what it is.
-    Function(&'static str),
-    /// A method whose name alone says what it is.
-    Method(&'static str),
-    /// Macros, by the last words of their path, at least one.
-    Macros(&'static [&'static str]),
-    /// Looked for by code of its own, in `shapes` or `flow`.
-    Shape,
-}
-
-/// How it must be called to be meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// With any arguments, or named without being called.
-    Any,
-    /// Without arguments, or named without being called: with arguments it is a function of the user's own.
-    Empty,
-    /// With one text.
-    OneText,
-}
-
-const fn paths(of: &'static [&'static str], names: &'static [&'static str]) -> Pattern {
-    Pattern::Paths { of, names, least: 2, call: Call::Any }
-}
-
-const fn empty(of: &'static [&'static str], names: &'static [&'static str]) -> Pattern {
-    Pattern::Paths { of, names, least: 2, call: Call::Empty }
-}
-
-/// Only with at least so many words: fewer are too common.
-const fn whole(least: usize, of: &'static [&'static str], names: &'static [&'static str]) -> Pattern {
-    Pattern::Paths { of, names, least, call: Call::Any }
-}
-
 const fn error(id: &'static str, why: &'static str, instead: &'static str, patterns: &'static [Pattern]) -> Lint {
     Lint { id, level: Level::Error, why, instead, patterns }
 }
 
 const fn warning(id: &'static str, why: &'static str, instead: &'static str, patterns: &'static [Pattern]) -> Lint {
     Lint { id, level: Level::Warning, why, instead, patterns }
+}
+
+impl Lint {
+    /// What is said of something that was found.
+    pub(crate) fn text(&self, what: &str) -> String {
+        let Self { id, why, instead, .. } = self;
+        format!("`{what}` {why}: {instead} (check `{id}`)")
+    }
 }
 
 /// All checks of bodies but that of awaits.
@@ -77,10 +47,12 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "reads the machine's clock, and a replay would read another time",
         "write `ctx.current_time()`",
         &[
-            empty(&["std::time", "tokio::time", "web_time"], &["SystemTime::now", "Instant::now"]),
-            empty(&["chrono", "chrono::offset"], &["Utc::now", "Local::now"]),
+            new_of_type(&["std::time", "tokio::time"], &["SystemTime::now", "Instant::now"]),
+            new_of_type(&["chrono", "chrono::offset"], &["Utc::now", "Local::now"]),
             empty(&["time"], &["OffsetDateTime::now_utc", "OffsetDateTime::now_local"]),
-            empty(&["jiff"], &["Timestamp::now", "Zoned::now"]),
+            empty(&["jiff"], &["Zoned::now"]),
+            whole(&["jiff"], &["Timestamp::now"]),
+            whole(&["web_time"], &["SystemTime::now", "Instant::now"]),
             Pattern::Shape,
         ],
     ),
@@ -89,28 +61,34 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "waits in this process, and a restart forgets it",
         "write `ctx.create_timer(duration).await`, or `operation.timeout(&ctx, duration).await`",
         &[
-            paths(&["tokio::time"], &["sleep", "sleep_until", "interval", "interval_at", "timeout", "timeout_at"]),
-            whole(3, &["async_std"], &["task::sleep"]),
-            whole(2, &["async_io", "smol"], &["Timer::after", "Timer::at", "Timer::interval"]),
-            paths(&["futures_timer", "gloo_timers"], &["Delay::new"]),
+            of_module(
+                "MissedTickBehavior",
+                &["tokio::time"],
+                &["sleep", "sleep_until", "interval", "interval_at", "timeout", "timeout_at"],
+            ),
+            whole(&["async_std"], &["task::sleep", "future::timeout"]),
+            whole(&["async_io", "smol"], &["Timer::after", "Timer::at", "Timer::interval"]),
+            whole(&["futures_timer", "gloo_timers"], &["Delay::new"]),
         ],
     ),
     error(
         "thread_sleep",
         "stops every orchestrator of this process, and is forgotten by a restart",
         "write `ctx.create_timer(duration).await`",
-        &[paths(&["std::thread"], &["sleep", "park", "park_timeout", "yield_now"])],
+        &[of_module("ThreadId", &["std::thread"], &["sleep", "park", "park_timeout", "yield_now"])],
     ),
     error(
         "spawn",
         "runs code outside the orchestrator, in an order that replay cannot repeat",
         "write `join!` or `ctx.join_all` of durable operations, or call an activity or a sub-orchestration",
         &[
-            paths(&["tokio"], &["spawn", "task::spawn_blocking", "task::spawn_local", "task::block_in_place"]),
-            whole(3, &["tokio", "async_std"], &["task::spawn"]),
-            paths(&["async_std", "smol"], &["task::spawn_blocking", "spawn", "unblock"]),
-            paths(&["std::thread"], &["spawn", "scope", "Builder::new"]),
-            paths(&["rayon"], &["spawn", "scope", "join"]),
+            whole(&["tokio"], &["spawn"]),
+            of_module("LocalSet", &["tokio::task"], &["spawn", "spawn_blocking", "spawn_local", "block_in_place"]),
+            whole(&["async_std::task"], &["spawn", "spawn_blocking", "spawn_local"]),
+            whole(&["async_std", "smol"], &["spawn", "unblock"]),
+            of_module("ThreadId", &["std::thread"], &["spawn", "scope"]),
+            whole(&["std::thread"], &["Builder::new"]),
+            whole(&["rayon"], &["spawn", "scope", "join"]),
             empty(&["tokio::task"], &["JoinSet::new"]),
         ],
     ),
@@ -125,17 +103,18 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "is another value in every replay",
         "write `ctx.random()`",
         &[
-            paths(
+            of_module(
+                "rngs::ThreadRng",
                 &["rand"],
-                &["random", "thread_rng", "rng", "random_range", "random_bool", "random_ratio", "random_iter", "fill"],
+                &["random", "rng", "random_range", "random_bool", "random_ratio", "random_iter", "fill"],
             ),
-            paths(
+            whole(
                 &["fastrand"],
                 &["u8", "u16", "u32", "u64", "u128", "usize", "bool", "f32", "f64", "char", "shuffle", "choice"],
             ),
-            paths(&["fastrand"], &["i8", "i16", "i32", "i64", "i128", "isize", "alphanumeric"]),
-            empty(&["fastrand", "rand::rngs"], &["Rng::new", "ThreadRng::default", "OsRng::default"]),
-            paths(&["getrandom"], &["getrandom", "fill", "u32", "u64"]),
+            whole(&["fastrand"], &["i8", "i16", "i32", "i64", "i128", "isize", "alphanumeric", "Rng::new"]),
+            empty(&["rand::rngs"], &["ThreadRng::default", "OsRng::default"]),
+            whole(&["getrandom"], &["getrandom", "fill", "u32", "u64"]),
             Pattern::Function("thread_rng"),
             Pattern::Function("from_entropy"),
             Pattern::Function("from_os_rng"),
@@ -146,10 +125,11 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "is another value in every replay",
         "write `ctx.new_uuid()`",
         &[
-            empty(&["uuid"], &["Uuid::new_v4", "Uuid::now_v7"]),
-            paths(&["uuid"], &["Uuid::now_v1", "Uuid::now_v6", "Timestamp::now"]),
-            empty(&["ulid"], &["Ulid::new"]),
-            Pattern::Macros(&["nanoid::nanoid"]),
+            new_of_type(&["uuid"], &["Uuid::new_v4", "Uuid::now_v7"]),
+            of_type(&["uuid"], &["Uuid::now_v1", "Uuid::now_v6"]),
+            whole(&["uuid"], &["Timestamp::now"]),
+            whole(&["ulid"], &["Ulid::new"]),
+            macros(&["nanoid::nanoid"]),
         ],
     ),
     error(
@@ -157,12 +137,13 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "reads the environment of this process, which may be another one in a replay",
         "pass the value as an input, or record it: `ctx.side_effect(|| ..)`",
         &[
-            paths(
+            of_module(
+                "VarError",
                 &["std::env"],
                 &["var", "var_os", "vars", "vars_os", "args", "args_os", "current_dir", "current_exe", "temp_dir"],
             ),
-            paths(&["std::env"], &["home_dir", "set_current_dir", "set_var", "remove_var"]),
-            paths(&["dotenvy", "dotenv"], &["var", "vars", "dotenv", "from_path", "from_filename"]),
+            of_module("VarError", &["std::env"], &["home_dir", "set_current_dir", "set_var", "remove_var"]),
+            whole(&["dotenvy", "dotenv"], &["var", "vars", "dotenv", "from_path", "from_filename"]),
         ],
     ),
     error(
@@ -170,7 +151,8 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "reads or writes files, again in every replay",
         "move it into an activity",
         &[
-            paths(
+            of_module(
+                "ReadDir",
                 &["std::fs", "tokio::fs", "async_std::fs"],
                 &[
                     "read",
@@ -184,7 +166,8 @@ pub(crate) static CATALOGUE: &[Lint] = &[
                     "exists",
                 ],
             ),
-            paths(
+            of_module(
+                "ReadDir",
                 &["std::fs", "tokio::fs", "async_std::fs"],
                 &[
                     "create_dir",
@@ -196,12 +179,14 @@ pub(crate) static CATALOGUE: &[Lint] = &[
                     "metadata",
                 ],
             ),
-            paths(
+            of_module(
+                "ReadDir",
                 &["std::fs", "tokio::fs", "async_std::fs"],
-                &["symlink_metadata", "set_permissions", "try_exists", "OpenOptions::new"],
+                &["symlink_metadata", "set_permissions", "try_exists"],
             ),
-            whole(3, &["std::fs", "tokio::fs", "async_std::fs"], &["File::open", "File::create", "File::create_new"]),
-            Pattern::Paths { of: &["std::fs"], names: &["File::open", "File::create"], least: 2, call: Call::OneText },
+            of_type(&["std::fs"], &["File::open", "File::create", "File::create_new", "OpenOptions::new"]),
+            whole(&["tokio::fs", "async_std::fs"], &["File::open", "File::create", "File::create_new"]),
+            whole(&["tokio::fs", "async_std::fs"], &["OpenOptions::new"]),
         ],
     ),
     error(
@@ -209,14 +194,15 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "talks to the network, again in every replay",
         "move it into an activity",
         &[
-            paths(&["reqwest", "reqwest::blocking"], &["get", "Client::new", "Client::builder", "ClientBuilder::new"]),
-            whole(2, &["ureq"], &["get", "post", "put", "patch", "delete", "head", "request", "agent", "builder"]),
-            paths(&["std::net", "tokio::net", "async_std::net"], &["TcpStream::connect", "TcpListener::bind"]),
-            paths(&["std::net", "tokio::net", "async_std::net"], &["UdpSocket::bind", "TcpStream::connect_timeout"]),
-            paths(&["std::os::unix::net", "tokio::net"], &["UnixStream::connect", "UnixListener::bind"]),
-            paths(&["tokio::net"], &["lookup_host"]),
-            paths(&["tonic::transport"], &["Channel::from_static", "Channel::builder", "Endpoint::from_static"]),
-            paths(&["hyper", "hyper::client"], &["Client::new", "Client::builder", "conn::http1::handshake"]),
+            whole(&["reqwest", "reqwest::blocking"], &["get", "Client::new", "Client::builder", "ClientBuilder::new"]),
+            whole(&["ureq"], &["get", "post", "put", "patch", "delete", "head", "request", "agent", "builder"]),
+            of_type(&["std::net"], &["TcpStream::connect", "TcpStream::connect_timeout", "TcpListener::bind"]),
+            of_type(&["std::net"], &["UdpSocket::bind"]),
+            whole(&["tokio::net", "async_std::net"], &["TcpStream::connect", "TcpListener::bind", "UdpSocket::bind"]),
+            whole(&["std::os::unix::net", "tokio::net"], &["UnixStream::connect", "UnixListener::bind"]),
+            whole(&["tokio::net"], &["lookup_host"]),
+            whole(&["tonic::transport"], &["Channel::from_static", "Channel::builder", "Endpoint::from_static"]),
+            whole(&["hyper", "hyper::client"], &["Client::new", "Client::builder", "conn::http1::handshake"]),
         ],
     ),
     error(
@@ -224,9 +210,9 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "acts on processes of this machine, again in every replay",
         "move it into an activity",
         &[
-            paths(&["std::process"], &["exit", "abort", "id"]),
-            whole(3, &["std::process", "tokio::process", "async_std::process"], &["Command::new"]),
-            Pattern::Paths { of: &["std::process"], names: &["Command::new"], least: 2, call: Call::OneText },
+            of_module("ChildStdin", &["std::process"], &["exit", "abort", "id"]),
+            of_type(&["std::process"], &["Command::new"]),
+            whole(&["tokio::process", "async_std::process"], &["Command::new"]),
         ],
     ),
     error(
@@ -234,17 +220,21 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "talks to a database, again in every replay",
         "move it into an activity",
         &[
-            paths(&["sqlx"], &["query", "query_as", "query_scalar", "query_with", "query_as_with", "raw_sql"]),
-            paths(&["sqlx", "sqlx::postgres"], &["PgPool::connect", "PgPoolOptions::new", "PgConnection::connect"]),
-            paths(&["sqlx", "sqlx::sqlite"], &["SqlitePool::connect", "SqlitePoolOptions::new"]),
-            paths(&["sqlx", "sqlx::mysql"], &["MySqlPool::connect", "MySqlPoolOptions::new"]),
-            Pattern::Macros(&["sqlx::query", "sqlx::query_as", "sqlx::query_scalar", "sqlx::query_file"]),
-            paths(&["rusqlite"], &["Connection::open", "Connection::open_in_memory", "Connection::open_with_flags"]),
-            paths(&["diesel"], &["insert_into", "sql_query", "PgConnection::establish", "SqliteConnection::establish"]),
-            whole(2, &["diesel"], &["select", "update", "delete"]),
-            whole(2, &["redis"], &["Client::open", "cmd", "pipe", "Script::new"]),
-            whole(2, &["tokio_postgres"], &["connect"]),
-            whole(3, &["mongodb"], &["Client::with_uri_str", "Client::with_options"]),
+            whole(&["sqlx"], &["query", "query_as", "query_scalar", "query_with", "query_as_with", "raw_sql"]),
+            short(&["sqlx", "sqlx::postgres"], &["PgPool::connect", "PgPoolOptions::new", "PgConnection::connect"]),
+            short(&["sqlx", "sqlx::sqlite"], &["SqlitePool::connect", "SqlitePoolOptions::new"]),
+            short(&["sqlx", "sqlx::mysql"], &["MySqlPool::connect", "MySqlPoolOptions::new"]),
+            Pattern::Macros {
+                least: 2,
+                paths: &["sqlx::query", "sqlx::query_as", "sqlx::query_scalar", "sqlx::query_file"],
+            },
+            whole(&["rusqlite"], &["Connection::open", "Connection::open_in_memory", "Connection::open_with_flags"]),
+            short(&["diesel"], &["PgConnection::establish", "SqliteConnection::establish"]),
+            whole(&["diesel"], &["insert_into", "sql_query", "select", "update", "delete"]),
+            of_module("Pipeline", &["redis"], &["cmd", "pipe"]),
+            whole(&["redis"], &["Client::open", "Script::new"]),
+            whole(&["tokio_postgres"], &["connect"]),
+            whole(&["mongodb"], &["Client::with_uri_str", "Client::with_options"]),
         ],
     ),
     error(
@@ -252,8 +242,12 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "polls in an order that replay cannot repeat",
         "write `select!`, which is durable in an orchestrator",
         &[
-            paths(&["futures::future", "futures_util::future"], &["select", "select_all", "select_ok"]),
-            Pattern::Macros(&["futures::select_biased", "futures_util::select_biased"]),
+            of_module(
+                "AbortHandle",
+                &["futures::future", "futures_util::future"],
+                &["select", "select_all", "select_ok"],
+            ),
+            macros(&["futures::select_biased", "futures_util::select_biased"]),
         ],
     ),
     error(
@@ -261,8 +255,11 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "polls in an order that replay cannot repeat",
         "write `join!` or `try_join!`, or `ctx.join_all(..)` for a list, which are durable in an orchestrator",
         &[
-            paths(&["futures::future", "futures_util::future"], &["join", "join3", "join4", "join5"]),
-            paths(&["futures::future", "futures_util::future"], &["join_all", "try_join", "try_join3", "try_join_all"]),
+            of_module(
+                "AbortHandle",
+                &["futures::future", "futures_util::future"],
+                &["join", "join3", "join4", "join5", "join_all", "try_join", "try_join3", "try_join_all"],
+            ),
             empty(&["futures::stream", "futures_util::stream"], &["FuturesUnordered::new", "FuturesOrdered::new"]),
             Pattern::Method("buffer_unordered"),
             Pattern::Method("for_each_concurrent"),
@@ -273,13 +270,15 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "wakes tasks in an order that replay cannot repeat",
         "use local variables and `join!`, and external events for what comes from outside",
         &[
-            paths(&["tokio::sync", "std::sync", "futures::channel"], &["mpsc::channel", "oneshot::channel"]),
-            paths(&["tokio::sync", "futures::channel"], &["mpsc::unbounded_channel", "mpsc::unbounded"]),
-            paths(&["tokio::sync"], &["broadcast::channel", "watch::channel"]),
-            empty(&["tokio::sync"], &["Notify::new"]),
-            whole(3, &["tokio::sync"], &["Mutex::new", "RwLock::new", "Semaphore::new", "Barrier::new"]),
-            paths(&["std::sync"], &["mpsc::sync_channel", "Condvar::new"]),
-            whole(2, &["async_channel", "flume", "crossbeam_channel", "kanal"], &["bounded", "unbounded"]),
+            short(&["tokio::sync", "std::sync", "futures::channel"], &["mpsc::channel", "oneshot::channel"]),
+            short(&["tokio::sync", "futures::channel"], &["mpsc::unbounded_channel", "mpsc::unbounded"]),
+            short(&["tokio::sync"], &["broadcast::channel", "watch::channel"]),
+            new_of_type(&["tokio::sync"], &["Notify::new"]),
+            of_type(&["tokio::sync"], &["Semaphore::new", "Barrier::new"]),
+            whole(&["tokio::sync"], &["Mutex::new", "RwLock::new"]),
+            short(&["std::sync"], &["mpsc::sync_channel"]),
+            new_of_type(&["std::sync"], &["Condvar::new"]),
+            whole(&["async_channel", "flume", "crossbeam_channel", "kanal"], &["bounded", "unbounded"]),
         ],
     ),
     error(
@@ -288,9 +287,9 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "take the branch out: durable operations and the custom status are safe in a replay as they are",
         &[Pattern::Shape],
     ),
-    warning(
+    error(
         "hash_iter",
-        "has no order of its own, and the durable operations here would follow it",
+        "has another order in every run, and the durable operations here would follow it",
         "use a `BTreeMap` or `BTreeSet`, or sort the keys first",
         &[Pattern::Shape],
     ),
@@ -300,26 +299,26 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "use a hash with a fixed definition, such as SHA-2, or compare the values themselves",
         &[
             empty(&["std::collections::hash_map", "std::hash", "ahash"], &["RandomState::new", "DefaultHasher::new"]),
-            empty(&["ahash"], &["AHasher::default", "RandomState::default"]),
+            whole(&["ahash"], &["AHasher::default", "RandomState::default"]),
         ],
     ),
     warning(
         "statics",
         "outlives the execution, and is not what it was when the turn is replayed",
         "keep it in local variables, the input or an activity",
-        &[Pattern::Macros(&["std::thread_local", "lazy_static::lazy_static"]), Pattern::Shape],
+        &[macros(&["std::thread_local", "lazy_static::lazy_static"]), Pattern::Shape],
     ),
     warning(
         "ptr_addr",
         "gives an address, which differs from run to run",
         "compare or print the value itself",
-        &[Pattern::Macros(&["std::ptr::addr_of", "std::ptr::addr_of_mut"]), Pattern::Shape],
+        &[macros(&["std::ptr::addr_of", "std::ptr::addr_of_mut"]), Pattern::Shape],
     ),
     warning(
         "stdio",
         "prints again in every replay",
         "write `if !ctx.is_replaying() { .. }` around it, or log from an activity",
-        &[Pattern::Macros(&["std::println", "std::eprintln", "std::print", "std::eprint", "std::dbg"])],
+        &[macros(&["std::println", "std::eprintln", "std::print", "std::eprint", "std::dbg"])],
     ),
     warning(
         "drop_effects",
@@ -331,7 +330,7 @@ pub(crate) static CATALOGUE: &[Lint] = &[
         "panic_catch",
         "also catches what the engine unwinds with",
         "return a `Result`: a panic fails the orchestration with its message and place",
-        &[paths(&["std::panic"], &["catch_unwind"]), Pattern::Method("catch_unwind")],
+        &[short(&["std::panic"], &["catch_unwind"]), Pattern::Method("catch_unwind")],
     ),
     warning(
         "unbounded_loop",
@@ -350,32 +349,4 @@ pub(crate) static CATALOGUE: &[Lint] = &[
 /// The check of that name.
 pub(crate) fn lint(id: &str) -> Option<&'static Lint> {
     CATALOGUE.iter().find(|lint| lint.id == id)
-}
-
-/// Every way to write what a pattern means.
-#[cfg(test)]
-pub(crate) fn spellings(pattern: &Pattern) -> Vec<String> {
-    let suffixes = |path: String, least: usize| {
-        let words: Vec<_> = path.split("::").map(ToOwned::to_owned).collect();
-        (least..=words.len()).map(|length| words[words.len() - length..].join("::")).collect::<Vec<_>>()
-    };
-    match pattern {
-        Pattern::Paths { of, names, least, call } => {
-            let arguments = match call {
-                Call::Any => "(a, b)",
-                Call::Empty => "()",
-                Call::OneText => "(\"a\")",
-            };
-            let paths = of.iter().flat_map(|of| names.iter().map(move |name| format!("{of}::{name}")));
-            let paths = paths.flat_map(|path| suffixes(path, *least));
-            paths.map(|path| format!("{path}{arguments}")).collect()
-        }
-        Pattern::Function(name) => vec![format!("{name}(a)"), format!("a::b::{name}()")],
-        Pattern::Method(name) => vec![format!("a.{name}(b)"), format!("a::b().{name}()")],
-        Pattern::Macros(paths) => {
-            let paths = paths.iter().flat_map(|path| suffixes((*path).to_owned(), 1));
-            paths.map(|path| format!("{path}!(a)")).collect()
-        }
-        Pattern::Shape => Vec::new(),
-    }
 }

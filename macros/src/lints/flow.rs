@@ -4,7 +4,7 @@ use proc_macro2::Delimiter;
 
 use super::Found;
 use super::scope::{Holds, Scope};
-use crate::tokens::{Token, inside, is_group, is_punct, is_word, nested_item, word};
+use crate::tokens::{Token, Word, inside, is_group, is_punct, is_word, nested_item, word};
 
 /// Functions of a generated type that are recorded.
 const RECORDED_FUNCTIONS: [&str; 4] = ["call", "wait", "start_detached", "continue_as_new"];
@@ -30,7 +30,7 @@ const ORDERED_BY_HASH: [&str; 9] =
 pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> {
     let keyword = word(tokens.get(at))?;
     let branches = keyword == "if" || keyword == "while" || keyword == "match";
-    if let Some(found) = branches.then(|| replaying_branch(tokens, at)).flatten() {
+    if let Some(found) = branches.then(|| replaying_branch(tokens, at, scope)).flatten() {
         return Some(found);
     }
     if keyword == "loop" || keyword == "while" && is_word(tokens.get(at + 1), "true") {
@@ -42,26 +42,55 @@ pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> 
         let leaves = any(body, &mut { leaves });
         return (awaits && !leaves).then_some(Found { id: "unbounded_loop", what: None, at });
     }
-    let hashed = scope.holds(keyword.text()) == Some(Holds::Hashed);
+    let hashed = has_hash_order(keyword, scope);
     (hashed && shows_order(tokens, at)).then_some(Found { id: "hash_iter", what: None, at })
 }
 
+/// Whether the order of what a local holds is that of a hash.
+fn has_hash_order(local: &Word, scope: &Scope) -> bool {
+    matches!(scope.holds(local.text()), Some(Holds::Hashed | Holds::HashOrder))
+}
+
+/// An argument of a recorded call that is a list in the order of a hash: `x::call(&ctx, list)`.
+pub(crate) fn argument(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> {
+    let local = word(tokens.get(at))?;
+    let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+    let whole = before.is_none() || is_punct(before, ',') || is_punct(before, '&');
+    let copied = is_punct(tokens.get(at + 1), '.') && is_word(tokens.get(at + 2), "clone");
+    let next = tokens.get(if copied { at + 4 } else { at + 1 });
+    let alone = whole && (next.is_none() || is_punct(next, ','));
+    let list = scope.holds(local.text()) == Some(Holds::HashOrder);
+    (alone && list).then_some(Found { id: "hash_iter", what: None, at })
+}
+
+/// Whether the group at `at` holds the arguments of something recorded.
+pub(crate) fn is_recorded_call(tokens: &[Token], at: usize) -> bool {
+    at >= 2
+        && is_punct(tokens.get(at - 2), ':')
+        && word(tokens.get(at - 1)).is_some_and(|name| name.is_any(&RECORDED_FUNCTIONS))
+}
+
 /// Whether the brace behind those tokens is the first branch of an `if` on `is_replaying`.
-pub(crate) fn depends_on_replay(before: &[Token]) -> bool {
+pub(crate) fn depends_on_replay(before: &[Token], scope: &Scope) -> bool {
     let ends = |token: &Token| is_punct(Some(token), ';') || is_group(Some(token), Delimiter::Brace);
     let start = before.iter().rposition(ends).map_or(0, |end| end + 1);
     let condition = before[start..].iter().position(|token| is_word(Some(token), "if"));
-    condition.is_some_and(|at| asks_for_replay(&before[start + at..]))
+    condition.is_some_and(|at| asks_for_replay(&before[start + at..], scope))
 }
 
-fn asks_for_replay(condition: &[Token]) -> bool {
-    any(condition, &mut |tokens, at| is_word(tokens.get(at), "is_replaying"))
+fn asks_for_replay(condition: &[Token], scope: &Scope) -> bool {
+    any(condition, &mut |tokens, at| word(tokens.get(at)).is_some_and(|word| tells_of_replay(word, scope)))
+}
+
+fn tells_of_replay(word: &Word, scope: &Scope) -> bool {
+    word == "is_replaying" || scope.holds(word.text()) == Some(Holds::Replaying)
 }
 
 /// `if ctx.is_replaying() { x::call(..).await }`
-fn replaying_branch(tokens: &[Token], at: usize) -> Option<Found> {
+fn replaying_branch(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> {
     let body = at + tokens[at..].iter().position(|token| is_group(Some(token), Delimiter::Brace))?;
-    let asked = at + tokens[at..body].iter().position(|token| is_word(Some(token), "is_replaying"))?;
+    let tells = |token: &Token| word(Some(token)).is_some_and(|word| tells_of_replay(word, scope));
+    let asked = at + tokens[at..body].iter().position(tells)?;
     let mut branches = inside(tokens.get(body), Delimiter::Brace)?.to_vec();
     let mut end = body + 1;
     while is_word(tokens.get(end), "else") {
@@ -81,9 +110,12 @@ fn shows_order(tokens: &[Token], at: usize) -> bool {
     }
     let method = word(tokens.get(at + 2)).filter(|_| is_punct(tokens.get(at + 1), '.'));
     let iterates = method.is_some_and(|method| method.is_any(&ORDERED_BY_HASH));
-    // The chain of methods: operators end it.
-    let operator = |token: &Token| matches!(token, Token::Punct(punct) if !".:<>_".contains(punct.as_char()));
-    let end = tokens[at..].iter().position(operator).map_or(tokens.len(), |end| at + end);
+    // The chain of methods: operators end it, and the block of an `if` or `match`.
+    let ends = |token: &Token| match token {
+        Token::Punct(punct) => !".:<>_".contains(punct.as_char()),
+        token => is_group(Some(token), Delimiter::Brace),
+    };
+    let end = tokens[at..].iter().position(ends).map_or(tokens.len(), |end| at + end);
     let sign = |token: Option<&Token>| is_punct(token, '&') || is_word(token, "mut");
     let start = (1..).find(|back| !sign(before(*back))).unwrap_or(1);
     if is_word(before(start), "in") {
@@ -98,7 +130,7 @@ fn shows_order(tokens: &[Token], at: usize) -> bool {
 }
 
 /// Whether an expression brings its elements into an order, or forgets it.
-fn sorts(tokens: &[Token]) -> bool {
+pub(crate) fn sorts(tokens: &[Token]) -> bool {
     any(tokens, &mut |tokens, at| {
         word(tokens.get(at)).is_some_and(|word| {
             let word = word.text();

@@ -2,13 +2,29 @@
 
 use proc_macro2::Delimiter;
 
-use super::catalogue::{CATALOGUE, Call, Lint, Pattern};
+use super::catalogue::{CATALOGUE, Lint};
 use super::path::{Arguments, Follows, Path};
+use super::pattern::{Call, Pattern, Short};
 use crate::tokens::{Token, is_group, is_punct, word};
 
+/// How sure it is that a path is the one of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// It is.
+    Sure,
+    /// It is if all words but the last name the type that the library knows.
+    IfType,
+    /// It is if all words but the last name a module that holds this item.
+    IfModule(&'static str),
+}
+
 /// The check that means that path. `words` are its words with imports of the body resolved.
-pub(crate) fn path(words: &[String], path: &Path) -> Option<&'static Lint> {
-    CATALOGUE.iter().find(|lint| lint.patterns.iter().any(|pattern| means(pattern, words, path.follows)))
+pub(crate) fn path(words: &[String], path: &Path) -> Option<(&'static Lint, Meaning)> {
+    let matches = CATALOGUE.iter().flat_map(|lint| {
+        lint.patterns.iter().filter_map(move |pattern| Some((lint, meaning(pattern, words, path.follows)?)))
+    });
+    // A path that is in the catalogue as a whole needs no question.
+    matches.min_by_key(|(_, meaning)| *meaning != Meaning::Sure)
 }
 
 /// The check that means the method called at that `.`.
@@ -21,28 +37,57 @@ pub(crate) fn method(tokens: &[Token], at: usize) -> Option<&'static Lint> {
     CATALOGUE.iter().find(|lint| lint.patterns.iter().any(means))
 }
 
-fn means(pattern: &Pattern, words: &[String], follows: Follows) -> bool {
+fn meaning(pattern: &Pattern, words: &[String], follows: Follows) -> Option<Meaning> {
+    let sure = |meant: bool| meant.then_some(Meaning::Sure);
     match pattern {
-        Pattern::Paths { of, names, least, call } => {
-            words.len() >= *least && is_called(*call, follows) && any_path(of, names, words)
+        Pattern::Paths { of, names, short, call } => {
+            if !is_called(*call, follows) {
+                return None;
+            }
+            let is_whole = |of: &str, name: &str| {
+                words.len() == length(of) + length(name) && ends(name.rsplit("::").chain(of.rsplit("::")), words)
+            };
+            // A type may be reached by any path, such as `clock::Instant::now` with a module that exports it.
+            let any_path = *short == Short::Type && words.len() > 2;
+            let last = if any_path { &words[words.len() - 2..] } else { words };
+            let (of, whole) = of
+                .iter()
+                .flat_map(|of| names.iter().map(move |name| (of, name)))
+                .filter(|(of, name)| ends(name.rsplit("::").chain(of.rsplit("::")), last))
+                .map(|(of, name)| (of, is_whole(of, name)))
+                .max_by_key(|(_, whole)| *whole)?;
+            match short {
+                Short::Own => sure(whole),
+                Short::Meant => sure(whole || words.len() >= 2),
+                Short::Type if whole => Some(Meaning::Sure),
+                Short::Type => (words.len() >= 2).then_some(Meaning::IfType),
+                // A crate of one word may be a module of the user's own.
+                Short::Module(_) if whole && length(of) > 1 => Some(Meaning::Sure),
+                Short::Module(item) => (words.len() >= 2).then_some(Meaning::IfModule(item)),
+            }
         }
-        Pattern::Function(name) => matches!(follows, Follows::Call(_)) && words.last().is_some_and(|last| last == name),
-        Pattern::Macros(paths) => follows == Follows::Macro && paths.iter().any(|path| ends(path.rsplit("::"), words)),
-        Pattern::Method(_) | Pattern::Shape => false,
+        Pattern::Function(name) => {
+            sure(matches!(follows, Follows::Call(_)) && words.last().is_some_and(|last| last == name))
+        }
+        Pattern::Macros { least, paths } => sure(
+            follows == Follows::Macro
+                && words.len() >= *least
+                && paths.iter().any(|path| ends(path.rsplit("::"), words)),
+        ),
+        Pattern::Method(_) | Pattern::Shape => None,
     }
+}
+
+fn length(path: &str) -> usize {
+    path.split("::").count()
 }
 
 fn is_called(call: Call, follows: Follows) -> bool {
     match (call, follows) {
         (_, Follows::Macro) => false,
         (Call::Any, _) | (Call::Empty, Follows::Nothing | Follows::Call(Arguments::None)) => true,
-        (Call::OneText, follows) => follows == Follows::Call(Arguments::OneText),
         (Call::Empty, _) => false,
     }
-}
-
-fn any_path(of: &[&str], names: &[&str], words: &[String]) -> bool {
-    names.iter().any(|name| of.iter().any(|of| ends(name.rsplit("::").chain(of.rsplit("::")), words)))
 }
 
 /// Whether a path of the catalogue, from its end on, ends with those words.

@@ -4,6 +4,7 @@
 //! The pass that rewrites a body asks [`Linter::look`] at every place. Errors go to the errors of the macro; warnings
 //! become uses of a deprecated function at the user's own place.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
@@ -15,14 +16,19 @@ use crate::input::Function;
 use crate::tokens::{Token, Word, is_group, is_punct, is_word, originals, word};
 
 mod catalogue;
+mod discarded;
 mod flow;
 mod matching;
 mod path;
+mod pattern;
+mod probe;
 mod scope;
 mod shapes;
 
 use catalogue::{CATALOGUE, Level, Lint};
+use matching::Meaning;
 use path::Path;
+pub(crate) use probe::Probe;
 use scope::Scope;
 
 /// The macros that mean ours when they stand bare in a body.
@@ -70,6 +76,8 @@ pub(crate) struct Linter<'a> {
     scope: Scope,
     /// Errors found so far.
     pub(crate) hits: usize,
+    /// Names of which the compiler says whether they are what they look like.
+    pub(crate) probes: Vec<Probe>,
     warnings: TokenStream,
     place: Place,
 }
@@ -81,6 +89,8 @@ pub(crate) struct Place {
     vouched: bool,
     /// In a branch that is taken in a live run only, or in a replay only.
     replay_known: bool,
+    /// Among the arguments of something recorded.
+    recorded_call: bool,
     /// In an async block, which may be dropped before it ends.
     block: bool,
 }
@@ -88,7 +98,15 @@ pub(crate) struct Place {
 impl<'a> Linter<'a> {
     pub(crate) fn new(kind: Kind, function: &Function, body: &[Token], allowed: &'a Allowed) -> Self {
         let scope = Scope::of(function, body);
-        Self { kind, allowed, scope, hits: 0, warnings: TokenStream::new(), place: Place::default() }
+        Self {
+            kind,
+            allowed,
+            scope,
+            hits: 0,
+            probes: Vec::new(),
+            warnings: TokenStream::new(),
+            place: Place::default(),
+        }
     }
 
     /// Steps into the group at `at`. Give what it returns to [`Linter::leave`].
@@ -98,8 +116,9 @@ impl<'a> Linter<'a> {
         let vouched = word(back(1)).is_some_and(|method| method == "side_effect")
             || is_punct(back(1), '!') && word(back(2)).is_some_and(|name| name.is_any(&VOUCHED));
         self.place.vouched |= vouched;
+        self.place.recorded_call = flow::is_recorded_call(tokens, at);
         if is_group(tokens.get(at), Delimiter::Brace) {
-            self.place.replay_known |= flow::depends_on_replay(&tokens[..at]);
+            self.place.replay_known |= flow::depends_on_replay(&tokens[..at], &self.scope);
             self.place.block |= is_word(back(1), "async") || is_word(back(1), "move") && is_word(back(2), "async");
         }
         before
@@ -115,27 +134,55 @@ impl<'a> Linter<'a> {
         if self.place.vouched {
             return;
         }
-        if let Some(path) = Path::at(tokens, at)
-            && let Some(lint) = self.scope.resolve(&path).and_then(|words| matching::path(&words, &path))
-        {
-            let bang = if path.follows == path::Follows::Macro { "!" } else { "" };
-            let written = originals(&tokens[at..at + path.tokens]);
-            self.found(lint, &format!("{}{bang}", path.text()), written, errors);
+        if let Some(path) = Path::at(tokens, at) {
+            self.look_at_path(&path, &tokens[at..at + path.tokens], errors);
         }
-        if let Some(lint) = matching::method(tokens, at) {
+        // The check of awaits refuses what is awaited at once.
+        let awaited = is_punct(tokens.get(at + 3), '.') && is_word(tokens.get(at + 4), "await");
+        if let Some(lint) = matching::method(tokens, at).filter(|lint| lint.level == Level::Error || !awaited) {
             let name = tokens[at + 1].original();
             self.found(lint, &name.to_string(), name.into(), errors);
         }
         // What races with something else ends when that is done.
         let in_race = self.place.block || self.kind == Kind::OrchestratorFn;
-        for found in [shapes::find(tokens, at, &self.scope), flow::find(tokens, at, &self.scope)] {
+        let dropped = discarded::find(tokens, at, &self.scope)
+            .and_then(|discarded| Some(Found { id: "drop_effects", what: Some(discarded.operation?.into()), at }));
+        let argument = self.place.recorded_call.then(|| flow::argument(tokens, at, &self.scope)).flatten();
+        let found = [shapes::find(tokens, at, &self.scope), flow::find(tokens, at, &self.scope), argument, dropped];
+        for found in found {
             let found = found.filter(|found| found.id != "unbounded_loop" || !in_race);
             if let Some(Found { id, what, at }) = found
                 && let Some(lint) = catalogue::lint(id)
             {
-                let what = what.map_or_else(|| tokens[at].to_string(), ToOwned::to_owned);
+                let what = what.map_or_else(|| tokens[at].to_string(), Into::into);
                 self.found(lint, &what, tokens[at].original().into(), errors);
             }
+        }
+    }
+
+    /// A value that the statement at `at` drops, of which only the type tells whether it should have been awaited.
+    pub(crate) fn perhaps_dropped(&self, tokens: &[Token], at: usize) -> Option<std::ops::Range<usize>> {
+        if self.place.vouched || self.allowed.0.contains("drop_effects") {
+            return None;
+        }
+        let discarded = discarded::find(tokens, at, &self.scope)?;
+        discarded.operation.is_none().then_some(discarded.value)
+    }
+
+    fn look_at_path(&mut self, path: &Path, written: &[Token], errors: &mut Errors) {
+        let Some(words) = self.scope.resolve(path) else { return };
+        let Some((lint, meaning)) = matching::path(&words, path) else { return };
+        let written = originals(written);
+        let bang = if path.follows == path::Follows::Macro { "!" } else { "" };
+        let what = format!("{}{bang}", path.text());
+        let known_crate = path.from_root && path.words == words;
+        match meaning {
+            Meaning::IfType | Meaning::IfModule(_) if !known_crate => {
+                if !self.allowed.0.contains(lint.id) {
+                    self.probes.push(Probe::new(lint, &what, &words, meaning, &written));
+                }
+            }
+            _ => self.found(lint, &what, written, errors),
         }
     }
 
@@ -155,30 +202,32 @@ impl<'a> Linter<'a> {
         );
     }
 
-    /// The warnings, as code for the beginning of the body.
-    pub(crate) fn into_warnings(self) -> TokenStream {
-        self.warnings
+    /// The warnings and what the compiler is asked, as code for the beginning of the body.
+    pub(crate) fn into_code(self, rt: &TokenStream) -> TokenStream {
+        let mut code = self.warnings;
+        code.extend(self.probes.iter().map(|probe| probe.refusal(rt)));
+        code
     }
 
     fn found(&mut self, lint: &'static Lint, what: &str, tokens: TokenStream, errors: &mut Errors) {
-        let Lint { id, level, why, instead, .. } = lint;
+        let Lint { id, level, .. } = lint;
         if self.allowed.0.contains(id) || *id == "stdio" && self.place.replay_known {
             return;
         }
-        let text = format!("`{what}` {why}: {instead} (check `{id}`)");
+        let text = lint.text(what);
         if *level == Level::Error {
             self.hits += 1;
             errors.push(tokens, text);
             return;
         }
-        // A deprecated function is the only way to warn at a place of the user's.
+        // Something deprecated is the only way to warn at a place of the user's. Of a macro the compiler names no path.
         let span = tokens.into_iter().last().map_or_else(Span::call_site, |last| TokenTree::span(&last));
         let id = Ident::new(id, span);
-        let used = quote_spanned!(span=> #id());
+        let used = quote_spanned!(span=> #id!());
         self.warnings.extend(quote! {
             const _: () = {
                 #[deprecated(note = #text)]
-                const fn #id() {}
+                macro_rules! #id { () => { () }; }
                 #used
             };
         });
@@ -190,16 +239,17 @@ impl<'a> Linter<'a> {
 pub(crate) struct Found {
     id: &'static str,
     /// How a message names it, if not by the token.
-    what: Option<&'static str>,
+    what: Option<Cow<'static, str>>,
     /// The token that it points at.
     at: usize,
 }
 
-/// One expression per pattern and spelling of the catalogue, with the check that must find it.
+/// One expression per pattern and spelling of the catalogue, with the check that must find it, and whether
+/// the compiler is asked.
 #[cfg(test)]
-pub(crate) fn samples() -> Vec<(&'static str, String)> {
-    CATALOGUE
-        .iter()
-        .flat_map(|lint| lint.patterns.iter().flat_map(catalogue::spellings).map(|text| (lint.id, text)))
-        .collect()
+pub(crate) fn samples() -> Vec<(&'static str, String, bool)> {
+    let of = |lint: &'static Lint| {
+        lint.patterns.iter().flat_map(pattern::spellings).map(|(text, asked)| (lint.id, text, asked))
+    };
+    CATALOGUE.iter().flat_map(of).collect()
 }

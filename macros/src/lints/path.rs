@@ -9,6 +9,8 @@ use crate::tokens::{Token, Word, group, inside, is_punct, word};
 pub(crate) struct Path {
     /// Its words, without generic arguments.
     pub(crate) words: Vec<String>,
+    /// Whether it begins with `::`, so that its first word is a crate.
+    pub(crate) from_root: bool,
     /// How many tokens it takes.
     pub(crate) tokens: usize,
     pub(crate) follows: Follows,
@@ -27,12 +29,11 @@ pub(crate) enum Follows {
     Nothing,
 }
 
-/// The arguments of a call, as far as they tell whose function it is.
+/// Whether a call has arguments: that tells some functions of the user's own from known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arguments {
     None,
-    OneText,
-    Others,
+    Some,
 }
 
 impl Path {
@@ -56,7 +57,8 @@ impl Path {
             words.push(next.to_string());
             end += 3;
         }
-        Some(Self { words, tokens: end - at, follows: follows(tokens, end), given: given(tokens.get(end)) })
+        let from_root = is_punct(before(1), ':') && is_punct(before(2), ':');
+        Some(Self { words, from_root, tokens: end - at, follows: follows(tokens, end), given: given(tokens.get(end)) })
     }
 
     /// As it is shown in a message.
@@ -83,8 +85,7 @@ fn follows(tokens: &[Token], end: usize) -> Follows {
     match group(tokens.get(end), Delimiter::Parenthesis) {
         Some(arguments) => Follows::Call(match arguments.tokens() {
             [] => Arguments::None,
-            [Token::Literal(only)] if is_text(only) => Arguments::OneText,
-            _ => Arguments::Others,
+            _ => Arguments::Some,
         }),
         None => Follows::Nothing,
     }
@@ -117,4 +118,10 @@ pub(crate) fn after_generics(tokens: &[Token], at: usize) -> usize {
         }
     }
     tokens.len()
+}
+
+/// The place behind the `::<..>` of a method, if it has one.
+pub(crate) fn after_generics_of_call(tokens: &[Token], at: usize) -> usize {
+    let generic = is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 2), '<');
+    if generic { after_generics(tokens, at + 2) } else { at }
 }

@@ -21,6 +21,10 @@ pub(crate) struct Scope {
     declared: BTreeSet<String>,
     /// Locals and parameters, with what their type is if it matters.
     locals: BTreeMap<String, Option<Holds>>,
+    /// How often words are mentioned that begin with `_`.
+    unused: BTreeMap<String, usize>,
+    /// What the body brings into an order somewhere: `list.sort()`.
+    sorted: BTreeSet<String>,
 }
 
 /// What a local holds.
@@ -30,12 +34,16 @@ pub(crate) enum Holds {
     ClockTime,
     /// A map or a set without an order.
     Hashed,
+    /// A list in the order of such a map or set.
+    HashOrder,
+    /// Whether this is a replay.
+    Replaying,
 }
 
 impl Scope {
     pub(crate) fn of(function: &Function, body: &[Token]) -> Self {
         let mut scope = Self::default();
-        scope.walk(body);
+        scope.items(body);
         for input in &function.sig.inputs {
             if let syn::FnArg::Typed(input) = input
                 && let syn::Pat::Ident(name) = &*input.pat
@@ -45,6 +53,7 @@ impl Scope {
                 scope.bind(name.ident.to_string(), holds);
             }
         }
+        scope.locals(body);
         scope
     }
 
@@ -66,7 +75,18 @@ impl Scope {
     }
 
     pub(crate) fn holds(&self, local: &str) -> Option<Holds> {
-        self.locals.get(local).copied().flatten()
+        let holds = self.locals.get(local).copied().flatten();
+        holds.filter(|holds| *holds != Holds::HashOrder || !self.sorted.contains(local))
+    }
+
+    /// Whether a local is declared and never mentioned again.
+    pub(crate) fn is_mentioned_once(&self, local: &str) -> bool {
+        self.unused.get(local) == Some(&1)
+    }
+
+    /// Whether a word is the context.
+    pub(crate) fn is_context(&self, name: &str) -> bool {
+        self.context.as_deref() == Some(name)
     }
 
     /// A name that holds different things in different places tells nothing.
@@ -77,7 +97,8 @@ impl Scope {
             .or_insert(holds);
     }
 
-    fn walk(&mut self, tokens: &[Token]) {
+    /// The imports and items of a body.
+    fn items(&mut self, tokens: &[Token]) {
         let mut at = 0;
         while at < tokens.len() {
             let item = nested_item(tokens, at);
@@ -91,12 +112,35 @@ impl Scope {
                 continue;
             }
             match &tokens[at] {
-                Token::Group(group) => self.walk(group.tokens()),
-                Token::Word(keyword) if keyword == "let" => self.local(&tokens[at + 1..]),
+                Token::Group(group) => self.items(group.tokens()),
                 Token::Word(keyword) => self.item(keyword.text(), &tokens[at + 1..]),
                 _ => {}
             }
             at += 1;
+        }
+    }
+
+    /// The locals of a body, in their order.
+    fn locals(&mut self, tokens: &[Token]) {
+        let mut at = 0;
+        while at < tokens.len() {
+            let item = nested_item(tokens, at);
+            match &tokens[at] {
+                _ if item > 0 => {}
+                Token::Group(group) => self.locals(group.tokens()),
+                Token::Word(keyword) if keyword == "let" => self.local(&tokens[at + 1..]),
+                Token::Word(name) if name.text().starts_with('_') => {
+                    *self.unused.entry(name.to_string()).or_default() += 1;
+                }
+                Token::Word(name) => {
+                    let sorts = word(tokens.get(at + 2)).is_some_and(|method| method.text().starts_with("sort"));
+                    if sorts && is_punct(tokens.get(at + 1), '.') {
+                        self.sorted.insert(name.to_string());
+                    }
+                }
+                _ => {}
+            }
+            at += item.max(1);
         }
     }
 
@@ -147,11 +191,10 @@ impl Scope {
         let end = rest.iter().position(|token| is_punct(Some(token), ';')).unwrap_or(rest.len());
         let rest = &rest[1..end];
         let value = rest.iter().position(|token| is_punct(Some(token), '=')).unwrap_or(rest.len());
-        let holds = if is_punct(rest.first(), ':') {
-            self.type_holds(&rest[1..value.max(1)])
-        } else {
-            rest.get(value + 1..).and_then(|value| self.value_holds(value))
-        };
+        let ty = is_punct(rest.first(), ':').then(|| &rest[1..value.max(1)]);
+        let value = rest.get(value + 1..).unwrap_or_default();
+        let holds = ty.map_or_else(|| self.value_holds(value), |ty| self.type_holds(ty));
+        let holds = holds.or_else(|| self.value_shows(ty.unwrap_or_default(), value));
         self.bind(name.to_string(), holds);
     }
 
@@ -183,6 +226,20 @@ impl Scope {
         (super::path::after_generics(value, collect + 3) + 1 == value.len()).then(|| self.type_holds(ty)).flatten()
     }
 
+    /// What a value shows: `!ctx.is_replaying()`, `set.iter().collect::<Vec<_>>()`.
+    fn value_shows(&self, ty: &[Token], value: &[Token]) -> Option<Holds> {
+        if value.iter().any(|token| is_word(Some(token), "is_replaying")) {
+            return Some(Holds::Replaying);
+        }
+        let start = value.iter().position(|token| !is_punct(Some(token), '&'))?;
+        let first = word(value.get(start)).and_then(|first| self.holds(first.text()));
+        let from_hash = matches!(first, Some(Holds::Hashed | Holds::HashOrder));
+        let collect = value.iter().rposition(|token| is_word(Some(token), "collect"))?;
+        let list = [ty, &value[collect..]].iter().any(|part| part.iter().any(is_list));
+        let ends = super::path::after_generics_of_call(value, collect + 1) + 1 == value.len();
+        (from_hash && list && ends && !super::flow::sorts(value)).then_some(Holds::HashOrder)
+    }
+
     fn path_holds(&self, words: &[String]) -> Option<Holds> {
         let known =
             |full: &[&str]| full.len() >= words.len() && full[full.len() - words.len()..].iter().eq(words.iter());
@@ -197,6 +254,11 @@ impl Scope {
             None
         }
     }
+}
+
+/// Whether a word is a type of lists, which keep the order in which they were made.
+fn is_list(token: &Token) -> bool {
+    word(Some(token)).is_some_and(|word| word.is_any(&["Vec", "VecDeque"]))
 }
 
 /// How many generic arguments stand at the beginning.

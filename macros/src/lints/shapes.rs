@@ -23,8 +23,9 @@ const OF_STATICS: [&str; 12] = [
     "write",
 ];
 
+/// The first hazard that begins at `at`.
 pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> {
-    let found = |id, what, at| Some(Found { id, what, at });
+    let found = |id, what: Option<&'static str>, at| Some(Found { id, what: what.map(Into::into), at });
     match &tokens[at] {
         Token::Word(keyword) if keyword == "unsafe" && is_group(tokens.get(at + 1), Delimiter::Brace) => {
             found("unsafe_block", None, at)
@@ -36,7 +37,6 @@ pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> 
         Token::Literal(text) if is_text(text) && text.to_string().contains(":p}") => {
             found("ptr_addr", Some("{:p}"), at)
         }
-        Token::Word(_) if drops_an_operation(tokens, at) => found("drop_effects", Some("x::call(..)"), at),
         Token::Word(receiver) => {
             let (method, method_at) = method_of(tokens, at)?;
             let receiver = receiver.text();
@@ -67,22 +67,4 @@ fn method_of(tokens: &[Token], at: usize) -> Option<(&Word, usize)> {
 
 fn is_static(name: &str) -> bool {
     name.len() > 1 && name.starts_with(|first: char| first.is_ascii_uppercase()) && !name.contains(char::is_lowercase)
-}
-
-/// `let _ = x::call(..);`, at the `_`.
-fn drops_an_operation(tokens: &[Token], at: usize) -> bool {
-    let before = at.checked_sub(1).and_then(|before| tokens.get(before));
-    let dropped = is_word(tokens.get(at), "_") && is_punct(tokens.get(at + 1), '=');
-    if !dropped || !(before.is_none() || is_word(before, "let") || is_punct(before, ';')) {
-        return false;
-    }
-    let Some(end) = tokens[at..].iter().position(|token| is_punct(Some(token), ';')) else { return false };
-    let value = &tokens[at + 2..at + end];
-    // A path, and nothing behind its arguments.
-    let [path @ .., name, arguments] = value else { return false };
-    let word_or_colon = |token: &Token| word(Some(token)).is_some() || is_punct(Some(token), ':');
-    is_word(Some(name), "call")
-        && is_group(Some(arguments), Delimiter::Parenthesis)
-        && !path.is_empty()
-        && path.iter().all(word_or_colon)
 }

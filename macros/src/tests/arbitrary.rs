@@ -130,7 +130,7 @@ proptest! {
         let (mut errors, allowed) = (Errors::new(), Allowed::default());
         let function = crate::input::function(quote::quote!(async fn f(ctx: Cx) { #body })).expect("a function");
         let rt = quote::quote!(::p::__rt);
-        let rewritten = rewrite::body(Kind::Orchestrator, &function, &list(function.body.stream()), &rt, &allowed, &mut errors);
+        let rewritten = rewrite::body(Kind::Orchestrator, &function, None, &list(function.body.stream()), &rt, &allowed, &mut errors);
         let _ = errors.into_messages();
         let (mut before, mut after) = (Vec::new(), Vec::new());
         flat(body, &mut before);

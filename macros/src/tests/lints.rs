@@ -15,16 +15,24 @@ fn found_in(kind: Kind, signature: &TokenStream, body: &TokenStream, allowed: &[
     assert!(allowed.iter().all(|id| checks.insert(id)));
     let function = crate::input::function(quote!(async fn f(ctx: Cx, #signature) { #body })).expect("a function");
     let mut errors = Errors::new();
-    let text = rewrite::body(kind, &function, &list(function.body.stream()), &quote!(::p::__rt), &checks, &mut errors)
-        .body
-        .stream()
-        .to_string();
+    let text =
+        rewrite::body(kind, &function, None, &list(function.body.stream()), &quote!(::p::__rt), &checks, &mut errors)
+            .body
+            .stream()
+            .to_string();
     let messages = errors.into_messages();
-    let notes =
-        text.split("deprecated (note = ").skip(1).map(|note| note.split(")] const").next().unwrap_or(note).to_owned());
-    let id =
-        |text: String| text.rsplit("(check `").next().and_then(|rest| rest.split('`').next()).map(ToOwned::to_owned);
-    messages.into_iter().chain(notes).map(|text| id(text.clone()).unwrap_or(text)).collect()
+    let between = |before: &str, after: &str| {
+        let parts = text.split(before).skip(1);
+        parts.filter_map(|part| Some(part.split_once(after)?.0.to_owned())).collect::<Vec<_>>()
+    };
+    let notes = between("deprecated (note = ", ")] macro");
+    let asked = between("refuse (IS_MEANT , ", ") }").into_iter().map(|text| format!("{text} asked"));
+    let id = |text: String| {
+        let asked = if text.ends_with(" asked") { "asked: " } else { "" };
+        let id = text.rsplit("(check `").next().and_then(|rest| rest.split('`').next());
+        id.map_or(text.clone(), |id| format!("{asked}{id}"))
+    };
+    messages.into_iter().chain(notes).chain(asked).map(id).collect()
 }
 
 fn found(body: TokenStream) -> Vec<String> {
@@ -36,6 +44,11 @@ fn check(body: TokenStream, expected: &[&str]) {
     assert_eq!(found(body), expected, "{text}");
 }
 
+/// What is refused whatever the compiler would say of a name.
+fn surely_found(body: TokenStream) -> Vec<String> {
+    found(body).into_iter().filter(|id| !id.starts_with("asked: ")).collect()
+}
+
 fn parse(text: &str) -> TokenStream {
     text.parse().expect("tokens")
 }
@@ -44,9 +57,10 @@ fn parse(text: &str) -> TokenStream {
 fn everything_in_the_catalogue_is_found_under_every_spelling() {
     let samples = lints::samples();
     assert!(samples.len() > 300, "{}", samples.len());
-    for (id, sample) in samples {
-        assert_eq!(found(parse(&sample)), [id], "{sample}");
-        assert_eq!(found(parse(&format!("let x = vec![(|| {{ {sample} }})()];"))), [id], "{sample}");
+    for (id, sample, asked) in samples {
+        let expected = if asked { format!("asked: {id}") } else { id.to_owned() };
+        assert_eq!(found(parse(&sample)), [&*expected], "{sample}");
+        assert_eq!(found(parse(&format!("let x = vec![(|| {{ {sample} }})()];"))), [&*expected], "{sample}");
         let quiet = format!("nondeterministic! {{ reason = \"a test\", {sample} }}; ctx.side_effect(|| {sample})");
         assert_eq!(found(parse(&quiet)), [""; 0], "{sample}");
         assert_eq!(found_in(Kind::Orchestrator, &quote!(), &parse(&sample), &[id]), [""; 0], "{sample}");
@@ -86,8 +100,12 @@ fn names_of_the_users_own_are_left_alone() {
         quote!(Uuid::new_v5(&ns, b"x"); Uuid::nil(); Uuid::parse_str("x"); Uuid::new_v4_from(&ctx)),
         quote!(std::env!("CARGO_PKG_NAME"); env!("X"); option_env!("X"); std::process::ExitCode::SUCCESS),
         quote!(let x = y as u32; let z = w as *mut_; unsafe_thing()),
+        quote!(Client::new("a"); Builder::new(); Delay::new(3); Command::new("reserve"); Ulid::new(); Timestamp::now()),
+        quote!(rand::random(); time::sleep(3); fs::read("a"); env::var("a"); process::exit(1); redis::cmd("GET")),
+        quote!(Instant::now(); SystemTime::now(); Utc::now(); query!("x"); Mutex::new(1)),
     ] {
-        check(body, &[]);
+        let text = body.to_string();
+        assert_eq!(surely_found(body), [""; 0], "{text}");
     }
 }
 
@@ -99,11 +117,14 @@ fn imports_of_the_body_are_resolved() {
         &["wall_clock", "wall_clock", "env"],
     );
     check(quote!(use tokio::time::sleep;, sleep(d)), &["sleep"]);
-    check(quote!(use rand::random as dice; let x: u8 = dice();), &["random"]);
+    check(quote!(use rand::random as dice; let x: u8 = dice();), &["asked: random"]);
     check(quote!(return ::std::env::var("A")), &["env"]);
-    check(quote!(x.unwrap_or_else(SystemTime::now)), &["wall_clock"]);
+    check(quote!(x.unwrap_or_else(SystemTime::now)), &["asked: wall_clock"]);
     check(quote!(core::time::Instant::now()), &["wall_clock"]);
-    check(quote!(time::timeout(d, ctx); time::sleep(ctx.pause); fs::read(&path)), &["sleep", "sleep", "fs"]);
+    check(
+        quote!(time::timeout(d, ctx); time::sleep(ctx.pause); fs::read(&path)),
+        &["asked: sleep", "asked: sleep", "asked: fs"],
+    );
 }
 
 #[test]
@@ -161,6 +182,8 @@ fn branches_on_replay_hold_nothing_durable() {
         check(body, &["replaying_branch"]);
     }
     check(quote!(if !ctx.is_replaying() { info!("new"); println!("new") } x.await), &[]);
+    check(quote!(let live = !ctx.is_replaying(); if live { println!("new") } x.await), &[]);
+    check(quote!(let live = !ctx.is_replaying(); if live && y { x.await }), &["replaying_branch"]);
     check(quote!(let replaying = ctx.is_replaying(); if x { y.await }), &[]);
     check(
         quote!(if !ctx.is_replaying() {
@@ -250,6 +273,10 @@ fn maps_without_an_order_decide_over_nothing_durable() {
         quote!(let set: HashSet<u8> = y; for k in &mut set { x::call(&ctx, k).await?; }),
         quote!(let set = std::collections::HashSet::new(); for k in set.drain() { x::call(&ctx, k).await?; }),
         quote!(let set = list.iter().collect::<HashSet<_>>(); for k in set { x::call(&ctx, k).await?; }),
+        quote!(let keys: Vec<_> = map.keys().cloned().collect(); for k in keys { x::call(&ctx, k).await?; }),
+        quote!(let keys = map.into_keys().collect::<Vec<_>>(); ctx.join_all(keys.iter().map(|k| x::call(&ctx, k))).await),
+        quote!(let keys = map.into_keys().collect::<Vec<_>>(); x::call(&ctx, 1, keys.clone()).await),
+        quote!(let keys = map.into_keys().collect::<Vec<_>>(); x::call(&ctx, keys).await),
     ] {
         assert_eq!(with(body.clone()), ["hash_iter"], "{body}");
     }
@@ -265,6 +292,15 @@ fn maps_without_an_order_decide_over_nothing_durable() {
         }),
         quote!(for k in map.iter().collect::<BTreeMap<_, _>>() {
             x::call(&ctx, k).await?;
+        }),
+        quote!(let mut keys: Vec<_> = map.keys().cloned().collect(); keys.sort(); for k in keys { x::call(&ctx, k).await?; }),
+        quote!(let keys: BTreeSet<_> = map.keys().cloned().collect(); for k in keys { x::call(&ctx, k).await?; }),
+        quote!(let keys: Vec<_> = map.keys().cloned().collect(); x::call(&ctx, keys.len()).await),
+        quote!(if map.iter().any(|(k, v)| v > 3) {
+            x::call(&ctx, 1).await?;
+        }),
+        quote!(while map.values().all(|v| v < 3) {
+            x::call(&ctx, 1).await?;
         }),
         quote!(let total: u32 = map.values().sum(); x::call(&ctx, map.values().sum()).await?),
         quote!(for k in list {
@@ -283,9 +319,14 @@ fn maps_without_an_order_decide_over_nothing_durable() {
 fn dropped_operations_are_found() {
     check(quote!(let _ = x::call(&ctx, 1);), &["drop_effects"]);
     check(quote!(a(); _ = m::x::call(&ctx, 1);), &["drop_effects"]);
+    check(quote!(let _kept = x::call(&ctx, 1); y.await;), &["drop_effects"]);
+    check(quote!(drop(x::call(&ctx, 1)); std::mem::drop(x::call(&ctx, 1).boxed())), &["drop_effects"; 2]);
+    check(quote!(let _ = ctx.create_timer(d); let _ = Paid::wait(&ctx);), &["drop_effects"; 2]);
+    check(quote!(let _ = f::continue_as_new(&ctx, 1).version("2");), &["drop_effects"]);
     for body in [
         quote!(let _ = x::call(&ctx, 1).await;),
-        quote!(let _kept = x::call(&ctx, 1);),
+        quote!(let _kept = x::call(&ctx, 1); y.await; _kept.await),
+        quote!(let kept = x::call(&ctx, 1); drop(kept); map.drop(x::call(&ctx, 1))),
         quote!(let _ = phone.call(1); let _ = call(1);),
         quote!(let _ = x::start_detached(&ctx, 1);),
         quote!(select! { _ = x::call(&ctx, 1) => 1, _ = y::call(&ctx, 1) => 2 }),

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Client;
 use super::change_hub::Registration;
 use super::error::ClientError;
 use super::history::{self, OrchestrationHistory};
@@ -16,7 +15,8 @@ use super::target::Target;
 use super::wait::{self, Wait};
 use super::wait_error::ResultError;
 use super::watch::{StatusToken, StatusWatch};
-use crate::contract::{AcceptedBy, CustomStatus, Orchestrator};
+use super::{BoxFuture, Client};
+use crate::contract::{AcceptedBy, DeclaredStatus, Orchestrator};
 use crate::engine::ClientOperation;
 use crate::model::{InstanceId, InstanceKey};
 
@@ -213,20 +213,19 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
     }
 }
 
-impl<O: Orchestrator> OrchestrationHandle<O>
-where
-    O::Status: CustomStatus,
-{
+// The bound stands on the methods, so that its text is what an orchestrator without a status gets.
+impl<O: Orchestrator> OrchestrationHandle<O> {
     /// Reads what the instance says of itself. One row is read, however long the history.
     ///
     /// # Errors
     /// Those of [`metadata`](Self::metadata). A value of another type is no error: it is [`StatusValue::Unknown`].
     #[track_caller]
-    pub fn custom_status(
-        &self,
-    ) -> impl Future<Output = Result<StatusValue<O::Status>, ClientError>> + Send + 'static + use<O> {
+    pub fn custom_status(&self) -> BoxFuture<Result<StatusValue<O::Status>, ClientError>>
+    where
+        O::Status: DeclaredStatus,
+    {
         let target = self.target();
-        async move { Ok(target.read().await?.status_value()) }
+        Box::pin(async move { Ok(target.read().await?.status_value()) })
     }
 
     /// Waits for a custom status of which `predicate` says `true`, and gives it.
@@ -237,22 +236,28 @@ where
     /// # Errors
     /// See [`Wait`]: an instance that ends or parks answers too, and every answer carries the value seen last.
     #[track_caller]
-    pub fn wait_for_custom_status(
-        &self,
-        predicate: impl FnMut(&O::Status) -> bool + Send + 'static,
-    ) -> Wait<O::Status> {
+    pub fn wait_for_custom_status(&self, predicate: impl FnMut(&O::Status) -> bool + Send + 'static) -> Wait<O::Status>
+    where
+        O::Status: DeclaredStatus,
+    {
         wait::for_custom_status(self.target(), predicate)
     }
 
     /// Watches what the instance says of itself: the current value, then the newest at each commit, until it ends.
     #[track_caller]
-    pub fn watch_custom_status(&self) -> StatusWatch<O::Status> {
+    pub fn watch_custom_status(&self) -> StatusWatch<O::Status>
+    where
+        O::Status: DeclaredStatus,
+    {
         StatusWatch::new(self.target(), None)
     }
 
     /// Goes on where another watch stood: nothing comes twice. A token of another run begins with the current value.
     #[track_caller]
-    pub fn watch_custom_status_from(&self, token: StatusToken) -> StatusWatch<O::Status> {
+    pub fn watch_custom_status_from(&self, token: StatusToken) -> StatusWatch<O::Status>
+    where
+        O::Status: DeclaredStatus,
+    {
         StatusWatch::new(self.target(), Some(token))
     }
 }

@@ -8,13 +8,19 @@ use std::task::{self, Poll};
 
 use super::Context;
 use super::durable::{Durable, sealed::Sealed};
-use crate::contract::Orchestrator;
-use crate::model::{Completion, EncodeError, JsonText};
+use crate::contract::{Orchestrator, kind};
+use crate::model::{Completion, EncodeError, FailureDetails, JsonText};
 
 /// Ends this execution and goes on as a new one, with an empty history:
 /// `return hello_cities::continue_as_new(&ctx, input).await;`
 ///
 /// It never resolves: nothing after it runs. Events that nobody took and the custom status go with it.
+///
+/// The next execution is of the version that the type names, which may be another one than that of this execution. Its
+/// name has to be the same. Another name does not compile in an orchestrator, and fails the orchestration in a helper,
+/// which does not know its orchestrator: [`start_detached`] begins another orchestrator.
+///
+/// [`start_detached`]: https://docs.rs/persevere/latest/persevere/attr.orchestrator.html
 #[must_use = "it does nothing unless it is awaited"]
 pub struct ContinueAsNew<O: Orchestrator> {
     ctx: Context,
@@ -24,14 +30,38 @@ pub struct ContinueAsNew<O: Orchestrator> {
     types: PhantomData<fn() -> O>,
 }
 
+/// What both the compiler and a failed orchestration say.
+const ANOTHER_NAME: &str = "an orchestrator continues as itself, or as another version of the same name: to begin another orchestrator, `start_detached` it and return";
+
+/// Fails the evaluation of a constant if an orchestrator would continue as one of another name. Generated code calls it
+/// at each `continue_as_new` in the body of an orchestrator.
+#[track_caller]
+pub const fn continues<This: Orchestrator, Next: Orchestrator>() {
+    let (this, next) = (This::NAME.as_bytes(), Next::NAME.as_bytes());
+    let mut same = this.len() == next.len();
+    let mut at = 0;
+    while same && at < this.len() {
+        same = this[at] == next[at];
+        at += 1;
+    }
+    assert!(same, "{}", ANOTHER_NAME);
+}
+
 impl<O: Orchestrator> ContinueAsNew<O> {
     pub(crate) fn new(ctx: &Context, input: Result<JsonText, EncodeError>) -> Self {
         Self { ctx: ctx.clone(), input: Some(input), version: None, keep_events: true, types: PhantomData }
     }
 
-    /// Goes on with another version of the orchestrator. Without it the version stays.
+    /// Goes on with another version of the orchestrator than the one that the type names.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
+        self
+    }
+
+    /// The macro writes it where it has compared the names.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn __continues(self, (): ()) -> Self {
         self
     }
 
@@ -48,14 +78,18 @@ impl<O: Orchestrator> Future for ContinueAsNew<O> {
     fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(input) = this.input.take() {
+            let same_name = this.ctx.name() == O::NAME;
+            let same_version = this.ctx.version() == O::VERSION;
             let mut journal = this.ctx.turn();
-            match input.map_err(Into::into).and_then(|input| journal.admit(input.len()).map(|()| input)) {
+            let admitted = match input {
+                _ if !same_name => Err(FailureDetails::new(kind::CONTINUE_AS_NEW, ANOTHER_NAME)),
+                Err(error) => Err(error.into()),
+                Ok(input) => journal.admit(input.len()).map(|()| input),
+            };
+            match admitted {
                 Ok(input) => {
-                    let completion = Completion::ContinuedAsNew {
-                        input,
-                        version: this.version.take(),
-                        keep_events: this.keep_events,
-                    };
+                    let version = this.version.take().or_else(|| (!same_version).then(|| O::VERSION.to_owned()));
+                    let completion = Completion::ContinuedAsNew { input, version, keep_events: this.keep_events };
                     journal.completion.get_or_insert(completion);
                 }
                 Err(failure) => journal.fail(failure),

@@ -27,9 +27,9 @@ use sealed::Sealed;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be `.await`ed in an orchestrator: it is not a durable operation",
     label = "not recorded in the orchestration history",
-    note = "await `activity_name::call(&ctx, ..)`, a timer, an external event, a sub-orchestration, or `join!`/`select!` of them",
-    note = "I/O and other waiting belong into an activity; an async helper of an orchestrator is annotated with `#[orchestrator_fn]`",
-    note = "if the future is deterministic all the same: `assume_durable!(reason = \"..\", future)`"
+    note = "an orchestrator awaits calls of activities and sub-orchestrations, timers, external events, and `join!` or `select!` of them",
+    note = "an async helper of an orchestrator needs `#[orchestrator_fn]`; a future that is deterministic although its type does not say so needs `assume_durable!(reason = \"..\", future)`",
+    note = "usually it is one of these: write `ctx.create_timer(duration)` for a sleep, `function_name::call(&ctx, ..)` for an activity's `function_name(..)`, and move I/O into an activity"
 )]
 pub trait Durable: Sealed + Future {
     /// Waits for at most that long. The output is `Result<Self::Output, TimedOut>`, so a call takes `.await??`.
@@ -63,9 +63,35 @@ pub trait AwaitCheck: Sized {
     {
         self
     }
+
+    /// The same, unless another check refuses the value already.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn __durable_unless<const REFUSED: bool>(self) -> Self
+    where
+        Self: DurableUnless<REFUSED>,
+    {
+        self
+    }
 }
 
 impl<T> AwaitCheck for T {}
+
+/// Durable, or refused by another check: one mistake is one message.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be `.await`ed in an orchestrator: it is not a durable operation",
+    label = "not recorded in the orchestration history",
+    note = "an orchestrator awaits calls of activities and sub-orchestrations, timers, external events, and `join!` or `select!` of them",
+    note = "an async helper of an orchestrator needs `#[orchestrator_fn]`; a future that is deterministic although its type does not say so needs `assume_durable!(reason = \"..\", future)`",
+    note = "usually it is one of these: write `ctx.create_timer(duration)` for a sleep, `function_name::call(&ctx, ..)` for an activity's `function_name(..)`, and move I/O into an activity"
+)]
+pub trait DurableUnless<const REFUSED: bool> {}
+
+#[diagnostic::do_not_recommend]
+impl<T> DurableUnless<true> for T {}
+#[diagnostic::do_not_recommend]
+impl<T: Durable> DurableUnless<false> for T {}
 
 impl<D: Durable + Unpin + ?Sized> Sealed for &mut D {}
 #[diagnostic::do_not_recommend]
@@ -94,6 +120,12 @@ pub struct Block<F> {
 #[doc(hidden)]
 pub fn block<F: Future>(future: F) -> Block<F> {
     Block { future: Box::pin(future) }
+}
+
+/// Ties the parameters of an async closure to its inputs, and nothing else: so the compiler knows their types.
+#[doc(hidden)]
+pub fn closure<T, R, F: AsyncFnOnce(T) -> R>(_: &T, function: F) -> F {
+    function
 }
 
 /// Names the output of a block from within, so that the block's `return` and `?` know it from the start. Always `None`.

@@ -5,9 +5,11 @@ mod activity_state;
 mod call;
 mod cancellation;
 mod continue_as_new;
+mod dropped;
 mod durable;
 mod event;
 mod foreign;
+mod forgotten_await;
 mod in_turn;
 mod join;
 mod join_all;
@@ -29,9 +31,13 @@ pub use activity_state::MissingState;
 pub(crate) use call::start_detached;
 pub use call::{ActivityCall, SendError, SubOrchestrationCall};
 pub use cancellation::{CancellationReason, CancellationToken};
-pub use continue_as_new::ContinueAsNew;
-pub use durable::{AssumeDurable, AwaitCheck, Block, Durable, assume_durable_future, block, output_of};
+pub use continue_as_new::{ContinueAsNew, continues};
+pub use dropped::{Dropped, MayBeDropped};
+pub use durable::{
+    AssumeDurable, AwaitCheck, Block, Durable, DurableUnless, assume_durable_future, block, closure, output_of,
+};
 pub use event::EventWait;
+pub use forgotten_await::HasResult;
 pub(crate) use in_turn::{InTurn, in_turn};
 pub use join::{
     Join, JoinBranch, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join,

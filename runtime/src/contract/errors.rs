@@ -20,6 +20,8 @@ pub(crate) mod kind {
     pub(crate) const ENCODE: &str = "persevere.Encode";
     /// A stored text is not the value that the code expects.
     pub(crate) const DECODE: &str = "persevere.Decode";
+    /// The code would have continued as an orchestrator of another name.
+    pub(crate) const CONTINUE_AS_NEW: &str = "persevere.ContinueAsNew";
     /// The code panicked.
     pub(crate) const PANIC: &str = "persevere.Panic";
 }

@@ -1,16 +1,20 @@
 //! What `#[external_event]` makes of a type.
 
 use super::{Orchestrator, Payload};
+use crate::model::SourceLocation;
 
 /// An event that clients raise and orchestrators wait for. `#[external_event]` implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an external event",
     label = "not an external event",
-    note = "write `#[external_event]` above the type"
+    note = "an event is a type of your own with `#[external_event]` above it: put any other value into such a type"
 )]
 pub trait ExternalEvent: Payload {
     /// The name under which it is raised; names compare without regard to ASCII case.
     const NAME: &'static str;
+    /// Where the type stands, if the macro has seen it.
+    #[doc(hidden)]
+    const __LOCATION: Option<SourceLocation> = None;
 }
 
 /// Says that an orchestrator accepts an event. Without `events(..)` it accepts all of them.
@@ -29,7 +33,7 @@ pub trait Accepts<E>: Orchestrator {}
     message = "the orchestrator `{O}` does not accept the event `{Self}`",
     label = "not an event that it accepts",
     note = "write `{Self}` into `#[orchestrator(events(..))]` of `{O}`, or leave the option out to accept every event",
-    note = "an event is a type with `#[external_event]` above it"
+    note = "an event is a type of your own with `#[external_event]` above it: put any other value into such a type"
 )]
 pub trait AcceptedBy<O>: ExternalEvent {}
 

@@ -7,6 +7,7 @@ mod errors;
 mod event;
 mod failure;
 mod inputs;
+mod known_names;
 mod orchestrator;
 mod outcome;
 mod payload;
@@ -18,7 +19,8 @@ pub use errors::{ActivityError, CallError, CustomStatusError, EventError, Orches
 pub use event::{AcceptedBy, Accepts, ExternalEvent, WaitCheck};
 pub use failure::Failure;
 pub use inputs::{Input, Inputs, encode, parameter};
+pub use known_names::{Holds, Known, Present, Unknown, absent, refuse};
 pub use orchestrator::Orchestrator;
 pub use outcome::Outcome;
 pub use payload::Payload;
-pub use status::{CustomStatus, DeclaresStatus, NoStatus, StatusType};
+pub use status::{CustomStatus, DeclaredStatus, DeclaresStatus, NoStatus, StatusType};

@@ -12,7 +12,7 @@ use crate::model::json::{DecodeError, EncodeError, JsonText};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored: it is not `Serialize + Deserialize + Send`",
     label = "inputs, outputs and events are stored as JSON",
-    note = "write `#[derive(Serialize, Deserialize)]` on `{Self}`, and let it own its data"
+    note = "`#[derive(Serialize, Deserialize)]` belongs on each type of your own that `{Self}` is made of; a stored value owns its data"
 )]
 pub trait Payload: Sized + Send + 'static {
     #[doc(hidden)]

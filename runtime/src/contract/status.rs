@@ -11,7 +11,7 @@ use crate::model::json::{DecodeError, EncodeError, JsonText};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a custom status",
     label = "must be `Serialize + Deserialize + Send + Sync`",
-    note = "write `#[derive(Serialize, Deserialize)]` on `{Self}`, and let it own its data"
+    note = "`#[derive(Serialize, Deserialize)]` belongs on each type of your own that `{Self}` is made of; a stored value owns its data"
 )]
 pub trait CustomStatus: Sized + Send + Sync + 'static {
     #[doc(hidden)]
@@ -40,7 +40,7 @@ pub enum NoStatus {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a custom status",
     label = "must be `Serialize + Deserialize + Send + Sync`",
-    note = "write `#[derive(Serialize, Deserialize)]` on `{Self}`, and let it own its data"
+    note = "`#[derive(Serialize, Deserialize)]` belongs on each type of your own that `{Self}` is made of; a stored value owns its data"
 )]
 pub trait StatusType: Send + Sync + 'static {}
 
@@ -58,3 +58,16 @@ impl StatusType for NoStatus {}
     note = "declare one: `ctx: OrchestrationContext<Progress>`, where `Progress` is your type; `serde_json::Value` is the loose form"
 )]
 pub trait DeclaresStatus<T: ?Sized> {}
+
+/// A status that can be read from outside: every [`CustomStatus`], and so not [`NoStatus`]. The error of the bound is
+/// what a handle says of an orchestrator without a status.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this orchestrator declares no custom status",
+    label = "there is no status to read",
+    note = "declare one in the orchestrator: `ctx: OrchestrationContext<Progress>`, where `Progress` is your type; `handle.metadata()` reads everything else"
+)]
+pub trait DeclaredStatus: CustomStatus {}
+
+#[diagnostic::do_not_recommend]
+impl<S: CustomStatus> DeclaredStatus for S {}

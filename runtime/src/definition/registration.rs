@@ -39,8 +39,8 @@ impl ServiceType {
     }
 }
 
-/// A `path::call(` in the body of an orchestrator, by its text only: the last word before `::call`, the line and the
-/// column, from 1, with colons between them.
+/// A `path::call(` or `path::wait(` in the body of an orchestrator, by its text only: the last word before `::`, the line
+/// and the column, from 1, with colons between them.
 pub type CallSite = &'static str;
 
 /// Says whether a stored value is one of a type. The error names the place.
@@ -55,12 +55,14 @@ pub struct EventRegistration {
     pub type_name: fn() -> &'static str,
     /// Whether a value is one of its type.
     pub check: PayloadCheck,
+    /// Where it stands, if the macro has seen it.
+    pub location: Option<SourceLocation>,
 }
 
 impl EventRegistration {
     /// Of an event.
     pub const fn of<E: ExternalEvent>() -> Self {
-        Self { name: E::NAME, type_name: type_name::<E>, check: E::__check }
+        Self { name: E::NAME, type_name: type_name::<E>, check: E::__check, location: E::__LOCATION }
     }
 }
 
@@ -77,7 +79,7 @@ pub struct OrchestratorRegistration {
     pub location: SourceLocation,
     /// Makes its root future.
     pub handler: OrchestratorHandler,
-    /// The calls in its body.
+    /// The calls in its body, and the waits for events.
     pub calls: &'static [CallSite],
     /// The events in its `events(..)`; `None`: it accepts every event.
     pub events: Option<&'static [EventRegistration]>,

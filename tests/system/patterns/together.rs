@@ -211,7 +211,7 @@ async fn scheduled_work_runs_during_a_timer(stage: Stage) {
     runtime.shutdown().await.unwrap();
 }
 
-#[orchestrator]
+#[orchestrator(allow(drop_effects))]
 async fn forgetful(ctx: OrchestrationContext) -> Result<String, OrchestrationError> {
     drop(echo::call(&ctx, "never".to_owned()));
     Ok(echo::call(&ctx, "once".to_owned()).await?)

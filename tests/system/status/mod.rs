@@ -7,7 +7,7 @@ mod reading;
 use persevere::prelude::*;
 use serde_json::Value;
 
-#[external_event]
+#[external_event(name = "status.next")]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Next(pub(crate) Value);
 

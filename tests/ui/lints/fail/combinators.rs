@@ -4,6 +4,7 @@ use tokio::sync::{Notify, oneshot};
 
 mod futures {
     pub mod future {
+        pub struct AbortHandle;
         pub async fn join_all<T>(_: Vec<T>) {}
         pub async fn select_all<T>(_: Vec<T>) {}
     }

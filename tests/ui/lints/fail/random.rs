@@ -1,6 +1,9 @@
 use persevere::prelude::*;
 
 mod rand {
+    pub mod rngs {
+        pub struct ThreadRng;
+    }
     pub fn random<T: Default>() -> T {
         T::default()
     }
@@ -15,13 +18,12 @@ mod uuid {
     }
 }
 use rand::thread_rng;
-use uuid::Uuid;
 
 #[orchestrator]
 async fn run(_ctx: OrchestrationContext) -> Result<(), OrchestrationError> {
     let _: u8 = rand::random();
     thread_rng();
-    let _ = Uuid::new_v4();
+    let _ = uuid::Uuid::new_v4();
     Ok(())
 }
 

@@ -245,5 +245,6 @@ async fn insist(ctx: OrchestrationContext, customer: String, cents: u64) -> Resu
 }
 
 fn main() {
-    assert_eq!(persevere::Registry::auto().unwrap().orchestrator("Approval", "").unwrap().calls.len(), 1);
+    let registry = persevere::Registry::auto().unwrap();
+    assert_eq!(registry.orchestrator("Approval", "").unwrap().calls.len(), 2, "a call and a wait");
 }

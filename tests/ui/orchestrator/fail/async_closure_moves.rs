@@ -2,10 +2,8 @@ use persevere::prelude::*;
 
 #[orchestrator]
 async fn run(_ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
-    let f = async |x: u32| x;
-    let g = async move |x: u32| x;
-    let _ = (f, g);
-    Ok(1)
+    let given = async move |number: u32| number + 1;
+    Ok(given(1).await)
 }
 
 fn main() {}

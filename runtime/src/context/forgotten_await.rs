@@ -1,0 +1,73 @@
+//! What a call says to somebody who forgot its `.await`: `charge::call(&ctx, 1).is_err()`. Without these methods the
+//! compiler says that there is no such method, and not what is missing.
+
+use super::{ActivityCall, SubOrchestrationCall};
+use crate::contract::{Activity, CallError, Orchestrator};
+
+/// Implemented by nothing: its error is what a method of the result says on a call.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a call has no result before it is awaited",
+    label = "`.await` is missing before this",
+    note = "write `name::call(&ctx, ..).await`, and ask the result"
+)]
+pub trait HasResult {}
+
+macro_rules! asks_the_result {
+    ($call:ident of $kind:ident) => {
+        #[doc(hidden)]
+        #[allow(clippy::needless_pass_by_value, reason = "as the methods of a result")]
+        impl<C: $kind> $call<C> {
+            pub fn is_ok(&self) -> bool
+            where
+                Self: HasResult,
+            {
+                unreachable!("nothing implements the bound")
+            }
+
+            pub fn is_err(&self) -> bool
+            where
+                Self: HasResult,
+            {
+                unreachable!("nothing implements the bound")
+            }
+
+            pub fn ok(self) -> Option<C::Output>
+            where
+                Self: HasResult,
+            {
+                unreachable!("nothing implements the bound")
+            }
+
+            pub fn unwrap(self) -> C::Output
+            where
+                Self: HasResult,
+            {
+                unreachable!("nothing implements the bound")
+            }
+
+            pub fn expect(self, _: &str) -> C::Output
+            where
+                Self: HasResult,
+            {
+                unreachable!("nothing implements the bound")
+            }
+
+            pub fn unwrap_or(self, _: C::Output) -> C::Output
+            where
+                Self: HasResult,
+            {
+                unreachable!("nothing implements the bound")
+            }
+
+            pub fn map_err<E, F: FnOnce(CallError<C::Error>) -> E>(self, _: F) -> Result<C::Output, E>
+            where
+                Self: HasResult,
+            {
+                unreachable!("nothing implements the bound")
+            }
+        }
+    };
+}
+asks_the_result!(ActivityCall of Activity);
+asks_the_result!(SubOrchestrationCall of Orchestrator);
