@@ -1,11 +1,11 @@
-//! Every workload, each in a process of its own: what one leaves in memory does not show in the next.
+//! Runs every workload in a separate process, so that the memory of one does not influence the next.
 
 use std::process::{Command, Stdio};
 
 use crate::report::Figure;
 use crate::{Bench, Outcome};
 
-/// In the order of the table of goals.
+/// The workloads in the order of the table of goals.
 const WORKLOADS: [&[&str]; 13] = [
     &["disk"],
     &["sequence", "--store", "sqlite"],
@@ -22,7 +22,7 @@ const WORKLOADS: [&[&str]; 13] = [
     &["mixed"],
 ];
 
-/// What the full run measures besides.
+/// The workloads that only the full run adds.
 const IN_FULL: &[&str] = &["parked", "--count", "100000"];
 
 pub(crate) fn run(bench: &mut Bench) -> Outcome {

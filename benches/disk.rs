@@ -1,4 +1,4 @@
-//! The disk itself: durable commits of one row by plain rusqlite, which is what a sync costs.
+//! Measures the disk itself: durable commits of one row by plain rusqlite, which show what a sync costs.
 
 use crate::raw::SingleCommits;
 use crate::report::Figure;

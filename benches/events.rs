@@ -1,4 +1,5 @@
-//! A client raises an event, the orchestrator answers with a custom status, the client sees it and raises the next.
+//! A client raises an event, the orchestrator answers with a custom status, and the client sees it and raises the next
+//! event.
 
 use std::time::Instant;
 
@@ -31,7 +32,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
-/// So many rounds with one instance.
+/// Runs this many rounds with one instance.
 pub(crate) async fn rounds(client: &Client, count: u32) -> Outcome<Samples> {
     let announcer = announce::start(client, count).await?;
     let mut watch = announcer.watch_custom_status();

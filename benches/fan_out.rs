@@ -1,4 +1,4 @@
-//! One parent and many activities at once: activities per second, and whether the time grows linearly.
+//! One parent with many activities at once: activities per second, and whether the time grows linearly.
 
 use std::time::Instant;
 
@@ -54,7 +54,7 @@ async fn once(stage: &Stage, width: u32) -> Outcome<f64> {
     Ok(crate::samples::milliseconds(begin))
 }
 
-/// The same rows in the same batches by plain rusqlite.
+/// Writes the same rows in the same batches with plain rusqlite.
 async fn raw_rate(disk: &Disk, stage: &Stage, width: u32) -> Outcome<f64> {
     stage.seen().keep();
     once(stage, width).await?;

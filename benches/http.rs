@@ -1,5 +1,5 @@
-//! Many open streams and steady polls against a server in a process of its own: what arrives, how long a poll takes, what
-//! it costs in memory and in reads of the store.
+//! Many open streams and steady polls against a server in a separate process: what arrives, how long a poll takes, and
+//! what this costs in memory and in reads of the store.
 
 mod connection;
 mod server;
@@ -20,24 +20,24 @@ use self::server::Server;
 
 pub(crate) use self::server::serve;
 
-/// Polls a second, by connections that take turns.
+/// Polls per second. The connections take turns.
 const POLLS: u32 = 200;
 const POLLERS: u32 = 20;
 
-/// Streams that are opened at a time.
+/// The number of streams that are opened at a time.
 const OPENING: usize = 50;
 
-/// Reads of the store that may come for each instance besides those of the polls: its start, the first stream, an event
-/// that finds it out of memory.
+/// The number of reads for each instance besides those of the polls: for its start, for the first stream, and for an
+/// event that finds it out of memory.
 const OTHER_READS: usize = 3;
 
-/// Bytes in a MiB.
+/// The number of bytes in a MiB.
 const MEBIBYTE: f64 = 1_048_576.0;
 
-/// How long.
+/// The length of the run.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Length {
-    /// Seconds of polls; thirty unless given.
+    /// Seconds of polls [default: 30]
     #[arg(long)]
     seconds: Option<u64>,
 }
@@ -91,7 +91,7 @@ pub(crate) async fn run(bench: &mut Bench, length: Length) -> Outcome {
         figure("memory of a stream", growth as f64 / 1024.0 / count as f64, "KiB"),
     ];
     figures.iter().try_for_each(|figure| bench.report.add(figure))?;
-    // What opening them cost is part of the reads above, and said here where it is not what it should be.
+    // The reads for opening the streams are included above, and reported here only if there are more than expected.
     let opening = with_streams.reads - at_first.reads;
     if opening > server::INSTANCES {
         return Err(format!("{count} streams of {} instances read the store {opening} times", server::INSTANCES).into());
@@ -99,7 +99,8 @@ pub(crate) async fn run(bench: &mut Bench, length: Length) -> Outcome {
     Ok(())
 }
 
-/// Polls at a steady rate, whatever the answers take. The time of a poll begins when it was due.
+/// Polls at a steady rate, however long the answers take. The time of a poll is counted from the moment when it was
+/// due.
 async fn poll(server: &Server, time: Duration) -> Outcome<Samples> {
     let every = Duration::from_secs(1) * POLLERS / POLLS;
     let begin = Instant::now();

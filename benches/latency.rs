@@ -1,4 +1,5 @@
-//! One at a time: from the start of an orchestration of three activities to its result, in commits of the same disk.
+//! One orchestration at a time, from the start of an orchestration of three activities to its result, compared with
+//! commits on the same disk.
 
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use crate::sequence::hello;
 use crate::stage::{Stage, StoreKind};
 use crate::{Bench, Outcome, progress};
 
-/// The goal: so many commits, and so many milliseconds besides.
+/// The goal: this many commits, plus this many milliseconds.
 const GOAL_COMMITS: f64 = 5.0;
 const GOAL_MILLISECONDS: f64 = 0.5;
 

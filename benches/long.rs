@@ -1,4 +1,5 @@
-//! Many activities one after the other: what a step costs beyond its commit, and whether the time grows linearly.
+//! Many activities one after the other: what a step costs in addition to its commit, and whether the time grows
+//! linearly.
 
 use std::time::Instant;
 
@@ -9,10 +10,10 @@ use crate::stage::{Stage, StoreKind};
 use crate::workload::long;
 use crate::{Bench, LINEAR_GOAL, Outcome, progress};
 
-/// What a step may cost besides its commit.
+/// What a step may cost in addition to its commit.
 const GOAL_MILLISECONDS: f64 = 0.1;
 
-/// Commits that are measured before and after each run.
+/// The number of commits that are measured before and after each run.
 const COMMITS: usize = 300;
 
 pub(crate) async fn run(bench: &mut Bench) -> Outcome {

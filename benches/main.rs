@@ -1,5 +1,5 @@
-//! Measures persevere: one subcommand per workload. Each prints a table for people and one JSON line per result for
-//! machines. `benches/README.md` says how to read them.
+//! Measures persevere, with one subcommand for each workload. Each prints a table for people, and one JSON line for
+//! each result for programs. `benches/README.md` explains the output.
 
 mod all;
 mod disk;
@@ -33,25 +33,25 @@ use self::report::Report;
 use self::scale::Scale;
 use self::stage::Disk;
 
-/// What a measurement gives, or why it gives nothing.
+/// The result of a measurement, or the reason why there is none.
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Ten times the work may take so many times as long: linear, and some room for noise.
+/// Ten times the work may take this many times as long: linear, with some room for noise.
 const LINEAR_GOAL: f64 = 12.0;
 
 #[derive(Parser)]
 #[command(about = "Measures persevere. Build with --release, or the figures mean nothing.")]
 struct Arguments {
-    /// Less of everything: all of it in under three minutes.
+    /// Run smaller workloads, all of them in under three minutes
     #[arg(long, global = true)]
     quick: bool,
-    /// Next to nothing of everything: shows that it runs.
+    /// Run the smallest workloads, which only shows that they work
     #[arg(long, global = true, conflicts_with = "quick")]
     tiny: bool,
-    /// Print only the JSON lines.
+    /// Print only the JSON lines
     #[arg(long, global = true)]
     json: bool,
-    /// Where the databases are made: a folder on the disk to be measured. That for temporary files unless given.
+    /// The folder for the databases, on the disk to be measured [default: the folder for temporary files]
     #[arg(long, global = true)]
     folder: Option<PathBuf>,
     #[command(subcommand)]
@@ -61,38 +61,38 @@ struct Arguments {
 #[derive(Subcommand)]
 #[command(rename_all = "snake_case")]
 enum Workload {
-    /// Everything below, each in a process of its own.
+    /// All workloads below, each in a separate process
     All,
-    /// What a durable commit of one row costs.
+    /// The cost of a durable commit of one row
     Disk,
-    /// Three activities with a custom status after each, many orchestrations in flight.
+    /// Three activities with a custom status after each, many orchestrations at a time
     Sequence(sequence::Size),
-    /// The same on the memory store: what the engine itself costs.
+    /// The same on the memory store, which shows the cost of the engine
     Memory(sequence::Size),
-    /// The same, one at a time.
+    /// The same, one orchestration at a time
     Latency,
-    /// One parent, many activities at once.
+    /// One parent with many activities at once
     FanOut,
-    /// Many activities one after the other.
+    /// Many activities, one after the other
     Long,
-    /// From a set custom status to a client that sees it; many watchers; reads.
+    /// From a set custom status to the client that sees it; many watchers; reads
     Status,
-    /// Rebuilding an instance from its history.
+    /// Rebuilding an instance from its history
     Replay,
-    /// Events and custom statuses in turn.
+    /// Events and custom statuses in alternation
     Events,
-    /// A killed process, and the one that goes on.
+    /// A killed process, and the process that continues
     Recovery,
-    /// Very many instances that wait.
+    /// Very many instances that wait
     Parked(parked::Count),
-    /// All at once for a while.
+    /// All kinds of work at once for some time
     Mixed(mixed::Length),
-    /// Many open status streams and steady polls over HTTP.
+    /// Many open status streams and steady polls over HTTP
     Http(http::Length),
-    /// The server that `http` measures.
+    /// The server that `http` measures
     #[command(hide = true)]
     ServeHttp,
-    /// The process that `recovery` kills.
+    /// The process that `recovery` kills
     #[command(hide = true)]
     Hold {
         #[arg(long)]
@@ -102,7 +102,7 @@ enum Workload {
     },
 }
 
-/// What every workload is given.
+/// What every workload receives.
 struct Bench {
     scale: Scale,
     disk: Disk,
@@ -118,7 +118,7 @@ async fn main() -> Outcome {
         _ => Scale::Full,
     };
     let mut bench = Bench { scale, disk: Disk::new(arguments.folder), report: Report::new(arguments.json) };
-    // On a worker thread, as a caller in a program would be.
+    // This runs on a worker thread, as a caller in a program would.
     tokio::spawn(async move {
         let outcome = measure(&mut bench, arguments.workload).await;
         bench.report.finish();

@@ -1,4 +1,4 @@
-//! Everything at once for a while: memory, the log and the queue must not grow.
+//! All kinds of work at once for some time: memory, the log and the queue must not grow.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -18,31 +18,31 @@ use crate::stage::{Stage, StoreKind};
 use crate::workload::{Go, fan_out, long, wait_for_go};
 use crate::{Bench, Outcome, events, parked, progress};
 
-/// How much larger the last quarter may be than the second: the noise of a load that stays the same.
+/// How much larger the last quarter may be than the second, because of the noise of a constant load.
 const GROWTH_GOAL: f64 = 1.1;
 
-/// How large the log may be: it is copied when it has 4 MiB, and a batch on top of that has up to 8. Its file never
-/// shrinks, so its size is the largest that it ever had.
+/// How large the log may be. It is copied when it has 4 MiB, and a batch can add up to 8 MiB. The file never shrinks,
+/// so its size is the largest that it ever had.
 const LOG_GOAL_MEBIBYTES: f64 = 16.0;
 
-/// Samples that are taken over the whole time.
+/// The number of samples over the whole time.
 const SAMPLES: u32 = 400;
 
-/// Of so many times that something was done the time of one is kept.
+/// The time of one in this many repetitions is kept.
 const KEPT: u64 = 16;
 
-/// Orchestrations of the sequence in flight.
+/// The number of sequences that run at a time.
 const SEQUENCES: usize = 50;
-/// Bytes in a MiB.
+/// The number of bytes in a MiB.
 const MEBIBYTE: f64 = 1_048_576.0;
 
-/// Instances that are kept live: fewer than wait, so that waking replays.
+/// The number of live instances. It is smaller than the number of waiting instances, so that waking one replays it.
 const LIVE: usize = 500;
 
-/// How long.
+/// The length of the run.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Length {
-    /// Seconds of load; ten minutes unless given.
+    /// Seconds of load [default: 600]
     #[arg(long)]
     pub(crate) seconds: Option<u64>,
 }
@@ -88,8 +88,8 @@ pub(crate) async fn run(bench: &mut Bench, length: Length) -> Outcome {
     Ok(())
 }
 
-/// Does something again and again until the end; answers how often, and how long some of the times took. Not all: what
-/// is kept of each would be the growth of memory that is looked for.
+/// Repeats something until the end. Returns how often, and how long some of the repetitions took. Keeping all times
+/// would itself be the growth of memory that this looks for.
 fn repeat<W>(
     client: &Client,
     end: Instant,
@@ -131,7 +131,7 @@ async fn once_events(client: Client) -> Outcome {
     events::rounds(&client, 100).await.map(drop)
 }
 
-/// Keeps so many waiting: starts one, wakes the oldest. Answers how long waking took.
+/// Keeps this many instances waiting: starts one and wakes the oldest, again and again. Returns how long waking took.
 async fn keep_waiting(client: Client, end: Instant, count: usize) -> Outcome<Samples> {
     let (mut waiting, mut times) = (VecDeque::new(), Samples::default());
     while Instant::now() < end {
@@ -148,7 +148,7 @@ async fn keep_waiting(client: Client, end: Instant, count: usize) -> Outcome<Sam
     Ok(times)
 }
 
-/// What must not grow, over time.
+/// The levels that must not grow, over time.
 #[derive(Debug)]
 struct Levels(Vec<Level>);
 
@@ -165,7 +165,7 @@ async fn sample(end: Instant, every: Duration, seen: &Arc<Seen>, log: &Path) -> 
     while Instant::now() < end {
         tokio::time::sleep(every).await;
         bar.inc(1);
-        // The largest batch of the interval: what piled up behind one commit.
+        // The largest batch of the interval: what accumulated during one commit.
         let turns = seen.take_batches().into_iter().max().unwrap_or_default();
         levels.push(Level { memory: resident_bytes() as f64, log: file_bytes(log) as f64, turns: turns as f64 });
     }
@@ -174,14 +174,14 @@ async fn sample(end: Instant, every: Duration, seen: &Arc<Seen>, log: &Path) -> 
 }
 
 impl Levels {
-    /// The mean of a quarter of the time; the first is 0.
+    /// Returns the mean of a quarter of the time. The first quarter is 0.
     fn mean(&self, quarter: usize, level: impl Fn(&Level) -> f64) -> f64 {
         let length = (self.0.len() / 4).max(1);
         let part = self.0.chunks(length).nth(quarter).unwrap_or_default();
         part.iter().map(level).sum::<f64>() / part.len().max(1) as f64
     }
 
-    /// The mean of the last quarter of the time, divided by that of the second.
+    /// Returns the mean of the last quarter of the time divided by the mean of the second quarter.
     fn growth(&self, case: &str, level: impl Fn(&Level) -> f64) -> Figure {
         let (second, last) = (self.mean(1, &level), self.mean(3, &level));
         let growth = if second == 0.0 { 1.0 } else { last / second };

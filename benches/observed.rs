@@ -1,4 +1,4 @@
-//! A store around another one that shows what passes: batches and reads.
+//! A store around another one that records what passes through it: batches and reads.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,10 +11,10 @@ use persevere::store::{
     StoredInstance,
 };
 
-/// What has passed.
+/// What has passed through the store.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Turns of each batch, in order.
+    /// The number of turns in each batch, in order.
     batches: Mutex<Vec<usize>>,
     keeps: AtomicBool,
     kept: Mutex<Vec<Arc<CommitBatch>>>,
@@ -23,33 +23,33 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// From now on the batches themselves are kept.
+    /// From now on, the batches themselves are kept.
     pub(crate) fn keep(&self) {
         self.keeps.store(true, Ordering::Relaxed);
     }
 
-    /// Gives the batches that were kept since the last call.
+    /// Returns the batches that were kept since the last call.
     pub(crate) fn take_kept(&self) -> Vec<Arc<CommitBatch>> {
         std::mem::take(&mut lock(&self.kept))
     }
 
-    /// Gives the turns of each batch since the last call.
+    /// Returns the number of turns of each batch since the last call.
     pub(crate) fn take_batches(&self) -> Vec<usize> {
         std::mem::take(&mut lock(&self.batches))
     }
 
-    /// Head rows that were read.
+    /// Returns how many heads were read.
     pub(crate) fn instance_reads(&self) -> usize {
         self.instances.load(Ordering::Relaxed)
     }
 
-    /// Histories that were read.
+    /// Returns how many histories were read.
     pub(crate) fn history_reads(&self) -> usize {
         self.histories.load(Ordering::Relaxed)
     }
 }
 
-/// Shows what passes on the way to a store.
+/// A store that records what passes through it.
 pub(crate) struct ObservedStore {
     inner: Arc<dyn Store>,
     seen: Arc<Seen>,

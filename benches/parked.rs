@@ -1,5 +1,5 @@
 //! Very many instances that wait for an event: what they cost in memory, on disk and in processor time, and what they
-//! cost the others.
+//! cost other instances.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,30 +19,31 @@ use crate::{Bench, Outcome, progress};
 
 const MEMORY_GOAL: f64 = 200.0;
 const DISK_GOAL: f64 = 600.0;
-/// Percent of one core. Zero is the goal; this is what a look at the counters costs.
+/// Percent of one core. The ideal is zero; this allows for reading the counters.
 const IDLE_GOAL: f64 = 0.1;
 const START_UP_GOAL_MILLISECONDS: f64 = 2_000.0;
 const WAKE_GOAL_MILLISECONDS: f64 = 10.0;
-/// How much slower a hello may seem beside them: the noise of two measurements.
+/// How much slower a small orchestration may be beside them, because of the noise of two measurements.
 const BESIDE_GOAL: f64 = 1.1;
 
-/// Instances that are kept live: few, so that those that wait are cold.
+/// The number of live instances. It is small, so that the waiting instances are cold.
 const LIVE: usize = 100;
-/// Starts at a time.
+/// The number of starts at a time.
 const IN_FLIGHT: usize = 256;
-/// Rows that fill SQLite's page caches before memory is measured: they hold 80 MiB whatever is parked.
+/// The size of the rows that fill SQLite's page caches before memory is measured. The caches hold 80 MiB, however many
+/// instances are parked.
 const BALLAST_BYTES: usize = 16 * 1_024;
 const BALLAST: u64 = 6_000;
 
-/// How many.
+/// The number of instances.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Count {
-    /// Instances; a million unless given.
+    /// Instances [default: 1000000]
     #[arg(long)]
     count: Option<u64>,
 }
 
-/// Once in a process only: memory that an earlier run has freed would be used again, and not be counted.
+/// This may run only once in a process: memory that an earlier run has freed would be used again and not be counted.
 pub(crate) async fn run(bench: &mut Bench, count: Count) -> Outcome {
     let count = count.count.unwrap_or(bench.scale.pick(1_000_000, 100_000, 300));
     let bar = progress::bar("parked", count);
@@ -53,7 +54,7 @@ pub(crate) async fn run(bench: &mut Bench, count: Count) -> Outcome {
     let sample = start_all(stage.client(), count, &bar).await?;
     let rate = count as f64 / begin.elapsed().as_secs_f64();
     bar.finish_and_clear();
-    // Long enough for the log to be copied into the database.
+    // This is long enough for the log to be copied into the database.
     tokio::time::sleep(Duration::from_millis(bench.scale.pick(2_500, 2_500, 50))).await;
     let each = |after: u64, before: u64| after.saturating_sub(before) as f64 / count as f64;
     let (memory, disk) = (each(resident_bytes(), before.0), each(database_bytes(&stage)?, before.1));
@@ -87,7 +88,7 @@ fn settings(settings: RuntimeBuilder) -> RuntimeBuilder {
     settings.live_instances(LIVE)
 }
 
-/// A few at a time, so that the memory for it is soon used again.
+/// A few at a time, so that their memory is soon used again.
 pub(crate) async fn fill_caches(client: &Client, count: u64) -> Outcome {
     let text = "x".repeat(BALLAST_BYTES);
     let fillers = (0..8).map(|_| {
@@ -105,7 +106,7 @@ pub(crate) async fn fill_caches(client: &Client, count: u64) -> Outcome {
     Ok(())
 }
 
-/// Starts all, and answers the ids of some.
+/// Starts all instances, and returns the ids of some.
 async fn start_all(client: &Client, count: u64, bar: &ProgressBar) -> Outcome<Vec<InstanceId>> {
     let next = Arc::new(AtomicU64::new(0));
     let every = (count / 200).max(1);
@@ -133,7 +134,7 @@ async fn start_all(client: &Client, count: u64, bar: &ProgressBar) -> Outcome<Ve
     Ok(sample)
 }
 
-/// The size of the database, the log included as if it were copied.
+/// Returns the size of the database, including the log as if it were copied.
 fn database_bytes(stage: &Stage) -> Outcome<u64> {
     let path = stage.database().ok_or("there is no database")?;
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -141,14 +142,15 @@ fn database_bytes(stage: &Stage) -> Outcome<u64> {
     Ok((pragma("page_count")? * pragma("page_size")?).unsigned_abs())
 }
 
-/// Processor time of the whole process while nothing is asked of it.
+/// Returns the processor time of the whole process while there are no requests.
 async fn idle_percent(milliseconds: u64) -> f64 {
     let (begin, before) = (Instant::now(), processor_seconds());
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     (processor_seconds() - before).max(0.0) / begin.elapsed().as_secs_f64() * 100.0
 }
 
-/// The latency of a hello beside them, divided by that on an empty store. In turns, so that noise hits both.
+/// Returns the latency of a small orchestration beside them, divided by the latency on an empty store. They are
+/// measured alternately, so that noise affects both.
 async fn beside(bench: &Bench, stage: &Stage) -> Outcome<f64> {
     let empty = Stage::open(&bench.disk, StoreKind::Sqlite).await?;
     let (mut with, mut without) = (Samples::default(), Samples::default());
@@ -163,7 +165,7 @@ async fn beside(bench: &Bench, stage: &Stage) -> Outcome<f64> {
     Ok(with.median() / without.median())
 }
 
-/// From the event to the result, one at a time.
+/// Measures from the event to the result, one instance at a time.
 async fn wake(client: &Client, sample: &[InstanceId]) -> Outcome<Samples> {
     let mut times = Samples::default();
     for (number, id) in sample.iter().enumerate() {

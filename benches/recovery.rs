@@ -1,4 +1,4 @@
-//! A process with many running instances is killed, and another goes on with them.
+//! A process with many running instances is killed, and another process continues them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::stage::{Stage, StoreKind, database};
 use crate::workload::{Holding, hold};
 use crate::{Bench, LINEAR_GOAL, Outcome, progress};
 
-/// What the victim says when everything runs.
+/// What the victim prints when everything is running.
 const RUNNING: &str = "running";
 
 pub(crate) async fn run(bench: &mut Bench) -> Outcome {
@@ -61,7 +61,7 @@ fn kill_a_victim(path: &Path, count: usize) -> Outcome {
     if line.trim() == RUNNING { Ok(()) } else { Err("the process that was to be killed ended by itself".into()) }
 }
 
-/// What the victim does: so many instances, each with a running activity.
+/// The work of the victim: this many instances, each with a running activity.
 pub(crate) async fn be_a_victim(path: &Path, count: usize) -> Outcome {
     let holding = Arc::new(Holding::default());
     let settings = persevere::Runtime::builder().auto_register().store(SqliteStore::open(path)?);
@@ -77,13 +77,13 @@ pub(crate) async fn be_a_victim(path: &Path, count: usize) -> Outcome {
     let mut output = std::io::stdout().lock();
     writeln!(output, "{RUNNING}")?;
     output.flush()?;
-    // Until it is killed.
+    // Wait to be killed.
     loop {
         std::thread::sleep(Duration::from_secs(60));
     }
 }
 
-/// Opens what the victim left; answers when the first instance had taken its next turn, and when all had.
+/// Opens what the victim left. Returns when the first instance had taken its next turn, and when all had.
 async fn recover(folder: TempDir, count: usize) -> Outcome<(f64, f64)> {
     let holding = Arc::new(Holding::at_the_second());
     let begin = Instant::now();

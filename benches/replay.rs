@@ -1,4 +1,4 @@
-//! Rebuilding an instance from its history: by the engine alone, and by a runtime that opens the store.
+//! Rebuilding an instance from its history: with the engine alone, and with a runtime that opens the store.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +22,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Outcome {
     let steps: u32 = bench.scale.pick(4_999, 4_999, 49);
     let rounds = bench.scale.pick(51, 15, 1);
     let bar = progress::bar("replay", rounds + 1);
-    // The start and the wait, and for each step its schedule and its end.
+    // The start, the wait, and the schedule and the end of each step.
     let events = f64::from(2 + 2 * steps);
     let store = MemoryStore::new();
     let id = build(&store, steps).await?;
@@ -43,7 +43,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
-/// An instance with a history, that waits.
+/// Creates an instance with a history that waits.
 async fn build(store: &MemoryStore, steps: u32) -> Outcome<InstanceId> {
     let runtime = Runtime::builder().auto_register().store(store.clone()).start().await?;
     let instance = long_then_wait::start(runtime.client(), steps).await?;
@@ -52,7 +52,7 @@ async fn build(store: &MemoryStore, steps: u32) -> Outcome<InstanceId> {
     Ok(instance.id().clone())
 }
 
-/// From the rows to a live future, in a partition of its own.
+/// Rebuilds the instance from its rows to a live future, in a separate partition.
 async fn rebuild(store: &MemoryStore, id: &InstanceId, registry: &Arc<Registry>) -> Outcome<f64> {
     let claim: Claim = store.claim(PartitionId::FIRST).await?;
     let mut stored = store.instance(InstanceRef::Id(id.clone()), true).await?.ok_or("the instance is gone")?;
@@ -90,7 +90,7 @@ async fn rebuild(store: &MemoryStore, id: &InstanceId, registry: &Arc<Registry>)
     Ok(took)
 }
 
-/// The same with all around it: a runtime on a file, from the event to the result.
+/// Measures the same with everything around it: a runtime on a file, from the event to the result.
 async fn reopen(bench: &Bench, steps: u32) -> Outcome<f64> {
     let stage = Stage::open(&bench.disk, StoreKind::Sqlite).await?;
     let instance = long_then_wait::start(stage.client(), steps).await?;

@@ -1,4 +1,4 @@
-//! What a measurement prints: a table row for people, a JSON line for machines.
+//! The output of a measurement: a table row for people and a JSON line for programs.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -12,22 +12,22 @@ use crate::stage::StoreKind;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figure {
     pub(crate) workload: Cow<'static, str>,
-    /// Which part of the workload, where it has several.
+    /// The part of the workload, if it has several.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub(crate) case: Cow<'static, str>,
     pub(crate) store: Cow<'static, str>,
     pub(crate) value: f64,
     pub(crate) unit: Cow<'static, str>,
-    /// What the value should be; none where it is reported only.
+    /// The goal, or `None` if the value is only reported.
     pub(crate) goal: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) goal_is: Option<Direction>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) met: Option<bool>,
-    /// What plain rusqlite does on the same disk.
+    /// What plain rusqlite achieves on the same disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) raw_limit: Option<f64>,
-    /// The value divided by it.
+    /// The value divided by the raw limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) raw_ratio: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,7 +36,7 @@ pub(crate) struct Figure {
     pub(crate) p99_ms: Option<f64>,
 }
 
-/// On which side of the goal the value should be.
+/// Whether the goal is a minimum or a maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Direction {
     #[serde(rename = "at_least")]
@@ -46,7 +46,7 @@ pub(crate) enum Direction {
 }
 
 impl Figure {
-    /// A result without a goal.
+    /// Creates a result without a goal.
     pub(crate) fn new(workload: &'static str, store: StoreKind, value: f64, unit: &'static str) -> Self {
         Self {
             workload: workload.into(),
@@ -64,31 +64,31 @@ impl Figure {
         }
     }
 
-    /// Which part of the workload.
+    /// Sets the part of the workload.
     pub(crate) fn case(mut self, case: impl Into<Cow<'static, str>>) -> Self {
         self.case = case.into();
         self
     }
 
-    /// The value should be this or more.
+    /// Sets a goal that the value should reach or exceed.
     pub(crate) fn at_least(mut self, goal: f64) -> Self {
         (self.goal, self.goal_is, self.met) = (Some(goal), Some(Direction::AtLeast), Some(self.value >= goal));
         self
     }
 
-    /// The value should be this or less.
+    /// Sets a goal that the value should not exceed.
     pub(crate) fn at_most(mut self, goal: f64) -> Self {
         (self.goal, self.goal_is, self.met) = (Some(goal), Some(Direction::AtMost), Some(self.value <= goal));
         self
     }
 
-    /// What plain rusqlite does on the same disk, in the same unit.
+    /// Sets what plain rusqlite achieves on the same disk, in the same unit.
     pub(crate) fn raw(mut self, limit: f64) -> Self {
         (self.raw_limit, self.raw_ratio) = (Some(limit), Some(self.value / limit));
         self
     }
 
-    /// The times of the single operations behind the value.
+    /// Adds the times of the single operations behind the value.
     pub(crate) fn times(mut self, samples: &Samples) -> Self {
         (self.p50_ms, self.p99_ms) = (Some(samples.percentile(0.5)), Some(samples.percentile(0.99)));
         self
@@ -122,7 +122,7 @@ impl Figure {
     }
 }
 
-/// Title and width of each column; negative widths are aligned to the left.
+/// The title and the width of each column. Columns with a negative width are aligned to the left.
 const COLUMNS: [(&str, isize); 11] = [
     ("workload", -9),
     ("case", -44),
@@ -137,7 +137,8 @@ const COLUMNS: [(&str, isize); 11] = [
     ("p99 ms", 8),
 ];
 
-/// Prints results as they come: the table at once, the JSON lines at the end; or only these, at once.
+/// Prints results as they arrive: the table immediately and the JSON lines at the end, or only the JSON lines
+/// immediately.
 #[derive(Debug)]
 pub(crate) struct Report {
     json_only: bool,
@@ -164,7 +165,7 @@ impl Report {
         Ok(())
     }
 
-    /// Prints the JSON lines that were kept back.
+    /// Prints the JSON lines that were kept for the end.
     pub(crate) fn finish(&mut self) {
         if !self.lines.is_empty() {
             print_line("");
@@ -181,7 +182,7 @@ fn row(cells: &[String; 11]) -> String {
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
-/// Three digits that matter, and separators for large numbers.
+/// Formats a number with three significant digits, and with separators if it is large.
 fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 1_000.0 => {
@@ -197,7 +198,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Whoever reads may have seen enough, as `head` has.
+/// Prints a line. The reader may have seen enough and gone, as `head` does.
 fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

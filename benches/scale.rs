@@ -1,18 +1,18 @@
-//! How much each workload does: enough for figures, enough for a look, or just enough to see that it runs.
+//! How much work each workload does: enough for figures, enough for a quick look, or just enough to show that it works.
 
 /// How much work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// Everything that the table of goals asks for; the mixed load takes ten minutes.
+    /// As much as the table of goals needs. The mixed load takes ten minutes.
     Full,
-    /// All of it in under three minutes.
+    /// All workloads together take under three minutes.
     Quick,
     /// A few seconds. The figures mean nothing.
     Tiny,
 }
 
 impl Scale {
-    /// The value for this scale.
+    /// Returns the value for this scale.
     pub(crate) fn pick<T>(self, full: T, quick: T, tiny: T) -> T {
         match self {
             Self::Full => full,
@@ -21,7 +21,7 @@ impl Scale {
         }
     }
 
-    /// The option that asks for it.
+    /// Returns the option that selects this scale.
     pub(crate) fn option(self) -> Option<&'static str> {
         self.pick(None, Some("--quick"), Some("--tiny"))
     }

@@ -1,4 +1,4 @@
-//! Orchestrations per second: three activities in turn, a custom status after each, many in flight.
+//! Orchestrations per second: three activities one after the other, a custom status after each, many at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,24 +16,24 @@ use crate::stage::{Disk, Stage, StoreKind};
 use crate::workload::hello_cities;
 use crate::{Bench, Outcome, progress};
 
-/// The goals, in orchestrations per second, and as a share of the raw limit.
+/// The goals, in orchestrations per second and as a share of the raw limit.
 const SQLITE_GOAL: f64 = 15_000.0;
 const MEMORY_GOAL: f64 = 50_000.0;
 const RAW_SHARE_GOAL: f64 = 0.5;
 
-/// The measured and the raw run take turns so often, so that what else the machine does hits both.
+/// How often the measured run and the raw run alternate, so that other load on the machine affects both.
 const ROUNDS: u64 = 5;
 
 /// How much work.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Size {
-    /// How many orchestrations in all.
+    /// The number of orchestrations
     #[arg(long)]
     pub(crate) count: Option<u64>,
-    /// How many of them at a time.
+    /// How many of them run at a time
     #[arg(long, default_value_t = 200)]
     pub(crate) in_flight: usize,
-    /// Where the rows go; both unless it is given.
+    /// The store [default: both]
     #[arg(long, value_enum)]
     pub(crate) store: Option<StoreKind>,
     /// How many partitions the store has.
@@ -64,7 +64,7 @@ pub(crate) async fn run(bench: &mut Bench, size: Size) -> Outcome {
     Ok(())
 }
 
-/// The memory store: what the engine itself costs.
+/// Measures the memory store, which shows the cost of the engine.
 pub(crate) async fn memory(bench: &mut Bench, size: Size) -> Outcome {
     let count = size.count.unwrap_or(bench.scale.pick(100_000, 40_000, 200));
     let bar = progress::bar("sequence in memory", count);
@@ -118,7 +118,8 @@ async fn sqlite(bench: &mut Bench, size: Size) -> Outcome {
     Ok(())
 }
 
-/// Processor time of the whole process, callers and activities included: two cores have two seconds a second.
+/// Returns the processor time of the whole process, including callers and activities. Two cores have two seconds per
+/// second.
 fn processor_time(kind: StoreKind, microseconds: &Samples) -> Figure {
     Figure::new("sequence", kind, microseconds.median(), "us").case("processor time of one orchestration")
 }
@@ -127,7 +128,7 @@ fn microseconds_each(before: f64, orchestrations: usize) -> f64 {
     (processor_seconds() - before) * 1e6 / orchestrations.max(1) as f64
 }
 
-/// The turns of a run that is not measured.
+/// Returns the turns of a run that is not measured.
 async fn recorded(bench: &Bench, count: u64, in_flight: usize, bar: &ProgressBar) -> Outcome<Vec<Arc<CommitBatch>>> {
     let stage = Stage::open(&bench.disk, StoreKind::Sqlite).await?;
     stage.seen().keep();
@@ -137,14 +138,14 @@ async fn recorded(bench: &Bench, count: u64, in_flight: usize, bar: &ProgressBar
     Ok(kept)
 }
 
-/// How long plain rusqlite takes for these turns in batches of these sizes.
+/// Returns how long plain rusqlite takes for these turns in batches of these sizes.
 async fn raw_seconds(disk: &Disk, turns: Vec<Arc<CommitBatch>>, sizes: Vec<usize>) -> Outcome<f64> {
     let disk = disk.clone();
     let turns = move || write_turns(&disk, turns.iter().flat_map(|batch| &batch.turns), sizes.into_iter().cycle());
     tokio::task::spawn_blocking(turns).await?
 }
 
-/// Starts orchestrations and awaits their results, so many at a time. Answers the rate, and how long each took.
+/// Starts orchestrations and awaits their results, this many at a time. Returns the rate, and how long each took.
 pub(crate) async fn hello_many(
     client: &Client,
     count: u64,
@@ -175,7 +176,7 @@ pub(crate) async fn hello_many(
     Ok((times.len() as f64 / begin.elapsed().as_secs_f64(), times))
 }
 
-/// One orchestration, from its start to its result.
+/// Runs one orchestration from its start to its result.
 pub(crate) async fn hello(client: &Client) -> Outcome {
     let cities = ["Tokyo", "Seattle", "London"].map(String::from).to_vec();
     let greetings = hello_cities::start(client, cities).await?.result().await?;

@@ -1,4 +1,4 @@
-//! Where a workload runs: a runtime on a fresh store, in a folder that goes with it.
+//! The environment of a workload: a runtime on a new store, in a folder that is removed afterwards.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use tempfile::TempDir;
 use crate::Outcome;
 use crate::observed::{ObservedStore, Seen};
 
-/// Where the rows go.
+/// The kind of store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StoreKind {
-    /// SQLite, synchronous=FULL.
+    /// SQLite with `synchronous=FULL`.
     Sqlite,
-    /// Nothing durable: what the engine itself costs.
+    /// The memory store, which shows the cost of the engine.
     Memory,
 }
 
@@ -38,17 +38,17 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// The disk of this folder; that for temporary files unless one is given.
+    /// Creates a disk from this folder, or from the folder for temporary files.
     pub(crate) fn new(folder: Option<PathBuf>) -> Self {
         Self { folder: folder.unwrap_or_else(std::env::temp_dir) }
     }
 
-    /// A new folder on it.
+    /// Creates a new folder on the disk.
     pub(crate) fn folder(&self) -> std::io::Result<TempDir> {
         tempfile::Builder::new().prefix("persevere-bench-").tempdir_in(&self.folder)
     }
 
-    /// The folder in which all others are made.
+    /// Returns the folder that contains all others.
     pub(crate) fn root(&self) -> &Path {
         &self.folder
     }
@@ -63,12 +63,12 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// On a fresh store.
+    /// Opens a new store.
     pub(crate) async fn open(disk: &Disk, kind: StoreKind) -> Outcome<Self> {
         Self::with(disk, kind, |settings| settings).await
     }
 
-    /// On a fresh store, with other settings.
+    /// Opens a new store with other settings.
     pub(crate) async fn with(
         disk: &Disk,
         kind: StoreKind,
@@ -94,7 +94,7 @@ impl Stage {
         }
     }
 
-    /// On what this folder holds; without one, in memory.
+    /// Starts a runtime on the contents of this folder, or in memory if there is no folder.
     pub(crate) async fn start(
         folder: Option<TempDir>,
         settings: impl FnOnce(RuntimeBuilder) -> RuntimeBuilder,
@@ -121,24 +121,24 @@ impl Stage {
         self.runtime.client()
     }
 
-    /// What has passed on the way to the store.
+    /// Returns what has passed through the store.
     pub(crate) fn seen(&self) -> &Arc<Seen> {
         &self.seen
     }
 
-    /// The database; none in memory.
+    /// Returns the path of the database, or `None` for the memory store.
     pub(crate) fn database(&self) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| database(folder.path()))
     }
 
-    /// Stops the runtime; gives the folder with what it left.
+    /// Stops the runtime, and returns the folder with what it left.
     pub(crate) async fn close(self) -> Outcome<Option<TempDir>> {
         self.runtime.shutdown().await?;
         Ok(self.folder)
     }
 }
 
-/// The database in a folder.
+/// Returns the path of the database in a folder.
 pub(crate) fn database(folder: &Path) -> PathBuf {
     folder.join("bench.db")
 }

@@ -1,5 +1,5 @@
-//! From the moment that an orchestrator sets its custom status to the moment that a waiting client sees it; what many
-//! watchers cost; what a read costs.
+//! Measures from the moment when an orchestrator sets its custom status to the moment when a waiting client sees it,
+//! what many watchers cost, and what a read costs.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::stage::{Stage, StoreKind};
 use crate::workload::{Go, announce, since_set};
 use crate::{Bench, Outcome, progress};
 
-/// What it may take besides one commit.
+/// What this may take in addition to one commit.
 const GOAL_MILLISECONDS: f64 = 0.3;
 
 pub(crate) async fn run(bench: &mut Bench) -> Outcome {
@@ -52,7 +52,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
-/// Many who watch one instance.
+/// Measures many watchers of one instance.
 async fn watchers(
     bench: &mut Bench,
     kind: StoreKind,
@@ -95,7 +95,7 @@ async fn watchers(
     Ok(())
 }
 
-/// Reads of an instance with a long history.
+/// Measures reads of an instance with a long history.
 async fn reads(
     bench: &mut Bench,
     kind: StoreKind,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use persevere::prelude::*;
 use tokio::sync::watch;
 
-/// How far a greeting is.
+/// The progress of the greetings.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct Progress {
     pub(crate) city: String,
@@ -15,18 +15,18 @@ pub(crate) struct Progress {
     pub(crate) total: usize,
 }
 
-/// Lets a waiting instance go on.
+/// Lets a waiting instance continue.
 #[external_event]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Go(pub(crate) u32);
 
-/// An activity that costs nothing: what is measured is everything around it.
+/// An activity that does nothing, so that everything around it is measured.
 #[activity]
 pub(crate) async fn say_hello(city: String) -> Result<String, ActivityError> {
     Ok(format!("Hello {city}!"))
 }
 
-/// Greets every city in turn, and shows how far it is.
+/// Greets the cities one after the other and publishes the progress.
 #[orchestrator]
 pub(crate) async fn hello_cities(
     ctx: OrchestrationContext<Progress>,
@@ -68,7 +68,7 @@ pub(crate) async fn swallow(_ctx: OrchestrationContext, text: String) -> Result<
     Ok(text.len())
 }
 
-/// Greets many, says so, and waits for one event: a history to replay.
+/// Greets many, publishes that it has, and waits for one event, which creates a history to replay.
 #[orchestrator]
 pub(crate) async fn long_then_wait(ctx: OrchestrationContext<u32>, steps: u32) -> Result<u32, OrchestrationError> {
     for step in 0..steps {
@@ -78,7 +78,7 @@ pub(crate) async fn long_then_wait(ctx: OrchestrationContext<u32>, steps: u32) -
     Ok(Go::wait(&ctx).await?.0)
 }
 
-/// Answers each event with a custom status of its number.
+/// Answers each event with a custom status that contains its number.
 #[orchestrator]
 pub(crate) async fn announce(ctx: OrchestrationContext<u32>, rounds: u32) -> Result<u32, OrchestrationError> {
     ctx.set_custom_status(&0)?;
@@ -90,7 +90,7 @@ pub(crate) async fn announce(ctx: OrchestrationContext<u32>, rounds: u32) -> Res
     Ok(rounds)
 }
 
-/// Two steps that end when the process lets them.
+/// Two steps that end when the process allows it.
 #[orchestrator]
 pub(crate) async fn hold(ctx: OrchestrationContext) -> Result<(), OrchestrationError> {
     pause::call(&ctx, 1).await?;
@@ -98,22 +98,22 @@ pub(crate) async fn hold(ctx: OrchestrationContext) -> Result<(), OrchestrationE
     Ok(())
 }
 
-/// What `pause` waits for, and how many have come to each of its two places.
+/// What `pause` waits for, and how many activities have reached each of its two places.
 #[derive(Debug, Default)]
 pub(crate) struct Holding {
-    /// Whether the first place may be passed.
+    /// Whether activities may pass the first place.
     first_ends: bool,
     reached: [AtomicUsize; 2],
     changed: watch::Sender<()>,
 }
 
 impl Holding {
-    /// Nothing is held at the first place.
+    /// Creates a value that holds nothing at the first place.
     pub(crate) fn at_the_second() -> Self {
         Self { first_ends: true, ..Self::default() }
     }
 
-    /// Waits until so many have come to a place.
+    /// Waits until this many activities have reached a place.
     pub(crate) async fn reached(&self, place: usize, count: usize) {
         let mut changes = self.changed.subscribe();
         while self.reached[place - 1].load(Ordering::SeqCst) < count {
@@ -123,7 +123,7 @@ impl Holding {
     }
 }
 
-/// The first place may be passed, the second never.
+/// Lets activities pass the first place when allowed, and the second never.
 #[activity]
 pub(crate) async fn pause(cx: &ActivityContext, place: usize) -> Result<(), ActivityError> {
     let holding = cx.state::<std::sync::Arc<Holding>>();
@@ -139,12 +139,12 @@ pub(crate) async fn pause(cx: &ActivityContext, place: usize) -> Result<(), Acti
 static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 static SET_AT: AtomicU64 = AtomicU64::new(0);
 
-/// Notes the instant before a custom status is set. Measures, and has no part in what the orchestrator does.
+/// Notes the time before a custom status is set. This only measures, and does not influence the orchestrator.
 fn note_set() {
     SET_AT.store(BEGIN.elapsed().as_nanos() as u64, Ordering::SeqCst);
 }
 
-/// Milliseconds since `announce` set its custom status for the last time.
+/// Returns the milliseconds since `announce` last set its custom status.
 pub(crate) fn since_set() -> f64 {
     let set_at = SET_AT.load(Ordering::SeqCst);
     (BEGIN.elapsed().as_nanos() as u64).saturating_sub(set_at) as f64 / 1e6

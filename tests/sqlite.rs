@@ -302,7 +302,7 @@ async fn the_number_of_partitions_is_fixed_when_a_store_is_created() {
         let refused = SqliteStore::builder(&place.path).partitions(asked).open().unwrap_err();
         assert!(matches!(refused, OpenError::Failed { .. }), "{refused:?}");
         assert!(
-            refused.to_string().contains(&format!("1 to 1024 partitions, and {asked} were asked for")),
+            refused.to_string().contains(&format!("1 to 1024 partitions, but {asked} were requested")),
             "{refused}"
         );
         assert!(!place.path.exists());

@@ -1,4 +1,4 @@
-//! A connection to the API that knows as much of HTTP as a measurement needs.
+//! A connection to the API with only as much HTTP as a measurement needs.
 
 use std::future::Future;
 
@@ -10,7 +10,7 @@ use crate::Outcome;
 
 use super::server::Server;
 
-/// How the line begins that names an event of the custom status.
+/// The beginning of the line that names an event of the custom status.
 const EVENT: &str = "event: customStatus";
 
 pub(super) struct Connection(BufReader<TcpStream>);
@@ -45,7 +45,7 @@ impl Connection {
         }
     }
 
-    /// How many values come until it is stopped. A stream that ends before that is a failure.
+    /// Returns how many values arrive until it is stopped. A stream that ends earlier is a failure.
     pub(super) async fn count_events(mut self, mut stopped: watch::Receiver<()>) -> Outcome<u64> {
         let (mut events, mut line) = (0, String::new());
         loop {
@@ -57,7 +57,7 @@ impl Connection {
                     events += u64::from(line.starts_with(EVENT));
                     line.clear();
                 }
-                // The sender is dropped when all is measured.
+                // The sender is dropped when everything is measured.
                 _ = stopped.changed() => return Ok(events),
             }
         }
@@ -68,7 +68,7 @@ impl Connection {
         Ok(self.0.get_mut().write_all(request.as_bytes()).await?)
     }
 
-    /// Asks for a status, and reads it.
+    /// Requests a status and reads it.
     pub(super) async fn get(&mut self, path: &str) -> Outcome {
         self.send(path).await?;
         let (mut length, mut first) = (0, true);

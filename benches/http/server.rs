@@ -1,4 +1,4 @@
-//! The server that is measured: this program again, so that its memory is its own.
+//! The server that is measured: this program again, so that its memory can be measured separately.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::process::resident_bytes;
 use crate::stage::{Disk, Stage, StoreKind};
 use crate::workload::{Go, announce};
 
-/// What runs, and is watched by many each.
+/// The number of running instances, each of which has many watchers.
 pub(super) const INSTANCES: usize = 10;
 
 /// How often each of them changes its custom status.

@@ -151,7 +151,7 @@ fn activity_context(parameter: &PatType, errors: &mut Errors) -> Option<Type> {
     if let Some(lifetime) = &reference.lifetime {
         errors.push(
             lifetime,
-            "a first parameter taken by reference is the activity's context, which needs no lifetime: write `ctx: &ActivityContext`; inputs own their data",
+            "a first parameter that is a reference is the context of the activity, which needs no lifetime: write `ctx: &ActivityContext`; inputs own their data",
         );
         return None;
     }

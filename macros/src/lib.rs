@@ -1,9 +1,10 @@
 //! The attribute macros of `persevere`.
 //!
-//! Each goes through the same stages, and each stage takes what the one before gives, so that unchecked input cannot
-//! reach the expansion: `attr` (options) and `input` (the item; its body stays tokens), `check` (one function per rule,
-//! every mistake is collected), `model` (what is left is valid), `expand`. On a mistake `expand::fallback` still emits
-//! the user's item and a stub of what would have been generated, so that one mistake gives one message.
+//! All macros go through the same stages, and each stage takes the result of the previous one, so that unchecked input
+//! cannot reach the expansion. `attr` parses the options, `input` parses the item (its body stays a list of tokens),
+//! `check` applies one function for each rule and collects every mistake, `model` is the valid result, and `expand`
+//! generates the code. If there is a mistake, `expand::fallback` still emits the user's item and a stub of the code
+//! that would have been generated, so that one mistake gives one message.
 
 use proc_macro::TokenStream;
 
@@ -28,18 +29,22 @@ mod tokens;
 /// pub async fn say_hello(city: String) -> Result<String, ActivityError> { Ok(format!("Hello {city}!")) }
 /// ```
 ///
-/// The function stays as it is, and can be called in a test. Beside it there is a type of the same name:
-/// `say_hello::call(&ctx, city).await` is the durable call. A first parameter taken by reference is the
-/// `&ActivityContext`; all others are inputs, stored as JSON.
+/// The function stays as it is, so a test can call it directly. The macro adds a type with the same name, and
+/// `say_hello::call(&ctx, city).await` is the durable call. A first parameter that is a reference is the
+/// `&ActivityContext`. All other parameters are inputs, which are stored as JSON.
 ///
-/// Options: `name = ".."` (recorded; taken from the function by default, so **renaming the function without it breaks
-/// running instances**), `marker = Name` (the name of the type), `crate = path` (of a renamed dependency).
+/// Options:
+/// - `name = ".."`: the recorded name. The default is the name of the function, so **renaming the function without this
+///   option breaks running instances**.
+/// - `marker = Name`: the name of the generated type.
+/// - `crate = path`: the path of the `persevere` crate, if the dependency is renamed.
 #[proc_macro_attribute]
 pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(attr::Kind::Activity, options.into(), item.into()).into()
 }
 
-/// Makes methods activities: those with `#[activity]` in the `impl` block of a service, such as a client of another system.
+/// Makes methods activities: those with `#[activity]` in the `impl` block of a service, such as a client of another
+/// system.
 ///
 /// ```text
 /// #[activities]
@@ -49,10 +54,14 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// The methods stay as they are, and a test calls them. Beside the block there is a type with the name of each, as for a
-/// function: `charge::call(&ctx, order).await`. The runtime is given the service: `.state(Payments::new())`.
+/// The methods stay as they are, so a test can call them directly. For each method, the macro adds a type with its name
+/// next to the block, as for a function: `charge::call(&ctx, order).await`. Give the service to the runtime with
+/// `.state(Payments::new())`.
 ///
-/// Options: `crate = path` (of a renamed dependency); those of `#[activity]` stand on the methods.
+/// Options:
+/// - `crate = path`: the path of the `persevere` crate, if the dependency is renamed.
+///
+/// The options of `#[activity]` are written on the methods.
 #[proc_macro_attribute]
 pub fn activities(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::service::activities(options.into(), item.into()).into()
@@ -65,49 +74,58 @@ pub fn activities(options: TokenStream, item: TokenStream) -> TokenStream {
 /// pub async fn hello_cities(ctx: OrchestrationContext<Progress>, cities: Vec<String>) -> Result<Vec<String>, OrchestrationError> { .. }
 /// ```
 ///
-/// The first parameter is the context, with the type of the custom status if there is one; the others are inputs,
-/// stored as JSON. Beside the function there is a type of the same name, with `start`, `call`, `start_detached` and
-/// `continue_as_new`.
+/// The first parameter is the context, with the type of the custom status if there is one. All other parameters are
+/// inputs, which are stored as JSON. The macro adds a type with the same name, which has the functions `start`, `call`,
+/// `start_detached` and `continue_as_new`.
 ///
-/// In the body `.await` takes durable operations only; anything else is a compile error, and so are clocks, randomness,
-/// I/O and whatever else a replay would not repeat. `select!`, `join!` and `try_join!` are those of this crate.
+/// In the body, `.await` accepts only durable operations. Anything else does not compile, and neither do clocks, random
+/// numbers, I/O and other things that a replay would not repeat. In the body, `select!`, `join!` and `try_join!` are
+/// the macros of this crate.
 ///
-/// Options: `name = ".."` (recorded; taken from the function by default, so **renaming the function without it breaks
-/// running instances**), `version = ".."`, `marker = Name` (the name of the type), `events(BookingConfirmed, ..)`
-/// (the only events that it accepts: raising or awaiting another is a compile error; without it, all), `crate = path`
-/// (of a renamed dependency), `allow(wall_clock, foreign_await, ..)` (turns these checks off here; the engine still
-/// parks what awaits something else).
+/// Options:
+/// - `name = ".."`: the recorded name. The default is the name of the function, so **renaming the function without this
+///   option breaks running instances**.
+/// - `version = ".."`: the version. The default is no version.
+/// - `marker = Name`: the name of the generated type.
+/// - `events(BookingConfirmed, ..)`: the only events that the orchestrator accepts. Raising or awaiting another event
+///   does not compile. The default is to accept all events.
+/// - `allow(wall_clock, foreign_await, ..)`: turns these checks off for this function. The engine still parks an
+///   instance that awaits something that is not durable.
+/// - `crate = path`: the path of the `persevere` crate, if the dependency is renamed.
 ///
-/// It stands above other attributes of the function.
+/// Write this attribute above all other attributes of the function.
 #[proc_macro_attribute]
 pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(attr::Kind::Orchestrator, options.into(), item.into()).into()
 }
 
-/// Makes an async function a helper of orchestrators: it may be awaited there, and its own awaits are checked.
+/// Makes an async function a helper of orchestrators: orchestrators can await it, and its own awaits are checked.
 ///
 /// ```text
 /// #[orchestrator_fn]
 /// async fn greet(ctx: &Context, city: &str) -> Result<String, CallError<ActivityError>> { .. }
 /// ```
 ///
-/// References, generics, `impl Trait`, methods and recursion work. Options: `crate = path`, `allow(..)`.
+/// References, generics, `impl Trait`, methods and recursion are possible. The options are `crate = path` and
+/// `allow(..)`, as for `#[orchestrator]`.
 #[proc_macro_attribute]
 pub fn orchestrator_fn(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(attr::Kind::OrchestratorFn, options.into(), item.into()).into()
 }
 
-/// Makes a type an external event: clients raise it, orchestrators wait for it.
+/// Makes a type an external event, which clients raise and orchestrators wait for.
 ///
 /// ```text
 /// #[external_event]
 /// pub struct BookingConfirmed(pub bool);
 /// ```
 ///
-/// Derives `Serialize` and `Deserialize`, unless a `#[derive(..)]` below it does. `BookingConfirmed::wait(&ctx).await`
-/// waits for it.
+/// The macro derives `Serialize` and `Deserialize`, unless a `#[derive(..)]` below it does.
+/// `BookingConfirmed::wait(&ctx).await` waits for the event.
 ///
-/// Options: `name = ".."` (taken from the type by default), `crate = path` (of a renamed dependency).
+/// Options:
+/// - `name = ".."`: the name of the event. The default is the name of the type.
+/// - `crate = path`: the path of the `persevere` crate, if the dependency is renamed.
 #[proc_macro_attribute]
 pub fn external_event(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::event::external_event(options.into(), item.into()).into()

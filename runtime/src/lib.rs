@@ -1,12 +1,12 @@
 //! Durable orchestrations: annotated async functions that survive crashes, are checked at compile time, and publish a typed
-//! custom status that any client reads, waits on and watches.
+//! custom status that any client can read, wait for and watch.
 //!
-//! An **activity** does the work, once. An **orchestrator** says in which order, and waits as long as it takes. Both are
-//! plain async functions with an attribute; the runtime records every step in a store and, after a crash, goes on where it
-//! was. There is no server: the runtime lives in your process, the store is a file.
+//! An **activity** does the work. An **orchestrator** calls activities in order, and waits for as long as it takes. Both are
+//! plain async functions with an attribute. The runtime records every step in a store and, after a crash, continues where
+//! it was. There is no server: the runtime is part of your process, and the store is a file.
 //!
-//! It is not a job queue for millions of unrelated one-step jobs, not a cron, and not a way to make an activity run exactly
-//! once across a crash: an activity that the crash cut off runs again.
+//! This crate is not a job queue for millions of independent jobs and not a cron daemon. It also cannot make an activity
+//! run exactly once across a crash: an activity that a crash interrupts runs again.
 //!
 //! ```no_run
 //! use persevere::prelude::*;
@@ -18,7 +18,7 @@
 //! #[activity]
 //! pub async fn say_hello(city: String) -> Result<String, ActivityError> { Ok(format!("Hello {city}!")) }
 //!
-//! /// Greets every city in turn, and shows how far it is.
+//! /// Greets the cities one after the other and publishes the progress.
 //! #[orchestrator]
 //! pub async fn hello_cities(ctx: OrchestrationContext<Progress>, cities: Vec<String>) -> Result<Vec<String>, OrchestrationError> {
 //!     let mut greetings = Vec::new();
@@ -44,21 +44,21 @@
 //! # }
 //! ```
 //!
-//! # Where to read on
+//! # Where to start
 //! - [`orchestrator`], [`activity`], [`external_event`], [`orchestrator_fn`]: the attributes
-//! - [`OrchestrationContext`] and [`Context`]: what orchestrators ask for
-//! - [`Client`], [`OrchestrationHandle`]: starting, reading, waiting, watching
-//! - [`Runtime`], [`RuntimeBuilder`]: where it all runs
-//! - [`store`]: the contract of stores; [`MemoryStore`], [`SqliteStore`]
+//! - [`OrchestrationContext`] and [`Context`]: the operations of an orchestrator
+//! - [`Client`], [`OrchestrationHandle`]: starting, reading, waiting for and watching instances
+//! - [`Runtime`], [`RuntimeBuilder`]: running orchestrators and activities
+//! - [`store`]: the store contract, with [`MemoryStore`] and [`SqliteStore`]
 //!
 //! # Features
-//! | feature | default | what it brings |
+//! | feature | default | what it adds |
 //! |---|---|---|
 //! | `macros` | yes | the attributes |
 //! | `sqlite` | yes | [`SqliteStore`], with SQLite compiled in |
-//! | `http` | no | the HTTP API of the Durable Functions: a router and a server |
-//! | `testing` | no | store wrappers that fail and hold commits, a manual clock |
-//! | `conformance` | no | the suite that every store must pass |
+//! | `http` | no | the HTTP API of Durable Functions: a router and a server |
+//! | `testing` | no | store wrappers that fail or hold commits, and a manual clock |
+//! | `conformance` | no | the test suite that every store must pass |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -69,7 +69,7 @@ mod definition;
 mod registry;
 mod skeleton;
 pub mod store;
-// Not part of the interface that versions keep: for measurements and for drivers of other kinds.
+// This module is not covered by semantic versioning. It exists for measurements and for other kinds of drivers.
 #[doc(hidden)]
 pub mod engine;
 mod client;
@@ -116,7 +116,7 @@ pub use store::SqliteStore;
 pub use store::{InstanceFilter, InvalidPageCursor, MemoryStore, PageCursor};
 pub use worker::{Clock, Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
-/// What a program that uses the crate imports.
+/// The items that most programs need. Import it with `use persevere::prelude::*;`.
 pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteStore;

@@ -1,6 +1,7 @@
-//! Which code is registered: (name, version) of an orchestrator, name of an activity, each to its handler.
+//! The registered code: orchestrators by name and version, and activities by name, each with its handler.
 //!
-//! Built once, before anything runs; sorted by name, so that nothing depends on the order of hashes or of the linker.
+//! A registry is built once, before anything runs. It is sorted by name, so nothing depends on the order of hashes or
+//! of the linker.
 
 mod duplicates;
 #[cfg(test)]
@@ -19,7 +20,7 @@ pub use duplicates::{Duplicate, DuplicateKind};
 /// The orchestrators and activities that a runtime knows.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    /// By name; those of one name from the oldest version to the newest.
+    /// Orchestrators by name, then from the oldest version to the newest.
     orchestrators: BTreeMap<String, Vec<OrchestratorEntry>>,
     activities: BTreeMap<String, ActivityRegistration>,
     /// By name in lower case. `None`: several events have the name.
@@ -42,13 +43,13 @@ pub enum OrchestratorCode {
     Remote,
 }
 
-/// Why a registry cannot be built.
+/// The reason why a registry cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// Nothing is registered at all.
+    /// Nothing is registered.
     #[error(
-        "no orchestrator and no activity is registered: pass `registry![..]` to `register`, or call `auto_register()`, which finds what is linked into the program; a library of activities that nothing names is dropped by the linker, so write `use my_activities as _;`"
+        "no orchestrator and no activity is registered: pass `registry![..]` to `register`, or call `auto_register()` to register everything that is linked into the program; if your activities are in a library that nothing else uses, the linker drops it, so write `use my_activities as _;`"
     )]
     Empty,
     /// Names are taken more than once. All of them are listed, with the places in the source.
@@ -56,16 +57,16 @@ pub enum RegistryError {
     Duplicates(Vec<Duplicate>),
     /// An orchestrator calls something that exists in the program but is not registered. Register it too.
     #[error(
-        "orchestrator `{orchestrator}` calls `{called}` at {call}, which is not registered: it stands at {definition}; add it to `registry![..]`"
+        "orchestrator `{orchestrator}` calls `{called}` at {call}, which is not registered: it is defined at {definition}; add it to `registry![..]`"
     )]
     NotRegistered {
         /// The name of the orchestrator.
         orchestrator: &'static str,
-        /// What it calls, as it is written there.
+        /// The called item, as the source names it.
         called: &'static str,
-        /// Where it calls it.
+        /// The place of the call.
         call: SourceLocation,
-        /// Where the called one stands.
+        /// The place where the called item is defined.
         definition: SourceLocation,
     },
 }
@@ -77,7 +78,7 @@ impl OrchestratorCode {
 }
 
 impl Registry {
-    /// A registry of everything that is linked into the program.
+    /// Creates a registry of everything that is linked into the program.
     ///
     /// # Errors
     /// Names that are taken more than once, among orchestrators, activities and events, or nothing at all.
@@ -85,7 +86,7 @@ impl Registry {
         Self::build(&linked(), &definition::linked_events())
     }
 
-    /// A registry of what is listed: see [`registry!`](crate::registry).
+    /// Creates a registry of the listed items: see [`registry!`](crate::registry).
     ///
     /// # Errors
     /// Names that are taken more than once, nothing at all, or a call of something that stands in the program but is
@@ -115,7 +116,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// The orchestrator of that name and version.
+    /// Returns the orchestrator with this name and version.
     pub fn orchestrator(&self, name: &str, version: &str) -> Option<&OrchestratorRegistration> {
         self.code(name, version).and_then(OrchestratorCode::as_rust)
     }
@@ -170,16 +171,16 @@ impl Registry {
         self.activities.remove(name);
     }
 
-    /// The version that a start without a version takes: the newest.
+    /// Returns the newest version, which a start without a version uses.
     ///
-    /// Numbers in versions are compared as numbers and what stands between them as text, from the front: `10` is newer
-    /// than `9`, and `1.10` than `1.9`. A number is older than a text at the same place, a version is older than the same
-    /// one with something added, and no version is the oldest.
+    /// Numbers in versions are compared as numbers and the parts between them as text, from left to right: `10` is newer
+    /// than `9`, and `1.10` is newer than `1.9`. A number is older than a text in the same place, a version is older than
+    /// the same version with something added, and an empty version is the oldest.
     pub fn default_version(&self, name: &str) -> Option<&str> {
         self.orchestrators.get(name)?.last().map(|entry| entry.version.as_str())
     }
 
-    /// The activity of that name.
+    /// Returns the activity with this name.
     pub fn activity(&self, name: &str) -> Option<&ActivityRegistration> {
         self.activities.get(name)
     }
@@ -192,12 +193,12 @@ impl Registry {
         self.events.get(&name.to_ascii_lowercase())?.as_ref()
     }
 
-    /// All orchestrators, by name and version.
+    /// Returns all orchestrators, ordered by name and version.
     pub fn orchestrators(&self) -> impl Iterator<Item = &OrchestratorRegistration> {
         self.orchestrators.values().flatten().filter_map(|entry| entry.code.as_rust())
     }
 
-    /// All activities, by name.
+    /// Returns all activities, ordered by name.
     pub fn activities(&self) -> impl Iterator<Item = &ActivityRegistration> {
         self.activities.values()
     }
@@ -226,8 +227,9 @@ impl Registry {
         }
     }
 
-    /// A call is known by its last word only. It is an error when a linked item has that name and no registered one
-    /// does; a name that no linked item has may be an alias or run elsewhere, and is left alone.
+    /// Checks the calls in the bodies. A call is identified only by its last word. It is an error if a linked item has
+    /// that name and no registered item does. A name that no linked item has may be an alias or may run elsewhere, so
+    /// it is not an error.
     fn check_calls(&self, linked: &[Registration]) -> Result<(), RegistryError> {
         let registered = |marker: &str| {
             self.orchestrators().any(|entry| entry.marker == marker)
@@ -260,7 +262,7 @@ fn place_of(versions: &[OrchestratorEntry], version: &str) -> Result<usize, usiz
     versions.binary_search_by(|entry| version::compare(&entry.version, version))
 }
 
-/// What is called there, and where.
+/// Splits a call site into the called name, the line and the column.
 fn call_site(site: CallSite) -> (&'static str, u32, u32) {
     let mut parts = site.split(':');
     let called = parts.next().unwrap_or_default();
@@ -268,7 +270,7 @@ fn call_site(site: CallSite) -> (&'static str, u32, u32) {
     (called, line, column)
 }
 
-/// Everything that is linked into the program, in a fixed order.
+/// Returns everything that is linked into the program, in a fixed order.
 fn linked() -> Vec<Registration> {
     let mut entries = definition::linked();
     entries.sort_by_key(|entry| order(identity(entry).1));

@@ -1,4 +1,4 @@
-//! What generated code calls: the only path that the macros name. No part of the public interface.
+//! The items that generated code uses. The macros name no other path. This module is not part of the public interface.
 
 pub use core;
 pub use core::marker::PhantomData;
@@ -36,72 +36,72 @@ pub use crate::{join, select, try_join};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{__declare_activity, __declare_orchestrator, __join, __select, __try_join};
 
-/// The checks that an attribute turned off: generated code shows them where they would have applied.
+/// The checks that an attribute turned off. The generated code lists them at the place where they would have applied.
 #[derive(Debug)]
 pub struct AllowedChecks(pub &'static [&'static str]);
 
-/// What starting a detached orchestration gives at once.
+/// The immediate result of starting a detached orchestration.
 pub type DetachedStart = Result<InstanceId, crate::context::SendError>;
 
-/// `#[activity]`'s `call`.
+/// The `call` function that `#[activity]` generates.
 #[track_caller]
 pub fn call_activity<A: DefinedActivity>(ctx: &Context, inputs: A::Inputs) -> ActivityCall<A> {
     ActivityCall::new(ctx, ActivityDefinition::<A>::encode(inputs))
 }
 
-/// `#[orchestrator]`'s `call`.
+/// The `call` function that `#[orchestrator]` generates.
 #[track_caller]
 pub fn call_orchestrator<O: DefinedOrchestrator>(ctx: &Context, inputs: O::Inputs) -> SubOrchestrationCall<O> {
     SubOrchestrationCall::new(ctx, OrchestratorDefinition::<O>::encode(inputs))
 }
 
-/// `#[orchestrator]`'s `continue_as_new`.
+/// The `continue_as_new` function that `#[orchestrator]` generates.
 #[track_caller]
 pub fn continue_as_new<O: DefinedOrchestrator>(ctx: &Context, inputs: O::Inputs) -> ContinueAsNew<O> {
     ContinueAsNew::new(ctx, OrchestratorDefinition::<O>::encode(inputs))
 }
 
-/// `#[orchestrator]`'s `start_detached`.
+/// The `start_detached` function that `#[orchestrator]` generates.
 #[track_caller]
 pub fn start_detached<O: DefinedOrchestrator>(ctx: &Context, inputs: O::Inputs) -> DetachedStart {
     crate::context::start_detached::<O>(ctx, OrchestratorDefinition::<O>::encode(inputs))
 }
 
-/// `#[orchestrator]`'s `start`.
+/// The `start` function that `#[orchestrator]` generates.
 pub fn start<O: DefinedOrchestrator>(client: &Client, inputs: O::Inputs) -> StartOrchestration<O> {
     StartOrchestration::new(client, OrchestratorDefinition::<O>::encode(inputs))
 }
 
-/// The `call` of an activity that runs elsewhere.
+/// The `call` function of an activity that runs elsewhere.
 #[track_caller]
 pub fn call_declared_activity<A: Activity>(ctx: &Context, input: Input) -> ActivityCall<A> {
     ActivityCall::new(ctx, input)
 }
 
-/// The `call` of an orchestrator that runs elsewhere.
+/// The `call` function of an orchestrator that runs elsewhere.
 #[track_caller]
 pub fn call_declared_orchestrator<O: Orchestrator>(ctx: &Context, input: Input) -> SubOrchestrationCall<O> {
     SubOrchestrationCall::new(ctx, input)
 }
 
-/// The `continue_as_new` of an orchestrator that runs elsewhere.
+/// The `continue_as_new` function of an orchestrator that runs elsewhere.
 #[track_caller]
 pub fn continue_as_declared<O: Orchestrator>(ctx: &Context, input: Input) -> ContinueAsNew<O> {
     ContinueAsNew::new(ctx, input)
 }
 
-/// The `start_detached` of an orchestrator that runs elsewhere.
+/// The `start_detached` function of an orchestrator that runs elsewhere.
 #[track_caller]
 pub fn start_declared_detached<O: Orchestrator>(ctx: &Context, input: Input) -> DetachedStart {
     crate::context::start_detached::<O>(ctx, input)
 }
 
-/// The `start` of an orchestrator that runs elsewhere.
+/// The `start` function of an orchestrator that runs elsewhere.
 pub fn start_declared<O: Orchestrator>(client: &Client, input: Input) -> StartOrchestration<O> {
     StartOrchestration::new(client, input)
 }
 
-/// `#[external_event]`'s `wait`.
+/// The `wait` function that `#[external_event]` generates.
 #[track_caller]
 pub fn wait_event<E: ExternalEvent>(ctx: &Context) -> EventWait<E> {
     EventWait::new(ctx)
@@ -112,7 +112,7 @@ pub const fn accepted_event<E: ExternalEvent>() -> EventRegistration {
     EventRegistration::of::<E>()
 }
 
-/// Says that a future in `join!` or `select!` is durable, at its own place in the source.
+/// Checks that a future in `join!` or `select!` is durable, so that the error points to its own place in the source.
 pub fn durable<F: Durable>(future: F) -> F {
     future
 }

@@ -40,7 +40,7 @@ fn b09_a_second_runtime_in_another_process_is_refused() {
     owner.kill().unwrap();
     owner.wait().unwrap();
     assert!(matches!(refused, OpenError::InUse { .. }), "{refused:?}");
-    says(refused, &["store.db", "in use by another runtime", "stop that one first", "another database"]);
+    says(refused, &["store.db", "in use by another runtime", "stop that runtime first", "another database"]);
     SqliteStore::open(&path).unwrap();
 }
 

@@ -109,7 +109,7 @@ fn what_keeps_it_from_serving_is_named() {
     let folder = Folder::new();
     let (_program, address) = start(&folder);
     let cases = [
-        ("127.0.0.1:0", "http_server.db", "http_server.db is in use by another runtime: stop that one first"),
+        ("127.0.0.1:0", "http_server.db", "http_server.db is in use by another runtime: stop that runtime first"),
         (&address, "another.db", "cannot listen on"),
         ("0.0.0.0:0", "another.db", "keys"),
     ];

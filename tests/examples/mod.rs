@@ -86,7 +86,7 @@ fn a_second_process_is_refused_while_the_first_has_the_database() {
     let mut first = folder.start("hello_cities", &many.iter().map(String::as_str).collect::<Vec<_>>());
     first.wait_for("0/600");
     let error = folder.run("hello_cities", &[]).failure(1);
-    assert!(error.contains("hello_cities.db is in use by another runtime: stop that one first"), "{error}");
+    assert!(error.contains("hello_cities.db is in use by another runtime: stop that runtime first"), "{error}");
     // The first has not noticed.
     first.wait_for("1/600");
     first.kill();

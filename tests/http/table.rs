@@ -26,7 +26,7 @@ const WITHOUT_KEYS: &[Row] = &[
         "One or more of the arguments submitted is incorrect",
     ),
     Row("start with bad JSON", "POST", "orchestrators/puppet", "{", 400, "Invalid JSON content"),
-    Row("start with a bad id", "POST", "orchestrators/puppet/@x", "1", 400, "starts with `@`"),
+    Row("start with a bad id", "POST", "orchestrators/puppet/@x", "1", 400, "begins with `@`"),
     Row("start with an encoded slash", "POST", "orchestrators/puppet/a%2Fb", "1", 400, "not allowed"),
     Row("start with a dot", "POST", "orchestrators/puppet/%2e%2E", "1", 400, "no URL names it"),
     Row("start with a bad escape", "POST", "orchestrators/puppet/%zz", "1", 400, "hexadecimal"),

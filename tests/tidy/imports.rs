@@ -218,7 +218,10 @@ fn only_some_places_touch_the_outside() {
     let every =
         RESTRICTED.iter().flat_map(|restricted| restricted.places.iter().map(|place| (restricted.what, *place)));
     let mut unused: BTreeSet<(&str, &str)> = every.collect();
-    for (path, code) in library() {
+    // It names the types and modules that orchestrators must not use, so that the compiler can recognise them. It is made
+    // of types alone and runs nothing.
+    let named_only = "contract/known_names.rs";
+    for (path, code) in library().into_iter().filter(|(path, _)| path != named_only) {
         // With the groups of imports written out, so that `use tokio::{sync, time}` is seen.
         let code = format!("{code}\n{}", imports(&code).join("\n"));
         for Restricted { what, names, places } in RESTRICTED {

@@ -1,5 +1,8 @@
 //! Whether what the user wrote is meant by a pattern of the catalogue.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use proc_macro2::Delimiter;
 
 use super::catalogue::{CATALOGUE, Lint};
@@ -18,8 +21,29 @@ pub(crate) enum Meaning {
     IfModule(&'static str),
 }
 
+/// The last words of everything that the catalogue knows by path. Most words of a body are none of them, and the whole
+/// catalogue is long: macros run without optimisation.
+static LAST_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    fn last_word(path: &'static str) -> &'static str {
+        path.rsplit("::").next().unwrap_or(path)
+    }
+    let mut words = HashSet::new();
+    for pattern in CATALOGUE.iter().flat_map(|lint| lint.patterns) {
+        match pattern {
+            Pattern::Paths { names, .. } => words.extend(names.iter().copied().map(last_word)),
+            Pattern::Macros { paths, .. } => words.extend(paths.iter().copied().map(last_word)),
+            Pattern::Function(name) => words.extend([*name]),
+            Pattern::Method(_) | Pattern::Shape => {}
+        }
+    }
+    words
+});
+
 /// The check that means that path. `words` are its words with imports of the body resolved.
 pub(crate) fn path(words: &[String], path: &Path) -> Option<(&'static Lint, Meaning)> {
+    if !LAST_WORDS.contains(words.last()?.as_str()) {
+        return None;
+    }
     let matches = CATALOGUE.iter().flat_map(|lint| {
         lint.patterns.iter().filter_map(move |pattern| Some((lint, meaning(pattern, words, path.follows)?)))
     });

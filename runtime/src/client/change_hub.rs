@@ -1,4 +1,5 @@
-//! Committed head rows on their way to those who wait for them: one channel per watched instance, newest value only.
+//! Delivers committed heads to those who wait for them. There is one channel for each watched instance, and it holds
+//! only the newest value.
 //!
 //! ```text
 //! effect release ─ publish ─┐
@@ -7,11 +8,13 @@
 //! ```
 //!
 //! Invariants:
-//! - Who registers, then reads the store, then takes changes, misses nothing: [`Registration::next`] does it in this order.
-//! - An entry is about one life. Once it has a value, that value is current until the entry leaves the map, so a later
-//!   registration needs no read. It leaves with the end of that life: nothing that comes later can be mixed up with it.
-//! - An older head never replaces a newer one; heads of one life are compared by revision, lives by key.
-//! - The hub holds an entry only while somebody is registered.
+//! - A caller that registers, then reads the store, then takes changes, misses nothing. [`Registration::next`] does
+//!   this in the right order.
+//! - An entry belongs to one life. Once it has a value, that value stays current until the entry leaves the map, so a
+//!   later registration needs no read. The entry leaves with the end of that life, so nothing that comes later can be
+//!   mixed up with it.
+//! - An older head never replaces a newer one. Heads of one life are compared by revision, and lives by key.
+//! - The hub holds an entry only while there are registrations for it.
 
 use std::collections::HashMap;
 use std::collections::hash_map;
@@ -23,7 +26,7 @@ use super::port::{ClientPort, SubmitError};
 use crate::model::{Head, InstanceId, InstanceKey};
 use crate::store::InstanceRef;
 
-/// Hands committed head rows to those who wait for them.
+/// Delivers committed heads to those who wait for them.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeHub {
     state: Mutex<State>,
@@ -35,48 +38,48 @@ struct State {
     slots: HashMap<InstanceId, Slot>,
 }
 
-/// An entry and who shares it.
+/// An entry and the number of its users.
 #[derive(Debug)]
 struct Slot {
     entry: Arc<Entry>,
     members: usize,
-    /// Counts all registrations ever made of this entry.
+    /// The number of registrations that were ever made for this entry.
     registered: u64,
 }
 
-/// Why nothing will change any more.
+/// The reason why nothing will change any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CloseReason {
     /// The runtime was shut down or dropped.
     Stopped,
-    /// The runtime gave up.
+    /// The runtime stopped because of errors.
     Fatal {
-        /// Why.
+        /// The last error.
         cause: String,
     },
 }
 
-/// Why a registration gives no further head.
+/// The reason why a registration returns no further head.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Lost {
-    /// The life is gone, and its last head row with it.
+    /// The life has ended or was removed, and its last head was returned.
     Gone,
-    /// The runtime ended.
+    /// The runtime has ended.
     Closed(CloseReason),
     /// The first read failed.
     Read(SubmitError),
 }
 
-/// One life of one instance, as far as it is known.
+/// What is known about one life of one instance.
 #[derive(Debug)]
 struct Entry {
     id: InstanceId,
     seen: watch::Sender<Seen>,
-    /// Changes only when nothing more may be expected for now: an end, a parking, a loss. Who waits for that is not woken
-    /// by the many heads before it.
+    /// Changes only when nothing more is expected for now: an end, a parking, a loss. Those who wait for that are not
+    /// woken by the many heads before it.
     settled: watch::Sender<()>,
-    /// Held by the one who reads the store. The count: registrations up to this one are answered by a read that began
-    /// after them and found nothing.
+    /// Held while the store is being read. The number says which registrations are answered by a read that began after
+    /// them and found nothing: all up to this number.
     absent_upto: tokio::sync::Mutex<u64>,
 }
 
@@ -92,18 +95,18 @@ impl Seen {
     }
 }
 
-/// Whether nothing more may be expected of the instance unless somebody intervenes.
+/// Returns whether nothing more will happen to the instance unless somebody intervenes.
 fn is_settled(head: &Head) -> bool {
     head.is_ended() || head.progress.parked.is_some()
 }
 
-/// What an entry knows after it was given a head. That may be a newer one, even of a later life.
+/// What an entry knows after it received a head. The entry may know a newer head, even of a later life.
 enum Accepted {
-    /// A life that goes on.
+    /// The life has not ended.
     GoesOn,
-    /// The end of a life.
+    /// The life has ended.
     Ended,
-    /// Still an earlier life than that of the head.
+    /// The entry still knows an earlier life than that of the head.
     EarlierLife,
 }
 
@@ -150,21 +153,22 @@ impl Entry {
 }
 
 impl ChangeHub {
-    /// A hub that nobody has registered with.
+    /// Creates a hub without registrations.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Tells those who wait what an instance is now. For the place where effects are released, and nobody else: the
-    /// head must be durable, and the heads of one instance must come in the order of their commits.
+    /// Tells those who wait what an instance is now. Only the place where effects are released may call this: the head
+    /// must be durable, and the heads of one instance must arrive in the order of their commits.
     pub(crate) fn publish(&self, head: Head) {
         let entry = self.lock().slots.get(&head.life.id).map(|slot| Arc::clone(&slot.entry));
         let Some(entry) = entry else { return };
         match entry.accept(head) {
-            // An ended head is the final value of its life. What comes under this id later is another life.
+            // The head of an ended instance is the final value of its life. Whatever comes later with this id is
+            // another life.
             Accepted::Ended => self.detach(&entry),
             Accepted::GoesOn => {}
-            // The end of the known life was never seen: its commit was settled by a recovery, and its row is gone.
+            // The end of the known life was never published: a recovery settled its commit, and its row is gone.
             Accepted::EarlierLife => {
                 self.detach(&entry);
                 entry.lose(Lost::Gone);
@@ -172,16 +176,16 @@ impl ChangeHub {
         }
     }
 
-    /// Tells those who wait what the store holds after a recovery: the outcome of the last commits was unknown, so the
-    /// row may be newer than what was published.
+    /// Tells those who wait what the store contains after a recovery. The outcome of the last commits was unknown, so
+    /// the row may be newer than what was published.
     pub(crate) fn offer(&self, head: Head) {
         self.publish(head);
     }
 
-    /// Tells those who wait that the store held no row of this id after a recovery. `known` is the life that was known when
-    /// it was asked: one that began meanwhile is not meant.
+    /// Tells those who wait that the store contained no row with this id after a recovery. `known` is the life that was
+    /// known when the store was asked; a life that has begun since then is not affected.
     pub(crate) fn offer_absent(&self, id: &InstanceId, known: Option<InstanceKey>) {
-        // Without a value there is nothing to correct: the first reader finds out for itself.
+        // Without a value there is nothing to correct. The first reader finds out for itself.
         if known.is_none() || self.known_life(id) != known {
             return;
         }
@@ -192,7 +196,7 @@ impl ChangeHub {
         }
     }
 
-    /// The life of this id that those who wait know.
+    /// Returns the life of this id that those who wait know.
     pub(crate) fn known_life(&self, id: &InstanceId) -> Option<InstanceKey> {
         let entry = self.lock().slots.get(id).map(|slot| Arc::clone(&slot.entry))?;
         let seen = entry.seen.borrow();
@@ -204,7 +208,7 @@ impl ChangeHub {
         self.lock().slots.keys().filter(|id| of(id)).cloned().collect()
     }
 
-    /// Answers everybody who waits, now and later: nothing will change any more.
+    /// Tells everyone who waits, now and later, that nothing will change any more.
     pub(crate) fn close(&self, reason: CloseReason) {
         let lost = Lost::Closed(reason);
         let slots = {
@@ -220,7 +224,7 @@ impl ChangeHub {
         }
     }
 
-    /// Takes part in what becomes known of an instance from now on.
+    /// Registers for everything that becomes known about an instance from now on.
     pub(crate) fn register(self: &Arc<Self>, id: &InstanceId) -> Registration {
         let mut state = self.lock();
         if let Some(lost) = state.closed.clone() {
@@ -238,8 +242,8 @@ impl ChangeHub {
         Registration::new(Arc::clone(self), Arc::clone(&slot.entry), slot.registered)
     }
 
-    /// Takes part in an instance of which this is the newest durable head. For the place where effects are released, where
-    /// nothing can come between.
+    /// Registers for an instance whose newest durable head is `head`. Only the place where effects are released may
+    /// call this, because nothing can come in between there.
     pub(crate) fn register_with(self: &Arc<Self>, head: &Head) -> Registration {
         let registration = self.register(&head.life.id);
         if let Accepted::Ended = registration.entry.accept(head.clone()) {
@@ -248,7 +252,7 @@ impl ChangeHub {
         registration
     }
 
-    /// Takes part in an entry, whether it is in the map or not.
+    /// Registers with an entry, whether or not it is in the map.
     fn join(self: &Arc<Self>, entry: &Arc<Entry>) -> Registration {
         let mut state = self.lock();
         let ordinal = match state.slots.get_mut(&entry.id) {
@@ -263,7 +267,7 @@ impl ChangeHub {
         Registration::new(Arc::clone(self), Arc::clone(entry), ordinal)
     }
 
-    /// Takes an entry out of the map: who registers from now on begins anew.
+    /// Takes an entry out of the map, so that later registrations begin with a new entry.
     fn detach(&self, entry: &Arc<Entry>) {
         let mut state = self.lock();
         if state.slots.get(&entry.id).is_some_and(|slot| Arc::ptr_eq(&slot.entry, entry)) {
@@ -295,7 +299,7 @@ impl ChangeHub {
     }
 }
 
-/// One who waits for the changes of one life of an instance. It costs nothing to the engine however slowly it reads.
+/// A registration for the changes of one life of an instance. However slowly it is read, it costs the engine nothing.
 #[derive(Debug)]
 pub(crate) struct Registration {
     hub: Arc<ChangeHub>,
@@ -311,15 +315,16 @@ impl Registration {
         Self { hub, entry, receiver, ordinal, given: None }
     }
 
-    /// Another one of the same life, with what is known of it. It begins with the current head.
+    /// Creates another registration for the same life, with what is known about it. It begins with the current head.
     pub(crate) fn again(&self) -> Self {
         self.hub.join(&self.entry)
     }
 
-    /// The current head the first time, then each newer one, always the newest. `None`: there is no such instance.
+    /// Returns the current head the first time, and then each newer head, always the newest. Returns `None` if there is
+    /// no such instance.
     ///
-    /// A head that has ended is the last: after it comes [`Lost::Gone`]. A head that was not given yet comes before the
-    /// news of a loss: a final value outlives the runtime that wrote it.
+    /// The head of an ended instance is the last one; after it comes [`Lost::Gone`]. A head that was not returned yet
+    /// comes before the news of a loss, so a final value outlives the runtime that wrote it.
     pub(crate) async fn next(&mut self, port: &dyn ClientPort) -> Result<Option<Head>, Lost> {
         if self.given.is_none() && !self.first(port).await? {
             return Ok(None);
@@ -328,12 +333,12 @@ impl Registration {
             if let Some(answer) = self.take() {
                 return answer.map(Some);
             }
-            // The sender lives in the entry that this registration holds.
+            // The sender is part of the entry, which this registration keeps alive.
             self.receiver.changed().await.map_err(|_| Lost::Gone)?;
         }
     }
 
-    /// As [`next`](Self::next), but only a head that has ended or is parked, and not woken by any other.
+    /// Like [`next`](Self::next), but returns only a head that has ended or is parked. Other heads do not wake it.
     pub(crate) async fn settled(&mut self, port: &dyn ClientPort) -> Result<Option<Head>, Lost> {
         let mut settled = self.entry.settled.subscribe();
         if self.given.is_none() && !self.first(port).await? {
@@ -351,7 +356,7 @@ impl Registration {
         }
     }
 
-    /// The newest head that is known.
+    /// Returns the newest known head.
     pub(crate) fn newest(&self) -> Option<Head> {
         self.entry.seen.borrow().head.clone()
     }
@@ -371,7 +376,7 @@ impl Registration {
         }
     }
 
-    /// Waits until something is known: by a publication, by a read of one's own, or by that of another.
+    /// Waits until something is known, from a publication, from its own read, or from the read of another registration.
     async fn first(&self, port: &dyn ClientPort) -> Result<bool, Lost> {
         let mut receiver = self.receiver.clone();
         tokio::select! {
@@ -395,7 +400,7 @@ impl Registration {
             *absent_upto = registered;
             return Ok(false);
         };
-        // Of two lives the earlier stays: its end is published yet, and the reader must see it.
+        // Of two lives, the earlier one stays: its end is still to be published, and the reader must see it.
         if let Accepted::Ended = self.entry.accept(stored.head) {
             self.hub.detach(&self.entry);
         }

@@ -1,169 +1,176 @@
-//! What a client operation may answer instead of what was asked for.
+//! The errors of client operations.
 //!
-//! Every operation ends in one of three ways: done (durable), refused (it has not happened and will not), or
-//! [`ClientError::OutcomeUnknown`] (it may have happened). The library never repeats the last kind by itself.
+//! Every operation ends in one of three ways: it is done (durable), it is refused (it has not happened and will not),
+//! or it is [`ClientError::OutcomeUnknown`] (it may have happened). The library never repeats an operation whose
+//! outcome is unknown.
 
 use super::change_hub::{CloseReason, Lost};
 use super::port::SubmitError;
 use crate::engine::Refusal;
 use crate::model::{DecodeError, EncodeError, InstanceId, InvalidInstanceId, RuntimeStatus};
 
-/// Why a client operation was not done, or may not have been done.
+/// The reason why a client operation was not done, or may not have been done.
 ///
-/// Ask it with [`is_not_found`](Self::is_not_found), [`outcome_is_unknown`](Self::outcome_is_unknown) and their like, or
-/// match. The texts are for people and may change.
+/// Use [`is_not_found`](Self::is_not_found), [`outcome_is_unknown`](Self::outcome_is_unknown) and similar methods, or
+/// match on the variants. The texts are for people and may change.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// There is no such instance. Check the id, or start it first.
+    /// There is no instance with this id. Check the id, or start the instance first.
     #[error("there is no instance `{id}`: check the id, or start it first")]
     NotFound {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
     },
-    /// The run that the handle was made for is gone: the id names a later one. Make a handle from the id to reach that.
+    /// The life for which the handle was made is gone, and the id now belongs to a later life. Create a handle from the
+    /// id to reach it.
     #[error(
-        "the run of instance `{id}` that this handle was made for was replaced: make a handle from the id to reach the one that runs now"
+        "the handle was made for an earlier life of instance `{id}`, which was replaced: create a handle from the id to reach the current one"
     )]
     Replaced {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
     },
-    /// The id is in use by another start. Choose another id, or ask for replacement with `on_existing`.
+    /// The id is in use by an instance that was started differently. Choose another id, or ask for a replacement with
+    /// `on_existing`.
     #[error(
-        "instance `{id}` exists already: it is a {status} `{name}`, started otherwise; choose another id or ask for replacement"
+        "instance `{id}` already exists: it is a {status} `{name}` that was started differently; choose another id or ask for a replacement"
     )]
     AlreadyExists {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// Its orchestrator.
+        /// The orchestrator of the existing instance.
         name: String,
-        /// Its state.
+        /// The state of the existing instance.
         status: RuntimeStatus,
     },
-    /// The instance has ended. Nothing more can be given to it; read its result.
-    #[error("instance `{id}` has ended ({status}): nothing more can be given to it")]
+    /// The instance has ended and accepts nothing more. Read its result.
+    #[error("instance `{id}` has ended ({status}) and accepts nothing more")]
     InstanceEnded {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// How it ended.
+        /// The final state of the instance.
         status: RuntimeStatus,
     },
-    /// The instance has not ended. Wait for it, or terminate it first.
-    #[error("instance `{id}` has not ended ({status}): terminate it first, or wait")]
+    /// The instance has not ended. Wait for its end, or terminate it first.
+    #[error("instance `{id}` has not ended ({status}): wait for its end, or terminate it first")]
     NotEnded {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// Its state.
+        /// The state of the instance.
         status: RuntimeStatus,
     },
-    /// The instance is in another state than the operation needs. Read its state and decide anew.
+    /// The operation is not possible in the current state of the instance. Read the state and decide again.
     #[error("instance `{id}` is {status}: it cannot be {wanted}")]
     InvalidState {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// Its state.
+        /// The state of the instance.
         status: RuntimeStatus,
-        /// What it cannot be: "suspended", "resumed", "retried".
+        /// What is not possible: "suspended", "resumed" or "retried".
         wanted: &'static str,
     },
-    /// No orchestrator of this name and version is registered in the runtime. Register it, or correct the name.
+    /// No orchestrator with this name and version is registered in the runtime. Register it, or correct the name.
     #[error("no orchestrator `{name}`{} is registered in this runtime: register it, or correct the name", version_suffix(.version))]
     NotRegistered {
-        /// The name.
+        /// The name of the orchestrator.
         name: String,
-        /// The version asked for.
+        /// The requested version.
         version: Option<String>,
     },
-    /// A payload is over the limit. Store the data elsewhere and pass a reference.
-    #[error("the payload has {size} bytes, the limit is {limit}: store the data elsewhere and pass a reference")]
+    /// A payload exceeds the limit. Store the data elsewhere and pass a reference.
+    #[error("the payload has {size} bytes, but the limit is {limit}: store the data elsewhere and pass a reference")]
     PayloadTooLarge {
-        /// Its size in bytes of JSON text.
+        /// The size in bytes of JSON text.
         size: usize,
-        /// The limit in the same unit.
+        /// The limit in bytes of JSON text.
         limit: usize,
     },
-    /// The initial custom status is over the limit. Store the data elsewhere and put a reference to it here.
+    /// The initial custom status exceeds the limit. Store the data elsewhere and publish a reference to it.
     #[error(
-        "the custom status has {size} bytes as UTF-16, and {limit} are allowed: store the data elsewhere and put a reference to it here"
+        "the custom status has {size} bytes as UTF-16, but only {limit} are allowed: store the data elsewhere and publish a reference to it"
     )]
     CustomStatusTooLarge {
-        /// Its size in bytes, as UTF-16.
+        /// The size of the JSON text in bytes, as UTF-16.
         size: usize,
-        /// How much is allowed.
+        /// The limit in bytes, as UTF-16.
         limit: usize,
     },
-    /// The instance holds as many events that it has not taken as it may. Wait until it takes some.
-    #[error("instance `{id}` holds {limit} events that it has not taken: wait until it takes some")]
+    /// The instance has as many unconsumed events as the limit allows. Wait until it consumes some.
+    #[error(
+        "instance `{id}` has {limit} events that it has not consumed, which is the limit: wait until it consumes some"
+    )]
     TooManyEvents {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// The limit.
+        /// The limit, in events.
         limit: usize,
     },
-    /// What is stored of the instance is damaged. Restore a backup, or look at the store with its own tools.
-    #[error("what is stored is damaged: {detail}")]
+    /// The stored data of the instance is damaged. Restore a backup, or inspect the store with its own tools.
+    #[error("the stored data is damaged: {detail}")]
     Corrupt {
-        /// The id, where one instance is meant.
+        /// The instance id, if the damage concerns one instance.
         id: Option<InstanceId>,
         /// What was found.
         detail: String,
     },
-    /// The filter of a list cannot be used. The text says what is wrong with it.
-    #[error("the filter cannot be used: {detail}")]
+    /// The filter of a list is invalid. The text says why.
+    #[error("the filter is invalid: {detail}")]
     InvalidFilter {
-        /// What is wrong, and what to write.
+        /// What is wrong, and what to write instead.
         detail: String,
     },
-    /// The text cannot be an instance id. The cause says which rule it breaks.
+    /// The text is not a valid instance id. The cause names the rule that it breaks.
     #[error(transparent)]
     InvalidInstanceId(#[from] InvalidInstanceId),
     /// A value cannot be written as JSON. Change its type.
     #[error("the value cannot be stored")]
     Encode(#[source] EncodeError),
-    /// What is stored is not the value that the caller's code expects. Compare the types on both sides.
+    /// The stored value cannot be decoded as the type that the caller's code expects. Compare the types of both sides.
     #[error("the {what} of instance `{id}` is of another type")]
     Decode {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// What was read: "output", "input", "custom status".
+        /// The value that was read: "output", "input" or "custom status".
         what: &'static str,
-        /// How it differs.
+        /// The reason why the value could not be decoded.
         #[source]
         error: DecodeError,
     },
-    /// The instance runs another orchestrator than the handle's. Use the handle type of the one that was found.
+    /// The instance runs another orchestrator than the one of the handle. Use a handle for the orchestrator that was
+    /// found.
     #[error(
-        "instance `{id}` is a `{found}`, this handle is for `{expected}`: use the handle of `{found}`, or another id"
+        "instance `{id}` is a `{found}`, but this handle is for `{expected}`: use a handle for `{found}`, or another id"
     )]
     WrongOrchestrator {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// The orchestrator that the handle is for.
+        /// The orchestrator of the handle.
         expected: String,
-        /// The orchestrator that the instance runs.
+        /// The orchestrator of the instance.
         found: String,
     },
-    /// It may have been done or not: the store failed in the middle. Read the instance to find out, or repeat what may
-    /// be repeated: a start with an instance id, an event with an event id.
-    #[error("it is unknown whether this was done: {cause}")]
+    /// The store failed while it was handling the operation, which may or may not have been done. Read the instance to
+    /// find out, or repeat the operation if that is safe: a start with an instance id, or an event with an event id.
+    #[error("it is not known whether the operation was done: {cause}")]
     OutcomeUnknown {
         /// What happened.
         cause: String,
     },
-    /// The store does not work at the moment. Nothing was done; try again when the cause is gone.
-    #[error("the store is not available, nothing was done: {cause}")]
+    /// The store does not work at the moment. Nothing was done. Try again when the cause is gone.
+    #[error("the store is not available, so nothing was done: {cause}")]
     StoreUnavailable {
-        /// What the store said.
+        /// The error of the store.
         cause: String,
     },
-    /// The runtime was shut down or dropped. Nothing was done; start it again.
-    #[error("the runtime has stopped: nothing was done")]
+    /// The runtime was shut down or dropped. Nothing was done. Start a runtime again.
+    #[error("the runtime has stopped, so nothing was done")]
     RuntimeStopped,
-    /// The runtime gave up. Remove the cause, then restart the process: what was acknowledged is stored.
-    #[error("the runtime gave up: {cause}")]
+    /// The runtime stopped because of errors. Remove the cause and restart the process: everything that was
+    /// acknowledged is stored.
+    #[error("the runtime stopped because of errors: {cause}")]
     Fatal {
-        /// Why.
+        /// The last error.
         cause: String,
     },
 }
@@ -173,32 +180,33 @@ fn version_suffix(version: &Option<String>) -> String {
 }
 
 impl ClientError {
-    /// Whether there is no such instance, or not that run of it any more.
+    /// Returns whether the instance, or the life of it that was meant, does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::Replaced { .. })
     }
 
-    /// Whether the id of a start is in use by another.
+    /// Returns whether the id of a start is in use by another instance.
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::AlreadyExists { .. })
     }
 
-    /// Whether the instance had ended.
+    /// Returns whether the instance had ended.
     pub fn is_ended(&self) -> bool {
         matches!(self, Self::InstanceEnded { .. })
     }
 
-    /// Whether the operation may have been done. With every other error it has not been done and will not be.
+    /// Returns whether the operation may have been done. With every other error, it has not been done and will not be.
     pub fn outcome_is_unknown(&self) -> bool {
         matches!(self, Self::OutcomeUnknown { .. })
     }
 
-    /// Whether the same operation may succeed later without any change: nothing was done, for want of the store.
+    /// Returns whether the same operation may succeed later without any change: nothing was done, because the store did
+    /// not work or the instance had too many events.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::StoreUnavailable { .. } | Self::TooManyEvents { .. })
     }
 
-    /// Whether the runtime serves nobody any more.
+    /// Returns whether the runtime accepts no calls any more.
     pub fn is_stopped(&self) -> bool {
         matches!(self, Self::RuntimeStopped | Self::Fatal { .. })
     }

@@ -1,4 +1,4 @@
-//! The typed way to one instance.
+//! The typed handle of an instance.
 
 use std::fmt;
 use std::future::Future;
@@ -20,19 +20,20 @@ use crate::contract::{AcceptedBy, DeclaredStatus, Orchestrator};
 use crate::engine::ClientOperation;
 use crate::model::{InstanceId, InstanceKey};
 
-/// The way to one instance of the orchestrator `O`: its status, input and output come as the types that `O` declares.
+/// A handle to one instance of the orchestrator `O`. It returns the custom status, the input and the output as the
+/// types that `O` declares.
 ///
-/// Cheap to clone. One that a start gave knows the newest row of its run, and keeps it in memory for as long as it lives.
-/// [`Client::handle`] makes one from an id, and reaches whichever run of the instance there is. Starting
-/// gives one that stays with the run that was started: what it reads and waits for is that run, and once the id names a
-/// later one, reading answers [`ClientError::Replaced`]. Requests (events, termination and the like) go to the id.
+/// A handle is cheap to clone. There are two kinds. [`Client::handle`] creates a handle from an id, which refers to
+/// whichever life the id has. A start returns a handle that belongs to the life that was started. It keeps the newest
+/// head of that life in memory, and reads and waits refer to that life only. When the id belongs to a later life,
+/// reading returns [`ClientError::Replaced`]. Requests such as events and terminations always go to the id.
 ///
-/// Everything that reads checks that the instance runs `O`, and answers [`ClientError::WrongOrchestrator`] if it does
+/// Every method that reads checks that the instance runs `O`, and returns [`ClientError::WrongOrchestrator`] if it does
 /// not. Every future can be spawned.
 ///
 /// # Panics
-/// Every method that reads, waits or asks for something panics inside an orchestrator: what a client answers is not
-/// recorded. Use it in an activity.
+/// Every method that reads, waits or requests something panics inside an orchestrator, because the answers of a client
+/// are not recorded. Use it in an activity.
 ///
 /// # Examples
 /// ```no_run
@@ -73,29 +74,30 @@ pub struct OrchestrationHandle<O> {
     id: InstanceId,
     key: Option<InstanceKey>,
     was_created: bool,
-    /// Knows the run since it began, so that waits and watches need no read.
+    /// The registration of a life that was followed from its beginning, so that waits and watches need no read.
     followed: Option<Arc<Registration>>,
     orchestrator: PhantomData<fn() -> O>,
 }
 
 impl<O: Orchestrator> OrchestrationHandle<O> {
-    /// Whichever run of the id there is.
+    /// Creates a handle for whichever life the id has.
     pub(super) fn new(client: Client, id: InstanceId) -> Self {
         Self { client, id, key: None, was_created: false, followed: None, orchestrator: PhantomData }
     }
 
-    /// One run.
+    /// Creates a handle for one life.
     pub(super) fn begun(client: Client, begun: Begun) -> Self {
         let Begun { id, key, was_created, followed } = begun;
         Self { client, id, key: Some(key), was_created, followed, orchestrator: PhantomData }
     }
 
-    /// The instance's id.
+    /// Returns the instance id.
     pub fn id(&self) -> &InstanceId {
         &self.id
     }
 
-    /// Whether the start that gave this handle created the instance. `false`: it was there before.
+    /// Returns whether the start that returned this handle created the instance. `false` means that the instance
+    /// existed before.
     pub fn was_created(&self) -> bool {
         self.was_created
     }
@@ -113,7 +115,7 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         async move { target.read().await }
     }
 
-    /// Waits until the code has run for the first time. The custom status of that first turn is there by then.
+    /// Waits until the code has run for the first time. The custom status of that first turn is then visible.
     ///
     /// # Errors
     /// See [`Wait`].
@@ -122,35 +124,37 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         wait::for_start(Ok(self.target()))
     }
 
-    /// Waits for the end, and gives what the orchestrator returned.
+    /// Waits for the end, and returns what the orchestrator returned.
     ///
     /// # Errors
-    /// [`ResultError`]: its own error, typed; another failure; terminated; parked (it would not end); time over; or the
-    /// instance cannot be read.
+    /// Returns [`ResultError`] if the orchestrator returned an error (as its own type), if it failed in another way, if
+    /// it was terminated, if it is parked and so would not end, if the time-out passed, or if the instance cannot be
+    /// read.
     #[track_caller]
     pub fn result(&self) -> Wait<O::Output, ResultError<O::Error>> {
         wait::for_result::<O>(self.target())
     }
 
-    /// Gives the instance an event. See [`RaiseEvent`] for when it is done, and for event ids.
+    /// Raises an event. See [`RaiseEvent`] for when it is done, and for event ids.
     ///
-    /// An orchestrator that declares `events(..)` takes those only; another one does not compile here.
+    /// If the orchestrator declares `events(..)`, raising an event that is not listed does not compile.
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "an event is given away: `raise_event(BookingConfirmed(true))`")]
+    #[expect(clippy::needless_pass_by_value, reason = "the event is consumed: `raise_event(BookingConfirmed(true))`")]
     pub fn raise_event<E: AcceptedBy<O>>(&self, event: E) -> RaiseEvent {
         self.client.raise(Ok(self.id.clone()), E::NAME.to_owned(), event.__encode())
     }
 
-    /// Ends the instance without its code. See [`Terminate`].
+    /// Ends the instance without running its code. See [`Terminate`].
     #[track_caller]
     pub fn terminate(&self, reason: impl Into<String>) -> Terminate {
         self.client.terminate(&self.id, reason)
     }
 
-    /// Pauses the instance: what it is given is recorded, its code does not run.
+    /// Suspends the instance: its inputs are recorded, but its code does not run.
     ///
     /// # Errors
-    /// [`ClientError::InvalidState`] if it is paused already; else those of [`Client::suspend`].
+    /// Returns [`ClientError::InvalidState`] if the instance is already suspended, and otherwise the errors of
+    /// [`Client::suspend`].
     #[track_caller]
     pub fn suspend<R: Into<String>>(
         &self,
@@ -160,10 +164,11 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         self.client.submit(Ok(ClientOperation::Suspend { id, reason: reason.into() }))
     }
 
-    /// Lets a paused instance go on.
+    /// Resumes a suspended instance.
     ///
     /// # Errors
-    /// [`ClientError::InvalidState`] if it is not paused; else those of [`Client::resume`].
+    /// Returns [`ClientError::InvalidState`] if the instance is not suspended, and otherwise the errors of
+    /// [`Client::resume`].
     #[track_caller]
     pub fn resume<R: Into<String>>(
         &self,
@@ -176,31 +181,33 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
     /// Tries a parked instance again.
     ///
     /// # Errors
-    /// [`ClientError::InvalidState`] if it is not parked; else those of [`Client::retry_parked`].
+    /// Returns [`ClientError::InvalidState`] if the instance is not parked, and otherwise the errors of
+    /// [`Client::retry_parked`].
     #[track_caller]
     pub fn retry_parked(&self) -> impl Future<Output = Result<(), ClientError>> + Send + 'static + use<O> {
         self.client.submit(Ok(ClientOperation::RetryParked { id: self.id.clone() }))
     }
 
-    /// Removes the ended instance, with its history.
+    /// Removes the ended instance with its history.
     ///
     /// # Errors
-    /// [`ClientError::NotEnded`]; else those of [`Client::purge`].
+    /// Returns [`ClientError::NotEnded`] if the instance has not ended, and otherwise the errors of [`Client::purge`].
     #[track_caller]
     pub fn purge(&self) -> impl Future<Output = Result<(), ClientError>> + Send + 'static + use<O> {
         self.client.submit(Ok(ClientOperation::Purge { id: self.id.clone(), key: None }))
     }
 
-    /// Begins the orchestration anew with what it began with. See [`RestartOrchestration`] for ids, and for errors.
+    /// Starts the orchestration again with its original input. See [`RestartOrchestration`] for ids and errors.
     #[track_caller]
     pub fn restart(&self) -> RestartOrchestration<O> {
         RestartOrchestration::new(&self.client, Ok(self.id.clone()))
     }
 
-    /// Reads what happened in the current execution. It reads and decodes every record: for people and for diagnosis.
+    /// Reads what happened in the current execution. This reads and decodes every record, so use it for people and for
+    /// diagnosis.
     ///
     /// # Errors
-    /// Those of [`metadata`](Self::metadata).
+    /// The errors of [`metadata`](Self::metadata).
     #[track_caller]
     pub fn history(&self) -> impl Future<Output = Result<OrchestrationHistory, ClientError>> + Send + 'static + use<O> {
         history::read(self.target())
@@ -218,7 +225,8 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
     /// Reads what the instance says of itself. One row is read, however long the history.
     ///
     /// # Errors
-    /// Those of [`metadata`](Self::metadata). A value of another type is no error: it is [`StatusValue::Unknown`].
+    /// The errors of [`metadata`](Self::metadata). A value of another type is not an error; it is returned as
+    /// [`StatusValue::Unknown`].
     #[track_caller]
     pub fn custom_status(&self) -> BoxFuture<Result<StatusValue<O::Status>, ClientError>>
     where
@@ -228,13 +236,14 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         Box::pin(async move { Ok(target.read().await?.status_value()) })
     }
 
-    /// Waits for a custom status of which `predicate` says `true`, and gives it.
+    /// Waits for a custom status for which `predicate` returns `true`, and returns it.
     ///
-    /// The current value is asked about first, then the newest at each commit: a value that was replaced before this
-    /// wait could look may be missed. Cleared and undecodable values are passed over.
+    /// The predicate sees the current value first, and then the newest value after each commit. It may miss a value
+    /// that was replaced before the wait could look at it. Cleared values and values of another type are skipped.
     ///
     /// # Errors
-    /// See [`Wait`]: an instance that ends or parks answers too, and every answer carries the value seen last.
+    /// See [`Wait`]. The wait also ends when the instance ends or is parked, and every error contains the last head
+    /// that was seen.
     #[track_caller]
     pub fn wait_for_custom_status(&self, predicate: impl FnMut(&O::Status) -> bool + Send + 'static) -> Wait<O::Status>
     where
@@ -243,7 +252,7 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         wait::for_custom_status(self.target(), predicate)
     }
 
-    /// Watches what the instance says of itself: the current value, then the newest at each commit, until it ends.
+    /// Watches the custom status: the current value, then the newest value after each commit, until the instance ends.
     #[track_caller]
     pub fn watch_custom_status(&self) -> StatusWatch<O::Status>
     where
@@ -252,7 +261,8 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         StatusWatch::new(self.target(), None)
     }
 
-    /// Goes on where another watch stood: nothing comes twice. A token of another run begins with the current value.
+    /// Continues where another watch stopped, so that no value is returned twice. If the token belongs to another life,
+    /// the watch begins with the current value.
     #[track_caller]
     pub fn watch_custom_status_from(&self, token: StatusToken) -> StatusWatch<O::Status>
     where

@@ -1,4 +1,4 @@
-//! The head rows of one life as a stream, for the watches.
+//! The heads of one life as a stream, for the watches.
 
 use std::fmt;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use super::port::BoxFuture;
 use super::target::{Subscription, Target};
 use crate::model::Head;
 
-/// The current head first, then the newest at each commit; the last one has ended, or an error stands in its place.
+/// The current head, then the newest head after each commit. The last item is a head that has ended, or an error.
 #[derive(Debug)]
 pub(super) struct Heads(State);
 
@@ -19,12 +19,12 @@ enum State {
 }
 
 impl Heads {
-    /// Registers at once: what is committed from now on is not missed.
+    /// Registers immediately, so that nothing is missed that is committed from now on.
     pub(super) fn new(target: Target) -> Self {
         Self(State::Idle(Subscription::new(target)))
     }
 
-    /// Yields an error, once.
+    /// Creates a stream that yields one error.
     pub(super) fn failed(error: ClientError) -> Self {
         Self(State::Over(Some(error)))
     }

@@ -1,6 +1,6 @@
-//! Keeps clients out of orchestrators: what they answer is not recorded, so a replay would go another way.
+//! Keeps clients out of orchestrators. Their answers are not recorded, so a replay would take another path.
 
-/// Called by everything that a program can ask a client.
+/// Panics inside an orchestrator. Every operation of a client calls this.
 #[track_caller]
 pub(super) fn refuse_in_turn() {
     assert!(

@@ -1,4 +1,4 @@
-//! Lists of instances, a page at a time.
+//! Lists of instances, one page at a time.
 
 use std::fmt;
 use std::future::Future;
@@ -11,24 +11,26 @@ use super::metadata::OrchestrationMetadata;
 use super::port::{BoxFuture, ClientPort};
 use crate::store::{InstanceFilter, InstanceQuery, PAGE_BYTES, PageCursor};
 
-/// How many instances a page has, unless asked otherwise.
+/// The default number of instances on a page.
 const PAGE_SIZE: usize = 100;
-/// How many it has at most.
+/// The largest number of instances on a page.
 pub(super) const MAX_PAGE_SIZE: usize = 1_000;
-/// How many reads of the store one page may cost. Each looks at a bounded number of rows.
+/// The largest number of reads for one page. Each read looks at a bounded number of rows.
 const READS_PER_PAGE: usize = 100;
 
-/// One page of the instances that meet a filter, read when it is awaited. [`Client::list`](crate::Client::list) makes it.
+/// One page of the instances that match a filter, which is read when this value is awaited.
+/// [`Client::list`](crate::Client::list) creates it.
 ///
-/// The order is that of creation; with [`instance_id_prefix`](InstanceFilter::instance_id_prefix) it is that of the ids.
-/// Whatever comes and goes between two pages, an instance that is there all the time is on exactly one of them. Each
-/// page shows what is committed when it is read; pages read one after the other are no snapshot of one moment.
+/// The instances are in the order of their creation or, with
+/// [`instance_id_prefix`](InstanceFilter::instance_id_prefix), in the order of their ids. An instance that exists
+/// throughout appears on exactly one page, whatever is created or removed in the meantime. Each page shows what is
+/// committed when the page is read. The pages together are not a snapshot of one moment.
 ///
-/// It costs a look at every row up to the end of the page (a prefix of the id skips those of other ids), and never the
-/// history. It can be spawned, and dropped at any time.
+/// A page costs a look at every row up to its end (a prefix of the id skips other ids), and never reads a history. The
+/// future can be spawned, and dropped at any time.
 ///
 /// # Errors
-/// [`ClientError::InvalidFilter`], [`ClientError::Corrupt`] (a row is damaged; it is never left out silently),
+/// [`ClientError::InvalidFilter`], [`ClientError::Corrupt`] (a row is damaged; a list never leaves it out silently),
 /// [`ClientError::StoreUnavailable`], [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
 ///
 /// # Examples
@@ -51,7 +53,7 @@ const READS_PER_PAGE: usize = 100;
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a list is read by awaiting this"]
+#[must_use = "a list is only read when it is awaited"]
 pub struct ListInstances {
     port: Arc<dyn ClientPort>,
     query: InstanceQuery,
@@ -62,11 +64,11 @@ pub struct ListInstances {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InstanceList {
-    /// The instances, in order. There may be fewer than were asked for, even none, although the list goes on: a filter
-    /// that few instances meet is not looked up to the end of the store for one page, and a page ends with the read by
-    /// which it holds 16 MiB of inputs, statuses and outputs.
+    /// The instances in their order. There may be fewer than the page size, or none, although the list continues: the
+    /// store does not search to its end for a filter that few instances match, and a page ends when it contains 16 MiB
+    /// of inputs, statuses and outputs.
     pub instances: Vec<OrchestrationMetadata>,
-    /// Where the next page begins; `None` at the end of the list.
+    /// The place where the next page begins, or `None` at the end of the list.
     pub next: Option<PageCursor>,
 }
 
@@ -76,19 +78,19 @@ impl ListInstances {
         Self { port, query, reading: None }
     }
 
-    /// How many instances the page has at most: 100 unless set, and from 1 to 1,000.
+    /// Sets the largest number of instances on the page, from 1 to 1,000. The default is 100.
     pub fn page_size(mut self, instances: usize) -> Self {
         self.query.limit = instances.clamp(1, MAX_PAGE_SIZE);
         self
     }
 
-    /// Turns the order round: the newest instance first (with a prefix of the id, the last id first).
+    /// Reverses the order: the newest instance comes first (or, with a prefix of the id, the last id).
     pub fn newest_first(mut self) -> Self {
         self.query.newest_first = true;
         self
     }
 
-    /// Goes on where a page with the same filter and order ended.
+    /// Continues after a page with the same filter and order.
     pub fn after(mut self, place: impl Into<Option<PageCursor>>) -> Self {
         self.query.after = place.into();
         self
@@ -115,7 +117,9 @@ impl fmt::Debug for ListInstances {
 async fn read(port: Arc<dyn ClientPort>, mut query: InstanceQuery) -> Result<InstanceList, ClientError> {
     check(&query.filter)?;
     if query.after.as_ref().is_some_and(|place| !query.fits(place)) {
-        let detail = "the place is of a list in another order: use the filter and order of the page before".to_owned();
+        let detail =
+            "the place belongs to a list in another order: use the same filter and order as for the previous page"
+                .to_owned();
         return Err(ClientError::InvalidFilter { detail });
     }
     let (mut instances, mut bytes) = (Vec::new(), 0);
@@ -133,7 +137,7 @@ async fn read(port: Arc<dyn ClientPort>, mut query: InstanceQuery) -> Result<Ins
     Ok(InstanceList { instances, next: query.after })
 }
 
-/// A JSON pointer is empty or begins with a slash (RFC 6901, section 3).
+/// Checks the filter. A JSON pointer is empty or begins with a slash (RFC 6901, section 3).
 pub(super) fn check(filter: &InstanceFilter) -> Result<(), ClientError> {
     let wrong = |condition: &&crate::store::StatusCondition| {
         !condition.pointer.is_empty() && !condition.pointer.starts_with('/')
@@ -141,7 +145,7 @@ pub(super) fn check(filter: &InstanceFilter) -> Result<(), ClientError> {
     match filter.custom_status.iter().find(wrong) {
         Some(condition) => Err(ClientError::InvalidFilter {
             detail: format!(
-                "`{}` is no JSON pointer: begin with `/`, such as `/{}`",
+                "`{}` is not a JSON pointer: begin with `/`, as in `/{}`",
                 condition.pointer,
                 condition.pointer.trim_start_matches(['$', '.'])
             ),

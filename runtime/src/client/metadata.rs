@@ -1,4 +1,4 @@
-//! What a client sees of an instance.
+//! The state of an instance, as a client sees it.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,14 @@ use crate::contract::{CustomStatus, Orchestrator, Payload};
 use crate::model::{FailureDetails, Head, InstanceId, JsonText, ParkReason, RuntimeStatus, Timestamp};
 use crate::store::StoredInstance;
 
-/// An orchestration instance as it stood after one commit. It does not change; read it again for what is now.
+/// The state of an orchestration instance after one commit. The value does not change; read the instance again to see
+/// its current state.
 ///
-/// Everything in it is committed. It always holds the custom status, and reading it never loads the history.
+/// Everything in it is committed. It always contains the custom status, and reading it never loads the history.
 ///
-/// It serialises as the status document of the Durable Task family: `name`, `instanceId`, `runtimeStatus`, `input`,
-/// `customStatus`, `output`, `createdTime`, `lastUpdatedTime`; `parked` follows where the instance cannot go on. The
-/// `output` of a failed instance is the message of its failure.
+/// It is serialised as the status document of the Durable Task family: `name`, `instanceId`, `runtimeStatus`, `input`,
+/// `customStatus`, `output`, `createdTime` and `lastUpdatedTime`, and also `parked` if the instance cannot continue.
+/// The `output` of a failed instance is the message of its failure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrchestrationMetadata {
     head: Head,
@@ -43,110 +44,113 @@ impl OrchestrationMetadata {
         &self.head
     }
 
-    /// The instance's id.
+    /// Returns the instance id.
     pub fn instance_id(&self) -> &InstanceId {
         &self.head.life.id
     }
 
-    /// The orchestrator's name.
+    /// Returns the name of the orchestrator.
     pub fn name(&self) -> &str {
         &self.head.life.name
     }
 
-    /// The orchestrator's version, if it has one.
+    /// Returns the version of the orchestrator, if it has one.
     pub fn version(&self) -> Option<&str> {
         Some(&*self.head.life.version).filter(|version| !version.is_empty())
     }
 
-    /// The state of the instance.
+    /// Returns the state of the instance.
     pub fn runtime_status(&self) -> RuntimeStatus {
         self.head.progress.status
     }
 
-    /// Whether nothing more will happen.
+    /// Returns whether the instance has ended, so that nothing more will happen.
     pub fn is_ended(&self) -> bool {
         self.head.is_ended()
     }
 
-    /// Why the instance cannot go on, while it cannot. Once the cause is gone,
+    /// Returns the reason why the instance is parked, if it is. Once the cause is gone,
     /// [`Client::retry_parked`](crate::Client::retry_parked) or a start of the runtime tries it again.
     pub fn parked_reason(&self) -> Option<&ParkReason> {
         self.head.progress.parked.as_ref()
     }
 
-    /// When this run of the instance was created.
+    /// Returns when this life of the instance was created.
     pub fn created_at(&self) -> DateTime<Utc> {
         self.head.life.created_at.to_utc()
     }
 
-    /// When it was last given something, or did something.
+    /// Returns when the instance last received an input or changed.
     pub fn last_updated_at(&self) -> DateTime<Utc> {
         self.last_updated_at.to_utc()
     }
 
-    /// When it ended.
+    /// Returns when the instance ended.
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {
         self.head.progress.ended_at.map(Timestamp::to_utc)
     }
 
-    /// Before which instant it does not begin.
+    /// Returns the time before which the code does not run, if the start was delayed.
     pub fn start_at(&self) -> Option<DateTime<Utc>> {
         self.head.life.start_at.map(Timestamp::to_utc)
     }
 
-    /// Which generation it is in: continue-as-new counts it up from 0.
+    /// Returns the number of the current execution, which starts at 0 and rises with each continue-as-new.
     pub fn execution(&self) -> u32 {
         self.head.life.execution.0
     }
 
-    /// What it says of itself, as JSON text. `None`: it says nothing.
+    /// Returns the custom status as JSON text, or `None` if there is none.
     pub fn serialized_custom_status(&self) -> Option<&str> {
         self.head.progress.custom_status.as_ref().map(JsonText::as_str)
     }
 
-    /// Counts the changes of the custom status within this run.
+    /// Returns how often the custom status has changed in this life.
     pub fn custom_status_version(&self) -> u64 {
         self.head.progress.custom_status_version
     }
 
-    /// Where the custom status stands: which run, and how many changes of it. It differs as soon as there is another value
-    /// to be seen; [`watch_custom_status_from`](crate::OrchestrationHandle::watch_custom_status_from) goes on from it.
+    /// Returns a token for the current custom status, which identifies the life and the value. It changes whenever the
+    /// value changes. [`watch_custom_status_from`](crate::OrchestrationHandle::watch_custom_status_from) continues from
+    /// it.
     pub fn custom_status_token(&self) -> StatusToken {
         StatusToken::of(&self.head)
     }
 
-    /// What it says of itself, as a type of the caller's choice. `None`: it says nothing.
+    /// Decodes the custom status as a type of your choice. Returns `None` if there is no custom status.
     ///
     /// # Errors
-    /// [`ClientError::Decode`]: the value is of another type.
+    /// Returns [`ClientError::Decode`] if the value has another type.
     pub fn read_custom_status_as<T: DeserializeOwned>(&self) -> Result<Option<T>, ClientError> {
         self.read("custom status", self.head.progress.custom_status.as_ref())
     }
 
-    /// What it says of itself, as the type that its orchestrator declares. An old or foreign value never breaks reading.
+    /// Decodes the custom status as the type that the orchestrator declares. A value that an older version or another
+    /// program set is not an error.
     pub(super) fn status_value<S: CustomStatus>(&self) -> StatusValue<S> {
         let Some(text) = &self.head.progress.custom_status else { return StatusValue::None };
         S::__decode(text).map_or_else(|_| StatusValue::Unknown(loose(text)), StatusValue::Typed)
     }
 
-    /// The input of the current execution, as a type of the caller's choice.
+    /// Decodes the input of the current execution as a type of your choice.
     ///
     /// # Errors
-    /// [`ClientError::Decode`]: the value is of another type.
+    /// Returns [`ClientError::Decode`] if the value has another type.
     pub fn read_input_as<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         self.decode("input", &self.head.life.input)
     }
 
-    /// What it returned, as a type of the caller's choice. `None`: it has not returned.
+    /// Decodes the output as a type of your choice. Returns `None` if the instance has not completed.
     ///
     /// # Errors
-    /// [`ClientError::Decode`]: the value is of another type.
+    /// Returns [`ClientError::Decode`] if the value has another type.
     pub fn read_output_as<T: DeserializeOwned>(&self) -> Result<Option<T>, ClientError> {
         self.read("output", self.head.progress.output.as_ref())
     }
 
-    /// What it says of itself, as the type that the orchestrator `O` declares. A value of another type is
-    /// [`StatusValue::Unknown`], never an error. Whether the instance runs `O` is not checked: see [`name`](Self::name).
+    /// Decodes the custom status as the type that the orchestrator `O` declares. A value of another type is returned as
+    /// [`StatusValue::Unknown`] and is not an error. This does not check that the instance runs `O`; see
+    /// [`name`](Self::name).
     pub fn custom_status_of<O: Orchestrator>(&self) -> StatusValue<O::Status>
     where
         O::Status: CustomStatus,
@@ -154,11 +158,12 @@ impl OrchestrationMetadata {
         self.status_value()
     }
 
-    /// What it returned, as the type that the orchestrator `O` returns. `None`: it has not completed. Whether the instance
-    /// runs `O` is not checked: see [`name`](Self::name).
+    /// Decodes the output as the type that the orchestrator `O` returns. Returns `None` if the instance has not
+    /// completed. This does not check that the instance runs `O`; see [`name`](Self::name).
     ///
     /// # Errors
-    /// [`ClientError::Decode`]: another orchestrator, or another version of this one, returned another type.
+    /// Returns [`ClientError::Decode`] if another orchestrator, or another version of this one, returned a value of
+    /// another type.
     pub fn output_of<O: Orchestrator>(&self) -> Result<Option<O::Output>, ClientError> {
         let completed = self.runtime_status() == RuntimeStatus::Completed;
         let wrong = |error| ClientError::Decode { id: self.instance_id().clone(), what: "output", error };
@@ -166,27 +171,27 @@ impl OrchestrationMetadata {
         text.map(|text| O::Output::__decode(text).map_err(wrong)).transpose()
     }
 
-    /// The input of the current execution, as JSON text.
+    /// Returns the input of the current execution as JSON text.
     pub fn serialized_input(&self) -> &str {
         self.head.life.input.as_str()
     }
 
-    /// What it returned, as JSON text; the reason, where it was terminated.
+    /// Returns the output as JSON text. For a terminated instance, this is the reason.
     pub fn serialized_output(&self) -> Option<&str> {
         self.head.progress.output.as_ref().map(JsonText::as_str)
     }
 
-    /// Why it failed.
+    /// Returns the failure of a failed instance.
     pub fn failure_details(&self) -> Option<&FailureDetails> {
         self.head.progress.failure.as_ref()
     }
 
-    /// The tags it was started with.
+    /// Returns the tags that were given at the start.
     pub fn tags(&self) -> &BTreeMap<String, String> {
         &self.head.life.tags
     }
 
-    /// The instance that waits for its end, if it is a sub-orchestration.
+    /// Returns the instance that waits for the end of this one, if this is a sub-orchestration.
     pub fn parent_id(&self) -> Option<&InstanceId> {
         self.head.life.parent.as_ref().map(|parent| &parent.instance)
     }
@@ -200,25 +205,25 @@ impl OrchestrationMetadata {
     }
 }
 
-/// The text as a value; a text that is no JSON becomes a string, so that it is seen and not lost.
+/// Parses a JSON text. A text that is not JSON becomes a string, so that it is visible and not lost.
 pub(super) fn loose(text: &JsonText) -> serde_json::Value {
     text.decode().unwrap_or_else(|_| serde_json::Value::String(text.as_str().to_owned()))
 }
 
-/// What an instance says of itself, read as the type that its orchestrator declares.
+/// A custom status, decoded as the type that the orchestrator declares.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum StatusValue<S> {
-    /// Nothing.
+    /// There is no custom status.
     None,
-    /// A value of the declared type.
+    /// The value has the declared type.
     Typed(S),
-    /// A value of another type: old code or another program set it.
+    /// The value has another type, because an older version of the code or another program set it.
     Unknown(serde_json::Value),
 }
 
 impl<S> StatusValue<S> {
-    /// The value, if it is of the declared type.
+    /// Returns the value if it has the declared type.
     pub fn typed(self) -> Option<S> {
         match self {
             Self::Typed(value) => Some(value),

@@ -1,4 +1,4 @@
-//! What programs use to start orchestrations, to give them something, to read them, and to wait for them.
+//! The client, which programs use to start orchestrations, send them requests, read them, and wait for them.
 //!
 //! ```text
 //! Client ── StartOrchestration, RaiseEvent, Terminate ──► Submission ──► ClientPort ──► partition
@@ -8,9 +8,10 @@
 //! ```
 //!
 //! Invariants:
-//! - What a client sees is durable: it reads the store and is woken by commits, never from the memory of the engine.
-//! - Every operation has one answer, and the library never repeats one whose outcome is unknown.
-//! - No wait polls. A slow reader slows nobody down.
+//! - Everything that a client sees is durable. It reads the store and is woken by commits, and never reads the memory
+//!   of the engine.
+//! - Every operation gets one answer, and the library never repeats an operation whose outcome is unknown.
+//! - No wait polls, and a slow reader slows nobody down.
 
 mod change_hub;
 mod error;
@@ -60,17 +61,18 @@ pub use wait::Wait;
 pub use wait_error::{ResultError, WaitError, WatchError};
 pub use watch::{InstanceWatch, InvalidStatusToken, StatusToken, StatusWatch};
 
-/// The way to the orchestrations of a runtime. Cheap to clone; it may outlive the runtime, and answers
-/// [`ClientError::RuntimeStopped`] then.
+/// Starts, reads and controls the orchestrations of a runtime. A client is cheap to clone. It may outlive its runtime;
+/// it then returns [`ClientError::RuntimeStopped`].
 ///
-/// Typed access goes through `x::start(&client, input)` and [`handle`](Self::handle). The methods here are for callers
-/// that know an instance by its id only.
+/// For typed access, use `x::start(&client, input)` and [`handle`](Self::handle). The methods of this type are for
+/// callers that know only the id of an instance.
 ///
-/// Every future is `Send + 'static` and can be spawned. Ids are checked by the operation that they are given to, and an
-/// illegal one is its [`ClientError::InvalidInstanceId`].
+/// Every future is `Send + 'static` and can be spawned. Each operation checks the id that it is given, and returns
+/// [`ClientError::InvalidInstanceId`] if it is not valid.
 ///
 /// # Panics
-/// Every method panics inside an orchestrator: what a client answers is not recorded. Use it in an activity.
+/// Every method panics inside an orchestrator, because the answers of a client are not recorded. Use a client in an
+/// activity.
 ///
 /// # Examples
 /// ```no_run
@@ -88,23 +90,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client of what is behind this port.
+    /// Creates a client that uses this port.
     pub(crate) fn new(port: Arc<dyn ClientPort>) -> Self {
         Self { port }
     }
 
-    /// The typed way to an instance, whichever run of it there is. Nothing is read yet.
+    /// Creates a typed handle for an instance, for whichever life the id has. This reads nothing yet.
     ///
     /// # Errors
-    /// [`ClientError::InvalidInstanceId`]: the text cannot be an instance id.
+    /// Returns [`ClientError::InvalidInstanceId`] if the text is not a valid instance id.
     pub fn handle<O: Orchestrator>(&self, id: impl AsRef<str>) -> Result<OrchestrationHandle<O>, ClientError> {
         Ok(OrchestrationHandle::new(self.clone(), InstanceId::new(id)?))
     }
 
-    /// Reads an instance from the store, without its history. `None`: there is none of this id.
+    /// Reads an instance from the store, without its history. Returns `None` if there is no instance with this id.
     ///
     /// # Errors
-    /// [`ClientError::Corrupt`] (never taken for absent), [`ClientError::StoreUnavailable`],
+    /// [`ClientError::Corrupt`] (damage is never reported as absence), [`ClientError::StoreUnavailable`],
     /// [`ClientError::RuntimeStopped`].
     #[track_caller]
     pub fn get_instance<I: AsRef<str>>(
@@ -121,15 +123,15 @@ impl Client {
         }
     }
 
-    /// Reads one page of the instances that meet a filter. See [`ListInstances`] for order, paging, cost and errors.
+    /// Reads one page of the instances that match a filter. See [`ListInstances`] for order, paging, cost and errors.
     #[track_caller]
     pub fn list(&self, filter: InstanceFilter) -> ListInstances {
         in_turn::refuse_in_turn();
         ListInstances::new(Arc::clone(&self.port), filter)
     }
 
-    /// Reads what happened to an instance in its current execution. It reads and decodes every record, so it is for
-    /// people and for diagnosis; what an instance says of itself is its custom status.
+    /// Reads what happened to an instance in its current execution. This reads and decodes every record, so use it for
+    /// people and for diagnosis. To learn about progress, read the custom status.
     ///
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::Corrupt`], [`ClientError::StoreUnavailable`],
@@ -143,16 +145,16 @@ impl Client {
         async move { history::read(target?).await }
     }
 
-    /// Follows an instance, commit by commit, until it ends. See [`InstanceWatch`].
+    /// Follows an instance from commit to commit until it ends. See [`InstanceWatch`].
     ///
-    /// An illegal id is the watch's only item.
+    /// If the id is not valid, the watch yields this error as its only item.
     #[track_caller]
     pub fn watch_instance(&self, id: impl AsRef<str>) -> InstanceWatch {
         InstanceWatch::new(self.any(id))
     }
 
-    /// Starts an orchestrator that is known by its name. The input goes in as it is; of several versions the newest
-    /// registered one is taken. See [`StartOrchestration`] for what can be set, and for errors.
+    /// Starts an orchestrator by its name. The input is passed on unchanged. If several versions are registered, the
+    /// newest one is used. See [`StartOrchestration`] for the options and errors.
     #[track_caller]
     pub fn start_by_name<T: Serialize + ?Sized>(
         &self,
@@ -162,7 +164,7 @@ impl Client {
         StartOrchestration::by_name(self, name.into(), JsonText::encode(input))
     }
 
-    /// Gives an instance an event. See [`RaiseEvent`] for when it is done, for event ids, and for errors.
+    /// Raises an event. See [`RaiseEvent`] for when it is done, for event ids, and for errors.
     #[track_caller]
     pub fn raise_event<T: Serialize + ?Sized>(
         &self,
@@ -173,7 +175,7 @@ impl Client {
         self.raise(parse(id), name.into(), JsonText::encode(payload))
     }
 
-    /// Ends an instance without its code. See [`Terminate`] for sub-orchestrations, and for errors.
+    /// Ends an instance without running its code. See [`Terminate`] for sub-orchestrations and errors.
     #[track_caller]
     pub fn terminate(&self, id: impl AsRef<str>, reason: impl Into<String>) -> Terminate {
         in_turn::refuse_in_turn();
@@ -181,12 +183,13 @@ impl Client {
         Terminate::new(Arc::clone(&self.port), operation)
     }
 
-    /// Pauses an instance: what it is given is recorded, its code does not run. Done means durable.
+    /// Suspends an instance: its inputs are recorded, but its code does not run. When the future returns `Ok`, the
+    /// suspension is durable.
     ///
     /// # Errors
-    /// [`ClientError::NotFound`], [`ClientError::InstanceEnded`], [`ClientError::InvalidState`] (it is paused already),
-    /// and what every operation may answer: [`ClientError::OutcomeUnknown`], [`ClientError::StoreUnavailable`],
-    /// [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
+    /// [`ClientError::NotFound`], [`ClientError::InstanceEnded`], [`ClientError::InvalidState`] (the instance is
+    /// already suspended), and the errors of every operation: [`ClientError::OutcomeUnknown`],
+    /// [`ClientError::StoreUnavailable`], [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
     #[track_caller]
     pub fn suspend<I: AsRef<str>, R: Into<String>>(
         &self,
@@ -196,11 +199,11 @@ impl Client {
         self.submit(parse(id).map(|id| ClientOperation::Suspend { id, reason: reason.into() }))
     }
 
-    /// Lets a paused instance go on. Done means durable.
+    /// Resumes a suspended instance. When the future returns `Ok`, the resumption is durable.
     ///
     /// # Errors
-    /// [`ClientError::NotFound`], [`ClientError::InstanceEnded`], [`ClientError::InvalidState`] (it is not paused), and
-    /// what every operation may answer.
+    /// [`ClientError::NotFound`], [`ClientError::InstanceEnded`], [`ClientError::InvalidState`] (the instance is not
+    /// suspended), and the errors of every operation.
     #[track_caller]
     pub fn resume<I: AsRef<str>, R: Into<String>>(
         &self,
@@ -210,11 +213,12 @@ impl Client {
         self.submit(parse(id).map(|id| ClientOperation::Resume { id, reason: reason.into() }))
     }
 
-    /// Tries a parked instance again: its code, or what it lacked, is there now. (Starting the runtime does this too.)
+    /// Tries a parked instance again, for example when its code or whatever it lacked is available now. (Starting a
+    /// runtime does this too.)
     ///
     /// # Errors
-    /// [`ClientError::NotFound`], [`ClientError::InstanceEnded`], [`ClientError::InvalidState`] (it is not parked), and
-    /// what every operation may answer.
+    /// [`ClientError::NotFound`], [`ClientError::InstanceEnded`], [`ClientError::InvalidState`] (the instance is not
+    /// parked), and the errors of every operation.
     #[track_caller]
     pub fn retry_parked<I: AsRef<str>>(
         &self,
@@ -223,10 +227,10 @@ impl Client {
         self.submit(parse(id).map(|id| ClientOperation::RetryParked { id }))
     }
 
-    /// Removes an ended instance, with its history. Its id is free then.
+    /// Removes an ended instance with its history. Its id can then be used again.
     ///
     /// # Errors
-    /// [`ClientError::NotFound`], [`ClientError::NotEnded`], and what every operation may answer.
+    /// [`ClientError::NotFound`], [`ClientError::NotEnded`], and the errors of every operation.
     #[track_caller]
     pub fn purge<I: AsRef<str>>(
         &self,
@@ -235,15 +239,15 @@ impl Client {
         self.submit(parse(id).map(|id| ClientOperation::Purge { id, key: None }))
     }
 
-    /// Removes the ended instances that meet a filter, with their histories. See [`PurgeInstances`] for how, and for
-    /// errors.
+    /// Removes the ended instances that match a filter, with their histories. See [`PurgeInstances`] for how it works
+    /// and for errors.
     #[track_caller]
     pub fn purge_where(&self, filter: InstanceFilter) -> PurgeInstances {
         in_turn::refuse_in_turn();
         PurgeInstances::new(Arc::clone(&self.port), filter)
     }
 
-    /// Begins an instance anew with what it began with. See [`RestartOrchestration`] for ids, and for errors.
+    /// Starts an instance again with its original input. See [`RestartOrchestration`] for ids and errors.
     #[track_caller]
     pub fn restart(&self, id: impl AsRef<str>) -> RestartOrchestration<ByName> {
         RestartOrchestration::new(self, parse(id))
@@ -255,7 +259,7 @@ impl Client {
         wait::for_start(self.any(id))
     }
 
-    /// Waits until an instance has ended, however. See [`Wait`] for time-outs and errors.
+    /// Waits until an instance has ended, with whatever result. See [`Wait`] for time-outs and errors.
     #[track_caller]
     pub fn wait_for_completion(&self, id: impl AsRef<str>) -> Wait<OrchestrationMetadata> {
         wait::for_completion(self.any(id))

@@ -1,4 +1,4 @@
-//! The removal of many ended instances, a bounded batch at a time.
+//! Purges many ended instances, in batches of limited size.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -16,17 +16,17 @@ use crate::store::{InstanceFilter, InstanceQuery, StoredInstance};
 /// How many instances are read, and then purged, at a time.
 const BATCH: usize = 200;
 
-/// Removes the ended instances that meet a filter, with their histories, when it is awaited; gives how many they were.
-/// [`Client::purge_where`](crate::Client::purge_where) makes it.
+/// Removes the ended instances that match a filter, with their histories, when this value is awaited. Returns the
+/// number of removed instances. [`Client::purge_where`](crate::Client::purge_where) creates it.
 ///
-/// It goes through the store a batch at a time; what is counted is durable. Instances that have not ended are left alone,
-/// and so is a run that began under the same id meanwhile. Dropping it ends it after some batch, and repeating it is
-/// safe: what is gone is gone.
+/// The purge goes through the store in batches, and what it counts is durable. It never removes instances that have not
+/// ended, or a later life that begins under the same id in the meantime. Dropping the future stops the purge after some
+/// batch. A purge can be repeated safely.
 ///
 /// # Errors
 /// [`ClientError::InvalidFilter`], [`ClientError::Corrupt`], [`ClientError::OutcomeUnknown`],
-/// [`ClientError::StoreUnavailable`], [`ClientError::RuntimeStopped`], [`ClientError::Fatal`]. What was purged before the
-/// error stays purged.
+/// [`ClientError::StoreUnavailable`], [`ClientError::RuntimeStopped`], [`ClientError::Fatal`]. Whatever was purged
+/// before the error stays purged.
 #[must_use = "a purge does nothing unless it is awaited"]
 pub struct PurgeInstances {
     port: Arc<dyn ClientPort>,
@@ -40,7 +40,7 @@ impl PurgeInstances {
         Self { port, filter, at_most: u64::MAX, running: None }
     }
 
-    /// Stops when so many are purged: for who wants to show how far it is, or to leave room for other work.
+    /// Stops after this many instances, for example to show progress or to leave room for other work.
     pub fn at_most(mut self, instances: u64) -> Self {
         self.at_most = instances;
         self
@@ -88,7 +88,7 @@ async fn purge(port: Arc<dyn ClientPort>, filter: InstanceFilter, at_most: u64) 
     }
 }
 
-/// `None` where the filter holds no ended instance.
+/// Restricts the filter to ended instances. Returns `None` if it matches none of them.
 fn ended_only(mut filter: InstanceFilter) -> Option<InstanceFilter> {
     let ended = [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Terminated];
     if filter.statuses.is_empty() {
@@ -99,7 +99,7 @@ fn ended_only(mut filter: InstanceFilter) -> Option<InstanceFilter> {
     (!filter.statuses.is_empty()).then_some(filter)
 }
 
-/// All at once, so that they share a commit batch.
+/// Submits all purges at once, so that they share a commit batch.
 async fn purge_batch(port: &dyn ClientPort, instances: Vec<StoredInstance>) -> Result<u64, ClientError> {
     let mut waiting: Vec<_> = instances
         .into_iter()
@@ -129,7 +129,7 @@ async fn purge_batch(port: &dyn ClientPort, instances: Vec<StoredInstance>) -> R
 fn counted(answer: Result<Answered, SubmitError>) -> Result<u64, SubmitError> {
     match answer {
         Ok(_) => Ok(1),
-        // Another was quicker: the run is gone, or a later one has its id.
+        // Another purge or start was faster: the life is gone, or a later one has its id.
         Err(SubmitError::Refused(Refusal::NotFound { .. } | Refusal::NotEnded { .. })) => Ok(0),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! An instance begun anew with what another one began with.
+//! Restarting an instance.
 
 use std::fmt;
 use std::future::Future;
@@ -15,20 +15,22 @@ use crate::contract::Orchestrator;
 use crate::engine::ClientOperation;
 use crate::model::InstanceId;
 
-/// Begins an instance anew when it is awaited: the same orchestrator, version, input and tags (after continue-as-new, the
-/// input of the last execution). [`Client::restart`] and [`OrchestrationHandle::restart`] make it.
+/// Starts an instance again when this value is awaited, with the same orchestrator, version, input and tags. After
+/// continue-as-new, this is the input of the last execution. [`Client::restart`] and [`OrchestrationHandle::restart`]
+/// create it.
 ///
-/// It keeps the id unless [`with_new_instance_id`](Self::with_new_instance_id) is asked for. Then the instance must have
-/// ended, and its history goes in the same commit with which the new run begins. The new run has no parent and no custom
-/// status. After continue-as-new the first start is not the same start any more: repeating that one is
-/// [`ClientError::AlreadyExists`]. It is done when the new run is durable; dropping it after the first poll leaves unknown whether it was done.
+/// The id stays the same unless you call [`with_new_instance_id`](Self::with_new_instance_id). If it stays the same,
+/// the instance must have ended, and the commit that begins the new life removes the old history. The new life has no
+/// parent and no custom status. If the old instance had continued as new, the new life has another input than the
+/// original start, so repeating that start returns [`ClientError::AlreadyExists`]. The restart is done when the new
+/// life is durable. If you drop the future after its first poll, the outcome is unknown.
 ///
 /// # Errors
-/// [`ClientError::NotFound`], [`ClientError::NotEnded`] (the id is kept and the instance runs),
-/// [`ClientError::NotRegistered`] (its orchestrator or version is not in this runtime),
+/// [`ClientError::NotFound`], [`ClientError::NotEnded`] (the id stays the same and the instance is running),
+/// [`ClientError::NotRegistered`] (its orchestrator or version is not registered in this runtime),
 /// [`ClientError::InvalidInstanceId`], [`ClientError::OutcomeUnknown`], [`ClientError::StoreUnavailable`],
 /// [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
-#[must_use = "an instance is restarted by awaiting this"]
+#[must_use = "a restart does nothing unless it is awaited"]
 pub struct RestartOrchestration<O> {
     client: Client,
     submission: Submission,
@@ -42,7 +44,7 @@ impl<O> RestartOrchestration<O> {
         Self { client: client.clone(), submission: client.submission(operation).follow(), orchestrator: PhantomData }
     }
 
-    /// Gives the new instance an id of its own. The other one stays as it is, ended or not.
+    /// Gives the new instance a new id. The old instance stays as it is, whether or not it has ended.
     pub fn with_new_instance_id(mut self) -> Self {
         self.submission = self.submission.edit(|operation| {
             if let ClientOperation::Restart { new_id, .. } = operation {

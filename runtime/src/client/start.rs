@@ -1,4 +1,4 @@
-//! How an orchestration is started: a builder that is awaited.
+//! Starting an orchestration: a builder that is awaited.
 
 use std::fmt;
 use std::future::Future;
@@ -21,21 +21,22 @@ use crate::contract::{CustomStatus, Orchestrator};
 use crate::engine::{ClientOperation, IdReusePolicy, StartOperation};
 use crate::model::{EncodeError, InstanceId, JsonText, Timestamp};
 
-/// Starts an orchestration when it is awaited. `x::start(&client, input)` makes it for the orchestrator `x`, and
-/// [`Client::start_by_name`] for one that is known by name only ([`ByName`]).
+/// Starts an orchestration when this value is awaited. `x::start(&client, input)` creates it for the orchestrator `x`,
+/// and [`Client::start_by_name`] creates it for an orchestrator that is known only by its name ([`ByName`]).
 ///
-/// It is done when the new instance is durable. With an [`instance_id`](Self::instance_id) it is idempotent: the same
-/// id, name, version and input gives the instance that there is, running or ended, so it may be repeated after a crash
-/// or an unknown outcome. Without one, an id is made, and repeating it starts another instance.
+/// The start is done when the new instance is durable. With an [`instance_id`](Self::instance_id) it is idempotent: the
+/// same id, name, version and input returns the existing instance, whether it is running or has ended. Such a start can
+/// be repeated after a crash or an unknown outcome. Without an instance id, the engine creates one, and repeating the
+/// start creates another instance.
 ///
-/// It is handed over when it is first polled. Dropping it before that starts nothing; dropping it later leaves unknown
-/// whether it was started. It can be spawned.
+/// The start is handed over when the future is first polled. Dropping the future before that starts nothing. Dropping
+/// it later leaves the outcome unknown. The future can be spawned.
 ///
 /// # Errors
 /// [`ClientError::AlreadyExists`], [`ClientError::NotRegistered`], [`ClientError::InvalidInstanceId`],
-/// [`ClientError::Encode`] (the input or the status has no JSON form), [`ClientError::CustomStatusTooLarge`],
+/// [`ClientError::Encode`] (the input or the status cannot be written as JSON), [`ClientError::CustomStatusTooLarge`],
 /// [`ClientError::PayloadTooLarge`], [`ClientError::OutcomeUnknown`], [`ClientError::StoreUnavailable`],
-/// [`ClientError::RuntimeStopped`], [`ClientError::Fatal`]. The first thing that is wrong is the one that is answered.
+/// [`ClientError::RuntimeStopped`], [`ClientError::Fatal`]. If several things are wrong, the first one is returned.
 ///
 /// # Examples
 /// ```no_run
@@ -45,21 +46,21 @@ use crate::model::{EncodeError, InstanceId, JsonText, Timestamp};
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "an orchestration is started by awaiting this"]
+#[must_use = "a start does nothing unless it is awaited"]
 pub struct StartOrchestration<O> {
     client: Client,
     submission: Submission,
     orchestrator: PhantomData<fn() -> O>,
 }
 
-/// In [`StartOrchestration`]: the orchestrator is known by its name only.
+/// The type parameter of a [`StartOrchestration`] whose orchestrator is known only by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByName {}
 
 /// The instance that a start by name created or found.
 ///
-/// It stays with the run that was started: when the id names a later run, reading and waiting answer
-/// [`ClientError::Replaced`]. It keeps the newest row of its run in memory for as long as it lives.
+/// It belongs to the life that was started. When the id belongs to a later life, reading and waiting return
+/// [`ClientError::Replaced`]. It keeps the newest head of its life in memory.
 ///
 /// # Examples
 /// ```no_run
@@ -81,26 +82,26 @@ impl StartedInstance {
         Self { client, begun }
     }
 
-    /// The instance's id.
+    /// Returns the instance id.
     pub fn id(&self) -> &InstanceId {
         &self.begun.id
     }
 
-    /// Whether this start created the instance. If not, the instance existed before.
+    /// Returns whether this start created the instance. If not, the instance existed before.
     pub fn was_created(&self) -> bool {
         self.begun.was_created
     }
 
-    /// The typed way to this run. The orchestrator is checked when something is read:
+    /// Returns a typed handle to this life. The orchestrator is checked when something is read; see
     /// [`ClientError::WrongOrchestrator`].
     pub fn handle<O: Orchestrator>(&self) -> OrchestrationHandle<O> {
         OrchestrationHandle::begun(self.client.clone(), self.begun.clone())
     }
 
-    /// Waits until this run has ended, whatever the result. See [`Wait`] for time limits and errors.
+    /// Waits until this life has ended, with whatever result. See [`Wait`] for time-outs and errors.
     ///
     /// # Panics
-    /// Inside an orchestrator: what a client answers is not recorded. Use it in an activity.
+    /// Panics inside an orchestrator, because the answers of a client are not recorded. Use it in an activity.
     #[track_caller]
     pub fn wait_for_completion(&self) -> Wait<OrchestrationMetadata> {
         let target = self.client.target(self.begun.id.clone(), Some(self.begun.key), None);
@@ -108,7 +109,7 @@ impl StartedInstance {
     }
 }
 
-/// Two are equal when they mean the same run, and agree on whether it was created.
+/// Two values are equal if they refer to the same life and agree on whether it was created.
 impl PartialEq for StartedInstance {
     fn eq(&self, other: &Self) -> bool {
         let of = |started: &Self| (started.begun.key, started.begun.was_created);
@@ -130,7 +131,7 @@ impl fmt::Debug for StartedInstance {
 impl<O: Orchestrator> StartOrchestration<O> {
     #[track_caller]
     pub(crate) fn new(client: &Client, input: Result<JsonText, EncodeError>) -> Self {
-        // Always the version of this type: the newest registered one may take another input.
+        // This always uses the version of this type, because the newest registered version may take another input.
         Self::with(client, O::NAME.to_owned(), Some(O::VERSION.to_owned()), input)
     }
 }
@@ -160,7 +161,7 @@ impl<O> StartOrchestration<O> {
         Self { client: client.clone(), submission: client.submission(operation).follow(), orchestrator: PhantomData }
     }
 
-    /// Names the instance: 1 to 256 characters, no leading `@`, none of `/ \ # ?`, no control characters.
+    /// Sets the instance id: 1 to 256 characters, no leading `@`, none of `/ \ # ?`, and no control characters.
     pub fn instance_id(self, id: impl AsRef<str>) -> Self {
         self.edit(|start| {
             start.id = Some(InstanceId::new(id)?);
@@ -168,7 +169,7 @@ impl<O> StartOrchestration<O> {
         })
     }
 
-    /// Lets the code run not before this instant. The instance is there, `Pending`, at once.
+    /// Delays the first run of the code until this time. The instance exists immediately, in the state `Pending`.
     pub fn start_at(self, time: impl Into<DateTime<Utc>>) -> Self {
         let time = Timestamp::from_utc(time.into());
         self.edit(|start| {
@@ -177,7 +178,7 @@ impl<O> StartOrchestration<O> {
         })
     }
 
-    /// Lets the code run not before this much time has passed, counted from this call.
+    /// Delays the first run of the code by this duration, counted from this call.
     pub fn start_after(self, delay: Duration) -> Self {
         let time = self.client.port().now().plus(delay);
         self.edit(|start| {
@@ -186,12 +187,12 @@ impl<O> StartOrchestration<O> {
         })
     }
 
-    /// Adds a tag, for those who look for the instance. The same key again replaces its value.
+    /// Adds a tag, by which the instance can be found. The same key again replaces the value.
     pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags([(key, value)])
     }
 
-    /// Adds tags, for those who look for the instance.
+    /// Adds tags, by which the instance can be found.
     pub fn tags<K: Into<String>, V: Into<String>>(self, tags: impl IntoIterator<Item = (K, V)>) -> Self {
         self.edit(|start| {
             start.tags.extend(tags.into_iter().map(|(key, value)| (key.into(), value.into())));
@@ -199,7 +200,7 @@ impl<O> StartOrchestration<O> {
         })
     }
 
-    /// Asks for this version of the orchestrator, where several are registered under one name.
+    /// Sets the version of the orchestrator, if several versions are registered under one name.
     pub fn version(self, version: impl Into<String>) -> Self {
         self.edit(|start| {
             start.version = Some(version.into());
@@ -207,7 +208,8 @@ impl<O> StartOrchestration<O> {
         })
     }
 
-    /// Says what an instance id that is in use means. The default gives the instance if this is the same start.
+    /// Sets what happens if the instance id is in use. By default, the start returns the existing instance if it was
+    /// started in the same way.
     pub fn on_existing(self, policy: IdReusePolicy) -> Self {
         self.edit(|start| {
             start.reuse = policy;
@@ -217,7 +219,7 @@ impl<O> StartOrchestration<O> {
 
     fn status(self, status: Result<JsonText, EncodeError>) -> Self {
         self.edit(|start| {
-            // The partition knows the limit in force and checks it. Null means none.
+            // The partition knows the current limit and checks it. Null means that there is no custom status.
             let text = status?;
             start.custom_status = Some(text).filter(|text| !text.is_null());
             Ok(())
@@ -237,18 +239,20 @@ impl<O: Orchestrator> StartOrchestration<O>
 where
     O::Status: CustomStatus,
 {
-    /// Gives the instance a custom status that is visible before its code has run.
+    /// Sets a custom status that is visible before the code has run.
     ///
-    /// The limit is that of [`OrchestrationContext::set_custom_status`](crate::OrchestrationContext::set_custom_status).
+    /// The limit is the same as for
+    /// [`OrchestrationContext::set_custom_status`](crate::OrchestrationContext::set_custom_status).
     pub fn custom_status(self, status: &O::Status) -> Self {
         self.status(status.__encode())
     }
 }
 
 impl StartOrchestration<ByName> {
-    /// Gives the instance a custom status that is visible before its code has run.
+    /// Sets a custom status that is visible before the code has run.
     ///
-    /// The limit is that of [`OrchestrationContext::set_custom_status`](crate::OrchestrationContext::set_custom_status).
+    /// The limit is the same as for
+    /// [`OrchestrationContext::set_custom_status`](crate::OrchestrationContext::set_custom_status).
     pub fn custom_status<T: Serialize + ?Sized>(self, status: &T) -> Self {
         self.status(JsonText::encode(status))
     }

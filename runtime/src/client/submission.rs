@@ -1,4 +1,4 @@
-//! One operation on its way to the partition, and the requests that are nothing else.
+//! Handing one operation to the partition, and the requests that consist of one operation.
 
 use std::fmt;
 use std::future::Future;
@@ -30,13 +30,13 @@ impl Submission {
         Self { port, follow: false, state: State::Ready(operation) }
     }
 
-    /// Asks for a registration with what it begins.
+    /// Requests a registration for the instance that the operation creates.
     pub(super) fn follow(mut self) -> Self {
         self.follow = true;
         self
     }
 
-    /// Changes the operation; the first thing that goes wrong is what awaiting it answers.
+    /// Changes the operation. Awaiting the submission returns the first error.
     pub(super) fn edit(mut self, edit: impl FnOnce(&mut ClientOperation) -> Result<(), ClientError>) -> Self {
         if let State::Ready(ready) = &mut self.state
             && let Ok(operation) = ready
@@ -69,7 +69,7 @@ impl Submission {
 }
 
 impl Submission {
-    /// The answer of an operation that begins an instance.
+    /// Polls for the answer of an operation that creates an instance.
     pub(super) fn poll_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun, ClientError>> {
         let Answered { answer, followed } = ready!(self.poll(cx))?;
         Poll::Ready(match answer {
@@ -83,13 +83,13 @@ impl Submission {
     }
 }
 
-/// The instance that an operation began, or found.
+/// The instance that an operation created or found.
 #[derive(Clone)]
 pub(super) struct Begun {
     pub(super) id: InstanceId,
     pub(super) key: InstanceKey,
     pub(super) was_created: bool,
-    /// Knows the instance since it began.
+    /// The registration for the instance, from its beginning.
     pub(super) followed: Option<Arc<Registration>>,
 }
 
@@ -107,11 +107,11 @@ macro_rules! request {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// It is handed over when it is first polled. Dropping it before that does nothing; dropping it later leaves
-        /// unknown whether it was done. It can be spawned.
+        /// The request is handed over when the future is first polled. Dropping the future before that does nothing.
+        /// Dropping it later leaves the outcome unknown. The future can be spawned.
         ///
         /// # Errors
-        /// [`ClientError::NotFound`], [`ClientError::InstanceEnded`], and what every operation may answer:
+        /// [`ClientError::NotFound`], [`ClientError::InstanceEnded`], and the errors of every operation:
         /// [`ClientError::InvalidInstanceId`], [`ClientError::OutcomeUnknown`], [`ClientError::StoreUnavailable`],
         /// [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
         #[derive(Debug)]
@@ -135,19 +135,19 @@ macro_rules! request {
 }
 
 request! {
-    /// An event on its way to an instance. Done means that it is recorded: it cannot be lost any more, whether the
-    /// instance waits for it already or not.
+    /// An event for an instance. When the future returns `Ok`, the event is recorded and cannot be lost, whether or not
+    /// the instance is already waiting for it.
     RaiseEvent
 }
 
 request! {
-    /// The end of an instance, without its code. Done means that the end is durable.
+    /// The termination of an instance, without running its code. When the future returns `Ok`, the end is durable.
     Terminate
 }
 
 impl RaiseEvent {
-    /// Gives the event an id of the caller's. An instance records the same id once in an execution, so that an event
-    /// whose outcome is unknown can be raised again.
+    /// Sets an id for the event. An execution records each event id once, so an event whose outcome is unknown can be
+    /// raised again.
     pub fn event_id(self, event_id: impl Into<String>) -> Self {
         Self(self.0.edit(|operation| {
             if let ClientOperation::RaiseEvent { event_id: slot, .. } = operation {
@@ -159,7 +159,7 @@ impl RaiseEvent {
 }
 
 impl Terminate {
-    /// Ends the sub-orchestrations too that the instance waits for, and theirs.
+    /// Also ends the sub-orchestrations for which the instance waits, and their sub-orchestrations.
     pub fn recursive(self) -> Self {
         Self(self.0.edit(|operation| {
             if let ClientOperation::Terminate { recursive, .. } = operation {

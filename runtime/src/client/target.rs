@@ -1,4 +1,4 @@
-//! Which instance a client means, and how it is read and followed.
+//! The instance that a client refers to, and how it is read and followed.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::port::ClientPort;
 use crate::model::{Head, InstanceId, InstanceKey};
 use crate::store::{InstanceRef, StoredInstance};
 
-/// An instance as a client names it.
+/// An instance, as a client refers to it.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) port: Arc<dyn ClientPort>,
     pub(super) id: InstanceId,
-    /// The life that is meant; `None` means whichever there is.
+    /// The life that is meant, or `None` for whichever life the id has.
     pub(super) key: Option<InstanceKey>,
-    /// The orchestrator that it must run; `None` means any.
+    /// The orchestrator that the instance must run, or `None` for any.
     pub(super) orchestrator: Option<&'static str>,
-    /// Knows the life that is meant.
+    /// The registration for the life that is meant.
     pub(super) followed: Option<Arc<Registration>>,
 }
 
@@ -51,7 +51,7 @@ impl Target {
     }
 }
 
-/// Follows one life of an instance, commit by commit.
+/// Follows one life of an instance from commit to commit.
 #[derive(Debug)]
 pub(super) struct Subscription {
     target: Target,
@@ -59,7 +59,7 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// Registers at once: what is committed from now on is not missed.
+    /// Registers immediately, so that nothing is missed that is committed from now on.
     pub(super) fn new(target: Target) -> Self {
         let registration = match &target.followed {
             Some(followed) => followed.again(),
@@ -72,14 +72,14 @@ impl Subscription {
         &self.target.id
     }
 
-    /// The newest head that is known.
+    /// Returns the newest known head.
     pub(super) fn newest(&self) -> Option<Head> {
         self.registration.newest().filter(|head| self.target.key.is_none_or(|key| key == head.life.key))
     }
 
-    /// The head once it has ended or is parked; is not woken before.
+    /// Returns the head when the instance has ended or is parked. Other heads do not wake it.
     pub(super) async fn settled(&mut self) -> Result<Head, ClientError> {
-        // The first head tells whether it is the instance that is meant; all that follow are of the same life.
+        // The first head shows whether this is the instance that is meant. All later heads belong to the same life.
         let head = self.next().await?;
         if head.is_ended() || head.progress.parked.is_some() {
             return Ok(head);
@@ -91,7 +91,8 @@ impl Subscription {
         }
     }
 
-    /// The current head the first time, then each newer one, always the newest. One that has ended is the last.
+    /// Returns the current head the first time, and then each newer head, always the newest. The head of an ended
+    /// instance is the last one.
     pub(super) async fn next(&mut self) -> Result<Head, ClientError> {
         let mut behind = false;
         loop {
@@ -105,7 +106,8 @@ impl Subscription {
                 }
                 Err(lost) => return Err(ClientError::from_lost(lost, &self.target.id)),
             };
-            // Others still follow the life before the one that is meant: its end is on its way. Keys only rise.
+            // Others still follow the life before the one that is meant, whose end has not been published yet. Keys
+            // only rise.
             behind = self.target.key.is_some_and(|key| head.life.key < key);
             if !behind {
                 self.target.check(&head)?;

@@ -1,4 +1,5 @@
-//! Waits for what an instance will be, woken by the commit that makes it so. Nothing here polls the store.
+//! Waiting until an instance has reached a state. The commit that brings it there wakes the wait; nothing here polls
+//! the store.
 
 use std::fmt;
 use std::future::Future;
@@ -14,14 +15,14 @@ use super::wait_error::{ResultError, WaitError};
 use crate::contract::{CustomStatus, Orchestrator, Payload};
 use crate::model::{Head, JsonText, RuntimeStatus};
 
-/// A wait for something that an instance will be. Await it, with or without [`timeout`](Wait::timeout).
+/// A wait until an instance has reached a state. Await it, with or without a [`timeout`](Wait::timeout).
 ///
-/// It begins when it is first polled: it reads the instance once, unless others watch it already, and is then woken by
-/// commits. It can be spawned, and it can be dropped at any time without effect on the instance.
+/// The wait begins when it is first polled. It reads the instance once, unless others are already watching it, and is
+/// then woken by commits. It can be spawned, and it can be dropped at any time without an effect on the instance.
 ///
 /// # Errors
-/// [`WaitError`] says why the wait is over without what was waited for; every such error but
-/// [`WaitError::Client`] carries the instance as it was seen last.
+/// [`WaitError`] says why the wait ended without reaching the state. Every variant except [`WaitError::Client`]
+/// contains the last head that was seen.
 ///
 /// # Examples
 /// ```no_run
@@ -42,10 +43,11 @@ pub struct Wait<T, E = WaitError> {
 type Begin<T, E> = Box<dyn FnOnce(Option<Duration>) -> BoxFuture<Result<T, E>> + Send>;
 
 impl<T, E> Wait<T, E> {
-    /// Waits so long at most. The time runs from the first poll, in the clock of the Tokio runtime.
+    /// Limits how long the wait takes. The time runs from the first poll and is measured by the clock of the Tokio
+    /// runtime.
     ///
     /// # Panics
-    /// Awaiting it panics outside a Tokio runtime that has its timers enabled.
+    /// Awaiting it panics outside a Tokio runtime whose timers are enabled.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -53,7 +55,8 @@ impl<T, E> Wait<T, E> {
 }
 
 impl<T: 'static, E: From<WaitError> + 'static> Wait<T, E> {
-    /// Waits until `judge` has an answer for the newest head of interest. A parked instance answers when `judge` does not.
+    /// Waits until `judge` returns an answer for the newest relevant head. If the instance is parked and `judge`
+    /// returns nothing, the wait ends with that.
     fn until(
         target: Result<Target, ClientError>,
         interest: Interest,
@@ -84,11 +87,11 @@ impl<T, E> fmt::Debug for Wait<T, E> {
     }
 }
 
-/// Which heads a wait wants to see.
+/// The heads that a wait wants to see.
 #[derive(Debug, Clone, Copy)]
 enum Interest {
     Every,
-    /// Those that have ended or are parked.
+    /// Only heads of instances that have ended or are parked.
     Settled,
 }
 
@@ -144,7 +147,7 @@ pub(super) fn for_custom_status<S: CustomStatus>(
 ) -> Wait<S> {
     let mut judged = None;
     Wait::until(Ok(target), Interest::Every, move |head| {
-        // A value is judged once, however often the row changes around it.
+        // A value is judged once, however often the other fields of the row change.
         if judged.replace(head.progress.custom_status_version) == Some(head.progress.custom_status_version) {
             return None;
         }

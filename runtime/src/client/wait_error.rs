@@ -1,4 +1,4 @@
-//! What waits and watches answer when what was waited for does not come.
+//! The errors of waits and watches.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,30 +8,30 @@ use super::metadata::OrchestrationMetadata;
 use crate::contract::{CallError, Failure};
 use crate::model::{DecodeError, FailureDetails, InstanceId, ParkReason};
 
-/// Why a wait did not see what it waited for.
+/// The reason why a wait ended without what it waited for.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The time is over. `last` is the instance as it was seen last; wait again, or decide by it.
-    #[error("not within {after:?}; {}", describe(.last.as_deref()))]
+    /// The time-out has passed. `last` is the last head that was seen. Wait again, or decide by it.
+    #[error("the time-out of {after:?} has passed; {}", describe(.last.as_deref()))]
     TimedOut {
-        /// How long was waited.
+        /// The length of the time-out.
         after: Duration,
-        /// The instance as it was seen last; `None` when it could not be read in that time.
+        /// The last head that was seen, or `None` if the instance could not be read in that time.
         last: Option<Box<OrchestrationMetadata>>,
     },
-    /// The instance ended, and what was waited for did not come and will not.
+    /// The instance has ended, so the awaited state will never be reached.
     #[error("the wait is over; {}", describe(Some(.last)))]
     Ended {
-        /// The instance as it ended.
+        /// The final state of the instance.
         last: Box<OrchestrationMetadata>,
     },
-    /// The instance cannot go on. Remove the cause that the reason names, then retry or terminate it.
+    /// The instance is parked. Remove the cause that the reason names, then retry or terminate the instance.
     #[error("instance `{}` is parked: {reason}", .last.instance_id())]
     Parked {
-        /// Why it cannot go on.
+        /// Why the instance is parked.
         reason: ParkReason,
-        /// The instance as it stands.
+        /// The current state of the instance.
         last: Box<OrchestrationMetadata>,
     },
     /// The instance cannot be read.
@@ -42,11 +42,11 @@ pub enum WaitError {
 fn describe(last: Option<&OrchestrationMetadata>) -> String {
     let Some(last) = last else { return "the instance could not be read in that time".to_owned() };
     let status = last.serialized_custom_status().map_or_else(String::new, |text| format!(", custom status {text}"));
-    format!("seen last: `{}` is {}{status}", last.instance_id(), last.runtime_status())
+    format!("last seen: `{}` is {}{status}", last.instance_id(), last.runtime_status())
 }
 
 impl WaitError {
-    /// The instance as it was seen last.
+    /// Returns the last head that was seen.
     pub fn last(&self) -> Option<&OrchestrationMetadata> {
         match self {
             Self::TimedOut { last, .. } => last.as_deref(),
@@ -55,51 +55,51 @@ impl WaitError {
         }
     }
 
-    /// Whether the time was over.
+    /// Returns whether the time-out has passed.
     pub fn is_timed_out(&self) -> bool {
         matches!(self, Self::TimedOut { .. })
     }
 }
 
-/// Why an orchestration gave no output.
+/// The reason why an orchestration returned no output.
 ///
 /// The recorded failure of an orchestration is the `source`: print the error with `{:#}` to see that and its causes too.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultError<E> {
-    /// The orchestrator returned its declared error. Handle it by its value.
+    /// The orchestrator returned its declared error, which is available as a value.
     #[error(fmt = returned)]
     App {
         /// The error that was returned.
         error: E,
-        /// The same, as it was recorded.
+        /// The same error as it was recorded.
         #[source]
         details: FailureDetails,
     },
-    /// It failed otherwise: a panic, an error of another type, a failure of the engine.
+    /// The orchestration failed in another way: a panic, an error of another type, or a failure of the engine.
     #[error(fmt = failed)]
     Failed(#[source] FailureDetails),
-    /// Somebody terminated it.
+    /// The instance was terminated.
     #[error("the orchestration was terminated: {reason}")]
     Terminated {
         /// The reason that was given.
         reason: String,
     },
-    /// It cannot go on. Remove the cause that the reason names, then retry or terminate it.
+    /// The instance is parked. Remove the cause that the reason names, then retry or terminate the instance.
     #[error("the orchestration is parked: {reason}")]
     Parked {
-        /// Why it cannot go on.
+        /// Why the instance is parked.
         reason: ParkReason,
     },
-    /// The time is over. `last` is the instance as it was seen last.
-    #[error("not ended within {after:?}; {}", describe(.last.as_deref()))]
+    /// The time-out has passed. `last` is the last head that was seen.
+    #[error("the orchestration did not end within {after:?}; {}", describe(.last.as_deref()))]
     TimedOut {
-        /// How long was waited.
+        /// The length of the time-out.
         after: Duration,
-        /// The instance as it was seen last; `None` when it could not be read in that time.
+        /// The last head that was seen, or `None` if the instance could not be read in that time.
         last: Option<Box<OrchestrationMetadata>>,
     },
-    /// The instance cannot be read, or its output is of another type.
+    /// The instance cannot be read, or its output has another type.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
@@ -114,7 +114,7 @@ fn failed(details: &FailureDetails, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 impl<E> ResultError<E> {
-    /// The error that the orchestrator returned, if that is what happened.
+    /// Returns the error that the orchestrator returned, if that is what happened.
     pub fn app(&self) -> Option<&E> {
         match self {
             Self::App { error, .. } => Some(error),
@@ -122,7 +122,7 @@ impl<E> ResultError<E> {
         }
     }
 
-    /// What was recorded of the failure, if the orchestration failed.
+    /// Returns the recorded failure, if the orchestration failed.
     pub fn details(&self) -> Option<&FailureDetails> {
         match self {
             Self::App { details, .. } | Self::Failed(details) => Some(details),
@@ -130,7 +130,7 @@ impl<E> ResultError<E> {
         }
     }
 
-    /// Whether the time was over.
+    /// Returns whether the time-out has passed.
     pub fn is_timed_out(&self) -> bool {
         matches!(self, Self::TimedOut { .. })
     }
@@ -151,7 +151,7 @@ impl<E> From<WaitError> for ResultError<E> {
             WaitError::TimedOut { after, last } => Self::TimedOut { after, last },
             WaitError::Parked { reason, .. } => Self::Parked { reason },
             WaitError::Client(error) => Self::Client(error),
-            // A wait for the end is what the end answers.
+            // A wait for the end never ends with this error, because the end is its answer.
             WaitError::Ended { last } => Self::Client(ClientError::InstanceEnded {
                 id: last.instance_id().clone(),
                 status: last.runtime_status(),
@@ -160,27 +160,28 @@ impl<E> From<WaitError> for ResultError<E> {
     }
 }
 
-/// What a watch of the custom status gives in place of a value.
+/// The errors that a watch of the custom status yields in place of a value.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// The value is not of the declared type: old code or another program set it. The watch goes on.
+    /// The value does not have the declared type, because an older version of the code or another program set it. The
+    /// watch continues.
     #[error("the custom status of instance `{id}` is of another type: {value}")]
     Undecodable {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
         /// The value.
         value: serde_json::Value,
-        /// How it differs.
+        /// The reason why the value could not be decoded.
         #[source]
         error: DecodeError,
     },
-    /// The instance cannot go on. The watch does, and yields what comes if the instance is retried.
+    /// The instance is parked. The watch continues, and yields further values if the instance is retried.
     #[error("instance `{id}` is parked: {reason}")]
     Parked {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// Why it cannot go on.
+        /// Why the instance is parked.
         reason: ParkReason,
     },
     /// The instance cannot be read. The watch ends.

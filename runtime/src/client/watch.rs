@@ -1,4 +1,4 @@
-//! The watch of a custom status: a stream of committed values, newest first to be seen, none of them twice.
+//! Watching a custom status: a stream of committed values that yields the newest value and none twice.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,27 +16,28 @@ use super::wait_error::WatchError;
 use crate::contract::CustomStatus;
 use crate::model::{Head, InstanceId, InstanceKey};
 
-/// The custom status of one run of an instance, as it changes.
+/// A stream of the custom status of one life of an instance.
 ///
-/// It yields the current value first, then every later committed value that it can, always the newest, in order, never
-/// one twice. It ends when the instance ends, after the final value, and it belongs to one run: if the instance is
-/// replaced, it ends.
+/// The stream yields the current value, then later committed values in their order: always the newest, and none twice.
+/// It ends after the final value when the instance ends. It belongs to one life, so it also ends when the instance is
+/// replaced.
 ///
-/// - A slow reader skips values. It never slows the orchestration down, and costs memory for one value at most.
+/// - A slow reader skips values. It never slows the orchestration down, and it costs memory for at most one value.
 /// - A cleared status is skipped.
-/// - A value of another type is a [`WatchError::Undecodable`] that carries it; the watch goes on.
-/// - A parked instance is a [`WatchError::Parked`], once each time it is parked; the watch goes on.
+/// - A value of another type is yielded as [`WatchError::Undecodable`], which contains the value. The watch continues.
+/// - When the instance is parked, the stream yields [`WatchError::Parked`] once. The watch continues.
 /// - [`WatchError::Client`] is the last item.
 ///
-/// It is registered when it is made, so that nothing committed afterwards is missed, and reads the store once at most.
-/// Dropping it costs nothing; dropping the future of [`next`](Self::next) loses no value.
-#[must_use = "a watch yields nothing unless it is asked for the next value"]
+/// The watch is registered when it is created, so nothing that is committed afterwards is missed, and it reads the
+/// store at most once. Dropping it costs nothing. Dropping the future of [`next`](Self::next) loses no value.
+#[must_use = "a watch does nothing until you ask for the next value"]
 pub struct StatusWatch<S> {
     id: InstanceId,
     heads: Heads,
     cursor: Option<StatusToken>,
     parked: bool,
-    /// Comes before anything else: one head may bring a value and the news that the instance is parked.
+    /// An item to yield before anything else, because one head can contain a value and the news that the instance is
+    /// parked.
     then: Option<WatchError>,
     status: PhantomData<fn() -> S>,
 }
@@ -47,21 +48,21 @@ impl<S: CustomStatus> StatusWatch<S> {
         Self { id, heads: Heads::new(target), cursor, parked: false, then: None, status: PhantomData }
     }
 
-    /// The next value; `None` once the instance has ended and its final value was yielded.
+    /// Returns the next value, or `None` after the instance has ended and its final value was returned.
     ///
-    /// Dropping the future before it is ready loses nothing: the next call gives the value.
+    /// Dropping the future before it is ready loses nothing: the next call returns the value.
     pub async fn next(&mut self) -> Option<Result<S, WatchError>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Where this watch stands. Another watch that resumes from here yields what is newer, and nothing twice.
+    /// Returns a token for the current position. Another watch that continues from it yields only newer values.
     ///
-    /// `None` until something was seen.
+    /// Returns `None` until the watch has seen a head.
     pub fn resume_token(&self) -> Option<StatusToken> {
         self.cursor
     }
 
-    /// What there is to say of a head that was not seen before.
+    /// Returns the item for a head that was not seen before.
     fn judge(&mut self, head: &Head) -> Option<Result<S, WatchError>> {
         let parked = head.progress.parked.clone().filter(|_| !self.parked);
         self.parked = head.progress.parked.is_some();
@@ -102,16 +103,16 @@ impl<S> fmt::Debug for StatusWatch<S> {
     }
 }
 
-/// One run of an instance, as it changes: its head row at each commit that changed it. For callers that know the instance
-/// by its id only, and want more than its custom status. [`Client::watch_instance`](crate::Client::watch_instance) makes
-/// it.
+/// A stream of the heads of one life of an instance, after each commit that changed them. It is for callers that know
+/// only the instance id, or need more than the custom status. [`Client::watch_instance`](crate::Client::watch_instance)
+/// creates it.
 ///
-/// It yields the instance as it is first, then as it is after the newest commit, in order. A slow reader skips what was
-/// overwritten; it never slows the orchestration down, and costs memory for one row at most. It ends after the row that
-/// has ended, or after an error.
+/// The stream yields the current state of the instance first, then its state after the newest commit, in order. A slow
+/// reader skips states that were overwritten. It never slows the orchestration down, and it costs memory for at most
+/// one head. The stream ends after the final state, or after an error.
 ///
-/// It is registered when it is made, so that nothing committed afterwards is missed. A thousand watches of one instance
-/// cost one read of the store together. Dropping the future of [`next`](Self::next) loses nothing.
+/// The watch is registered when it is created, so nothing that is committed afterwards is missed. A thousand watches of
+/// one instance together cost one read of the store. Dropping the future of [`next`](Self::next) loses nothing.
 ///
 /// # Examples
 /// ```no_run
@@ -125,7 +126,7 @@ impl<S> fmt::Debug for StatusWatch<S> {
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "a watch yields nothing unless it is asked for the next row"]
+#[must_use = "a watch does nothing until you ask for the next state"]
 pub struct InstanceWatch(Heads);
 
 impl InstanceWatch {
@@ -133,7 +134,7 @@ impl InstanceWatch {
         Self(target.map_or_else(Heads::failed, Heads::new))
     }
 
-    /// The next row; `None` after the one that has ended, and after an error.
+    /// Returns the next state. Returns `None` after the final state, and after an error.
     ///
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::InvalidInstanceId`], [`ClientError::Corrupt`],
@@ -151,10 +152,11 @@ impl Stream for InstanceWatch {
     }
 }
 
-/// Where a watch of a custom status stands. Opaque: keep it, print it and parse it, compare it for equality.
+/// The position of a watch of a custom status. The token is opaque: you can keep it, print it and parse it, and compare
+/// it for equality.
 ///
-/// It names one run of the instance. A token of another run is no error: what resumes from it begins with the current
-/// value.
+/// A token identifies one life of the instance. It is not an error to use a token of another life; the watch then
+/// begins with the current value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StatusToken {
     key: InstanceKey,
@@ -173,9 +175,9 @@ impl fmt::Display for StatusToken {
     }
 }
 
-/// A text is not a [`StatusToken`]. Leave the token out to begin with the current value.
+/// The text is not a [`StatusToken`]. Leave the token out to begin with the current value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a token of a watch: leave it out to begin with the current value")]
+#[error("this is not a token of a watch: omit it to begin with the current value")]
 #[non_exhaustive]
 pub struct InvalidStatusToken;
 

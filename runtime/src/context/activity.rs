@@ -1,4 +1,4 @@
-//! What an activity may know of the run that it is.
+//! What an activity can know about its own run.
 
 use std::fmt;
 use std::ops::Deref;
@@ -39,44 +39,44 @@ impl ActivityContext {
         Self { run: Arc::new(Run { store_id, instance, task, cancellation, state }) }
     }
 
-    /// A context for unit tests of activities: `say_hello(&ActivityContext::for_test(), "Tokyo".into()).await`.
+    /// Creates a context for unit tests of activities: `say_hello(&ActivityContext::for_test(), "Tokyo".into()).await`.
     pub fn for_test() -> TestActivityContext {
         let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
         let instance = KeyMint::new(Epoch(0), PartitionId::FIRST, PartitionCount::ONE).instance_id();
         TestActivityContext(Self::new(Uuid::nil(), instance, task, CancellationToken::new(), Arc::default()))
     }
 
-    /// The orchestration instance that asked for this activity.
+    /// Returns the id of the orchestration instance that called this activity.
     pub fn instance_id(&self) -> &InstanceId {
         &self.run.instance
     }
 
-    /// Names the call for ever: life, execution and operation. Every run of the same call has the same one.
+    /// Returns the permanent name of this call: key, execution and operation. It is the same in every run of the call.
     pub fn task_id(&self) -> TaskId {
         self.run.task
     }
 
-    /// A UUID that is the same in every run of this call and different for every other call, over restarts of the
-    /// process, of the instance, and over all stores: pass it to services that deduplicate.
+    /// Returns a UUID that is the same in every run of this call and different for every other call, across restarts of
+    /// the process and of the instance, and across all stores. Pass it to services that remove duplicates.
     ///
-    /// A store that was restored from a backup makes again the keys that it made after the backup was taken.
+    /// A store that was restored from a backup produces again the keys that it produced after the backup was taken.
     pub fn idempotency_key(&self) -> String {
         let TaskId { key, execution, operation } = self.run.task;
-        // Part of what the outside world remembers: never change how it is made.
+        // Other systems remember this value, so the way it is computed must never change.
         let name = format!("{}.{}.{}", key.0, execution.0, operation.0);
         Uuid::new_v5(&self.run.store_id, name.as_bytes()).to_string()
     }
 
-    /// Tells whether this activity should stop, and why.
+    /// Returns the token that says whether this activity should stop, and why.
     pub fn cancellation(&self) -> &CancellationToken {
         &self.run.cancellation
     }
 
-    /// The value of this type that the application registered with `.state(value)`.
+    /// Returns the value of type `T` that the application registered with `.state(value)`.
     ///
     /// # Panics
-    /// When no value of this type is registered: the activity fails with a message that names the type. Where that can
-    /// happen in good order, use [`try_state`](Self::try_state).
+    /// Panics if no value of this type is registered. The activity then fails with a message that names the type. Use
+    /// [`try_state`](Self::try_state) if the value may be missing.
     pub fn state<T: Send + Sync + 'static>(&self) -> &T {
         match self.try_state() {
             Ok(value) => value,
@@ -84,10 +84,10 @@ impl ActivityContext {
         }
     }
 
-    /// The value of this type that the application registered with `.state(value)`.
+    /// Returns the value of type `T` that the application registered with `.state(value)`.
     ///
     /// # Errors
-    /// [`MissingState`] when there is none.
+    /// Returns [`MissingState`] if no value of this type is registered.
     pub fn try_state<T: Send + Sync + 'static>(&self) -> Result<&T, MissingState> {
         self.run.state.get()
     }
@@ -103,18 +103,18 @@ impl fmt::Debug for ActivityContext {
     }
 }
 
-/// An [`ActivityContext`] that a unit test makes. Stands wherever an `&ActivityContext` is wanted.
+/// An [`ActivityContext`] for unit tests. It can be passed wherever an `&ActivityContext` is expected.
 #[derive(Clone, Debug)]
 pub struct TestActivityContext(ActivityContext);
 
 impl TestActivityContext {
-    /// With this instance id.
+    /// Sets the instance id.
     #[must_use]
     pub fn with_instance_id(self, instance: InstanceId) -> Self {
         self.with(|run| run.instance = instance)
     }
 
-    /// With this value as registered state.
+    /// Adds a value to the registered state.
     #[must_use]
     pub fn with_state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.with(|run| Arc::make_mut(&mut run.state).insert(value))
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "add `.state(value)`")]
+    #[should_panic(expected = "call `.state(value)`")]
     fn state_that_is_missing_panics_with_the_remedy() {
         ActivityContext::for_test().state::<Mailer>();
     }

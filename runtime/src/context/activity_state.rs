@@ -1,26 +1,26 @@
-//! What an application registered for its activities, by type.
+//! The values that an application registered for its activities, by type.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// An activity asked for a value of a type that was not registered.
+/// An activity asked for a value of a type that is not registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no value of type `{type_name}` is registered: add `.state(value)` to the runtime's builder")]
+#[error("no value of type `{type_name}` is registered: call `.state(value)` on the runtime builder")]
 pub struct MissingState {
-    /// The type that was asked for.
+    /// The name of the requested type.
     pub type_name: &'static str,
 }
 
-/// Values by their type. Cloning shares them.
+/// Values by their type. Clones share the values.
 #[derive(Clone, Default)]
 pub(crate) struct ActivityState {
     values: HashMap<TypeId, (&'static str, Arc<dyn Any + Send + Sync>)>,
 }
 
 impl ActivityState {
-    /// Adds a value; a value of the same type is replaced.
+    /// Adds a value, which replaces an existing value of the same type.
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         self.values.insert(TypeId::of::<T>(), (type_name::<T>(), Arc::new(value)));
     }

@@ -1,4 +1,4 @@
-//! Calls: of activities, and of orchestrators as attached sub-orchestrations.
+//! Calls of activities, and calls of orchestrators as attached sub-orchestrations.
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +14,8 @@ use super::operations::Awaits;
 use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload};
 use crate::model::{Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, RecordedLocation};
 
-/// A call of an activity: `say_hello::call(&ctx, ..)`. Issued at its first poll, or by [`ActivityCall::schedule`].
+/// A call of an activity: `say_hello::call(&ctx, ..)`. It is issued at its first poll, or by
+/// [`ActivityCall::schedule`].
 #[must_use = "a call does nothing unless it is awaited or scheduled"]
 pub struct ActivityCall<A: Activity> {
     leaf: Leaf,
@@ -22,10 +23,10 @@ pub struct ActivityCall<A: Activity> {
     types: PhantomData<fn() -> A>,
 }
 
-/// A call of an orchestrator by another: `ship_order::call(&ctx, ..)`. Issued at its first poll, or by
+/// A call of one orchestrator by another: `ship_order::call(&ctx, ..)`. It is issued at its first poll, or by
 /// [`SubOrchestrationCall::schedule`].
 ///
-/// Dropping it does not stop the sub-orchestration: it runs on, and its result is ignored.
+/// Dropping the call does not stop the sub-orchestration. It keeps running, and its result is ignored.
 #[must_use = "a call does nothing unless it is awaited or scheduled"]
 pub struct SubOrchestrationCall<O: Orchestrator> {
     leaf: Leaf,
@@ -41,13 +42,13 @@ impl<A: Activity> ActivityCall<A> {
         Self { leaf: Leaf::new(ctx), input: Some(input), types: PhantomData }
     }
 
-    /// Issues the call now, so that the activity runs while the orchestrator does something else. Await it later for the
-    /// result; dropping it before that cancels the activity.
+    /// Issues the call now, so that the activity runs while the orchestrator does something else. Await the call later
+    /// to get the result. Dropping it before that cancels the activity.
     ///
     /// # Determinism
     /// The operation is recorded here instead of at the first poll.
     pub fn schedule(mut self) -> Self {
-        // A refused input stays, and is reported when the call is awaited.
+        // An input that was refused stays here and is reported when the call is awaited.
         if let Some(Ok(input)) = self.input.take_if(|input| input.is_ok()) {
             self.input = issue_task::<A>(&mut self.leaf, input).err().map(Ok);
         }
@@ -55,12 +56,12 @@ impl<A: Activity> ActivityCall<A> {
     }
 }
 
-/// Gives the input back when the turn has no room for it.
+/// Issues the call of an activity. Returns the input as an error if it exceeds the limits of the turn.
 fn issue_task<A: Activity>(leaf: &mut Leaf, input: JsonText) -> Result<(), JsonText> {
     if leaf.admit(input.len()).is_err() {
         return Err(input);
     }
-    // Halted: the turn is given up, and nobody will ask for the result.
+    // If the journal is halted, the turn is given up and nobody asks for the result.
     let _ = leaf.issue(Awaits::Task, |operation, location| Action::ScheduleTask {
         operation,
         name: A::NAME.into(),
@@ -106,21 +107,21 @@ impl<O: Orchestrator> SubOrchestrationCall<O> {
         Self { leaf: Leaf::new(ctx), input: Some(input), instance: None, version: None, types: PhantomData }
     }
 
-    /// Chooses the instance id of the sub-orchestration. Without it a unique one is made.
+    /// Sets the instance id of the sub-orchestration. Without it, the engine creates a unique id.
     ///
-    /// An id that is in use fails the call.
+    /// The call fails if the id is in use.
     pub fn instance_id(mut self, id: InstanceId) -> Self {
         self.instance = Some(id);
         self
     }
 
-    /// Chooses the version of the orchestrator. Without it the version that this code was compiled with is taken.
+    /// Sets the version of the orchestrator. The default is the version that this code was compiled with.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// Issues the call now; see [`ActivityCall::schedule`].
+    /// Issues the call now, as [`ActivityCall::schedule`] does.
     pub fn schedule(mut self) -> Self {
         if matches!(&self.input, Some(Ok(input)) if self.leaf.admit(input.len()).is_ok()) {
             self.issue();
@@ -183,19 +184,20 @@ impl<O: Orchestrator> Future for SubOrchestrationCall<O> {
     }
 }
 
-/// Why something was not sent to another instance. Nothing was recorded.
+/// The reason why an event or a start was not sent. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The value cannot be written as JSON. Change its type.
     #[error("the value cannot be stored")]
     Encode(#[source] EncodeError),
-    /// The value is over the limit, or the turn asks for too much. Send a reference, or await something in between.
+    /// The value exceeds the limit, or the turn issues too many operations. Send a reference instead of the data, or
+    /// await something before the next operation.
     #[error(transparent)]
     Limit(FailureDetails),
 }
 
-/// Starts an orchestration for which this one does not wait, and gives its id.
+/// Starts an orchestration without waiting for it, and returns its id.
 #[track_caller]
 pub(crate) fn start_detached<O: Orchestrator>(
     ctx: &Context,
@@ -213,14 +215,15 @@ pub(crate) fn start_detached<O: Orchestrator>(
 }
 
 impl Context {
-    /// Sends an event to another instance. It arrives once, after the commit of this turn; an instance that does not
-    /// exist or has ended drops it.
+    /// Sends an event to another instance. The event arrives once, after the commit of this turn. If the target does
+    /// not exist or has ended, the event is dropped.
     ///
     /// # Errors
-    /// [`SendError::Encode`] when the payload has no JSON form, [`SendError::Limit`] when it is too large.
+    /// Returns [`SendError::Encode`] if the payload cannot be written as JSON, and [`SendError::Limit`] if it is too
+    /// large.
     ///
     /// # Determinism
-    /// Recorded with this turn; replay sends nothing.
+    /// The event is recorded with this turn. Replay sends nothing.
     #[track_caller]
     pub fn send_event<E: crate::contract::ExternalEvent>(
         &self,
@@ -239,7 +242,8 @@ impl Context {
     }
 }
 
-/// Leaves the code: history and code disagree, the turn is not committed, and there is no value to go on with.
+/// Leaves the code by unwinding. The history and the code disagree, so the turn is not committed and there is no value
+/// to return.
 pub(super) fn give_up(journal: std::sync::MutexGuard<'_, Journal>) -> ! {
     drop(journal);
     std::panic::resume_unwind(Box::new("the turn was given up"))

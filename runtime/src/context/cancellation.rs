@@ -1,34 +1,34 @@
-//! The cancellation token: how an activity learns that nobody waits for it any more, and why.
+//! The cancellation token tells an activity that nobody waits for its result any more, and why.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
-/// Why an activity is asked to stop.
+/// The reason why an activity is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancellationReason {
-    /// The orchestrator dropped the call, for example because another branch of `select!` was first.
+    /// The orchestrator dropped the call, for example because another branch of `select!` was ready first.
     Cancelled,
-    /// The orchestration that asked for it has ended.
+    /// The orchestration that called the activity has ended.
     InstanceEnded,
-    /// The runtime shuts down. The activity runs again after the next start, unless it returns `Ok` now.
+    /// The runtime is shutting down. Unless the activity returns `Ok` now, it runs again after the next start.
     Shutdown,
 }
 
 impl fmt::Display for CancellationReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Cancelled => "the orchestrator does not wait for it any more",
+            Self::Cancelled => "the orchestrator no longer waits for the activity",
             Self::InstanceEnded => "the orchestration has ended",
-            Self::Shutdown => "the runtime shuts down",
+            Self::Shutdown => "the runtime is shutting down",
         })
     }
 }
 
-/// Tells an activity that it should stop. Cooperative: an activity that never looks runs to its end, and what it
-/// returns is dropped.
+/// Tells an activity that it should stop. Cancellation is cooperative: an activity that never checks the token runs to
+/// its end, and its result is dropped.
 #[derive(Clone)]
 pub struct CancellationToken(Arc<Shared>);
 
@@ -42,31 +42,31 @@ impl CancellationToken {
         Self(Arc::new(Shared { reason: OnceLock::new(), changed: Notify::new() }))
     }
 
-    /// The first reason stays.
+    /// Cancels the token. Only the first reason counts.
     pub(crate) fn cancel(&self, reason: CancellationReason) {
         if self.0.reason.set(reason).is_ok() {
             self.0.changed.notify_waiters();
         }
     }
 
-    /// Whether the activity should stop.
+    /// Returns whether the activity should stop.
     pub fn is_cancelled(&self) -> bool {
         self.reason().is_some()
     }
 
-    /// Why it should stop; `None` while it should not.
+    /// Returns why the activity should stop, or `None` if it should not stop.
     pub fn reason(&self) -> Option<CancellationReason> {
         self.0.reason.get().copied()
     }
 
-    /// Waits until the activity should stop.
+    /// Waits until the activity should stop, and returns the reason.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// You can drop the future at any time; nothing is lost.
     pub async fn cancelled(&self) -> CancellationReason {
         loop {
             let mut changed = std::pin::pin!(self.0.changed.notified());
-            // Registered before the look: a cancellation between the look and the wait is not missed.
+            // Registering before checking makes sure that a cancellation between the check and the wait is not missed.
             changed.as_mut().enable();
             if let Some(reason) = self.reason() {
                 return reason;

@@ -1,4 +1,4 @@
-//! The end of one execution that is the beginning of the next.
+//! Continue-as-new: the end of one execution and the start of the next.
 
 use std::fmt;
 use std::future::Future;
@@ -11,8 +11,8 @@ use super::durable::{Durable, sealed::Sealed};
 use crate::contract::{Orchestrator, kind};
 use crate::model::{Completion, EncodeError, FailureDetails, JsonText};
 
-/// Ends this execution and goes on as a new one, with an empty history:
-/// `return hello_cities::continue_as_new(&ctx, input).await;`
+/// Ends this execution and continues as a new one with an empty history: `return hello_cities::continue_as_new(&ctx,
+/// input).await;`
 ///
 /// It never resolves: nothing after it runs. Events that nobody took and the custom status go with it.
 ///

@@ -1,4 +1,4 @@
-//! Durable futures: what may be awaited in an orchestrator, and the check that nothing else is.
+//! Durable futures are the futures that an orchestrator may await. This module also checks that it awaits nothing else.
 
 use std::fmt;
 use std::future::{Future, Ready};
@@ -10,19 +10,20 @@ use std::time::Duration;
 use super::{Context, Timeout};
 
 pub(crate) mod sealed {
-    /// Keeps [`Durable`](super::Durable) to this crate: every implementation promises that replay brings the same
-    /// result at the same place.
+    /// Restricts [`Durable`](super::Durable) to this crate, because every implementation promises that replay produces
+    /// the same result at the same place.
     pub trait Sealed {}
 }
 use sealed::Sealed;
 
-/// A future whose result is recorded in the orchestration history: the only kind that an orchestrator may await.
+/// A future whose result is recorded in the history of the orchestration. An orchestrator can await only durable
+/// futures.
 ///
-/// Calls of activities and sub-orchestrations, timers, waits for events, and what combines them. It is lazy: the
-/// operation is issued, and numbered, at the first poll.
+/// Durable futures are calls of activities and sub-orchestrations, timers, waits for events, and combinations of these.
+/// They are lazy: the operation is issued and numbered when the future is first polled.
 ///
 /// # Determinism
-/// Durable futures never touch the waker. They complete in the poll in which their result has been recorded, live as in
+/// Durable futures never touch the waker. They complete in the poll in which their result is recorded, live and in
 /// replay.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be `.await`ed in an orchestrator: it is not a durable operation",
@@ -32,9 +33,9 @@ use sealed::Sealed;
     note = "usually it is one of these: write `ctx.create_timer(duration)` for a sleep, `function_name::call(&ctx, ..)` for an activity's `function_name(..)`, and move I/O into an activity"
 )]
 pub trait Durable: Sealed + Future {
-    /// Waits for at most that long. The output is `Result<Self::Output, TimedOut>`, so a call takes `.await??`.
+    /// Waits no longer than `duration`. The output is `Result<Self::Output, TimedOut>`, so a call needs `.await??`.
     ///
-    /// The operation is issued first, then the timer. Whichever loses is dropped, which cancels it.
+    /// The operation is issued first, then the timer. Whichever finishes last is dropped, which cancels it.
     fn timeout(self, ctx: &Context, duration: Duration) -> Timeout<Self>
     where
         Self: Sized,
@@ -42,7 +43,7 @@ pub trait Durable: Sealed + Future {
         Timeout::new(self, ctx, duration)
     }
 
-    /// Hides the type, so that different operations with the same output fit into one list.
+    /// Boxes the future and hides its type, so that different operations with the same output fit into one list.
     fn boxed<'a>(self) -> Pin<Box<dyn Durable<Output = Self::Output> + Send + 'a>>
     where
         Self: Sized + Send + 'a,
@@ -51,8 +52,8 @@ pub trait Durable: Sealed + Future {
     }
 }
 
-/// The method that the macros put before every `.await`. Implemented for every type on purpose: so it is the bound that
-/// fails, with the text of [`Durable`], and not the look-up of the method.
+/// The method that the macros put before every `.await`. It is implemented for every type on purpose, so that the
+/// compiler reports the failed bound, with the message of [`Durable`], and not a missing method.
 #[doc(hidden)]
 pub trait AwaitCheck: Sized {
     #[doc(hidden)]
@@ -109,14 +110,14 @@ impl<T> Sealed for Ready<T> {}
 #[diagnostic::do_not_recommend]
 impl<T> Durable for Ready<T> {}
 
-/// An async block of an orchestrator: its own awaits were checked, so it is durable itself.
+/// An async block of an orchestrator. It is durable, because its own awaits have been checked.
 #[must_use = "futures do nothing unless you `.await` them"]
 pub struct Block<F> {
-    /// On the heap, so that `&mut block` can be awaited and a helper can call itself.
+    /// The future is on the heap so that `&mut block` can be awaited and a helper can call itself.
     future: Pin<Box<F>>,
 }
 
-/// Makes an async block durable. The macros write it around blocks whose awaits they have checked.
+/// Makes an async block durable. The macros put it around blocks whose awaits they have checked.
 #[doc(hidden)]
 pub fn block<F: Future>(future: F) -> Block<F> {
     Block { future: Box::pin(future) }
@@ -152,7 +153,7 @@ impl<F> fmt::Debug for Block<F> {
     }
 }
 
-/// A future that the application vouches for. Made by [`assume_durable!`](crate::assume_durable).
+/// A future that the application declares to be durable with [`assume_durable!`](crate::assume_durable).
 #[must_use = "futures do nothing unless you `.await` them"]
 pub struct AssumeDurable<F> {
     future: Pin<Box<F>>,
@@ -182,19 +183,19 @@ impl<F> fmt::Debug for AssumeDurable<F> {
     }
 }
 
-/// Lets an orchestrator await a future that is no durable operation: `assume_durable!(reason = "..", future)`.
+/// Lets an orchestrator await a future that is not a durable operation: `assume_durable!(reason = "..", future)`.
 ///
-/// The future must complete at the same place in every replay without touching its waker, such as one that is ready at
-/// once, or one that only awaits durable operations but was written elsewhere. The engine still parks the instance when
-/// the future registers a waker.
+/// The future must complete at the same place in every replay without touching its waker. Examples are a future that is
+/// ready immediately, and a future from another crate that awaits only durable operations. If the future registers a
+/// waker, the engine still parks the instance.
 #[macro_export]
 macro_rules! assume_durable {
     (reason = $reason:literal, $future:expr $(,)?) => {{
         const _: () =
-            $crate::__rt::core::assert!(!$reason.is_empty(), "say why: assume_durable!(reason = \"..\", future)");
+            $crate::__rt::core::assert!(!$reason.is_empty(), "give a reason: assume_durable!(reason = \"..\", future)");
         $crate::__rt::assume_durable_future($reason, $future)
     }};
     ($($other:tt)*) => {
-        $crate::__rt::core::compile_error!("say why: assume_durable!(reason = \"..\", future)")
+        $crate::__rt::core::compile_error!("give a reason: assume_durable!(reason = \"..\", future)")
     };
 }

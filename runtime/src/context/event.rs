@@ -16,8 +16,8 @@ use crate::model::Action;
 
 /// A wait for an external event: `BookingConfirmed::wait(&ctx)`.
 ///
-/// Events are kept from the moment they are raised, so it does not matter which comes first. A wait takes one event in
-/// the poll in which it is ready; dropped before that, it has taken nothing.
+/// Events are kept from the moment when they are raised, so the event and the wait can come in either order. A wait
+/// consumes an event in the poll in which it completes. If it is dropped before that, it has consumed nothing.
 #[must_use = "a wait does nothing unless it is awaited"]
 pub struct EventWait<T> {
     leaf: Leaf,
@@ -34,7 +34,7 @@ impl<T: Payload> EventWait<T> {
         Self::named(ctx, Cow::Borrowed(T::NAME))
     }
 
-    /// Says in an orchestrator with `events(..)` that this event is among them.
+    /// Checks, in an orchestrator with `events(..)`, that this event is in the list.
     #[doc(hidden)]
     pub fn __accepted_by<O: Accepts<T>>(self) -> Self
     where

@@ -1,20 +1,20 @@
-//! Catches awaits of futures that are not durable, in the poll in which they happen.
+//! Detects awaits of futures that are not durable, in the poll in which they happen.
 //!
-//! Durable futures never touch the waker. Every other future that returns `Pending` has to keep a clone of it or wake
-//! it, or nothing would ever poll it again. Clones are seen by the reference count: when a durable leaf is polled, and
-//! when the poll of the whole orchestrator ends.
+//! Durable futures never touch the waker. Every other future that returns `Pending` must keep a clone of the waker or
+//! wake it, because otherwise nothing would ever poll the future again. The reference count of the waker reveals
+//! clones. It is checked when a durable leaf is polled and when the poll of the whole orchestrator ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-/// What the waker of an orchestrator is made of.
+/// The state behind the waker of an orchestrator.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignWatch {
     woken: AtomicBool,
 }
 
-/// The owners of a watch that nobody cloned: the context and the waker.
+/// The number of owners while nobody has cloned the waker: the context and the waker itself.
 const OWNERS: usize = 2;
 
 impl ForeignWatch {
@@ -22,7 +22,7 @@ impl ForeignWatch {
         Waker::from(Arc::clone(self))
     }
 
-    /// Whether somebody holds a clone of the waker at this moment, or woke it.
+    /// Returns whether anyone currently holds a clone of the waker, or has woken it.
     pub(crate) fn was_touched(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) > OWNERS || self.woken.load(Ordering::Relaxed)
     }

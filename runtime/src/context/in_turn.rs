@@ -1,4 +1,4 @@
-//! Whether this thread is polling an orchestrator. Clients refuse to be used from there.
+//! Detects whether this thread is polling an orchestrator, because clients refuse to be used there.
 
 use std::cell::Cell;
 
@@ -6,12 +6,12 @@ thread_local! {
     static IN_TURN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is polling an orchestrator at this moment.
+/// Returns whether this thread is currently polling an orchestrator.
 pub(crate) fn in_turn() -> bool {
     IN_TURN.get()
 }
 
-/// Marks the thread for as long as it lives.
+/// Marks the current thread as polling an orchestrator until it is dropped.
 pub(crate) struct InTurn(());
 
 impl InTurn {

@@ -1,7 +1,7 @@
-//! All of several durable futures: what `join!` and `try_join!` expand to.
+//! Waiting for several durable futures: the code behind `join!` and `try_join!`.
 //!
-//! The branches are pinned in the frame of the caller and form a list. One poll polls every unfinished branch once, in
-//! source order; a branch that is ready is dropped at once. No waker is touched.
+//! The branches are pinned in the frame of the caller and form a list. One poll polls each unfinished branch once, in
+//! source order. A branch that is ready is dropped immediately. Nothing touches the waker.
 
 use std::fmt;
 use std::future::Future;
@@ -16,7 +16,7 @@ use super::durable::sealed::Sealed;
 pub trait JoinBranches {
     /// The outputs as a nested pair, in source order.
     type Output;
-    /// Polls each unfinished branch once; whether all are finished now.
+    /// Polls each unfinished branch once. Returns whether all branches have finished.
     fn poll_each(&mut self, cx: &mut Task<'_>) -> bool;
     fn take(&mut self) -> Option<Self::Output>;
     fn drop_in_order(&mut self);
@@ -27,13 +27,13 @@ pub trait JoinBranches {
 pub trait TryJoinBranches<E> {
     /// The values as a nested pair, in source order.
     type Output;
-    /// Polls each unfinished branch once, up to the first that fails; whether all are finished now.
+    /// Polls each unfinished branch once, up to the first that fails. Returns whether all branches have finished.
     fn try_poll_each(&mut self, cx: &mut Task<'_>) -> Result<bool, E>;
     fn try_take(&mut self) -> Option<Self::Output>;
     fn drop_in_order(&mut self);
 }
 
-/// One branch and those after it.
+/// One branch, and the branches after it.
 #[doc(hidden)]
 pub struct JoinBranch<'a, F: Future, Rest> {
     future: Pin<&'a mut Option<F>>,
@@ -57,7 +57,7 @@ pub fn join_end() -> JoinEnd {
 }
 
 impl<F: Future, Rest> JoinBranch<'_, F, Rest> {
-    /// What the branch gave in this poll.
+    /// Polls this branch, and returns its output if it is ready.
     fn poll_branch(&mut self, cx: &mut Task<'_>) -> Option<F::Output> {
         match self.future.as_mut().as_pin_mut()?.poll(cx) {
             Poll::Ready(output) => {
@@ -151,7 +151,7 @@ pub fn join<L: JoinBranches>(branches: L) -> Join<L> {
     Join { branches }
 }
 
-/// The branches themselves are pinned elsewhere.
+/// The branches are pinned elsewhere.
 impl<L: JoinBranches> Unpin for Join<L> {}
 
 impl<L: JoinBranches> Future for Join<L> {
@@ -188,7 +188,7 @@ pub fn try_join<E, L: TryJoinBranches<E>>(branches: L) -> TryJoin<E, L> {
     TryJoin { branches, error: std::marker::PhantomData }
 }
 
-/// The branches themselves are pinned elsewhere.
+/// The branches are pinned elsewhere.
 impl<E, L: TryJoinBranches<E>> Unpin for TryJoin<E, L> {}
 
 impl<E, L: TryJoinBranches<E>> Future for TryJoin<E, L> {
@@ -234,18 +234,21 @@ impl<E, L: TryJoinBranches<E>> fmt::Debug for TryJoin<E, L> {
     }
 }
 
-/// Waits for all of its durable futures, side by side: `let (a, b) = join!(first, second);`.
+/// Waits for several durable futures at the same time: `let (a, b) = join!(first, second);`.
 ///
-/// It awaits by itself. They are polled, and so issued and numbered, in source order.
+/// The macro contains the `.await`. The futures are polled in source order, so their operations are issued and numbered
+/// in that order.
 #[cfg(feature = "macros")]
 #[macro_export]
 macro_rules! join {
     ($($branches:tt)*) => { $crate::__rt::__join! { ($crate) $($branches)* } };
 }
 
-/// Waits for all of its durable futures, side by side, or until one fails: `let (a, b) = try_join!(first, second)?;`.
+/// Waits for several durable futures at the same time, until all succeed or one fails: `let (a, b) = try_join!(first,
+/// second)?;`.
 ///
-/// It awaits by itself. At the first error the others are dropped, which cancels them, in source order.
+/// The macro contains the `.await`. At the first error, the other futures are dropped in source order, which cancels
+/// them.
 #[cfg(feature = "macros")]
 #[macro_export]
 macro_rules! try_join {

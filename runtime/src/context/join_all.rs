@@ -1,7 +1,7 @@
-//! All of a list of durable futures of one type, at once or so many at a time.
+//! Waiting for a list of durable futures of one type, all at once or a limited number at a time.
 //!
-//! One poll polls every unfinished branch once, in source order. Where a limit leaves room, the next branch is taken
-//! from the list and polled in the same poll.
+//! One poll polls each unfinished branch once, in source order. If the limit allows it, the next branch is taken from
+//! the list and polled in the same poll.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +13,8 @@ use super::durable::sealed::Sealed;
 
 /// The branches of a list that have been started.
 struct Running<F: Future> {
-    /// In source order, each with its place in `outputs`. During a poll those that finish in it are `None`.
+    /// The running futures in source order, each with its index in `outputs`. A future that finishes during a poll is
+    /// replaced with `None`.
     futures: Vec<(usize, Option<Pin<Box<F>>>)>,
     outputs: Vec<Option<F::Output>>,
 }
@@ -28,8 +29,8 @@ impl<F: Future> Running<F> {
         self.outputs.push(None);
     }
 
-    /// Polls each unfinished branch once and takes new ones while there is room. `keep` looks at each output; its error
-    /// ends the poll at once.
+    /// Polls each unfinished branch once, and starts new branches while there is room. `keep` checks each output, and
+    /// an error from it ends the poll immediately.
     fn poll_each<E>(
         &mut self,
         cx: &mut Task<'_>,
@@ -37,7 +38,8 @@ impl<F: Future> Running<F> {
         queue: &mut impl Iterator<Item = F>,
         keep: impl Fn(F::Output) -> Result<F::Output, E>,
     ) -> Result<bool, E> {
-        // Those that stay move up as the poll goes on: taking each finished one out would move all behind it, each time.
+        // Futures that stay are moved up during the poll. Removing each finished future separately would move all
+        // futures behind it every time.
         let (mut polled, mut stay) = (0, 0);
         loop {
             while self.futures.len() - (polled - stay) < limit
@@ -55,11 +57,11 @@ impl<F: Future> Running<F> {
                     stay += 1;
                 }
                 Some(Poll::Ready(output)) => {
-                    // Dropped before anything else is polled: what it still holds is cancelled here.
+                    // Drop the future before polling anything else, so that whatever it still holds is cancelled here.
                     *slot = None;
                     self.outputs[*place] = Some(keep(output)?);
                 }
-                // An error ended an earlier poll.
+                // This future finished in an earlier poll that ended with an error.
                 None => {}
             }
             polled += 1;
@@ -71,11 +73,11 @@ impl<F: Future> Running<F> {
     }
 }
 
-/// All of a list. The future of `join_all`.
+/// The future of `join_all`, which waits for a whole list.
 #[must_use = "futures do nothing unless you `.await` them"]
 pub struct JoinAll<F: Future>(JoinAllLimit<std::vec::IntoIter<F>>);
 
-/// Waits for all of a list; the outputs come in the order of the list.
+/// Waits for all futures of a list. The outputs are in the order of the list.
 pub fn join_all<I: IntoIterator<Item: Durable>>(futures: I) -> JoinAll<I::Item> {
     let futures: Vec<_> = futures.into_iter().collect();
     JoinAll(join_all_limit(usize::MAX, futures))
@@ -93,7 +95,7 @@ impl<F: Future> Sealed for JoinAll<F> {}
 #[diagnostic::do_not_recommend]
 impl<F: Future> Durable for JoinAll<F> {}
 
-/// All of a list, so many at a time. The future of `join_all_limit`.
+/// The future of `join_all_limit`, which waits for a list with a limited number of futures at a time.
 #[must_use = "futures do nothing unless you `.await` them"]
 pub struct JoinAllLimit<I: Iterator<Item: Future>> {
     running: Running<I::Item>,
@@ -101,9 +103,10 @@ pub struct JoinAllLimit<I: Iterator<Item: Future>> {
     limit: usize,
 }
 
-/// Waits for all of a list, at most `limit` of them at a time (0 counts as 1); the outputs come in the order of the list.
+/// Waits for all futures of a list, at most `limit` of them at a time (0 counts as 1). The outputs are in the order of
+/// the list.
 ///
-/// The list is read as there is room, so that it may make its futures one by one.
+/// The iterator is advanced only when there is room, so it can create its futures one by one.
 pub fn join_all_limit<I: IntoIterator<Item: Durable>>(limit: usize, futures: I) -> JoinAllLimit<I::IntoIter> {
     JoinAllLimit { running: Running::new(), queue: futures.into_iter().fuse(), limit: limit.max(1) }
 }
@@ -127,14 +130,14 @@ impl<I: Iterator<Item: Future>> Sealed for JoinAllLimit<I> {}
 #[diagnostic::do_not_recommend]
 impl<I: Iterator<Item: Durable>> Durable for JoinAllLimit<I> {}
 
-/// All of a list, or its first error. The future of `try_join_all`.
+/// The future of `try_join_all`, which waits for a whole list or its first error.
 #[must_use = "futures do nothing unless you `.await` them"]
 pub struct TryJoinAll<F: Future> {
     running: Running<F>,
     queue: std::vec::IntoIter<F>,
 }
 
-/// Waits for all of a list, or until one fails: then the others are dropped, in the order of the list.
+/// Waits for all futures of a list, or until one fails. In that case the others are dropped in the order of the list.
 pub fn try_join_all<T, E, I: IntoIterator<Item: Durable + Future<Output = Result<T, E>>>>(
     futures: I,
 ) -> TryJoinAll<I::Item> {

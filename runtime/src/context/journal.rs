@@ -1,13 +1,13 @@
-//! What one execution knows while its code runs: operations, buffered events, the actions of this turn.
+//! The state of one execution while its code runs: operations, buffered events, and the actions of the current turn.
 //!
-//! The turn runner opens a turn, polls the code once, and closes the turn; in between leaf futures issue operations and
-//! take results. Live and replayed turns go the same way: in a replayed turn each action is compared, at the moment it
-//! is issued, with the recorded one at the same place.
+//! The engine opens a turn, polls the code once, and closes the turn. During the poll, leaf futures issue operations
+//! and take results. Live and replayed turns use the same code. In a replayed turn, each action is compared with the
+//! recorded action at the same place as soon as it is issued.
 //!
 //! Invariants:
 //! - An operation is numbered and issued at the first poll of its future, never at construction.
-//! - What code sees comes from recorded bytes.
-//! - A leaf's drop acts only while its own instance is being polled.
+//! - Code sees only what is decoded from recorded bytes.
+//! - Dropping a leaf has an effect only while its own instance is being polled.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,33 +19,33 @@ use crate::model::{
 /// Whether the code is being polled, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Not polled: futures may be dropped, and that means nothing.
+    /// The code is not being polled. Futures may be dropped, and that has no meaning.
     Idle,
-    /// Polled for the first time with these inputs.
+    /// The code is being polled for the first time with these inputs.
     Live,
-    /// Polled again with recorded inputs.
+    /// The code is being polled again with recorded inputs.
     Replay,
 }
 
-/// Code and history disagree: the recorded action, and the one that was issued in its place.
+/// The code and the history disagree: the recorded action, and the action that was issued in its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mismatch {
     pub(crate) recorded: Option<Action>,
     pub(crate) issued: Option<Action>,
-    /// The action before it, on which both agree.
+    /// The previous action, on which both agree.
     pub(crate) agreed: Option<Action>,
 }
 
-/// An action was not issued; the code is not polled on.
+/// The action was not issued, and the code will not be polled again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Halted;
 
-/// An event that nobody took yet.
+/// An event that has not been consumed.
 #[derive(Debug)]
 struct BufferedEvent {
     name: String,
     payload: JsonText,
-    /// The id that its raiser gave it.
+    /// The id that the caller gave to the event.
     id: Option<String>,
 }
 
@@ -53,9 +53,9 @@ struct BufferedEvent {
 #[derive(Debug)]
 pub(crate) struct Journal {
     phase: Phase,
-    /// The instance's time in this turn.
+    /// The time of this turn, as the instance sees it.
     pub(crate) turn_time: Timestamp,
-    /// The engine's time in this turn; relative timers count from it.
+    /// The time of the engine in this turn. The duration of a relative timer is added to it.
     now: Timestamp,
     limits: ExecutionLimits,
     operations: Operations,
@@ -66,7 +66,7 @@ pub(crate) struct Journal {
     payload_bytes: usize,
     expected: Vec<Action>,
     mismatch: Option<Mismatch>,
-    /// A failure that ends the execution whatever the code does next.
+    /// A failure that ends the execution, whatever the code does afterwards.
     fatal: Option<FailureDetails>,
     pub(crate) foreign: bool,
     custom_status: Option<JsonText>,
@@ -76,7 +76,7 @@ pub(crate) struct Journal {
     random: Option<u64>,
 }
 
-/// Payload bytes that the actions of one turn may hold together.
+/// The limit for the payload bytes of all actions in one turn.
 const ACTION_BYTES_PER_TURN: usize = 4 * 1024 * 1024;
 
 impl Journal {
@@ -104,9 +104,9 @@ impl Journal {
         }
     }
 
-    // ── the turn runner's side ──────────────────────────────────────────────────────────────────────────────────────
+    // ── used by the engine ──────────────────────────────────────────────────────────────────────────────────────────
 
-    /// Opens a turn. `expected` are the recorded actions of a replayed turn.
+    /// Opens a turn. `expected` contains the recorded actions if the turn is a replay.
     pub(crate) fn open_turn(&mut self, time: Timestamp, now: Timestamp, expected: Option<Vec<Action>>) {
         self.phase = if expected.is_some() { Phase::Replay } else { Phase::Live };
         self.turn_time = time;
@@ -117,18 +117,18 @@ impl Journal {
         self.custom_status_set = false;
     }
 
-    /// Closes the turn and gives the actions issued in it.
+    /// Closes the turn and returns the actions that were issued in it.
     pub(crate) fn close_turn(&mut self) -> Vec<Action> {
         self.phase = Phase::Idle;
         std::mem::take(&mut self.actions)
     }
 
-    /// Adds the way the code ended to the actions, compared like any other.
+    /// Adds the end of the code to the actions. It is compared like any other action.
     pub(crate) fn complete(&mut self, completion: crate::model::Completion) {
         let _ = self.push(Action::Complete(completion));
     }
 
-    /// Whether recorded actions were not issued, or others were.
+    /// Returns the difference if recorded actions were not issued, or if others were issued.
     pub(crate) fn take_mismatch(&mut self) -> Option<Mismatch> {
         if self.mismatch.is_none() && self.phase == Phase::Replay && self.actions.len() < self.expected.len() {
             self.mismatch = Some(self.mismatch_here(None));
@@ -136,12 +136,12 @@ impl Journal {
         self.mismatch.take()
     }
 
-    /// Whether code and history have disagreed already.
+    /// Returns whether the code and the history have already disagreed.
     pub(crate) fn is_mismatched(&self) -> bool {
         self.mismatch.is_some()
     }
 
-    /// The turn ends the execution: what it issued and nobody can wait for any more is cancelled.
+    /// Cancels the operations of this turn that nobody can wait for any more, because the turn ends the execution.
     pub(crate) fn cancel_issued_here(&mut self) {
         let issued: Vec<_> = self.actions.iter().filter_map(Action::operation).collect();
         for operation in issued {
@@ -155,16 +155,16 @@ impl Journal {
         self.fatal.take()
     }
 
-    /// Whether something that will be answered is outstanding.
+    /// Returns whether an operation is outstanding that will be answered.
     pub(crate) fn waits_for_something(&self) -> bool {
         self.operations.any_open()
     }
 
-    /// Makes an input visible to the code. Says why it cannot be one of this execution.
+    /// Makes an input visible to the code. Returns an error text if the input cannot belong to this execution.
     pub(crate) fn deliver(&mut self, input: &Input) -> Result<(), String> {
         match input {
             Input::EventRaised { name, payload, event_id } => {
-                // Recorded twice by an instance that could not run its code then: the second one means nothing.
+                // An instance that could not run recorded this event twice. The second one has no effect.
                 if event_id.as_ref().is_some_and(|id| !self.event_ids.insert(id.clone())) {
                     return Ok(());
                 }
@@ -189,36 +189,37 @@ impl Journal {
         if self.operations.finish(operation, result) {
             return Ok(());
         }
-        Err(format!("a result for operation {}, which was never issued", operation.0))
+        Err(format!("the result belongs to operation {}, which was never issued", operation.0))
     }
 
-    /// Whether an event of this id was recorded in this execution.
+    /// Returns whether an event with this id was recorded in this execution.
     pub(crate) fn has_event_id(&self, id: &str) -> bool {
         self.event_ids.contains(id)
     }
 
-    /// How many events nobody took.
+    /// Returns the number of events that have not been consumed.
     pub(crate) fn buffered_events(&self) -> usize {
         self.events.len()
     }
 
-    /// The events nobody took, as inputs of the next execution. They keep their ids: raised again, they are known there.
+    /// Takes the events that were not consumed, as inputs of the next execution. They keep their ids, so the next
+    /// execution recognises a repeated event.
     pub(crate) fn take_events(&mut self) -> Vec<Input> {
         let carried = |BufferedEvent { name, payload, id }| Input::EventRaised { name, payload, event_id: id };
         self.events.drain(..).map(carried).collect()
     }
 
-    /// The operations that wait, and what for.
+    /// Returns the operations that are waiting, and what each of them waits for.
     pub(crate) fn open_operations(&self) -> impl Iterator<Item = (OperationId, Awaits)> + '_ {
         self.operations.open()
     }
 
-    /// The custom status, and whether this turn set or cleared it.
+    /// Returns the custom status, and whether this turn has set or cleared it.
     pub(crate) fn custom_status_of_turn(&self) -> (Option<&JsonText>, bool) {
         (self.custom_status.as_ref(), self.custom_status_set)
     }
 
-    // ── the leaf futures' side ──────────────────────────────────────────────────────────────────────────────────────
+    // ── used by leaf futures ────────────────────────────────────────────────────────────────────────────────────────
 
     pub(crate) fn phase(&self) -> Phase {
         self.phase
@@ -228,8 +229,8 @@ impl Journal {
         self.limits
     }
 
-    /// Issues an operation: gives it its number and notes its action. In a replayed turn the recorded action comes back,
-    /// for those values that were decided when the turn was live.
+    /// Issues an operation: assigns its number and adds its action. In a replayed turn, this returns the recorded
+    /// action, because it contains values that were decided when the turn was live.
     pub(crate) fn issue(
         &mut self,
         awaits: Option<Awaits>,
@@ -241,7 +242,7 @@ impl Journal {
         Ok((operation, action))
     }
 
-    /// The recorded action at the place where the next one will be issued, in a replayed turn.
+    /// Returns the recorded action at the place where the next action will be issued, if this is a replayed turn.
     pub(crate) fn recorded_next(&self) -> Option<&Action> {
         (self.phase == Phase::Replay).then(|| self.expected.get(self.actions.len())).flatten()
     }
@@ -274,7 +275,7 @@ impl Journal {
         }
     }
 
-    /// Whether one more action with this payload is within the limits of the turn.
+    /// Checks that one more action with this payload is within the limits of the turn.
     pub(crate) fn admit(&self, payload: usize) -> Result<(), FailureDetails> {
         let limit = self.limits.payload_bytes as usize;
         if payload > limit {
@@ -285,8 +286,8 @@ impl Journal {
             return Err(FailureDetails::new(
                 TOO_MANY_ACTIONS,
                 format!(
-                    "one turn may ask for {} things with {ACTION_BYTES_PER_TURN} bytes of payload: await some of them \
-                     before asking for more, for example with `ctx.join_all_limit`",
+                    "one turn can issue at most {} operations with {ACTION_BYTES_PER_TURN} bytes of payload: await some of \
+                     them before you issue more, for example with `ctx.join_all_limit`",
                     self.limits.actions_per_turn
                 ),
             )
@@ -295,7 +296,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Ends the execution as failed after this poll.
+    /// Makes the execution end as failed after this poll.
     pub(crate) fn fail(&mut self, failure: FailureDetails) {
         self.fatal.get_or_insert(failure);
     }
@@ -305,7 +306,7 @@ impl Journal {
         self.operations.take(operation)
     }
 
-    /// Takes the oldest event of this name, if there is one, and settles the wait for it.
+    /// Takes the oldest event with this name, if there is one, and settles the wait for it.
     pub(crate) fn take_event(&mut self, operation: OperationId, name: &str) -> Option<JsonText> {
         let position = self.events.iter().position(|event| event.name.eq_ignore_ascii_case(name))?;
         let BufferedEvent { payload, .. } = self.events.remove(position)?;
@@ -313,8 +314,8 @@ impl Journal {
         Some(payload)
     }
 
-    /// The future of an issued operation was dropped. Outside a poll this means nothing: the instance was evicted, or
-    /// the process ends.
+    /// Notes that the future of an issued operation was dropped. Outside a poll this has no meaning: the instance was
+    /// evicted, or the process is ending.
     pub(crate) fn dropped(&mut self, operation: OperationId) {
         if self.phase == Phase::Idle || self.mismatch.is_some() || self.fatal.is_some() {
             return;
@@ -324,7 +325,7 @@ impl Journal {
         }
     }
 
-    /// When a timer of this length that is created now is due.
+    /// Returns when a timer of this length is due if it is created now.
     pub(crate) fn due(&self, duration: std::time::Duration) -> Timestamp {
         self.now.plus(duration)
     }
@@ -339,7 +340,7 @@ impl Journal {
         self.custom_status.as_ref()
     }
 
-    /// Decides a patch: by the first call of the execution, for the whole execution.
+    /// Decides a patch. The first call in an execution decides for the whole execution.
     pub(crate) fn patched(&mut self, id: &str, location: RecordedLocation) -> bool {
         if let Some(decided) = self.patches.get(id) {
             return *decided;
@@ -353,28 +354,30 @@ impl Journal {
         decided
     }
 
-    /// The number of the next generated UUID.
+    /// Returns the number of the next generated UUID.
     pub(crate) fn next_uuid(&mut self) -> u64 {
         self.uuids += 1;
         self.uuids
     }
 
-    /// The state of the random generator, seeded once per execution.
+    /// Returns the state of the random generator, which is seeded once for each execution.
     pub(crate) fn random_state(&mut self, seed: u64) -> &mut u64 {
         self.random.get_or_insert(seed)
     }
 }
 
-/// The failure type of a turn that asks for too much.
+/// The failure type of a turn that issues too many operations.
 pub(crate) const TOO_MANY_ACTIONS: &str = "persevere.TooManyActions";
-/// The failure type of a payload over the limit.
+/// The failure type of a payload that exceeds the limit.
 pub(crate) const PAYLOAD_TOO_LARGE: &str = "persevere.PayloadTooLarge";
 
-/// The failure that a payload over the limit is recorded as.
+/// Returns the failure that is recorded for a payload that exceeds the limit.
 pub(crate) fn payload_too_large(size: usize, limit: usize) -> FailureDetails {
     FailureDetails::new(
         PAYLOAD_TOO_LARGE,
-        format!("the payload has {size} bytes, the limit is {limit}: store the data elsewhere and pass a reference"),
+        format!(
+            "the payload has {size} bytes, but the limit is {limit}: store the data elsewhere and pass a reference"
+        ),
     )
     .non_retriable()
 }

@@ -1,4 +1,4 @@
-//! What all leaf futures share: the number of their operation, and what their drop means.
+//! The part that all leaf futures share: the number of their operation, and the effect of dropping them.
 
 use crate::model::{Action, FailureDetails, JsonText, OperationId, RecordedLocation};
 
@@ -6,7 +6,7 @@ use super::Context;
 use super::journal::Halted;
 use super::operations::Awaits;
 
-/// One durable operation of one future.
+/// One durable operation, which belongs to one future.
 #[derive(Debug)]
 pub(crate) struct Leaf {
     ctx: Context,
@@ -16,7 +16,7 @@ pub(crate) struct Leaf {
 }
 
 impl Leaf {
-    /// An operation that is not issued yet.
+    /// Creates an operation that is not issued yet.
     #[track_caller]
     pub(crate) fn new(ctx: &Context) -> Self {
         Self { ctx: ctx.clone(), location: RecordedLocation::caller(), operation: None, finished: false }
@@ -30,7 +30,7 @@ impl Leaf {
         self.operation.is_some()
     }
 
-    /// Issues the operation, once.
+    /// Issues the operation. This happens only once.
     pub(crate) fn issue(
         &mut self,
         awaits: Awaits,
@@ -50,21 +50,21 @@ impl Leaf {
         self.ctx.turn().admit(payload)
     }
 
-    /// The recorded result, if there is one. After it the leaf is finished.
+    /// Takes the recorded result, if there is one. The leaf is then finished.
     pub(crate) fn take_result(&mut self) -> Option<Result<JsonText, FailureDetails>> {
         let result = self.ctx.turn().take_result(self.operation?);
         self.finished |= result.is_some();
         result
     }
 
-    /// The oldest event of this name, if there is one. After it the leaf is finished.
+    /// Takes the oldest event with this name, if there is one. The leaf is then finished.
     pub(crate) fn take_event(&mut self, name: &str) -> Option<JsonText> {
         let event = self.ctx.turn().take_event(self.operation?, name);
         self.finished |= event.is_some();
         event
     }
 
-    /// Ends a leaf that was never issued.
+    /// Marks a leaf as finished that was never issued.
     pub(crate) fn finish(&mut self) {
         self.finished = true;
     }

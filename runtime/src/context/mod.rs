@@ -1,4 +1,4 @@
-//! What orchestrator and activity code touches.
+//! The types that the code of orchestrators and activities uses.
 
 mod activity;
 mod activity_state;

@@ -1,4 +1,4 @@
-//! The operations of one execution: which wait, which have a result, which nobody asks for any more.
+//! The operations of one execution: which of them wait, which have a result, and which are settled.
 
 use crate::model::{FailureDetails, JsonText, OperationId, Timestamp};
 
@@ -15,16 +15,16 @@ pub(crate) enum Awaits {
     Event,
 }
 
-/// What an operation ended with.
+/// The result of an operation.
 pub(crate) type OperationResult = Result<JsonText, FailureDetails>;
 
 #[derive(Debug)]
 enum Operation {
     Open(Awaits),
     Done(OperationResult),
-    /// An attached sub-orchestration whose future was dropped: it runs on, and nobody waits.
+    /// An attached sub-orchestration whose future was dropped. It keeps running, but nobody waits for it.
     Abandoned,
-    /// Taken, cancelled, or never waited for.
+    /// The result was taken, the operation was cancelled, or nothing ever waited for it.
     Settled,
 }
 
@@ -36,23 +36,23 @@ pub(crate) struct Operations {
 }
 
 impl Operations {
-    /// The number that the next operation gets.
+    /// Returns the number of the next operation.
     pub(crate) fn next(&self) -> OperationId {
         OperationId(self.all.len() as u32 + 1)
     }
 
-    /// Adds an operation; one that waits for nothing is settled at once.
+    /// Adds an operation. An operation that waits for nothing is settled immediately.
     pub(crate) fn add(&mut self, awaits: Option<Awaits>) {
         self.all.push(awaits.map_or(Operation::Settled, Operation::Open));
         self.open += usize::from(awaits.is_some());
     }
 
-    /// Whether something that will be answered is outstanding.
+    /// Returns whether an operation is outstanding that will be answered.
     pub(crate) fn any_open(&self) -> bool {
         self.open > 0
     }
 
-    /// Those that wait, and what for.
+    /// Returns the operations that are waiting, and what each of them waits for.
     pub(crate) fn open(&self) -> impl Iterator<Item = (OperationId, Awaits)> + '_ {
         self.all.iter().enumerate().filter_map(|(index, operation)| match operation {
             Operation::Open(awaits) => Some((OperationId(index as u32 + 1), *awaits)),
@@ -60,7 +60,7 @@ impl Operations {
         })
     }
 
-    /// Gives an operation its result, if somebody waits for it. Answers whether there is such an operation.
+    /// Sets the result of an operation if it is still waited for. Returns whether the operation exists.
     pub(crate) fn finish(&mut self, operation: OperationId, result: OperationResult) -> bool {
         match self.get_mut(operation) {
             Some(slot @ Operation::Open(_)) => {
@@ -68,7 +68,7 @@ impl Operations {
                 self.open -= 1;
                 true
             }
-            // Its future was dropped in the meantime.
+            // The future of this operation was dropped before the result arrived.
             Some(_) => true,
             None => false,
         }
@@ -86,7 +86,7 @@ impl Operations {
         }
     }
 
-    /// Nobody waits for this operation any more.
+    /// Marks an operation as settled, so that its result is not waited for.
     pub(crate) fn settle(&mut self, operation: OperationId) {
         if let Some(slot) = self.get_mut(operation)
             && let Operation::Open(_) = std::mem::replace(slot, Operation::Settled)
@@ -95,7 +95,8 @@ impl Operations {
         }
     }
 
-    /// The future of an operation was dropped. Answers whether that cancels it: a sub-orchestration runs on.
+    /// Notes that the future of an operation was dropped. Returns whether that cancels the operation; a
+    /// sub-orchestration is not cancelled.
     pub(crate) fn drop_future(&mut self, operation: OperationId) -> bool {
         match self.get_mut(operation) {
             Some(slot @ Operation::Open(Awaits::Child)) => {
@@ -111,7 +112,8 @@ impl Operations {
         }
     }
 
-    /// The execution ends in the turn that issued this operation. Answers whether that cancels it.
+    /// Notes that the execution ends in the turn that issued this operation. Returns whether that cancels the
+    /// operation.
     pub(crate) fn end_with_turn(&mut self, operation: OperationId) -> bool {
         let cancels = matches!(
             self.get_mut(operation),

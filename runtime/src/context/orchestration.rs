@@ -1,4 +1,4 @@
-//! The orchestration context: what orchestrator code asks the engine for.
+//! The orchestration context, through which the code of an orchestrator asks the engine for operations.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::model::{
     Action, DecodeError, Execution, ExecutionStarted, InstanceId, JsonText, KeyMint, RecordedLocation, Timestamp,
 };
 
-/// What an execution is, from its first turn to its last.
+/// The facts about an execution that do not change from its first turn to its last.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) id: InstanceId,
@@ -33,7 +33,7 @@ pub(crate) struct Facts {
 
 /// The part of the orchestration context that does not depend on the type of the custom status.
 ///
-/// Helpers of orchestrators take `&Context` and so serve every orchestrator. Cheap to clone.
+/// Helpers that take `&Context` can be used by every orchestrator. A context is cheap to clone.
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 
@@ -56,13 +56,13 @@ impl Context {
         &self.0.foreign
     }
 
-    /// The journal, for the turn runner and for drops.
+    /// Locks the journal, for the engine and for dropped futures.
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
-        // A panic in user code never happens with the journal locked, so a poisoned lock holds nothing half done.
+        // User code never panics while the journal is locked, so the state behind a poisoned lock is complete.
         self.0.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The journal, for code that is being polled.
+    /// Locks the journal, for code that is being polled.
     pub(crate) fn turn(&self) -> MutexGuard<'_, Journal> {
         let mut journal = self.journal();
         let touched = self.0.foreign.was_touched();
@@ -74,58 +74,61 @@ impl Context {
         journal
     }
 
-    /// The name under which callers know this instance.
+    /// Returns the instance id, under which callers know this instance.
     pub fn instance_id(&self) -> &InstanceId {
         &self.0.facts.id
     }
 
-    /// Names this execution among all executions everywhere; continue-as-new gets a new one.
+    /// Returns the id of this execution, which is unique among all executions in all stores. Continue-as-new begins an
+    /// execution with a new id.
     pub fn execution_id(&self) -> Uuid {
         self.0.facts.started.execution_id
     }
 
-    /// The name of this orchestrator.
+    /// Returns the name of this orchestrator.
     pub fn name(&self) -> &str {
         &self.0.facts.started.name
     }
 
-    /// The version of this orchestrator; empty when it has none.
+    /// Returns the version of this orchestrator, or an empty string if it has no version.
     pub fn version(&self) -> &str {
         &self.0.facts.started.version
     }
 
-    /// The instance that waits for the end of this one, if it is an attached sub-orchestration.
+    /// Returns the instance that waits for the end of this one, if this is an attached sub-orchestration.
     pub fn parent(&self) -> Option<&InstanceId> {
         self.0.facts.started.parent.as_ref().map(|parent| &parent.instance)
     }
 
-    /// The tags given at start.
+    /// Returns the tags that were given at the start.
     pub fn tags(&self) -> &BTreeMap<String, String> {
         &self.0.facts.started.tags
     }
 
-    /// Whether this poll repeats a turn that is durable already.
+    /// Returns whether this poll repeats a turn that is already durable.
     ///
-    /// Nothing needs it for correctness: durable operations and the custom status are replay-safe as they are.
+    /// Correct code never needs this: durable operations and the custom status work in replay without it.
     ///
     /// # Determinism
-    /// Differs between live run and replay by nature: never branch on it around a durable operation.
+    /// The value differs between a live run and a replay. Never let it decide about a durable operation.
     pub fn is_replaying(&self) -> bool {
         self.journal().phase() == Phase::Replay
     }
 
-    /// The time of this turn, in UTC, cut to microseconds.
+    /// Returns the time of this turn in UTC, rounded down to microseconds.
     ///
     /// # Determinism
-    /// Recorded with the turn, constant within it, and never before the time of an earlier turn.
+    /// The time is recorded with the turn. It is constant within the turn and never earlier than the time of an earlier
+    /// turn.
     pub fn current_time(&self) -> DateTime<Utc> {
         self.journal().turn_time.to_utc()
     }
 
-    /// A durable timer that is due after `duration`, in whole microseconds.
+    /// Creates a durable timer that is due after `duration`, in whole microseconds.
     ///
     /// # Determinism
-    /// Recorded when first polled; its firing is recorded too. Dropped before that, it is cancelled.
+    /// The timer is recorded when it is first polled, and its firing is recorded too. If it is dropped before it fires,
+    /// it is cancelled.
     ///
     /// # Examples
     /// ```no_run
@@ -140,55 +143,60 @@ impl Context {
         Timer::after(self, duration)
     }
 
-    /// A durable timer that is due at an instant. [`Context::current_time`] is not before it when the timer fires.
+    /// Creates a durable timer that is due at `time`. When the timer has fired, [`Context::current_time`] is not
+    /// earlier than `time`.
     ///
     /// # Determinism
-    /// As for [`Context::create_timer`]. An instant that has passed fires in the next turn.
+    /// The same as for [`Context::create_timer`]. If `time` has passed, the timer fires in the next turn.
     #[track_caller]
     pub fn create_timer_at(&self, time: DateTime<Utc>) -> Timer {
         Timer::at(self, Timestamp::from_utc_up(time))
     }
 
-    /// Waits for an external event by its name, and reads its payload as a `T`. Names compare without regard to ASCII
-    /// case; events that came before are kept in order, and each is taken once.
+    /// Waits for an external event with this name, and decodes its payload as a `T`. Names are compared without regard
+    /// to ASCII case. Events that arrived earlier are kept in their order, and each event is consumed once.
     ///
-    /// Prefer `BookingConfirmed::wait(&ctx)` with an `#[external_event]` type: it cannot be misspelled.
+    /// Prefer an `#[external_event]` type and `BookingConfirmed::wait(&ctx)`, because the compiler then finds
+    /// misspelled names.
     ///
     /// # Determinism
-    /// The wait and the event are recorded. A wait that is dropped takes no event.
+    /// The wait and the event are recorded. A wait that is dropped consumes no event.
     #[track_caller]
     pub fn wait_for_external_event<T: Payload>(&self, name: impl Into<String>) -> EventWait<T> {
         EventWait::named(self, name.into().into())
     }
 
-    /// A UUID (version 5) that no other execution makes.
+    /// Returns a UUID (version 5) that no other execution produces.
     ///
     /// # Determinism
-    /// Derived from the execution id and a counter: the same in every replay.
+    /// The UUID is derived from the execution id and a counter, so it is the same in every replay.
     pub fn new_uuid(&self) -> Uuid {
         let number = self.turn().next_uuid();
         Uuid::new_v5(&self.0.facts.started.execution_id, &number.to_be_bytes())
     }
 
-    /// 64 random bits. Not for secrets: whoever knows the execution id knows them.
+    /// Returns 64 random bits. Do not use them for secrets: anyone who knows the execution id can compute them.
     ///
     /// # Determinism
-    /// From a fixed generator (SplitMix64, by Steele, Lea and Flood) seeded by the execution id: the same in every replay.
+    /// The bits come from a fixed generator (SplitMix64, by Steele, Lea and Flood) that is seeded with the execution
+    /// id, so they are the same in every replay.
     pub fn random(&self) -> u64 {
         let (high, low) = self.0.facts.started.execution_id.as_u64_pair();
         super::random::next(self.turn().random_state(high ^ low.rotate_left(32)))
     }
 
-    /// Computes a cheap nondeterministic value once and records it.
+    /// Computes a nondeterministic value once and records it.
     ///
-    /// For values that need no retry and no I/O, such as a setting of the process. Anything else belongs into an activity.
+    /// Use this for values that are cheap to compute and need neither I/O nor a retry, such as a setting of the
+    /// process. Use an activity for everything else.
     ///
     /// # Determinism
-    /// The value is recorded with the turn and replayed from there. The closure may run again when the process dies before
-    /// the turn is durable.
+    /// The value is recorded with the turn, and replay returns the recorded value. If the process dies before the turn
+    /// is durable, the closure runs again.
     ///
     /// # Panics
-    /// If the value cannot be written as JSON or read back, or is over a limit, which fails the orchestration.
+    /// Panics if the value cannot be written as JSON and read back, or if it exceeds a limit. The panic fails the
+    /// orchestration.
     #[track_caller]
     pub fn side_effect<T: Serialize + DeserializeOwned>(&self, compute: impl FnOnce() -> T) -> T {
         let location = RecordedLocation::caller();
@@ -214,31 +222,32 @@ impl Context {
         }
     }
 
-    /// Whether this execution takes the new side of a change that is named `id`: `true` in executions that meet it live,
-    /// `false` in those that passed this place before the change was made.
+    /// Returns which side of the change `id` this execution takes: `true` if it reaches this place after the change was
+    /// deployed, and `false` if it had passed this place before.
     ///
     /// # Determinism
-    /// Decided by the first call in an execution and recorded; the answer stays for the whole execution.
+    /// The first call in an execution decides. The answer is recorded and stays the same for the whole execution.
     #[track_caller]
     pub fn patched(&self, id: &str) -> bool {
         let location = RecordedLocation::caller();
         self.turn().patched(id, location)
     }
 
-    /// Waits for all of them: the outputs in the order of the futures.
+    /// Waits for all futures. The outputs are in the order of the futures.
     ///
-    /// All are issued at once. For many calls prefer [`Context::join_all_limit`]: one turn may ask for 10,000 things.
+    /// All operations are issued at once. If there are many, prefer [`Context::join_all_limit`], because one turn can
+    /// issue at most 10,000 operations.
     ///
     /// # Determinism
-    /// Polled in the order given; the operations are numbered in that order.
+    /// The futures are polled in the given order, and their operations are numbered in that order.
     pub fn join_all<I: IntoIterator<Item: super::Durable>>(&self, futures: I) -> super::JoinAll<I::Item> {
         super::join_all(futures)
     }
 
-    /// Waits for all of them, or for the first error; the others are dropped then, which cancels them.
+    /// Waits for all futures, or until one fails. In that case the others are dropped, which cancels them.
     ///
     /// # Determinism
-    /// As for [`Context::join_all`].
+    /// The same as for [`Context::join_all`].
     pub fn try_join_all<T, E, I>(&self, futures: I) -> super::TryJoinAll<I::Item>
     where
         I: IntoIterator<Item: super::Durable + Future<Output = Result<T, E>>>,
@@ -246,17 +255,17 @@ impl Context {
         super::try_join_all(futures)
     }
 
-    /// Waits for all of them, at most `limit` at a time: the next is issued when one is done.
+    /// Waits for all futures, at most `limit` of them at a time. When one finishes, the next one is issued.
     ///
     /// # Determinism
-    /// As for [`Context::join_all`].
+    /// The same as for [`Context::join_all`].
     pub fn join_all_limit<I: IntoIterator<Item: super::Durable>>(
         &self,
         limit: usize,
         futures: I,
     ) -> super::JoinAllLimit<std::vec::IntoIter<I::Item>> {
-        // Durable futures do nothing before their first poll, so a list of them is cheap; an iterator that was held
-        // over the `.await` would have to be `Send` for every lifetime, which closures seldom are.
+        // Durable futures do nothing before their first poll, so a list of them is cheap. An iterator that is held
+        // across the `.await` would have to be `Send` for every lifetime, which is rarely true for closures.
         super::join_all_limit(limit, futures.into_iter().collect::<Vec<_>>())
     }
 }
@@ -266,11 +275,14 @@ fn side_effect_failed(error: &dyn fmt::Display) -> ! {
     panic!("the value of a side effect cannot be stored and read back: {error}")
 }
 
-#[allow(clippy::panic, reason = "a misuse that cannot be answered by a value: the future has no error type of its own")]
+#[allow(
+    clippy::panic,
+    reason = "this misuse cannot be reported by a value, because the future has no error type of its own"
+)]
 fn outside_a_turn() -> ! {
     panic!(
-        "an orchestration context was used outside its orchestrator: durable operations work only in the body that got \
-         the context, not in a spawned task or in an activity"
+        "an orchestration context was used outside its orchestrator: durable operations work only in the body that \
+         received the context, not in a spawned task or an activity"
     )
 }
 
@@ -284,9 +296,10 @@ impl fmt::Debug for Context {
     }
 }
 
-/// The orchestration context: the first parameter of every orchestrator. `S` is the type of its custom status.
+/// The orchestration context, the first parameter of every orchestrator. `S` is the type of its custom status.
 ///
-/// Without `S` the orchestrator has no custom status. It derefs to [`Context`], which has everything else.
+/// Without `S`, the orchestrator has no custom status. The type dereferences to [`Context`], which has all other
+/// methods.
 pub struct OrchestrationContext<S = NoStatus>(Context, PhantomData<fn(S) -> S>);
 
 impl<S> OrchestrationContext<S> {
@@ -296,22 +309,23 @@ impl<S> OrchestrationContext<S> {
 }
 
 impl<S: CustomStatus> OrchestrationContext<S> {
-    /// Publishes the custom status: JSON that any client reads, waits for and watches.
+    /// Publishes the custom status: a JSON value that any client can read, wait for and watch.
     ///
-    /// No I/O: the value is serialised here, and the last one of a turn becomes visible with that turn's commit. Set
-    /// before an `.await`, it is visible when what is awaited has been scheduled.
+    /// This method does no I/O. It serialises the value, and the last value that is set in a turn becomes visible with
+    /// the commit of that turn. A value that is set before an `.await` is visible by the time the awaited operation has
+    /// been scheduled.
     ///
     /// # Limits
-    /// 16 KiB of JSON text counted as UTF-16, as in the Durable Task family. For more, store the data elsewhere and
-    /// publish a reference.
+    /// The JSON text may have up to 16 KiB, measured as UTF-16, as in the Durable Task family. If you need more, store
+    /// the data elsewhere and publish a reference.
     ///
     /// # Errors
-    /// [`CustomStatusError::TooLarge`] over the limit, [`CustomStatusError::Serialize`] when the value has no JSON form.
-    /// The status stays as it was, and the orchestrator may go on.
+    /// Returns [`CustomStatusError::TooLarge`] if the value exceeds the limit, and [`CustomStatusError::Serialize`] if
+    /// it cannot be written as JSON. The previous status stays, and the orchestrator can continue.
     ///
     /// # Determinism
-    /// State of the instance, not an event in the history: replay computes it again and publishes nothing. No guard by
-    /// [`Context::is_replaying`] is needed.
+    /// The custom status is part of the state of the instance, not an event in its history. Replay computes it again
+    /// and publishes nothing, so you need not check [`Context::is_replaying`].
     pub fn set_custom_status(&self, status: &S) -> Result<(), CustomStatusError> {
         let text = status.__encode().map_err(CustomStatusError::Serialize)?;
         let mut journal = self.0.turn();
@@ -320,30 +334,31 @@ impl<S: CustomStatus> OrchestrationContext<S> {
         Ok(())
     }
 
-    /// Withdraws the custom status: readers see none.
+    /// Removes the custom status, so that readers see none.
     ///
     /// # Determinism
-    /// As for [`OrchestrationContext::set_custom_status`].
+    /// The same as for [`OrchestrationContext::set_custom_status`].
     pub fn clear_custom_status(&self) {
         self.0.turn().set_custom_status(None);
     }
 
-    /// The custom status as this execution last set it, or began with.
+    /// Returns the custom status that this execution last set, or the one that it started with.
     ///
     /// # Errors
-    /// The value that the execution began with is of another type than `S`: it was set by an older version of the code.
+    /// Returns an error if the execution started with a value that is not an `S`, because an older version of the code
+    /// set it.
     ///
     /// # Determinism
-    /// Computed from the recorded start of the execution and the code, never from what readers see.
+    /// The value is computed from the recorded start of the execution and from the code, never from the stored status.
     pub fn custom_status(&self) -> Result<Option<S>, DecodeError> {
         let text = self.0.journal().custom_status().cloned();
         text.map(|text| S::__decode(&text)).transpose()
     }
 }
 
-/// Checks the size of a custom status: JSON text counted as UTF-16.
+/// Checks the size of a custom status, which is the length of its JSON text as UTF-16.
 pub(crate) fn check_custom_status(text: &JsonText, limit: usize) -> Result<(), CustomStatusError> {
-    // A UTF-8 text has at least as many bytes as it has UTF-16 units, so most need no counting.
+    // A UTF-8 text has at least as many bytes as UTF-16 units, so most texts need not be counted.
     if text.len() * 2 <= limit {
         return Ok(());
     }
@@ -352,7 +367,7 @@ pub(crate) fn check_custom_status(text: &JsonText, limit: usize) -> Result<(), C
 }
 
 impl OrchestrationContext<NoStatus> {
-    /// Exists so that its bound can say what is missing.
+    /// This method exists so that its bound can explain what is missing.
     #[doc(hidden)]
     pub fn set_custom_status<T: ?Sized>(&self, _: &T) -> Result<(), CustomStatusError>
     where
@@ -391,7 +406,7 @@ mod tests {
         let limit = 16 * 1024;
         let check = |text: &str| check_custom_status(&JsonText::from_string(format!("\"{text}\"")), limit);
         let too_large = |size| Err(CustomStatusError::TooLarge { size, limit });
-        // Two quotation marks; one UTF-16 unit for each é, which has two bytes in UTF-8, and two for each face.
+        // Two quotation marks, one UTF-16 unit for each é, which has two bytes in UTF-8, and two units for each face.
         assert_eq!(check(&"é".repeat(8 * 1024 - 2)), Ok(()));
         assert_eq!(check(&"é".repeat(8 * 1024 - 1)), too_large(16 * 1024 + 2));
         assert_eq!(check(&"x".repeat(8 * 1024 - 2)), Ok(()));

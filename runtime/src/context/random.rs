@@ -1,6 +1,7 @@
-//! The random generator of orchestrations. Part of the storage format: a change would break every stored history.
+//! The random generator of orchestrations. It is part of the storage format: a change would break every stored history.
 
-/// The next 64 bits of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014).
+/// Returns the next 64 bits of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA
+/// 2014).
 pub(crate) fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

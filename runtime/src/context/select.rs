@@ -1,8 +1,8 @@
-//! The first of several durable futures, in source order: what `select!` expands to.
+//! Waiting for the first of several durable futures, in source order: the code behind `select!`.
 //!
-//! The branches are pinned in the frame of the caller and form a list, so there is no limit to their number and no
-//! allocation. One poll polls them in source order up to the first that is ready; then the others are dropped, in
-//! source order too. No waker is touched.
+//! The branches are pinned in the frame of the caller and form a list, so their number is not limited and nothing is
+//! allocated. One poll polls them in source order up to the first that is ready. Then the others are dropped, also in
+//! source order. Nothing touches the waker.
 
 use std::fmt;
 use std::future::Future;
@@ -12,7 +12,7 @@ use std::task::{Context as Task, Poll};
 use super::durable::Durable;
 use super::durable::sealed::Sealed;
 
-/// Which branch was first: this one, or one of those after it.
+/// The branch that was ready first: this one, or one of the branches after it.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Either<A, B> {
@@ -20,7 +20,7 @@ pub enum Either<A, B> {
     After(B),
 }
 
-/// There is no branch after the last.
+/// The output of the empty list. It has no value, because there is no branch after the last one.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub enum Never {}
@@ -33,7 +33,7 @@ pub trait SelectBranches {
     fn drop_in_order(&mut self);
 }
 
-/// One branch and those after it.
+/// One branch, and the branches after it.
 #[doc(hidden)]
 pub struct SelectBranch<'a, F, Rest> {
     future: Pin<&'a mut Option<F>>,
@@ -98,7 +98,7 @@ pub fn select<L: SelectBranches>(branches: L) -> Select<L> {
     Select { branches }
 }
 
-/// The branches themselves are pinned elsewhere.
+/// The branches are pinned elsewhere.
 impl<L: SelectBranches> Unpin for Select<L> {}
 
 impl<L: SelectBranches> Future for Select<L> {
@@ -135,7 +135,7 @@ impl<F, Rest> fmt::Debug for SelectBranch<'_, F, Rest> {
     }
 }
 
-/// Waits for the first of its durable futures, and evaluates what stands behind it:
+/// Waits for the first of several durable futures, and evaluates the expression behind it:
 ///
 /// ```text
 /// let answer = select! {
@@ -144,9 +144,9 @@ impl<F, Rest> fmt::Debug for SelectBranch<'_, F, Rest> {
 /// };
 /// ```
 ///
-/// It awaits by itself. The branches are polled in source order, so the first of two that are ready in one turn wins;
-/// the others are dropped, which cancels them, before the expression is evaluated. To keep a future, branch on `&mut`
-/// of it. The patterns are irrefutable.
+/// The macro contains the `.await`. The branches are polled in source order, so if two are ready in one turn, the first
+/// one in the source wins. The others are dropped before the expression is evaluated, which cancels them. To keep a
+/// future, use `&mut future` as the branch. The patterns must be irrefutable.
 #[cfg(feature = "macros")]
 #[macro_export]
 macro_rules! select {

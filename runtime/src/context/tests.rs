@@ -1,4 +1,4 @@
-//! `join!`, `try_join!`, `select!`, `join_all`, `join_all_limit`, `try_join_all`: what is polled and dropped, and when.
+//! Tests what `join!`, `try_join!`, `select!`, `join_all`, `join_all_limit` and `try_join_all` poll and drop, and when.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -10,7 +10,7 @@ use super::durable::{Durable, sealed::Sealed};
 use super::{block, join_all, join_all_limit, try_join_all};
 use crate::{join, select, try_join};
 
-/// What happened, in order: `1?` polled, `1!` ready, `1x` dropped before it was ready.
+/// What happened, in order: `1?` means polled, `1!` ready, and `1x` dropped before it was ready.
 #[derive(Clone, Default)]
 struct Log(Rc<RefCell<Vec<String>>>);
 
@@ -23,7 +23,7 @@ impl Log {
         self.0.borrow_mut().drain(..).collect::<Vec<_>>().join(" ")
     }
 
-    /// A future that is ready at its n-th poll, with its id as output.
+    /// Creates a future that is ready at its n-th poll and returns its id.
     fn ready_at(&self, id: u32, polls: u32) -> Scripted<u32> {
         Scripted { id, polls, output: Some(id), log: self.clone() }
     }
@@ -71,7 +71,7 @@ impl<T> Drop for Scripted<T> {
     }
 }
 
-/// Polls once with a waker that does nothing: nothing here may need one.
+/// Polls once with a waker that does nothing, because no future here may need one.
 fn poll<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
     match future.poll(&mut Task::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),

@@ -13,7 +13,8 @@ use super::operations::Awaits;
 use crate::contract::TimedOut;
 use crate::model::{Action, Timestamp};
 
-/// A durable timer: [`Context::create_timer`]. Created at its first poll; dropped before it is due, it is cancelled.
+/// A durable timer, returned by [`Context::create_timer`]. It is created at its first poll. If it is dropped before it
+/// is due, it is cancelled.
 #[must_use = "a timer does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct Timer {
@@ -46,7 +47,7 @@ impl Future for Timer {
         let this = self.get_mut();
         if !this.leaf.is_issued() {
             if let Err(failure) = this.leaf.admit(0) {
-                // A timer has no error to return, so the whole execution ends with it.
+                // A timer cannot return an error, so the whole execution fails.
                 this.leaf.ctx().turn().fail(failure);
                 return Poll::Pending;
             }
@@ -68,8 +69,9 @@ impl Sealed for Timer {}
 #[diagnostic::do_not_recommend]
 impl Durable for Timer {}
 
-/// A durable future with a time-out: [`Durable::timeout`](super::Durable::timeout). The operation is issued first, then
-/// the timer; whichever is ready first wins, the operation when both are, and the other is dropped.
+/// A durable future with a time-out, returned by [`Durable::timeout`](super::Durable::timeout). The operation is issued
+/// first, then the timer. Whichever is ready first wins, and the other is dropped. If both are ready, the operation
+/// wins.
 #[must_use = "futures do nothing unless you `.await` them"]
 pub struct Timeout<F> {
     future: Option<Pin<Box<F>>>,

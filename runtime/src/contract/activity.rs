@@ -1,20 +1,20 @@
-//! What `#[activity]` makes of a function.
+//! The traits that `#[activity]` implements.
 
 use super::{Failure, Payload};
 
-/// An activity, as the rest of the crate knows it. `#[activity]` implements it.
+/// An activity. `#[activity]` implements this trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an activity",
     label = "not an activity",
     note = "write `#[activity]` above the function"
 )]
 pub trait Activity: Sized + Send + Sync + 'static {
-    /// The input: `()`, the type of the only parameter, or a tuple.
+    /// The input: `()`, the type of the only parameter, or a tuple of all parameters.
     type Input: 'static;
-    /// What it returns on success.
+    /// The type that the activity returns on success.
     type Output: Payload;
-    /// What it returns on failure.
+    /// The type that the activity returns on failure.
     type Error: Failure;
-    /// The name under which it is recorded. Renaming it breaks running instances.
+    /// The name under which calls of the activity are recorded. Changing it breaks running instances.
     const NAME: &'static str;
 }

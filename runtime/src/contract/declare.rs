@@ -1,4 +1,4 @@
-//! `declare_activity!` and `declare_orchestrator!`: contracts of code that runs elsewhere.
+//! `declare_activity!` and `declare_orchestrator!` declare the types of code that runs elsewhere.
 
 /// Declares activities that run in another process, so that they can be called with checked types:
 ///
@@ -16,7 +16,7 @@
 /// }
 /// ```
 ///
-/// The line with the options may be left out.
+/// The line with the options is optional.
 #[cfg(feature = "macros")]
 #[macro_export]
 macro_rules! declare_activity {
@@ -34,7 +34,7 @@ macro_rules! declare_activity {
 /// }
 /// ```
 ///
-/// The context parameter names the type of the custom status. The line with the options may be left out.
+/// The context parameter names the type of the custom status. The line with the options is optional.
 #[cfg(feature = "macros")]
 #[macro_export]
 macro_rules! declare_orchestrator {

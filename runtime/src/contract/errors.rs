@@ -1,4 +1,4 @@
-//! The errors that orchestrator and activity code meets.
+//! The errors that the code of orchestrators and activities can receive.
 
 use std::error::Error;
 use std::fmt;
@@ -10,15 +10,15 @@ use super::Failure;
 use crate::model::failure::FailureDetails;
 use crate::model::json::{DecodeError, EncodeError};
 
-/// The error types of failures that the engine makes itself. They are recorded, so they never change.
+/// The error types of failures that the engine creates. They are recorded, so they must never change.
 pub(crate) mod kind {
-    /// What they all begin with; names of Rust types never do.
+    /// The prefix of all these types. No name of a Rust type begins with it.
     pub(crate) const PREFIX: &str = "persevere.";
-    /// No code of that name is registered.
+    /// No code with that name is registered.
     pub(crate) const NOT_REGISTERED: &str = "persevere.NotRegistered";
     /// A value could not be written as JSON.
     pub(crate) const ENCODE: &str = "persevere.Encode";
-    /// A stored text is not the value that the code expects.
+    /// A stored text cannot be decoded as the type that the code expects.
     pub(crate) const DECODE: &str = "persevere.Decode";
     /// The code would have continued as an orchestrator of another name.
     pub(crate) const CONTINUE_AS_NEW: &str = "persevere.ContinueAsNew";
@@ -33,25 +33,26 @@ pub(crate) mod kind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CallError<E> {
-    /// The code returned its declared error. Handle it by its value.
+    /// The code returned its declared error, which is available as a value.
     App {
         /// The error that was returned.
         error: E,
-        /// The same, as it was recorded.
+        /// The same error as it was recorded.
         details: FailureDetails,
     },
-    /// No code of that name is registered in the running process. Register it.
+    /// No code with that name is registered in the running process. Register it.
     NotRegistered(FailureDetails),
     /// The input cannot be written as JSON. Change its type.
     Encode(FailureDetails),
-    /// The stored input, output or error is not what the code expects. Compare the types on both sides.
+    /// The stored input, output or error cannot be decoded as the type that the code expects. Compare the types of the
+    /// caller and the callee.
     Decode(FailureDetails),
-    /// Anything else: a panic, an error of another type, a failure of the engine.
+    /// Any other failure: a panic, an error of another type, or a failure of the engine.
     Failed(FailureDetails),
 }
 
 impl<E> CallError<E> {
-    /// What was recorded.
+    /// Returns the recorded failure.
     pub fn details(&self) -> &FailureDetails {
         match self {
             Self::App { details, .. }
@@ -62,7 +63,7 @@ impl<E> CallError<E> {
         }
     }
 
-    /// The error that the code returned, if that is what happened.
+    /// Returns the error that the code returned, if that is what happened.
     pub fn app(&self) -> Option<&E> {
         match self {
             Self::App { error, .. } => Some(error),
@@ -72,7 +73,7 @@ impl<E> CallError<E> {
 }
 
 impl<E: Failure> CallError<E> {
-    /// The error that a recorded failure stands for.
+    /// Converts a recorded failure to an error.
     pub(crate) fn from_details(details: FailureDetails) -> Self {
         // The error type is what the protocol of the family classifies failures by, and all that history keeps of the
         // class: it is data of the record, not a message. The engine's own begin with a prefix of ours.
@@ -80,7 +81,8 @@ impl<E: Failure> CallError<E> {
             kind::NOT_REGISTERED => Self::NotRegistered(details),
             kind::ENCODE => Self::Encode(details),
             kind::DECODE => Self::Decode(details),
-            // What the engine makes itself is no error of the application, even where that takes every error.
+            // A failure that the engine created is not an error of the application, even if the application's type
+            // could decode it.
             engine if engine.starts_with(kind::PREFIX) => Self::Failed(details),
             _ => match E::__from_details(&details) {
                 Some(error) => Self::App { error, details },
@@ -95,9 +97,9 @@ impl<E> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
             Self::App { .. } | Self::Failed(_) => "the call failed",
-            Self::NotRegistered(_) => "what was called is not registered",
+            Self::NotRegistered(_) => "the called activity or orchestrator is not registered",
             Self::Encode(_) => "the input of the call cannot be stored",
-            Self::Decode(_) => "the call carries a value of another type",
+            Self::Decode(_) => "a value of the call has an unexpected type",
         };
         f.write_str(what)?;
         if f.alternate() { write!(f, ": {:#}", self.details()) } else { Ok(()) }
@@ -122,49 +124,50 @@ impl From<DecodeError> for FailureDetails {
     }
 }
 
-/// What was waited for did not come in time. The output of [`Durable::timeout`](crate::Durable::timeout).
+/// The operation did not complete in time. This is the error of [`Durable::timeout`](crate::Durable::timeout).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("not ready within {after:?}")]
+#[error("the operation did not complete within {after:?}")]
 #[non_exhaustive]
 pub struct TimedOut {
-    /// How long was waited.
+    /// The length of the time-out.
     pub after: Duration,
 }
 
 impl TimedOut {
-    /// The error of a time-out of that length.
+    /// Creates the error of a time-out of this length.
     pub(crate) fn new(after: Duration) -> Self {
         Self { after }
     }
 }
 
-/// Why waiting for an external event gave no event.
+/// The reason why waiting for an external event returned no event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
-    /// An event of that name came with a payload of another type. It is consumed; wait again for the next.
+    /// An event with this name arrived, but its payload has another type. The event is consumed; wait again for the
+    /// next one.
     #[error("the payload of event `{name}` is of another type")]
     Decode {
         /// The name of the event.
         name: String,
-        /// What is wrong with its payload.
+        /// The reason why the payload could not be decoded.
         #[source]
         error: DecodeError,
     },
 }
 
-/// Why a custom status was not set. The previous one stays.
+/// The reason why a custom status was not set. The previous status stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum CustomStatusError {
-    /// The JSON text is over the limit. Store the data elsewhere and put a reference to it here.
+    /// The JSON text exceeds the limit. Store the data elsewhere and publish a reference to it.
     #[error(
-        "the custom status has {size} bytes as UTF-16, and {limit} are allowed: store the data elsewhere and put a reference to it here"
+        "the custom status has {size} bytes as UTF-16, but only {limit} are allowed: store the data elsewhere and publish a reference to it"
     )]
     TooLarge {
-        /// Its size in bytes, as UTF-16.
+        /// The size of the JSON text in bytes, as UTF-16.
         size: usize,
-        /// How much is allowed.
+        /// The limit in bytes, as UTF-16.
         limit: usize,
     },
     /// The value cannot be written as JSON. Change its type.
@@ -176,34 +179,34 @@ macro_rules! catch_all_error {
     ($(#[$doc:meta])* $name:ident, $other:ident) => {
         $(#[$doc])*
         ///
-        /// It does not implement `std::error::Error`: that is what lets `?` turn every error into it.
+        /// It does not implement `std::error::Error`, because otherwise `?` could not convert every error to it.
         #[derive(Clone, PartialEq, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(FailureDetails);
 
         impl $name {
-            /// An error that is a message.
+            /// Creates an error from a message.
             pub fn new(message: impl Into<String>) -> Self {
                 Self(FailureDetails::new(stringify!($name), message))
             }
 
-            /// The error that a recorded failure is.
+            /// Creates the error from a recorded failure.
             pub fn from_details(details: FailureDetails) -> Self {
                 Self(details)
             }
 
-            /// Says that trying again cannot help: retry policies stop here.
+            /// Marks the error as permanent: retry policies do not try again.
             #[must_use]
             pub fn non_retriable(self) -> Self {
                 Self(self.0.non_retriable())
             }
 
-            /// What is recorded of it.
+            /// Returns the failure as it is recorded.
             pub fn details(&self) -> &FailureDetails {
                 &self.0
             }
 
-            /// What is recorded of it.
+            /// Converts the error to the failure that is recorded.
             pub fn into_details(self) -> FailureDetails {
                 self.0
             }
@@ -239,12 +242,12 @@ macro_rules! catch_all_error {
 }
 
 catch_all_error! {
-    /// The error of an activity of which callers need the message only: takes every error by `?`.
+    /// The error of an activity whose callers need only the message. The operator `?` converts every error to it.
     ActivityError, OrchestrationError
 }
 
 catch_all_error! {
-    /// The error of an orchestrator of which callers need the message only: takes every error by `?`.
+    /// The error of an orchestrator whose callers need only the message. The operator `?` converts every error to it.
     OrchestrationError, ActivityError
 }
 

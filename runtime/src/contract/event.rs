@@ -1,33 +1,33 @@
-//! What `#[external_event]` makes of a type.
+//! The traits that `#[external_event]` implements.
 
 use super::{Orchestrator, Payload};
 use crate::model::SourceLocation;
 
-/// An event that clients raise and orchestrators wait for. `#[external_event]` implements it.
+/// An event that clients raise and orchestrators wait for. `#[external_event]` implements this trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an external event",
     label = "not an external event",
     note = "an event is a type of your own with `#[external_event]` above it: put any other value into such a type"
 )]
 pub trait ExternalEvent: Payload {
-    /// The name under which it is raised; names compare without regard to ASCII case.
+    /// The name under which the event is raised. Names are compared without regard to ASCII case.
     const NAME: &'static str;
     /// Where the type stands, if the macro has seen it.
     #[doc(hidden)]
     const __LOCATION: Option<SourceLocation> = None;
 }
 
-/// Says that an orchestrator accepts an event. Without `events(..)` it accepts all of them.
+/// States that an orchestrator accepts an event. Without `events(..)`, an orchestrator accepts all events.
 ///
-/// `#[orchestrator]` implements it; nobody else needs to name it.
+/// `#[orchestrator]` implements this trait, and other code need not name it.
 #[diagnostic::on_unimplemented(
     message = "the orchestrator `{Self}` does not accept the event `{E}`",
     label = "not among its `events(..)`",
-    note = "write `{E}` into `#[orchestrator(events(..))]` of `{Self}`, or leave the option out to accept every event"
+    note = "add `{E}` to `#[orchestrator(events(..))]` of `{Self}`, or remove the option to accept every event"
 )]
 pub trait Accepts<E>: Orchestrator {}
 
-/// The same, said of the event: so what is no event at all gives one message too.
+/// The same statement from the side of the event, so that a type that is not an event also gives only one message.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "the orchestrator `{O}` does not accept the event `{Self}`",
@@ -40,7 +40,7 @@ pub trait AcceptedBy<O>: ExternalEvent {}
 #[diagnostic::do_not_recommend]
 impl<O: Accepts<E>, E: ExternalEvent> AcceptedBy<O> for E {}
 
-/// Lets every value pass that is no wait for an event: a wait has a method of the same name, which comes first.
+/// Accepts every value that is not a wait for an event. A wait has a method with the same name, which takes precedence.
 #[doc(hidden)]
 pub trait WaitCheck: Sized {
     #[doc(hidden)]

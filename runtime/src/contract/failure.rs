@@ -1,4 +1,4 @@
-//! What an orchestrator or an activity may fail with.
+//! The errors with which an orchestrator or an activity may fail.
 
 use std::error::Error;
 
@@ -11,12 +11,12 @@ use crate::model::json::JsonText;
 
 /// A declared error: the `E` of the `Result` that an orchestrator or an activity returns.
 ///
-/// An application's own error type is one when it is an `Error` and `Serialize + Deserialize`: it is stored and comes
-/// back as the value that it was. Where no caller tells errors apart, [`ActivityError`] and [`OrchestrationError`] take
-/// whatever `?` brings.
+/// Your own error type qualifies if it implements `Error`, `Serialize` and `Deserialize`: it is stored, and callers get
+/// the same value back. If no caller needs to distinguish errors, use [`ActivityError`] or [`OrchestrationError`], to
+/// which `?` converts every error.
 ///
-/// `Send` and `Sync` are asked for where they are needed (by `?`, and by what is kept across an await): an error is
-/// recorded at once. So `Box<dyn Error>` gives one message and not three.
+/// `Send` and `Sync` are required only where they are needed (by `?`, and by values that are held across an await),
+/// because an error is recorded immediately. `Box<dyn Error>` therefore gives one message and not three.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the declared error of an orchestrator or an activity",
     label = "must be `std::error::Error + Serialize + Deserialize`",
@@ -36,7 +36,7 @@ impl<E: Error + Serialize + DeserializeOwned + 'static> Failure for E {
         let details = FailureDetails::from_error(std::any::type_name::<E>(), self);
         match JsonText::encode(self) {
             Ok(value) => details.with_value(&value),
-            // The failure itself is what matters: it arrives as data, if it cannot arrive as a value.
+            // The failure matters more than its type: if it cannot be decoded, it is returned as data.
             Err(_) => details,
         }
     }

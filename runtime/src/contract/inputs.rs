@@ -1,15 +1,15 @@
-//! The inputs of an orchestrator or an activity: a tuple, and how each of its values is stored and read.
+//! The inputs of an orchestrator or an activity as a tuple, and how each value is encoded and decoded.
 
 use std::marker::PhantomData;
 
 use super::Payload;
 use crate::model::json::{DecodeError, EncodeError, JsonText};
 
-/// An encoded input, or why there is none. The operation that takes it reports the error.
+/// An encoded input, or the reason why it could not be encoded. The operation that takes it reports the error.
 pub type Input = Result<JsonText, EncodeError>;
 
-/// How one parameter is stored and read. Generated code makes one for each, at the place of its type: so a type that
-/// cannot be stored gives one error, there.
+/// How one parameter is encoded and decoded. The generated code creates one for each parameter, at the place of its
+/// type, so that a type that cannot be stored gives one error at that place.
 #[derive(Debug)]
 pub struct Parameter<T> {
     name: &'static str,
@@ -17,8 +17,8 @@ pub struct Parameter<T> {
     decode: fn(&JsonText) -> Result<T, DecodeError>,
 }
 
-/// A parameter of that name and type. Of a type that cannot be stored the compiler shows the second argument, which
-/// generated code writes at the place of the whole parameter.
+/// Creates a parameter with this name and type. If the type cannot be stored, the compiler points to the second
+/// argument, which the generated code puts at the place of the whole parameter.
 pub const fn parameter<T: Payload>(name: &'static str, _: PhantomData<T>) -> Parameter<T> {
     Parameter { name, encode: T::__encode, decode: T::__decode }
 }
@@ -32,7 +32,7 @@ impl<T> Clone for Parameter<T> {
 }
 
 impl<T> Parameter<T> {
-    /// `null` where it was left out.
+    /// Decodes the next value. A value that was left out is decoded from `null`.
     fn read(&self, values: &mut std::vec::IntoIter<JsonText>) -> Result<T, DecodeError> {
         let text = values.next().unwrap_or_else(JsonText::null);
         let name = self.name;
@@ -40,20 +40,20 @@ impl<T> Parameter<T> {
     }
 }
 
-/// The inputs as a tuple. None is stored as `null`, one as its JSON value, several as an array.
+/// The inputs as a tuple. No input is stored as `null`, one input as its JSON value, and several inputs as an array.
 pub trait Inputs: Sized + 'static {
-    /// `()`, the type of the only one, or the tuple.
+    /// `()`, the type of the only input, or the tuple.
     type Value: 'static;
-    /// How each is stored.
+    /// How each input is encoded and decoded.
     type Parameters: Copy + 'static;
-    /// Writes them down.
+    /// Encodes the inputs.
     fn encode(self, parameters: &Self::Parameters) -> Input;
-    /// Reads them. A caller in another language may leave out the last ones.
+    /// Decodes the inputs. A caller in another language may leave out the last ones.
     fn decode(text: &JsonText, parameters: &Self::Parameters) -> Result<Self, DecodeError>;
 }
 
-/// Writes down the inputs of code that runs elsewhere.
-#[allow(clippy::needless_pass_by_value, reason = "made for this one call")]
+/// Encodes the inputs of code that runs elsewhere.
+#[allow(clippy::needless_pass_by_value, reason = "the value is created for this one call")]
 pub fn encode<I: Inputs>(inputs: I, parameters: I::Parameters) -> Input {
     inputs.encode(&parameters)
 }
@@ -84,7 +84,7 @@ impl<A: 'static> Inputs for (A,) {
     }
 }
 
-/// A JSON array.
+/// Encodes several values as a JSON array.
 fn array<const N: usize>(values: [Input; N]) -> Input {
     let mut text = String::from("[");
     for (place, value) in values.into_iter().enumerate() {
@@ -97,13 +97,13 @@ fn array<const N: usize>(values: [Input; N]) -> Input {
     Ok(JsonText::from_string(text))
 }
 
-/// The values of a JSON array of at most so many.
+/// Splits a JSON array into its values, of which there may be at most `parameters`.
 fn values(text: &JsonText, parameters: usize) -> Result<std::vec::IntoIter<JsonText>, DecodeError> {
-    let no_array = |why| DecodeError(format!("the input is no array of {parameters} values: {why}"));
+    let no_array = |why| DecodeError(format!("the input is not an array of {parameters} values: {why}"));
     let values = serde_json::from_slice::<Vec<JsonText>>(text.as_bytes()).map_err(no_array)?;
     if values.len() > parameters {
         let found = values.len();
-        return Err(DecodeError(format!("the input has {found} values, and the code takes {parameters}")));
+        return Err(DecodeError(format!("the input has {found} values, but the code takes {parameters}")));
     }
     Ok(values.into_iter())
 }
@@ -182,8 +182,8 @@ mod tests {
     fn inputs_of_another_shape_are_refused() {
         let two = (parameter::<u8>("a", PhantomData), parameter::<u8>("b", PhantomData));
         let error = <(u8, u8)>::decode(&text("{\"a\":1}"), &two).unwrap_err();
-        assert!(error.0.starts_with("the input is no array of 2 values: invalid type: map"), "{error}");
+        assert!(error.0.starts_with("the input is not an array of 2 values: invalid type: map"), "{error}");
         let error = <(u8, u8)>::decode(&text("[1,2,3]"), &two).unwrap_err();
-        assert_eq!(error.0, "the input has 3 values, and the code takes 2");
+        assert_eq!(error.0, "the input has 3 values, but the code takes 2");
     }
 }

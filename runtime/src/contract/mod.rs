@@ -1,5 +1,5 @@
-//! What an annotated item is to the rest of the crate: the traits that the macros implement, and the bounds that they
-//! check at the user's own words.
+//! The traits that describe annotated items to the rest of the crate. The macros implement them, and their bounds are
+//! checked at the place of the user's own code.
 
 mod activity;
 mod declare;

@@ -1,24 +1,25 @@
-//! What `#[orchestrator]` makes of a function.
+//! The traits that `#[orchestrator]` implements.
 
 use super::{Failure, Payload, StatusType};
 
-/// An orchestrator, as the rest of the crate knows it. `#[orchestrator]` implements it.
+/// An orchestrator. `#[orchestrator]` implements this trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an orchestrator",
     label = "not an orchestrator",
     note = "write `#[orchestrator]` above the function"
 )]
 pub trait Orchestrator: Sized + Send + Sync + 'static {
-    /// The input: `()`, the type of the only parameter after the context, or a tuple.
+    /// The input: `()`, the type of the only parameter after the context, or a tuple of all parameters after the
+    /// context.
     type Input: 'static;
-    /// What it returns on success.
+    /// The type that the orchestrator returns on success.
     type Output: Payload;
-    /// What it returns on failure.
+    /// The type that the orchestrator returns on failure.
     type Error: Failure;
-    /// The type of its custom status, [`NoStatus`](crate::NoStatus) if it declares none.
+    /// The type of the custom status, or [`NoStatus`](crate::NoStatus) if the orchestrator declares none.
     type Status: StatusType;
-    /// The name under which it is recorded. Renaming it breaks running instances.
+    /// The name under which instances of the orchestrator are recorded. Changing it breaks running instances.
     const NAME: &'static str;
-    /// Its version, empty if it declares none.
+    /// The version, or an empty string if the orchestrator declares none.
     const VERSION: &'static str;
 }

@@ -1,15 +1,15 @@
-//! What annotated functions return.
+//! The return types of annotated functions.
 
-/// The return type of an orchestrator or an activity: a `Result`, under whatever name.
+/// The return type of an orchestrator or an activity: a `Result`, even if it is imported under another name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`, which is what an orchestrator or an activity returns",
     label = "must be a `Result`",
-    note = "write `Result<{Self}, OrchestrationError>` for an orchestrator, `Result<{Self}, ActivityError>` for an activity"
+    note = "write `Result<{Self}, OrchestrationError>` for an orchestrator, or `Result<{Self}, ActivityError>` for an activity"
 )]
 pub trait Outcome {
-    /// What is returned on success.
+    /// The type on success.
     type Ok;
-    /// What is returned on failure.
+    /// The type on failure.
     type Err;
     #[doc(hidden)]
     fn __into_result(self) -> Result<Self::Ok, Self::Err>;

@@ -1,14 +1,14 @@
-//! What can be stored: inputs, outputs and event payloads.
+//! The values that can be stored: inputs, outputs and event payloads.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::json::{DecodeError, EncodeError, JsonText};
 
-/// A value that is stored as JSON: an input, an output, the payload of an event.
+/// A value that is stored as JSON: an input, an output or the payload of an event.
 ///
-/// Every owned type that is `Serialize + Deserialize + Send` is one. The methods are hidden and serde is no supertrait,
-/// so that a type that lacks serde gives one error, at the place where it is used.
+/// Every owned type that implements `Serialize`, `Deserialize` and `Send` is a payload. The methods are hidden and
+/// serde is not a supertrait, so that a type without serde gives one error, at the place where it is used.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored: it is not `Serialize + Deserialize + Send`",
     label = "inputs, outputs and events are stored as JSON",

@@ -1,13 +1,13 @@
-//! The type of an orchestrator's custom status.
+//! The types that an orchestrator can publish as its custom status.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::json::{DecodeError, EncodeError, JsonText};
 
-/// A type that an orchestrator publishes as its custom status.
+/// A type that an orchestrator can publish as its custom status.
 ///
-/// Every owned type that is `Serialize + Deserialize + Send + Sync` is one.
+/// Every owned type that implements `Serialize`, `Deserialize`, `Send` and `Sync` qualifies.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a custom status",
     label = "must be `Serialize + Deserialize + Send + Sync`",
@@ -31,11 +31,11 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> CustomStatus for S
     }
 }
 
-/// The status type of an orchestrator that declares none.
+/// The status type of an orchestrator that declares no custom status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoStatus {}
 
-/// What stands in `OrchestrationContext<..>`: a [`CustomStatus`], or [`NoStatus`].
+/// The parameter of `OrchestrationContext<..>`: a [`CustomStatus`] or [`NoStatus`].
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a custom status",
@@ -50,12 +50,13 @@ impl<S: Serialize + DeserializeOwned + Send + Sync + 'static> StatusType for S {
 #[diagnostic::do_not_recommend]
 impl StatusType for NoStatus {}
 
-/// Implemented by nothing: its error is what `set_custom_status` says where no status is declared.
+/// A trait that no type implements. Its error message is what the compiler shows when `set_custom_status` is called and
+/// no status type is declared.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this orchestrator declares no custom status",
-    label = "there is no status type to set",
-    note = "declare one: `ctx: OrchestrationContext<Progress>`, where `Progress` is your type; `serde_json::Value` is the loose form"
+    label = "no status type is declared",
+    note = "declare one: `ctx: OrchestrationContext<Progress>`, where `Progress` is your own type; use `serde_json::Value` if the status has no fixed type"
 )]
 pub trait DeclaresStatus<T: ?Sized> {}
 

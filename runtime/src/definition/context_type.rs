@@ -2,12 +2,12 @@
 
 use crate::context::{ActivityContext, Context, OrchestrationContext};
 
-/// The type of an activity's context parameter: [`ActivityContext`], under whatever name.
+/// The type of an activity's context parameter: [`ActivityContext`], even if it is imported under another name.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not `ActivityContext`",
-    label = "a first parameter taken by reference is the activity's context",
-    note = "inputs are stored, so they are taken by value: write `{Self}` without the `&`, or the owned form of it",
+    label = "a first parameter that is a reference is the context of the activity",
+    note = "inputs are stored, so they are passed by value: write `{Self}` without the `&`, or use its owned form",
     note = "for the context, write `ctx: &ActivityContext`"
 )]
 pub trait ActivityContextType {
@@ -22,7 +22,7 @@ impl ActivityContextType for ActivityContext {
     }
 }
 
-/// The type of an orchestrator's context parameter: [`OrchestrationContext`], under whatever name.
+/// The type of an orchestrator's context parameter: [`OrchestrationContext`], even if it is imported under another name.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "the first parameter of an orchestrator is its context, not `{Self}`",

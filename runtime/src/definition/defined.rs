@@ -1,5 +1,6 @@
-//! What the macros implement: one trait for an activity, one for an orchestrator, each with all that is known of the
-//! function. Everything else about it follows here, once for all, so that little is generated for each.
+//! The traits that the macros implement: one for an activity and one for an orchestrator. Each implementation contains
+//! everything that is known about the function. The rest follows here, once for all functions, so that the macros
+//! generate little code for each.
 
 use std::fmt;
 
@@ -16,17 +17,17 @@ use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
 use crate::model::json::JsonText;
 
-/// An activity whose function stands in this program.
+/// An activity whose function is part of this program.
 pub trait DefinedActivity: Sized + Send + Sync + 'static {
-    /// Its inputs, as a tuple.
+    /// The inputs as a tuple.
     type Inputs: Inputs;
-    /// What its function returns.
+    /// The return type of the function.
     type Return: Outcome<Ok: Payload, Err: Failure>;
-    /// Everything else.
+    /// Everything else that is known about the activity.
     const DEFINITION: ActivityDefinition<Self>;
 }
 
-/// What is known of an activity.
+/// Everything that is known about an activity.
 pub struct ActivityDefinition<A: DefinedActivity> {
     name: &'static str,
     marker: &'static str,
@@ -36,7 +37,7 @@ pub struct ActivityDefinition<A: DefinedActivity> {
     body: &'static dyn ActivityBody,
 }
 
-/// The definition of an activity, where this is called.
+/// Creates the definition of an activity, with the location of the caller.
 #[track_caller]
 pub const fn activity<A: DefinedActivity>(
     name: &'static str,
@@ -48,7 +49,7 @@ pub const fn activity<A: DefinedActivity>(
 }
 
 impl<A: DefinedActivity> ActivityDefinition<A> {
-    /// The same, as a method of that type.
+    /// Marks the activity as a method of type `S`.
     #[must_use]
     pub const fn of<S: Send + Sync + 'static>(self) -> Self {
         Self { service: Some(ServiceType::of::<S>()), ..self }
@@ -76,19 +77,19 @@ impl<A: DefinedActivity> Registered<AsActivity> for A {
     });
 }
 
-/// The function of an activity, without its types.
+/// The function of an activity, with its types erased.
 pub trait ActivityBody {
-    /// Reads the inputs, and runs it with them.
+    /// Decodes the inputs and runs the function with them.
     fn run(&self, context: ActivityContext, input: JsonText) -> BoxedActivity;
 }
 
-/// The function of an orchestrator, without its types.
+/// The function of an orchestrator, with its types erased.
 pub trait OrchestratorBody {
-    /// Reads the inputs, and makes its future with them.
+    /// Decodes the inputs and creates the future of the function with them.
     fn run(&self, context: Context, input: &JsonText) -> Result<BoxedOrchestration, FailureDetails>;
 }
 
-/// A function, and how it is called. What must hold of it is asked where this is made, and only there.
+/// A function and the way in which it is called. The bounds are checked where this value is created, and only there.
 pub struct Body<F, R> {
     function: F,
     run: R,
@@ -109,7 +110,7 @@ impl<F: Copy> OrchestratorBody for Body<F, fn(F, Context, &JsonText) -> Result<B
 type ActivityFunction<F> = Body<F, fn(F, ActivityContext, JsonText) -> BoxedActivity>;
 type OrchestratorFunction<F> = Body<F, fn(F, Context, &JsonText) -> Result<BoxedOrchestration, FailureDetails>>;
 
-/// A function that takes its inputs alone.
+/// Wraps a function that takes only its inputs.
 pub const fn alone<A, F>(function: F) -> ActivityFunction<F>
 where
     A: DefinedActivity,
@@ -124,7 +125,7 @@ where
     Body { function, run }
 }
 
-/// A function that takes its context too.
+/// Wraps a function that also takes its context.
 pub const fn in_context<A, C, F>(function: F) -> ActivityFunction<F>
 where
     A: DefinedActivity,
@@ -140,7 +141,7 @@ where
     Body { function, run }
 }
 
-/// A method of a service.
+/// Wraps a method of a service.
 pub const fn of_service<A, T, F>(function: F) -> ActivityFunction<F>
 where
     A: DefinedActivity,
@@ -156,7 +157,7 @@ where
     Body { function, run }
 }
 
-/// A method of a service that takes its context too.
+/// Wraps a method of a service that also takes its context.
 pub const fn of_service_in_context<A, T, C, F>(function: F) -> ActivityFunction<F>
 where
     A: DefinedActivity,
@@ -174,7 +175,7 @@ where
     Body { function, run }
 }
 
-/// The function of an orchestrator.
+/// Wraps the function of an orchestrator.
 pub const fn orchestration<O, F>(function: F) -> OrchestratorFunction<F>
 where
     O: DefinedOrchestrator,
@@ -195,26 +196,26 @@ where
     Body { function, run }
 }
 
-/// The value of which an activity is a method.
+/// Returns the value whose method the activity is.
 fn service<T: Send + Sync + 'static>(context: &ActivityContext) -> Result<&T, FailureDetails> {
     context.try_state().map_err(|missing| FailureDetails::new("MissingState", missing.to_string()))
 }
 
-/// An orchestrator whose function stands in this program.
+/// An orchestrator whose function is part of this program.
 pub trait DefinedOrchestrator: Sized + Send + Sync + 'static {
-    /// Its context.
+    /// The type of the context.
     type Context: ContextType<Status: StatusType>;
-    /// Its inputs, as a tuple.
+    /// The inputs as a tuple.
     type Inputs: Inputs;
-    /// What its function returns.
+    /// The return type of the function.
     type Return: Outcome<Ok: Payload, Err: Failure>;
-    /// [`AnyEvent`], or [`ListedEvents`].
+    /// [`AnyEvent`] or [`ListedEvents`].
     type Events;
-    /// Everything else.
+    /// Everything else that is known about the orchestrator.
     const DEFINITION: OrchestratorDefinition<Self>;
 }
 
-/// What is known of an orchestrator.
+/// Everything that is known about an orchestrator.
 pub struct OrchestratorDefinition<O: DefinedOrchestrator> {
     name: &'static str,
     version: &'static str,
@@ -226,7 +227,7 @@ pub struct OrchestratorDefinition<O: DefinedOrchestrator> {
     events: Option<&'static [EventRegistration]>,
 }
 
-/// The definition of an orchestrator, where this is called.
+/// Creates the definition of an orchestrator, with the location of the caller.
 #[track_caller]
 pub const fn orchestrator<O: DefinedOrchestrator>(
     name: &'static str,
@@ -241,7 +242,7 @@ pub const fn orchestrator<O: DefinedOrchestrator>(
 }
 
 impl<O: DefinedOrchestrator> OrchestratorDefinition<O> {
-    /// The same, accepting these events and no others.
+    /// Restricts the accepted events to these.
     #[must_use]
     pub const fn accepting(mut self, events: &'static [EventRegistration]) -> Self {
         self.events = Some(events);
@@ -275,18 +276,18 @@ impl<O: DefinedOrchestrator> Registered<AsOrchestrator> for O {
     });
 }
 
-/// Every event is accepted.
+/// The orchestrator accepts every event.
 #[derive(Debug)]
 pub enum AnyEvent {}
 
-/// The events for which it says so are accepted.
+/// The orchestrator accepts the events for which it implements `Accepts`.
 #[derive(Debug)]
 pub enum ListedEvents {}
 
 #[diagnostic::do_not_recommend]
 impl<O: DefinedOrchestrator<Events = AnyEvent>, E: ExternalEvent> Accepts<E> for O {}
 
-/// What is recorded of the end of a function.
+/// Returns what is recorded as the end of a function.
 fn recorded<R: Outcome<Ok: Payload, Err: Failure>>(returned: R) -> Result<JsonText, FailureDetails> {
     match returned.__into_result() {
         Ok(output) => output.__encode().map_err(FailureDetails::from),

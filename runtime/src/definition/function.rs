@@ -1,28 +1,29 @@
-//! The annotated functions as the library calls them: any number of inputs, behind what each kind of function takes
-//! first. So the macros generate no code that runs, and a future is asked to be `Send` in one place.
+//! The annotated functions as the library calls them: with any number of inputs after the parameter that depends on the
+//! kind of function. Because of this, the macros generate no code that runs, and only one place requires a future to be
+//! `Send`.
 
 use std::future::Future;
 
-/// A function whose inputs are `I`, behind what `S` says.
+/// A function with the inputs `I`, after the first parameter that `S` determines.
 ///
-/// It is implemented for the type of every such function, for the lifetime of what it borrows.
+/// It is implemented for the type of every such function, for the lifetime of what the function borrows.
 #[doc(hidden)]
 pub trait Function<'a, S, I>: Copy + Send + Sync + 'static {
-    /// What it is given before the inputs.
+    /// The first parameter, before the inputs.
     type First;
-    /// What it returns.
+    /// The return type.
     type Return;
     /// Its future.
     type Future: Future<Output = Self::Return> + Send;
-    /// Calls it.
+    /// Calls the function.
     fn run(self, first: Self::First, inputs: I) -> Self::Future;
 }
 
-/// An activity that takes its inputs alone.
+/// An activity that takes only its inputs.
 #[derive(Debug)]
 pub enum Alone {}
 
-/// An activity with its context.
+/// An activity that also takes its context.
 #[derive(Debug)]
 pub struct InContext<C>(C);
 
@@ -30,7 +31,7 @@ pub struct InContext<C>(C);
 #[derive(Debug)]
 pub struct OfService<S>(S);
 
-/// An activity that is a method of a service, with its context.
+/// An activity that is a method of a service and also takes its context.
 #[derive(Debug)]
 pub struct OfServiceInContext<S, C>(S, C);
 

@@ -1,5 +1,5 @@
-//! What the macros leave of an annotated function: its definition, and the registration that a runtime finds it by. Here the
-//! types of its inputs and results end; what lies above runs any function by its name.
+//! What the macros generate for an annotated function: its definition, and the registration by which a runtime finds it. The
+//! types of its inputs and results are erased here; the modules above run any function by its name.
 
 mod context_type;
 mod defined;

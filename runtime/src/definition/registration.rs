@@ -1,4 +1,4 @@
-//! What the macros leave behind for the registry: names, places in the source, and handlers without types.
+//! What the macros generate for the registry: names, places in the source, and handlers with their types erased.
 
 use std::any::{TypeId, type_name};
 use std::future::Future;
@@ -11,29 +11,30 @@ use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
 use crate::model::json::{DecodeError, JsonText};
 
-/// The root future of an orchestrator, without its types.
+/// The root future of an orchestrator, with its types erased.
 pub type BoxedOrchestration = Pin<Box<dyn Future<Output = Result<JsonText, FailureDetails>> + Send + 'static>>;
 
-/// The future of an activity, without its types.
+/// The future of an activity, with its types erased.
 pub type BoxedActivity = Pin<Box<dyn Future<Output = Result<JsonText, FailureDetails>> + Send + 'static>>;
 
-/// Makes the root future of an orchestrator. `Err`: the stored input is not what the code expects.
+/// Creates the root future of an orchestrator. Returns an error if the stored input cannot be decoded as the type that
+/// the code expects.
 pub type OrchestratorHandler = fn(Context, &JsonText) -> Result<BoxedOrchestration, FailureDetails>;
 
-/// Makes the future of an activity, which decodes the input itself.
+/// Creates the future of an activity, which decodes the input itself.
 pub type ActivityHandler = fn(ActivityContext, JsonText) -> BoxedActivity;
 
-/// The type of which activities are methods.
+/// The type whose methods are activities.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceType {
-    /// Its identity.
+    /// Returns the identity of the type.
     pub id: fn() -> TypeId,
-    /// Its name, as the compiler writes it.
+    /// Returns the name of the type, as the compiler writes it.
     pub name: fn() -> &'static str,
 }
 
 impl ServiceType {
-    /// Of a type.
+    /// Describes the type `T`.
     pub const fn of<T: 'static>() -> Self {
         Self { id: TypeId::of::<T>, name: type_name::<T> }
     }
@@ -43,10 +44,10 @@ impl ServiceType {
 /// and the column, from 1, with colons between them.
 pub type CallSite = &'static str;
 
-/// Says whether a stored value is one of a type. The error names the place.
+/// Checks whether a stored value can be decoded as a type. The error says where it cannot.
 pub type PayloadCheck = fn(&JsonText) -> Result<(), DecodeError>;
 
-/// An event that the macro has seen.
+/// An event, as the macro describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct EventRegistration {
     /// The name under which it is raised. Names are compared without regard to ASCII case.
@@ -66,18 +67,18 @@ impl EventRegistration {
     }
 }
 
-/// An orchestrator that the macro has seen.
+/// An orchestrator, as the macro describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct OrchestratorRegistration {
-    /// Its recorded name.
+    /// The name under which its instances are recorded.
     pub name: &'static str,
-    /// Its version, empty if it declares none.
+    /// The version, or an empty string if the orchestrator declares none.
     pub version: &'static str,
-    /// The last word of its type.
+    /// The last word of the path of its type.
     pub marker: &'static str,
-    /// Where it stands.
+    /// The place of the function in the source.
     pub location: SourceLocation,
-    /// Makes its root future.
+    /// Creates the root future.
     pub handler: OrchestratorHandler,
     /// The calls in its body, and the waits for events.
     pub calls: &'static [CallSite],
@@ -87,22 +88,22 @@ pub struct OrchestratorRegistration {
     pub check_input: PayloadCheck,
 }
 
-/// An activity that the macro has seen.
+/// An activity, as the macro describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct ActivityRegistration {
-    /// Its recorded name.
+    /// The name under which its calls are recorded.
     pub name: &'static str,
-    /// The last word of its type.
+    /// The last word of the path of its type.
     pub marker: &'static str,
-    /// Where it stands.
+    /// The place of the function in the source.
     pub location: SourceLocation,
-    /// Makes its future.
+    /// Creates the future of the activity.
     pub handler: ActivityHandler,
-    /// The type of which it is a method.
+    /// The type whose method the activity is, if it is one.
     pub service: Option<ServiceType>,
 }
 
-/// An orchestrator or an activity, ready to be registered.
+/// An orchestrator or an activity that can be registered.
 #[derive(Debug, Clone, Copy)]
 pub enum Registration {
     /// An orchestrator.
@@ -111,7 +112,7 @@ pub enum Registration {
     Activity(ActivityRegistration),
 }
 
-/// What can stand in `registry![..]`. `Kind` tells the two apart, and is always found.
+/// An item that `registry![..]` accepts. `Kind` distinguishes orchestrators from activities and is always inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither an orchestrator nor an activity",
     label = "cannot be registered",
@@ -122,25 +123,25 @@ pub trait Registered<Kind> {
     const REGISTRATION: Registration;
 }
 
-/// The kind of activities.
+/// Stands for activities in the parameter `Kind`.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum AsActivity {}
 
-/// The kind of orchestrators.
+/// Stands for orchestrators in the parameter `Kind`.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum AsOrchestrator {}
 
-/// What `registry![..]` makes of a name.
+/// Converts an item of `registry![..]` to its registration.
 pub const fn registration<T: Registered<Kind>, Kind>() -> Registration {
     T::REGISTRATION
 }
 
-/// Everything that is linked into the program, as far as it has been added.
+/// All orchestrators and activities that are linked into the program and have been added so far.
 static LINKED: Mutex<Vec<Registration>> = Mutex::new(Vec::new());
 
-/// Adds an orchestrator or an activity. Generated code has the loader call it, before `main`.
+/// Adds an orchestrator or an activity. In generated code, the loader calls this function before `main`.
 pub extern "C" fn link<T: Registered<Kind>, Kind>() {
     LINKED.lock().unwrap_or_else(PoisonError::into_inner).push(T::REGISTRATION);
 }
@@ -158,7 +159,7 @@ pub(crate) fn linked_events() -> Vec<EventRegistration> {
     LINKED_EVENTS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Everything that is linked into the program, in the order of the linker.
+/// Returns everything that is linked into the program, in the order of the linker.
 pub(crate) fn linked() -> Vec<Registration> {
     LINKED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

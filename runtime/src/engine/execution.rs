@@ -19,17 +19,17 @@ use crate::model::JsonText;
 pub(crate) struct LiveExecution {
     program: Box<dyn Program>,
     undelivered: Vec<Undelivered>,
-    /// The attached sub-orchestrations without a recorded end.
+    /// Returns the attached sub-orchestrations without a recorded end.
     children: BTreeMap<OperationId, InstanceId>,
     pub(crate) started: Arc<ExecutionStarted>,
-    /// Bytes of the records that it would take to rebuild it.
+    /// The bytes of the records that would be needed to rebuild it.
     pub(crate) history_bytes: usize,
-    /// The records that it was rebuilt from, for a program elsewhere that has not had them.
+    /// The records from which it was rebuilt, for a program elsewhere that has not received them.
     pub(crate) history: Vec<TurnRecord>,
 }
 
 impl LiveExecution {
-    /// An execution that has run no turn.
+    /// Creates an execution that has not run a turn.
     pub(crate) fn new(identity: Identity, code: &OrchestratorCode, started: Arc<ExecutionStarted>) -> Self {
         let program = program::begin(code, identity, Arc::clone(&started));
         let (undelivered, children, history) = (Vec::new(), BTreeMap::new(), Vec::new());
@@ -67,18 +67,18 @@ impl LiveExecution {
         Ok(live)
     }
 
-    /// Takes out the inputs of this turn and of those after it, which the turn that is replayed next did not bring.
+    /// Takes the inputs of this turn and of later turns, which the turn that is replayed next did not deliver.
     fn seen_later(&mut self, upto: u64) -> Vec<Undelivered> {
         let seen = self.undelivered.partition_point(|undelivered| undelivered.turn < upto);
         self.undelivered.split_off(seen)
     }
 
-    /// Whether the program answers its turns later.
+    /// Returns whether the program answers its turns later.
     pub(crate) fn answers_later(&self) -> bool {
         self.program.answers_later()
     }
 
-    /// Whether recorded inputs wait for the next turn that the program runs.
+    /// Returns whether recorded inputs wait for the next turn that the program runs.
     pub(crate) fn has_undelivered(&self) -> bool {
         !self.undelivered.is_empty()
     }
@@ -89,18 +89,18 @@ impl LiveExecution {
         self.undelivered.clear();
     }
 
-    /// The recorded inputs that the program has not seen.
+    /// Returns the recorded inputs that the program has not seen.
     pub(crate) fn undelivered(&self) -> impl Iterator<Item = &Input> {
         self.undelivered.iter().map(|undelivered| &undelivered.input)
     }
 
-    /// The inputs were recorded by this turn, which the program does not run; the next one brings them.
+    /// Notes inputs that this turn recorded without running the program. The next turn delivers them.
     pub(crate) fn defer(&mut self, turn: u64, inputs: impl IntoIterator<Item = Input>) {
         self.undelivered.extend(inputs.into_iter().map(|input| Undelivered { turn, input }));
     }
 
-    /// Gives the program a turn with all recorded inputs that it has not seen, and these. After an error the execution is
-    /// spoilt and must be dropped.
+    /// Gives the program a turn with these inputs, after all recorded inputs that it has not seen. After an error, the
+    /// execution must be dropped.
     pub(crate) fn turn(
         &mut self,
         time: Timestamp,
@@ -118,7 +118,7 @@ impl LiveExecution {
         Ok(step)
     }
 
-    /// The program has answered a turn that brought the inputs recorded below `upto`.
+    /// Notes that the program has answered a turn that delivered the inputs recorded below `upto`.
     pub(crate) fn answered(&mut self, upto: u64, output: &TurnOutput) -> Result<(), Stuck> {
         let later = self.seen_later(upto);
         let seen = std::mem::replace(&mut self.undelivered, later);
@@ -129,41 +129,41 @@ impl LiveExecution {
         Ok(())
     }
 
-    /// The operations that wait, and what for.
+    /// Returns the operations that are waiting, and what each of them waits for.
     pub(crate) fn open_operations(&self) -> Vec<(OperationId, Awaits)> {
         self.program.open_operations()
     }
 
-    /// Whether a recorded input that the program has not seen ends this operation.
+    /// Returns whether a recorded input that the program has not seen completes this operation.
     pub(crate) fn will_settle(&self, operation: OperationId) -> bool {
         self.undelivered().any(|input| input.operation() == Some(operation))
     }
 
-    /// The attached sub-orchestrations without a recorded end.
+    /// Returns the attached sub-orchestrations without a recorded end.
     pub(crate) fn children(&self) -> &BTreeMap<OperationId, InstanceId> {
         &self.children
     }
 
-    /// Whether an event of this id was recorded in this execution.
+    /// Returns whether an event with this id was recorded in this execution.
     pub(crate) fn has_event_id(&self, id: &str) -> bool {
         let deferred = |input: &Input| matches!(input, Input::EventRaised { event_id: Some(other), .. } if other == id);
         self.undelivered().any(deferred) || self.program.has_event_id(id)
     }
 
-    /// How many events nobody took.
+    /// Returns the number of events that have not been consumed.
     pub(crate) fn buffered_events(&self) -> usize {
         let deferred = self.undelivered().filter(|input| matches!(input, Input::EventRaised { .. })).count();
         self.program.buffered_events() + deferred
     }
 
-    /// The custom status as the code computes it.
+    /// Returns the custom status, as the code computes it.
     #[cfg(test)]
     #[cfg(feature = "macros")]
     pub(crate) fn custom_status(&self) -> Option<JsonText> {
         self.program.custom_status()
     }
 
-    /// The events nobody took, for the next execution.
+    /// Takes the events that were not consumed, for the next execution.
     pub(crate) fn take_events(&mut self) -> Vec<Input> {
         let mut events = self.program.take_events();
         let undelivered = std::mem::take(&mut self.undelivered).into_iter().map(|undelivered| undelivered.input);

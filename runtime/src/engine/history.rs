@@ -1,4 +1,4 @@
-//! Reads the records of an execution: checks that they are whole, and finds what needs no code.
+//! Reads the records of an execution: checks that they are complete, and finds out what can be known without the code.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,30 +8,30 @@ use bytes::Bytes;
 use super::stuck::Stuck;
 use crate::model::{Action, ExecutionStarted, Input, InstanceId, OperationId, TurnRecord, wire};
 
-/// Decodes records and checks that they are 0, 1, 2, … up to `count`, and begin with a start.
+/// Decodes records, and checks that they are numbered 0, 1, 2, … up to `count` and begin with a start.
 pub(crate) fn decode(rows: &[Bytes], count: u64) -> Result<Vec<TurnRecord>, Stuck> {
     let corrupt = |detail: String| Err(Stuck::Corrupt(detail));
     if rows.len() as u64 != count {
-        return corrupt(format!("the history has {} turn records, {count} were written", rows.len()));
+        return corrupt(format!("the history has {} turn records, but {count} were written", rows.len()));
     }
     let mut records = Vec::with_capacity(rows.len());
     for (number, row) in rows.iter().enumerate() {
         let record =
             wire::decode_record(row).map_err(|error| Stuck::Corrupt(format!("turn record {number}: {error}")))?;
         if record.turn_number != number as u64 {
-            return corrupt(format!("turn record {} stands in the place of {number}", record.turn_number));
+            return corrupt(format!("turn record {} is in the place of turn record {number}", record.turn_number));
         }
         records.push(record);
     }
     Ok(records)
 }
 
-/// Decodes all records of an execution, for those who show them.
+/// Decodes all records of an execution, for those who display them.
 pub(crate) fn decode_all(rows: &[Bytes]) -> Result<Vec<TurnRecord>, String> {
     decode(rows, rows.len() as u64).map_err(|stuck| stuck.to_string())
 }
 
-/// The start of the execution: the first input of the first record.
+/// Returns the start of the execution, which is the first input of the first record.
 pub(crate) fn started(records: &[TurnRecord]) -> Result<&Arc<ExecutionStarted>, Stuck> {
     match records.first().and_then(|record| record.inputs.first()) {
         Some(Input::ExecutionStarted(started)) => Ok(started),
@@ -39,7 +39,7 @@ pub(crate) fn started(records: &[TurnRecord]) -> Result<&Arc<ExecutionStarted>, 
     }
 }
 
-/// The attached sub-orchestrations without a recorded end.
+/// Returns the attached sub-orchestrations without a recorded end.
 pub(crate) fn open_children(records: &[TurnRecord]) -> BTreeMap<OperationId, InstanceId> {
     let mut children = BTreeMap::new();
     for record in records {
@@ -49,7 +49,7 @@ pub(crate) fn open_children(records: &[TurnRecord]) -> BTreeMap<OperationId, Ins
     children
 }
 
-/// Takes out the sub-orchestrations that these inputs end.
+/// Removes the sub-orchestrations that these inputs end.
 pub(crate) fn note_ended_children<'a>(
     children: &mut BTreeMap<OperationId, InstanceId>,
     inputs: impl IntoIterator<Item = &'a Input>,
@@ -66,7 +66,7 @@ pub(crate) fn note_ended_children<'a>(
     }
 }
 
-/// Puts in the sub-orchestrations that these actions start.
+/// Adds the sub-orchestrations that these actions start.
 pub(crate) fn note_started_children(children: &mut BTreeMap<OperationId, InstanceId>, actions: &[Action]) {
     for action in actions {
         match action {
@@ -81,7 +81,7 @@ pub(crate) fn note_started_children(children: &mut BTreeMap<OperationId, Instanc
     }
 }
 
-/// The input of a task that a record scheduled.
+/// Returns the input of a task that a record scheduled.
 pub(crate) fn task_input(record: &TurnRecord, operation: OperationId) -> Option<crate::model::JsonText> {
     record.actions.iter().find_map(|action| match action {
         Action::ScheduleTask { operation: other, input, .. } if *other == operation => Some(input.clone()),

@@ -1,4 +1,4 @@
-//! What goes into a partition and what comes out: values, nothing else.
+//! The inputs and outputs of a partition, which are plain values.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,136 +15,137 @@ use crate::model::{
 use crate::registry::Registry;
 use crate::store::{InstanceRef, LoadError, StoredInstance};
 
-/// Names a client operation until it is answered. The driver gives it.
+/// The id of a client operation until it is answered. The driver assigns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// Names a load until it is answered. The partition gives it.
+/// The id of a load until it is answered. The partition assigns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// Counts the turn commits of one partition from 1, without gaps. 0 is "nothing".
+/// The number of a turn commit of one partition, counted from 1 without gaps. 0 stands for "nothing".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct CommitNumber(pub u64);
 
-/// What a partition is given.
+/// An input of a partition.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "handed over once, and never kept in numbers")]
+#[allow(clippy::large_enum_variant, reason = "the value is moved once and not kept in large numbers")]
 pub enum PartitionInput {
-    /// A caller wants something. Answered by exactly one [`Effect::Reply`].
+    /// A caller requests something. Exactly one [`Effect::Reply`] answers it.
     Client {
-        /// Names the answer.
+        /// The id of the request.
         request: RequestId,
-        /// What is wanted.
+        /// The requested operation.
         operation: ClientOperation,
     },
-    /// An activity ended.
+    /// An activity has ended.
     TaskDone {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// What it returned.
+        /// The output or the failure.
         result: Result<JsonText, FailureDetails>,
     },
-    /// A [`PartitionOutput::Load`] was answered. The driver retries transient errors itself.
+    /// The answer to a [`PartitionOutput::Load`]. The driver itself retries errors that may pass.
     Loaded {
-        /// Which.
+        /// The id of the load.
         ticket: Ticket,
-        /// What the store holds.
+        /// The contents of the store.
         result: Result<Option<LoadedInstance>, LoadError>,
     },
     /// A program elsewhere has answered a turn that it was offered ([`Effect::OfferTurn`]), or cannot answer it.
     TurnDone {
-        /// Of the offer. Any but the last one of the instance is ignored.
+        /// The ticket of the offer. Only the last offer of an instance counts.
         ticket: TurnTicket,
-        /// What came of the turn; `None` when nobody will answer: the turn is offered again, with its whole history.
+        /// The result of the turn, or `None` if nobody will answer. The turn is then offered again with its whole
+        /// history.
         output: Option<TurnOutput>,
     },
-    /// The code that is registered is this from now on.
+    /// From now on, this is the registered code.
     RegistryChanged(Arc<Registry>),
-    /// Another partition may have sent messages, or somebody else may have: the inbox is to be read.
+    /// Another partition, or another process, may have sent messages, so the inbox must be read.
     Look,
-    /// A [`PartitionOutput::ReadInbox`] was answered. The driver retries transient errors itself.
+    /// The answer to a [`PartitionOutput::ReadInbox`]. The driver itself retries errors that may pass.
     Inbox {
-        /// Names the question.
+        /// The id of the read.
         ticket: Ticket,
         /// The rows that the partition did not know, in the order of their ids.
         rows: Result<Vec<InboxRow>, LoadError>,
     },
     /// All turn commits up to this one are durable.
     Committed {
-        /// The last of them.
+        /// The number of the last durable commit.
         upto: CommitNumber,
     },
-    /// Time has passed: a deadline may be due.
+    /// Time has passed, so a timer may be due.
     Tick,
 }
 
-/// An instance as the store holds it.
+/// An instance, as the store contains it.
 #[derive(Debug, Clone)]
 pub struct LoadedInstance {
-    /// The head row and the count of records.
+    /// The head and the number of records.
     pub stored: StoredInstance,
-    /// The records of the current execution, when they were asked for and the instance has not ended.
+    /// The records of the current execution, if they were requested and the instance has not ended.
     pub history: Option<Vec<Bytes>>,
 }
 
-/// What a caller may want.
+/// An operation that a caller can request.
 #[derive(Debug, Clone)]
 pub enum ClientOperation {
-    /// Begin an instance.
+    /// Start an instance.
     Start(Box<StartOperation>),
-    /// Give an instance an event.
+    /// Raise an event.
     RaiseEvent {
-        /// Which instance.
+        /// The instance id.
         id: InstanceId,
-        /// The event's name.
+        /// The name of the event.
         name: String,
-        /// The event's payload.
+        /// The payload of the event.
         payload: JsonText,
-        /// The caller's own id of this event, recorded once in an execution.
+        /// The id that the caller gave to the event. An execution records each id once.
         event_id: Option<String>,
     },
-    /// End an instance without its code.
+    /// End an instance without running its code.
     Terminate {
-        /// Which instance.
+        /// The instance id.
         id: InstanceId,
-        /// Why.
+        /// The reason.
         reason: String,
-        /// Whether its attached sub-orchestrations end too.
+        /// Whether the attached sub-orchestrations end too.
         recursive: bool,
     },
-    /// Pause an instance.
+    /// Suspend an instance.
     Suspend {
-        /// Which instance.
+        /// The instance id.
         id: InstanceId,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Let a paused instance go on.
+    /// Resume a suspended instance.
     Resume {
-        /// Which instance.
+        /// The instance id.
         id: InstanceId,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Begin an instance anew, with the orchestrator, version, input and tags of another one: of the same id, which must
-    /// have ended, or of a new one.
+    /// Start an instance again with the orchestrator, version, input and tags of an existing one. The id stays the
+    /// same, in which case the old instance must have ended, or is a new one.
     Restart {
-        /// Which instance.
+        /// The instance id.
         id: InstanceId,
-        /// Whether the new instance gets an id of its own, and the old one stays.
+        /// Whether the new instance gets a new id and the old instance stays.
         new_id: bool,
     },
     /// Remove an ended instance.
     Purge {
-        /// Which instance.
+        /// The instance id.
         id: InstanceId,
-        /// Only this life of it.
+        /// The life to purge, or `None` for whichever life the id has.
         key: Option<InstanceKey>,
     },
     /// Try a parked instance again.
     RetryParked {
-        /// Which instance.
+        /// The instance id.
         id: InstanceId,
     },
 }
@@ -165,24 +166,24 @@ impl ClientOperation {
     }
 }
 
-/// How to begin an instance.
+/// The start of an instance.
 #[derive(Debug, Clone)]
 pub struct StartOperation {
-    /// The id that the caller chose; `None` mints one.
+    /// The id that the caller chose, or `None` to mint one.
     pub id: Option<InstanceId>,
-    /// The orchestrator's name.
+    /// The name of the orchestrator.
     pub name: String,
     /// Its version; `None` takes the newest that is registered.
     pub version: Option<String>,
-    /// Its input.
+    /// The input.
     pub input: JsonText,
-    /// The caller's tags.
+    /// The tags.
     pub tags: BTreeMap<String, String>,
-    /// Not before this instant.
+    /// The time before which the code does not run.
     pub start_at: Option<Timestamp>,
-    /// The custom status that it begins with.
+    /// The initial custom status.
     pub custom_status: Option<JsonText>,
-    /// What an id that is in use means.
+    /// What happens if the id is in use.
     pub reuse: IdReusePolicy,
 }
 
@@ -190,123 +191,130 @@ pub struct StartOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum IdReusePolicy {
-    /// The same start (name, version, input) gives the existing instance, running or ended; anything else is refused.
+    /// The same start (name, version and input) returns the existing instance, whether it is running or has ended. Any
+    /// other start is refused.
     #[default]
     Attach,
-    /// Every id in use is refused.
+    /// Every id that is in use is refused.
     Reject,
-    /// An ended instance is removed and begun anew. A running one: the same start gives it, anything else is refused.
+    /// An ended instance is replaced. If the instance is running, the same start returns it, and any other start is
+    /// refused.
     ReplaceEnded,
 }
 
-/// What a caller gets when it was done.
+/// The answer to an operation that was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientAnswer {
-    /// The instance is there.
+    /// The instance exists.
     Started {
-        /// Its id.
+        /// The id of the instance.
         id: InstanceId,
-        /// Its life.
+        /// The key of its life.
         key: InstanceKey,
-        /// Whether this start began it.
+        /// Whether this start created it.
         created: bool,
     },
-    /// What was asked for is recorded.
+    /// The operation is recorded.
     Done,
 }
 
-/// Why nothing was done, and nothing will be.
+/// The reason why an operation was not done and will not be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There is no such instance.
+    /// There is no instance with this id.
     #[error("there is no instance `{id}`: check the id, or start it first")]
     NotFound {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
     },
-    /// No instance has the id, and a new one cannot: ids that begin with `~` are made by the engine.
-    #[error("no instance has the id `{id}`, and a new one cannot: ids that begin with `~` are made by the engine")]
-    ReservedId {
-        /// The id.
-        id: InstanceId,
-    },
-    /// The id is in use by another start.
+    /// No instance has this id, and a new instance cannot have it, because the engine creates the ids that begin with
+    /// `~`.
     #[error(
-        "instance `{id}` exists already: it is a {status} `{name}`, started otherwise; choose another id or ask for replacement"
+        "no instance has the id `{id}`, and a new instance cannot have it, because ids that begin with `~` are created by the engine"
+    )]
+    ReservedId {
+        /// The instance id.
+        id: InstanceId,
+    },
+    /// The id is in use by an instance that was started differently.
+    #[error(
+        "instance `{id}` already exists: it is a {status} `{name}` that was started differently; choose another id or ask for a replacement"
     )]
     AlreadyExists {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// Its orchestrator.
+        /// The orchestrator of the existing instance.
         name: String,
-        /// Its state.
+        /// The state of the existing instance.
         status: RuntimeStatus,
     },
     /// The instance has ended.
-    #[error("instance `{id}` has ended ({status}): nothing more can be given to it")]
+    #[error("instance `{id}` has ended ({status}) and accepts nothing more")]
     InstanceEnded {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// How it ended.
+        /// The final state of the instance.
         status: RuntimeStatus,
     },
     /// The instance has not ended.
-    #[error("instance `{id}` has not ended ({status}): terminate it first, or wait")]
+    #[error("instance `{id}` has not ended ({status}): wait for its end, or terminate it first")]
     NotEnded {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// Its state.
+        /// The state of the instance.
         status: RuntimeStatus,
     },
-    /// The instance is in another state than the operation needs.
+    /// The operation is not possible in the current state of the instance.
     #[error("instance `{id}` is {status}: it cannot be {wanted}")]
     InvalidState {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// Its state.
+        /// The state of the instance.
         status: RuntimeStatus,
-        /// What it cannot be: "suspended", "resumed", "retried".
+        /// What is not possible: "suspended", "resumed" or "retried".
         wanted: &'static str,
     },
-    /// No orchestrator of this name and version is registered.
+    /// No orchestrator with this name and version is registered.
     #[error("no orchestrator `{name}`{} is registered in this runtime: register it, or correct the name", version_suffix(.version))]
     NotRegistered {
-        /// The name.
+        /// The name of the orchestrator.
         name: String,
-        /// The version asked for.
+        /// The requested version.
         version: Option<String>,
     },
-    /// A payload is larger than the limit.
-    #[error("the payload has {size} bytes, the limit is {limit}: store the data elsewhere and pass a reference")]
+    /// A payload exceeds the limit.
+    #[error("the payload has {size} bytes, but the limit is {limit}: store the data elsewhere and pass a reference")]
     PayloadTooLarge {
-        /// Its size in bytes of JSON text.
+        /// The size in bytes of JSON text.
         size: usize,
-        /// The limit in the same unit.
+        /// The limit in bytes of JSON text.
         limit: usize,
     },
-    /// The custom status given at start is larger than the limit.
+    /// The initial custom status exceeds the limit.
     #[error(
-        "the custom status has {size} bytes as UTF-16, and {limit} are allowed: store the data elsewhere and put a reference to it here"
+        "the custom status has {size} bytes as UTF-16, but only {limit} are allowed: store the data elsewhere and publish a reference to it"
     )]
     CustomStatusTooLarge {
-        /// Its size in bytes, as UTF-16.
+        /// The size of the JSON text in bytes, as UTF-16.
         size: usize,
-        /// The limit in the same unit.
+        /// The limit in bytes, as UTF-16.
         limit: usize,
     },
-    /// The instance holds as many events that nobody took as it may.
-    #[error("instance `{id}` holds {limit} events that it has not taken: wait until it takes some")]
+    /// The instance has as many unconsumed events as the limit allows.
+    #[error(
+        "instance `{id}` has {limit} events that it has not consumed, which is the limit: wait until it consumes some"
+    )]
     TooManyEvents {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
-        /// The limit.
+        /// The limit, in events.
         limit: usize,
     },
-    /// What is stored of the instance is damaged.
+    /// The stored data of the instance is damaged.
     #[error("instance `{id}` cannot be read: {detail}")]
     Corrupt {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
         /// What was found.
         detail: String,
@@ -317,71 +325,73 @@ fn version_suffix(version: &Option<String>) -> String {
     version.as_ref().map_or_else(String::new, |version| format!(" version `{version}`"))
 }
 
-/// What a partition gives.
+/// An output of a partition.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "few are kept, and a box would be one more allocation per turn")]
+#[allow(clippy::large_enum_variant, reason = "few are kept, and a box would cost one more allocation for each turn")]
 pub enum PartitionOutput {
-    /// Read an instance; answered by [`PartitionInput::Loaded`].
+    /// Read an instance. [`PartitionInput::Loaded`] answers it.
     Load {
-        /// Names the answer.
+        /// The id of the load.
         ticket: Ticket,
-        /// Which instance.
+        /// The instance.
         target: InstanceRef,
-        /// Whether its turn records are wanted too.
+        /// Whether the turn records are needed too.
         with_history: bool,
     },
-    /// Read the inbox of the partition, without the rows that it knows; answered by [`PartitionInput::Inbox`].
+    /// Read the inbox of the partition, except the rows that it knows. [`PartitionInput::Inbox`] answers it.
     ReadInbox {
-        /// Names the answer.
+        /// The id of the read.
         ticket: Ticket,
-        /// The rows that it knows, sorted.
+        /// The rows that the partition knows, sorted.
         known: Arc<[InboxId]>,
     },
-    /// Make this durable. Commits come in the order of their numbers, which count up by one.
+    /// Make this durable. Commits come in the order of their numbers, without gaps.
     Commit(CommitNumber, TurnCommit),
-    /// Do this once the commit `after` is durable, never before. If that never happens, do not do it.
+    /// Carry out this effect when the commit `after` is durable, never before. If the commit never becomes durable, do
+    /// not carry it out.
     Effect {
-        /// The last commit that it depends on.
+        /// The last commit that the effect depends on.
         after: CommitNumber,
-        /// What to do.
+        /// The effect.
         effect: Effect,
     },
 }
 
-/// What leaves the partition towards the world.
+/// An effect of a partition on the outside world.
 #[derive(Debug)]
 pub enum Effect {
-    /// Run an activity, unless it is running or finished already.
+    /// Run an activity, unless it is already running or has finished.
     RunActivity(Box<ActivityTask>),
     /// The task row of an activity is gone: it was recorded, or nobody waits for it any more. Its result need not be kept,
     /// and if it runs it is told to stop.
     ActivitySettled {
-        /// Which.
+        /// The task.
         task: TaskId,
         /// What it is told if it runs.
         reason: CancellationReason,
     },
-    /// Ask a program elsewhere to run a turn; answered by [`PartitionInput::TurnDone`], late or never.
+    /// Ask a program elsewhere to run a turn. [`PartitionInput::TurnDone`] answers it, possibly late or never.
     OfferTurn(Box<TurnOffer>),
     /// Nobody waits for the answer to this offer any more.
     AbandonTurn(TurnTicket),
     /// Answer a caller.
     Reply {
-        /// Which call.
+        /// The id of the request.
         request: RequestId,
         /// The answer.
         result: Result<ClientAnswer, Refusal>,
         /// The head of the instance that the call began, so that the caller can follow it without a read.
         begun: Option<Head>,
     },
-    /// Tell another partition, wherever it is, that its inbox holds something new. A hint: it reads the row itself.
+    /// Tell another partition, wherever it is, that its inbox contains something new. This is a hint; that partition
+    /// reads the row itself.
     Look {
-        /// Which partition.
+        /// The partition to tell.
         partition: PartitionId,
     },
-    /// Every instance that the backlog named as parked has been tried again. Comes once after a recovery.
+    /// Every instance that the backlog named as parked has been tried again. This comes once after a recovery.
     BacklogJudged,
-    /// The head row is this now; wake those who wait for it.
+    /// This is now the head of an instance. Wake those who wait for it.
     InstanceChanged(Head),
     /// The instance cannot go on from here, for the reason in this head; tell the operator. Comes once each time it is
     /// parked, or parked for another reason.
@@ -391,42 +401,42 @@ pub enum Effect {
 /// An activity to run.
 #[derive(Debug, Clone)]
 pub struct ActivityTask {
-    /// The store that it is scheduled in.
+    /// The id of the store that contains the task.
     pub store_id: uuid::Uuid,
-    /// Which.
+    /// The task.
     pub task: TaskId,
-    /// The id of the instance that scheduled it.
+    /// The id of the instance that scheduled the activity.
     pub instance: InstanceId,
-    /// The activity's name.
+    /// The name of the activity.
     pub name: Cow<'static, str>,
-    /// Its input.
+    /// The input of the activity.
     pub input: JsonText,
 }
 
 /// The settings of a partition.
 #[derive(Debug, Clone)]
 pub struct PartitionConfig {
-    /// Limits whose errors the code can see; fixed for an execution when it starts.
+    /// The limits whose errors the code can see. They are fixed for an execution when it starts.
     pub execution: ExecutionLimits,
-    /// How many live instances are kept between turns.
+    /// The number of live instances that are kept between turns.
     pub live_instances: usize,
-    /// How many bytes of history live instances may have together.
+    /// The bytes of history that all live instances may have together.
     pub live_history_bytes: usize,
-    /// Inputs that one turn takes at most.
+    /// The largest number of inputs in one turn.
     pub inputs_per_turn: usize,
-    /// Payload bytes of inputs that one turn takes at most, if it takes more than one.
+    /// The largest number of payload bytes in the inputs of one turn, if the turn takes more than one input.
     pub input_bytes_per_turn: usize,
-    /// Turn records after which an execution fails.
+    /// The number of turn records at which an execution fails.
     pub history_records: u64,
-    /// Bytes of turn records after which an execution fails.
+    /// The bytes of turn records at which an execution fails.
     pub history_bytes: usize,
-    /// Events that an instance may hold without taking them.
+    /// The number of events that an instance may hold without consuming them.
     pub buffered_events: usize,
-    /// Tasks that an instance may have open.
+    /// The number of tasks of an instance that may be open at a time.
     pub open_tasks: usize,
-    /// How deep sub-orchestrations may nest.
+    /// How deep sub-orchestrations can be nested.
     pub depth: u32,
-    /// What happens to an instance whose code does not replay: park it (the default), or fail it.
+    /// Whether an instance whose code does not fit its history fails. By default it is parked.
     pub fail_on_mismatch: bool,
 }
 
@@ -448,10 +458,10 @@ impl Default for PartitionConfig {
     }
 }
 
-/// Which execution of which life. What rows and completions are matched by.
+/// An execution of a life, by which rows and completions are matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExecutionRef {
-    /// The life.
+    /// The key of the life.
     pub key: InstanceKey,
     /// The execution.
     pub execution: Execution,

@@ -1,4 +1,5 @@
-//! The engine: values in, values out. No I/O, no clock, no Tokio, no randomness, no iteration in hash order.
+//! The engine: values in, values out. It does no I/O, reads no clock, uses neither Tokio nor random numbers, and never
+//! iterates in hash order.
 //!
 //! ```text
 //! PartitionInput ──► Partition ──► turn (journal, poll) ──► PartitionOutput

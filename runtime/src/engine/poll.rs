@@ -1,4 +1,4 @@
-//! One poll of user code: panics contained, their message and place kept.
+//! One poll of user code. Panics are caught with their message and their place.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -11,13 +11,13 @@ use crate::contract::kind;
 use crate::definition::BoxedOrchestration;
 use crate::model::{FailureDetails, JsonText};
 
-/// What one poll of an orchestrator gave.
+/// The result of one poll of an orchestrator.
 #[derive(Debug)]
 pub(crate) enum Polled {
     Pending,
     Ready(Result<JsonText, FailureDetails>),
     Panicked(FailureDetails),
-    /// Something was created that needs a Tokio runtime: a future that is not durable.
+    /// The code created something that needs a Tokio runtime, so it is not durable.
     NeedsRuntime(String),
 }
 
@@ -40,10 +40,10 @@ pub(crate) fn poll_once(future: &mut BoxedOrchestration, waker: &Waker) -> Polle
     }
 }
 
-/// Drops user values; a panic in their `Drop` is logged and goes no further.
+/// Drops user values. A panic in their `Drop` is logged and goes no further.
 pub(crate) fn drop_contained<T>(value: T) {
     if let Err(panic) = contained(|| drop(value)) {
-        tracing::warn!(%panic, "a value of an orchestrator panicked while it was dropped");
+        tracing::warn!(%panic, "a value of an orchestrator panicked while it was being dropped");
     }
 }
 
@@ -103,8 +103,8 @@ fn message(payload: Box<dyn Any + Send>) -> String {
     }
 }
 
-/// The place of a panic is known to the panic hook only. Panics of orchestrators are recorded instead of printed; all
-/// others go to the hook that was there before.
+/// Only the panic hook knows the place of a panic. Panics of orchestrators are recorded and not printed. All other
+/// panics go to the previous hook.
 fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

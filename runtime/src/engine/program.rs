@@ -1,12 +1,12 @@
-//! What runs the turns of an execution. A turn has two steps: the partition asks a program, and the program answers, at
-//! once or later.
+//! The programs that run the turns of an execution. A turn has two steps: the partition asks a program, and the program
+//! answers, immediately or later.
 //!
 //! ```text
 //! begin_turn(inputs) ─► TurnRequest ─► Program::turn ─┬─ Done(TurnOutput) ─────────────► finish_turn ─► rows
 //!                                                     └─ Outstanding … TurnDone(ticket) ─► finish_turn ─► rows
 //! ```
 //!
-//! A new kind of program is a new implementation of [`Program`], and a line in [`begin`].
+//! To add a new kind of program, implement [`Program`] and add a line to [`begin`].
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -23,119 +23,119 @@ use crate::registry::OrchestratorCode;
 
 /// The code of one execution, in memory or reached over a connection.
 ///
-/// After an error it is spoilt and must be dropped.
+/// After an error, the program must be dropped.
 pub(crate) trait Program: Send + Debug {
-    /// Runs one turn, or accepts it and answers later. A turn that is replayed is always done at once.
+    /// Runs one turn, or accepts it and answers later. A replayed turn is always done immediately.
     fn turn(&mut self, request: TurnRequest<'_>) -> Result<TurnStep, Stuck>;
 
-    /// A turn that was outstanding has been answered: these inputs were seen, and this came of it. Says what is wrong with
-    /// an answer that no program of this execution may give.
+    /// Notes that an outstanding turn was answered: these inputs were seen, and this is the result. Returns what is
+    /// wrong with an answer that no program of this execution may give.
     fn answered(&mut self, inputs: &[Input], output: &TurnOutput) -> Result<(), Stuck>;
 
-    /// Whether turns are answered later. Their inputs are recorded before they are offered.
+    /// Returns whether turns are answered later. Their inputs are then recorded before they are offered.
     fn answers_later(&self) -> bool;
 
-    /// The operations that wait, and what for.
+    /// Returns the operations that are waiting, and what each of them waits for.
     fn open_operations(&self) -> Vec<(OperationId, Awaits)>;
 
-    /// How many events the code has seen and not taken.
+    /// Returns the number of events that the code has received and not consumed.
     fn buffered_events(&self) -> usize;
 
-    /// Whether the code has seen an event with this id.
+    /// Returns whether the code has received an event with this id.
     fn has_event_id(&self, id: &str) -> bool;
 
-    /// Gives up the events that the code has seen and not taken, for the next execution.
+    /// Takes the events that the code has received and not consumed, for the next execution.
     fn take_events(&mut self) -> Vec<Input>;
 
-    /// The custom status as the code computes it.
+    /// Returns the custom status, as the code computes it.
     #[cfg(test)]
     #[cfg(feature = "macros")]
     fn custom_status(&self) -> Option<JsonText>;
 }
 
-/// What a turn brings to a program.
+/// The inputs of a turn for a program.
 #[derive(Debug)]
 pub(crate) struct TurnRequest<'a> {
     /// The time that the code sees.
     pub(crate) time: Timestamp,
-    /// The time of the engine: relative timers count from it.
+    /// The time of the engine, to which the duration of a relative timer is added.
     pub(crate) now: Timestamp,
-    /// Inputs that earlier turns recorded and the code has not seen.
+    /// The inputs that earlier turns recorded and the code has not seen.
     pub(crate) undelivered: &'a [Undelivered],
-    /// Inputs of this turn.
+    /// The inputs of this turn.
     pub(crate) inputs: &'a [Input],
-    /// The recorded actions, when the turn is replayed.
+    /// The recorded actions, if the turn is a replay.
     pub(crate) recorded: Option<Vec<Action>>,
 }
 
 impl TurnRequest<'_> {
-    /// All inputs that the code sees in this turn, in their order.
+    /// Returns all inputs that the code sees in this turn, in their order.
     pub(crate) fn all_inputs(&self) -> impl Iterator<Item = &Input> {
         self.undelivered.iter().map(|undelivered| &undelivered.input).chain(self.inputs)
     }
 }
 
-/// An input that is recorded and that the code has not seen.
+/// A recorded input that the code has not seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Undelivered {
-    /// The turn that recorded it.
+    /// The turn that recorded the input.
     pub(crate) turn: u64,
     pub(crate) input: Input,
 }
 
-/// How a program takes a turn.
+/// How a program responds to a turn.
 #[derive(Debug)]
 pub(crate) enum TurnStep {
     Done(TurnOutput),
-    /// The answer comes as [`PartitionInput::TurnDone`](super::PartitionInput::TurnDone).
+    /// The answer comes later as [`PartitionInput::TurnDone`](super::PartitionInput::TurnDone).
     Outstanding,
 }
 
-/// What came of a turn.
+/// The result of a turn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TurnOutput {
-    /// What the code asked for, in order. An end of the execution stands last.
+    /// The actions of the code, in order. The end of the execution, if there is one, comes last.
     pub actions: Vec<Action>,
     /// How the code ended its execution, if it did.
     pub completion: Option<Completion>,
-    /// What the code set the custom status to, if it set or cleared it.
+    /// The new custom status, if the code set or cleared it.
     pub custom_status: Option<Option<JsonText>>,
 }
 
-/// Names one offer of one turn, so that no answer is taken for another.
+/// Identifies one offer of one turn, so that no answer is used for another offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TurnTicket {
-    /// The life.
+    /// The key of the life.
     pub key: InstanceKey,
     /// The execution.
     pub execution: Execution,
-    /// The turn.
+    /// The number of the turn.
     pub turn: u64,
     /// The epoch of the partition that made the offer.
     pub epoch: Epoch,
-    /// Counts the offers of that epoch.
+    /// The number of the offer within that epoch.
     pub offer: u64,
 }
 
-/// A turn that a program is asked for and answers later.
+/// A turn that a program is asked to run and answers later.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TurnOffer {
-    /// Names the answer.
+    /// The ticket that the answer must carry.
     pub ticket: TurnTicket,
     /// The id of the instance.
     pub instance: InstanceId,
-    /// What the execution began with: its name and version say which program is asked.
+    /// The start of the execution. Its name and version determine which program is asked.
     pub started: Arc<ExecutionStarted>,
     /// The time that the code sees in this turn.
     pub time: Timestamp,
-    /// What the execution has recorded, when this is its first offer since it came into memory: whoever has nothing of it
-    /// replays this first. Empty otherwise.
+    /// The records of the execution, if this is its first offer since it came into memory. A program that does not have
+    /// them must replay them first. Otherwise empty.
     pub history: Vec<crate::model::TurnRecord>,
-    /// The inputs that the turn brings. They are durable before the offer leaves.
+    /// The inputs of the turn. They are durable before the offer leaves.
     pub inputs: Vec<Input>,
 }
 
-/// Whose execution it is.
+/// The identity of an execution.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) id: InstanceId,
@@ -143,7 +143,7 @@ pub(crate) struct Identity {
     pub(crate) mint: Arc<KeyMint>,
 }
 
-/// The program of an execution that has run no turn.
+/// Creates the program of an execution that has not run a turn.
 pub(crate) fn begin(code: &OrchestratorCode, identity: Identity, started: Arc<ExecutionStarted>) -> Box<dyn Program> {
     match code {
         OrchestratorCode::Rust(registration) => Box::new(RustProgram::new(identity, registration.handler, started)),

@@ -1,8 +1,8 @@
-//! A program that runs elsewhere: it is offered each turn and answers later. What is kept here is told from its recorded
-//! inputs and actions alone.
+//! A program that runs elsewhere. It is offered each turn and answers later. Everything that is kept here is derived
+//! from its recorded inputs and actions.
 //!
-//! It takes events itself, and nobody tells which: those that it has seen are its own. What it wants to give to its next
-//! execution it sends again.
+//! The program consumes events itself and does not report which. The events that it has received belong to it, and it
+//! sends those again that it wants to pass on to its next execution.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::model::{Action, Completion, ExecutionLimits, ExecutionStarted, Input,
 pub(crate) struct RemoteProgram {
     limits: ExecutionLimits,
     open: BTreeMap<OperationId, Awaits>,
-    /// The highest operation number that it has given.
+    /// The highest operation number that the program has used.
     last: OperationId,
     event_ids: BTreeSet<String>,
     ended: bool,
@@ -43,7 +43,7 @@ impl RemoteProgram {
         }
     }
 
-    /// Notes an action; says what is wrong with one that may not follow the others.
+    /// Notes an action. Returns what is wrong with an action that may not follow the previous ones.
     fn note(&mut self, action: &Action) -> Result<(), String> {
         if self.ended {
             return Err(format!("{action} follows the end of the execution"));
@@ -53,7 +53,7 @@ impl RemoteProgram {
         }
         if action.payload_len() > self.limits.payload_bytes as usize {
             let (size, limit) = (action.payload_len(), self.limits.payload_bytes);
-            return Err(format!("the payload of {action} has {size} bytes, and {limit} are allowed"));
+            return Err(format!("the payload of {action} has {size} bytes, but only {limit} are allowed"));
         }
         match action {
             Action::Cancelled { operation } => match self.open.remove(operation) {
@@ -67,7 +67,10 @@ impl RemoteProgram {
             _ => {}
         }
         let Some(operation) = action.operation().filter(|operation| *operation > self.last) else {
-            return Err(format!("{action} does not have a higher number than operation {}", self.last.0));
+            return Err(format!(
+                "the operation number of {action} is not higher than that of operation {}",
+                self.last.0
+            ));
         };
         self.last = operation;
         let awaits = match action {
@@ -84,7 +87,7 @@ impl RemoteProgram {
     fn note_all(&mut self, actions: &[Action]) -> Result<(), String> {
         if actions.len() > self.limits.actions_per_turn as usize {
             return Err(format!(
-                "it holds {} actions, and {} are allowed",
+                "the answer contains {} actions, but only {} are allowed",
                 actions.len(),
                 self.limits.actions_per_turn
             ));
@@ -95,7 +98,7 @@ impl RemoteProgram {
     fn check(output: &TurnOutput, limits: ExecutionLimits) -> Result<(), String> {
         let ending = output.actions.last().and_then(ending);
         if ending != output.completion.as_ref() {
-            return Err("its last action and its completion are not the same".to_owned());
+            return Err("the last action and the completion of the answer differ".to_owned());
         }
         let status = output.custom_status.as_ref().and_then(Option::as_ref);
         let limit = limits.custom_status_bytes as usize;
@@ -112,7 +115,7 @@ impl Program for RemoteProgram {
     fn turn(&mut self, mut request: TurnRequest<'_>) -> Result<TurnStep, Stuck> {
         let Some(actions) = request.recorded.take() else { return Ok(TurnStep::Outstanding) };
         request.all_inputs().for_each(|input| self.see(input));
-        // What is recorded was checked, perhaps under other limits.
+        // What is recorded was checked before, possibly under other limits.
         for action in &actions {
             self.note(action).map_err(Stuck::Corrupt)?;
         }

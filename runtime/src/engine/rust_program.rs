@@ -1,7 +1,7 @@
-//! An orchestrator written in Rust: a future that lives in this process. Its turns are done at once.
+//! An orchestrator written in Rust: a future that lives in this process. Its turns are done immediately.
 //!
-//! Live and replayed turns go the same way: inputs become visible together, the root future is polled once, the actions
-//! are collected. A replayed turn differs in one thing only: each action must agree with the recorded one.
+//! Live and replayed turns use the same code: all inputs become visible together, the root future is polled once, and
+//! the actions are collected. A replayed turn differs in only one way: each action must agree with the recorded one.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -21,7 +21,7 @@ pub(crate) struct RustProgram {
 }
 
 enum Root {
-    /// Its input did not decode: the first poll fails.
+    /// The input could not be decoded, so the first poll fails.
     Unreadable(FailureDetails),
     Running(BoxedOrchestration),
     Ended,
@@ -99,18 +99,18 @@ impl Program for RustProgram {
         let polled = match &mut self.root {
             Root::Running(future) => poll::poll_once(future, &self.waker),
             Root::Unreadable(failure) => Polled::Ready(Err(failure.clone())),
-            Root::Ended => return Err(Stuck::Corrupt("the history goes on after the end of the code".to_owned())),
+            Root::Ended => return Err(Stuck::Corrupt("the history continues after the end of the code".to_owned())),
         };
         let output = self.close(polled)?;
         if output.completion.is_some() {
-            // The turn is closed, so the drops of what the code still held mean nothing.
+            // The turn is closed, so the values that the code still held can be dropped without any effect.
             poll::drop_contained(std::mem::replace(&mut self.root, Root::Ended));
         }
         Ok(TurnStep::Done(output))
     }
 
     fn answered(&mut self, _: &[Input], _: &TurnOutput) -> Result<(), Stuck> {
-        Err(Stuck::Corrupt("an answer came for a turn that was done at once".to_owned()))
+        Err(Stuck::Corrupt("an answer arrived for a turn that was done immediately".to_owned()))
     }
 
     fn answers_later(&self) -> bool {

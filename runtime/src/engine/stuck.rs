@@ -1,24 +1,24 @@
-//! Why an instance cannot go on: what it is parked with.
+//! The reasons why an instance is parked.
 
 use crate::context::Mismatch;
 use crate::model::{ExecutionStarted, ParkCode, ParkReason};
 
-/// Why code and history do not go together.
+/// The reason why an instance cannot continue.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Stuck {
-    /// Replay issued another action than is recorded.
+    /// Replay issued an action that differs from the recorded one.
     Mismatch { orchestrator: String, turn: Option<u64>, mismatch: Box<Mismatch> },
-    /// Something was awaited that is not durable.
+    /// The code awaited something that is not durable.
     ForeignAwait { detail: Option<String> },
-    /// The code waits, and nothing is outstanding that could wake it.
+    /// The code waits, but nothing is outstanding that could wake it.
     NoProgress,
-    /// No code of that name and version is registered.
+    /// No code with this name and version is registered.
     NotRegistered { name: String, version: String },
-    /// An open task's activity is not registered.
+    /// The activity of an open task is not registered.
     ActivityNotRegistered { name: String },
-    /// A program elsewhere answered what no program of this execution may answer.
+    /// A program elsewhere gave an answer that no program of this execution may give.
     BadAnswer { detail: String },
-    /// What is stored is not what was written.
+    /// The stored data differs from what was written.
     Corrupt(String),
 }
 
@@ -72,8 +72,8 @@ impl std::fmt::Display for Stuck {
                     None => f.write_str("recorded nothing more")?,
                 }
                 match &mismatch.issued {
-                    Some(action) => write!(f, ", but the code now asks for {action}")?,
-                    None => f.write_str(", but the code now asks for nothing more")?,
+                    Some(action) => write!(f, ", but the code now issues {action}")?,
+                    None => f.write_str(", but the code now issues nothing more")?,
                 }
                 if let Some(action) = &mismatch.agreed {
                     write!(f, ". The last step on which both agree: {action}")?;

@@ -1,4 +1,4 @@
-//! Reading bodies and writing them.
+//! Reading and writing bodies.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 
 use super::error::{ApiError, too_large};
 
-/// The content type of an answer, as the family writes it.
+/// The content type of an answer, as Durable Functions writes it.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// Reads a body, up to a size and for a time.
+/// Reads a body, limited in size and time.
 pub(super) async fn read(body: Body, limit: usize, time: Duration) -> Result<Vec<u8>, ApiError> {
     let over = || too_large(format!("the body has more than {limit} bytes"));
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
@@ -38,12 +38,12 @@ pub(super) async fn read(body: Body, limit: usize, time: Duration) -> Result<Vec
     tokio::time::timeout(time, reading).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// A body as the JSON text that it is. `None` where there is nothing in it.
+/// Reads a body as JSON text. Returns `None` if the body is empty.
 ///
-/// It is read as a value once, which finds what a scan would let pass: nesting over 128, broken surrogates, numbers that
-/// are none. The text goes on as it came.
+/// The body is parsed once, which detects what a simple scan would let pass: nesting deeper than 128, broken
+/// surrogates, and invalid numbers. The text itself is passed on unchanged.
 pub(super) fn json_text(body: &[u8]) -> Result<Option<Box<RawValue>>, ApiError> {
-    // A byte order mark is no JSON, and some clients send one (RFC 8259, section 8.1 lets us pass over it).
+    // A byte order mark is not JSON, but some clients send one (RFC 8259, section 8.1 allows ignoring it).
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     if body.is_empty() {
         return Ok(None);
@@ -53,13 +53,13 @@ pub(super) fn json_text(body: &[u8]) -> Result<Option<Box<RawValue>>, ApiError> 
     serde_json::from_slice(body).map(Some).map_err(wrong)
 }
 
-/// Whether a request says that its body is JSON.
+/// Returns whether a request declares its body as JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
 
-/// An answer with a JSON body.
+/// Creates an answer with a JSON body.
 pub(super) fn respond<T: Serialize + ?Sized>(status: StatusCode, body: &T) -> Response {
     match serde_json::to_vec(body) {
         Ok(text) => {

@@ -1,11 +1,11 @@
-//! How many bytes of answers may be in memory at a time, and for how long a reader may keep them there.
+//! Limits how many bytes of answers are in memory at a time, and how long a reader may keep them there.
 //!
 //! ```text
 //! a list, a history ─► a place to be read ─► the answer ─► bytes of the budget ─► pieces, as the reader takes them
 //! everything else ────────────────────────► the answer ─► bytes of the budget, or 503 at once
 //! ```
-//! A connection buffers what it is given. So an answer is given in pieces: what is still to come is counted here, and is
-//! dropped when its reader takes nothing for too long.
+//! A connection buffers whatever it is given. Answers are therefore passed on in pieces: what is still to be sent is
+//! counted here, and it is dropped when its reader takes nothing for too long.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -22,13 +22,14 @@ use tokio::time::Instant;
 use super::error::ApiError;
 use super::limits::{HttpLimits, Place};
 
-/// Answers up to this size are not counted: a connection costs about as much itself.
+/// Answers up to this size are not counted, because a connection itself costs about as much.
 const SMALL: usize = 16 * 1024;
-/// What a connection is given at once.
+/// The size of one piece.
 const PIECE: usize = 64 * 1024;
-/// What a permit stands for, in bytes.
+/// The number of bytes that one permit stands for.
 const UNIT: usize = 1024;
-/// How many large answers may be read from the store at a time. They are not counted until their size is known.
+/// The number of large answers that may be read from the store at a time. They are not counted until their size is
+/// known.
 const READS: usize = 4;
 
 /// The bytes that answers may occupy.
@@ -43,7 +44,7 @@ pub(super) struct Budget {
     patience: Duration,
 }
 
-/// In the extensions of an answer: keeps a place taken until the answer is sent, or given up.
+/// Keeps a place taken until the answer is sent or given up. It is stored in the extensions of the answer.
 #[derive(Clone)]
 pub(super) struct Keeps {
     _place: Arc<Place>,
@@ -75,7 +76,7 @@ impl Budget {
         turn.map_err(ApiError::internal)
     }
 
-    /// Counts an answer that has its turn. It waits until other answers are sent or given up.
+    /// Counts an answer that has its turn. Waits until other answers are sent or given up.
     pub(super) async fn count_in_turn(&self, answer: Response) -> Result<Response, ApiError> {
         let Some(bytes) = size(&answer) else { return Ok(answer) };
         let units = Arc::clone(&self.units).acquire_many_owned(self.units_of(bytes));
@@ -83,14 +84,14 @@ impl Budget {
         Ok(self.in_pieces(answer, units.map_err(ApiError::internal)?))
     }
 
-    /// Counts an answer. Where there is no room for it, it is dropped.
+    /// Counts an answer. If there is no room for it, the answer is dropped.
     pub(super) fn count(&self, answer: Response) -> Result<Response, ApiError> {
         let Some(bytes) = size(&answer) else { return Ok(answer) };
         let units = Arc::clone(&self.units).try_acquire_many_owned(self.units_of(bytes)).map_err(|_| full())?;
         Ok(self.in_pieces(answer, units))
     }
 
-    /// What is larger than the whole budget may go alone.
+    /// Returns the number of permits. An answer that is larger than the whole budget may be sent alone.
     fn units_of(&self, bytes: usize) -> u32 {
         u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.total)
     }
@@ -103,11 +104,11 @@ impl Budget {
     }
 }
 
-/// In the extensions of an answer: it is counted already.
+/// Marks an answer that is already counted. It is stored in the extensions of the answer.
 #[derive(Clone)]
 struct Counted;
 
-/// The size of an answer that counts.
+/// Returns the size of an answer that must be counted.
 fn size(answer: &Response) -> Option<usize> {
     let size = answer.body().size_hint().exact().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
     size.filter(|size| *size > SMALL && answer.extensions().get::<Counted>().is_none())
@@ -117,22 +118,22 @@ fn full() -> ApiError {
     ApiError::busy("Too many bytes of other answers are on their way.")
 }
 
-/// What is still to be sent of an answer.
+/// The part of an answer that is still to be sent.
 struct Rest {
     bytes: Bytes,
-    /// When the reader last took something.
+    /// The time when the reader last took something.
     taken: Instant,
     _units: Place,
     _keeps: Option<Keeps>,
 }
 
-/// An answer that is given away piece by piece.
+/// An answer that is sent piece by piece.
 struct Pieces {
-    /// `None` in it: everything is given away, or the reader was too slow.
+    /// `None` inside means that everything was sent or the reader was too slow.
     rest: Arc<Mutex<Option<Rest>>>,
-    /// How much is still to come, for the length in the head of the answer.
+    /// The number of remaining bytes, for the length in the head of the answer.
     length: u64,
-    /// Where the bytes come from, until the first piece is asked for.
+    /// The source of the bytes, until the first piece is requested.
     whole: Option<(Body, Place, Option<Keeps>)>,
     write_time: Duration,
 }
@@ -143,7 +144,7 @@ impl Pieces {
         Self { rest: Arc::default(), length, whole: Some((body, units, keeps)), write_time }
     }
 
-    /// Takes the bytes out of the body, which holds them in one piece, and begins to watch its reader.
+    /// Takes the bytes out of the body, which holds them in one piece, and begins to watch the reader.
     fn begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
         let Some((body, ..)) = &mut self.whole else { return Poll::Ready(Ok(())) };
         let frame = std::task::ready!(Pin::new(body).poll_frame(cx)).transpose()?;
@@ -157,7 +158,7 @@ impl Pieces {
     }
 }
 
-/// Drops the rest of an answer whose reader takes nothing for so long.
+/// Drops the rest of an answer whose reader takes nothing for this long.
 async fn watch(rest: Weak<Mutex<Option<Rest>>>, write_time: Duration) {
     loop {
         let Some(taken) = rest.upgrade().and_then(|rest| lock(&rest).as_ref().map(|rest| rest.taken)) else { return };

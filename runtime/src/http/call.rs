@@ -1,4 +1,4 @@
-//! One request that was let in, and what its handler needs.
+//! One request that was admitted, and everything that its handler needs.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use super::uri::Query;
 use super::urls::{Base, Urls};
 use crate::{Client, InstanceId, OrchestrationMetadata, RuntimeStatus, StartedInstance, WaitError};
 
-/// How many seconds a client waits before it asks for a status again. The family's number.
+/// How many seconds a client waits before it requests a status again, as in Durable Functions.
 const RETRY_SECONDS: u32 = 5;
 
-/// Where the custom status stands, in an answer that shows it.
+/// The header that identifies the custom status in an answer.
 const CUSTOM_STATUS_TOKEN: HeaderName = HeaderName::from_static("x-custom-status-token");
 
-/// One request that was let in.
+/// One request that was admitted.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) service: &'a Service,
@@ -31,7 +31,7 @@ pub(super) struct Call<'a> {
     pub(super) base: Base,
     pub(super) query: Query,
     pub(super) headers: &'a HeaderMap,
-    /// How long it waits, if it does.
+    /// How long the request waits, if it does.
     pub(super) wait: Option<Wait>,
 }
 
@@ -51,7 +51,7 @@ impl Call<'_> {
         Urls { settings: &self.service.settings, base: self.base.clone(), access: &self.access }
     }
 
-    /// An instance that may exist. What is no id names none.
+    /// Returns the id of an instance that may exist. A text that is not a valid id names no instance.
     pub(super) fn id(&self, id: &str) -> Result<InstanceId, ApiError> {
         InstanceId::new(id).map_err(|_| ApiError::no_instance(id))
     }
@@ -64,7 +64,7 @@ impl Call<'_> {
         self.query.flag("returnInternalServerErrorOnFailure", false)
     }
 
-    /// The status document, with the code and the headers that its state asks for.
+    /// Creates the status document, with the status code and the headers that the state requires.
     pub(super) fn status(
         &self,
         metadata: &OrchestrationMetadata,
@@ -78,7 +78,7 @@ impl Call<'_> {
             (true, true) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut response = respond(status, &StatusBody::new(metadata, show_input).with_history(history));
-        // What a long poll or a stream goes on from; the body's version is a number of one run only.
+        // A long poll or a stream continues from this token. The version in the body is only valid within one life.
         if let Ok(token) = HeaderValue::from_str(&metadata.custom_status_token().to_string()) {
             response.headers_mut().insert(CUSTOM_STATUS_TOKEN, token);
         }
@@ -88,14 +88,15 @@ impl Call<'_> {
         Ok(response)
     }
 
-    /// The URL of this request, with a code for the instance in place of the one that came with it. Written anew, so
-    /// that it is a URL whatever was sent.
+    /// Returns the URL of this request, with a code for the instance in place of the received one. It is written again,
+    /// so that it is a valid URL whatever was received.
     fn own_url(&self, metadata: &OrchestrationMetadata) -> String {
         let parameters: Vec<_> = self.query.pairs().filter(|(name, _)| !name.eq_ignore_ascii_case("code")).collect();
         self.urls().of_status(metadata.instance_id().as_str(), &parameters)
     }
 
-    /// Answers a start: its result if it comes within the time that the caller waits, the URLs to follow it otherwise.
+    /// Answers a start: with the output if the instance completes in the time that the caller waits, and otherwise with
+    /// the URLs to follow it.
     pub(super) async fn started(&self, started: &StartedInstance) -> Result<Response, ApiError> {
         let error_on_failure = self.error_on_failure()?;
         if let Some(wait) = &self.wait {
@@ -104,7 +105,8 @@ impl Call<'_> {
                 () = self.service.closed() => None,
             };
             match ended {
-                // The start is done, whatever there is room for: its caller can ask for the output later.
+                // The start is done, whether or not there is room for the output: the caller can request the output
+                // later.
                 Some(Ok(metadata)) => {
                     if let Ok(answer) = self.service.budget.count(self.ended(&metadata)?) {
                         return Ok(answer);

@@ -1,12 +1,13 @@
-//! What a returned URL carries instead of a key: the right to one instance, for a time.
+//! The code in a returned URL, which replaces a key: the right to use one instance for a limited time.
 //!
 //! ```text
 //! body = kind 1 │ scopes 1 │ expiry 8 │ SHA-256 of the instance id 32        (bytes)
 //! code = base64url( body │ HMAC-SHA256(secret, body) )
 //! ```
-//! Each key signs with a secret of its own, so that what it obtained ends with it. The server has one too, for the URLs
-//! that the program itself hands out: of the operator's secret, or of the process, since what follows from the keys alone
-//! their holders can sign too. Nothing is stored: who holds the secret can tell what was signed.
+//! Each key signs with a separate secret, so that everything it obtained ends with it. The server also has a secret,
+//! for the URLs that the program itself hands out. It is derived from the operator's secret or created by the process,
+//! because the holders of the keys could compute whatever follows from the keys alone. Nothing is stored: whoever has
+//! the secret can verify what was signed.
 
 use std::sync::LazyLock;
 
@@ -19,15 +20,15 @@ use uuid::Uuid;
 use super::keys::ApiKeys;
 use super::scopes::Scopes;
 
-/// Says what the rest of the code is. Another form would be another kind.
+/// The kind of the code, which determines its form. Another form would have another kind.
 const KIND: u8 = 1;
 const BODY: usize = 42;
 const CODE: usize = BODY + 32;
 
-/// What a code lets its holder do.
+/// The rights that a code gives to its holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Capability {
-    /// Who signed it.
+    /// The number of the signer.
     pub(super) signer: usize,
     pub(super) scopes: Scopes,
     /// Seconds since the Unix epoch.
@@ -36,13 +37,13 @@ pub(super) struct Capability {
 }
 
 impl Capability {
-    /// Whether it is for this instance.
+    /// Returns whether the code is for this instance.
     pub(super) fn fits(&self, id: &str) -> bool {
         self.instance == hash(id)
     }
 }
 
-/// Signs codes and checks them. The first signer is the server, the others are the keys in their order.
+/// Signs and checks codes. The first signer is the server, and the others are the keys in their order.
 pub(super) struct Signers(Vec<Signer>);
 
 struct Signer {
@@ -50,25 +51,27 @@ struct Signer {
     scopes: Scopes,
 }
 
-/// What nobody can guess and this process forgets: 244 random bits.
+/// A secret that nobody can guess and that ends with this process: 244 random bits.
 static OF_PROCESS: LazyLock<[u8; 32]> = LazyLock::new(|| {
     let mut secret = [0; 32];
     secret.chunks_exact_mut(16).for_each(|half| half.copy_from_slice(Uuid::new_v4().as_bytes()));
     secret
 });
 
-/// The server's own signer.
+/// The number of the server's signer.
 pub(super) const SERVER: usize = 0;
 
 impl Signers {
-    /// One for each key and one for the server; with a secret of the operator's, all of them hang on that too.
+    /// Creates a signer for the server and one for each key. If the operator has set a secret, all of them depend on it
+    /// too.
     pub(super) fn new(keys: &ApiKeys, secret: Option<&[u8]>) -> Self {
-        // Without one the hash of a key alone signs, for whoever reads it too: `HttpOptions::signing_secret` says so.
+        // Without a secret, anyone who can read the hash of a key can sign with it: see `HttpOptions::signing_secret`.
         let root = secret.unwrap_or_default();
         let mut hashes: Vec<_> = keys.iter().map(|key| *key.hash.bytes()).collect();
         let own = keys.iter().map(|key| Signer { mac: derive(root, "key", &[*key.hash.bytes()]), scopes: key.scopes });
         let own: Vec<_> = own.collect();
-        // A secret outlives every key and every process; without one the server's codes end with any change of either.
+        // A secret is valid for all keys and processes. Without one, the codes of the server end when a key or the
+        // process changes.
         hashes.sort_unstable();
         let server = match secret {
             Some(root) => derive(root, "server", &[]),
@@ -88,7 +91,8 @@ impl Signers {
         Some(BASE64_URL_SAFE_NO_PAD.encode(code))
     }
 
-    /// What the code says, if one of the signers signed it. Whether it is still valid, and for what, is another question.
+    /// Returns the contents of the code, if one of the signers has signed it. This does not check whether the code is
+    /// still valid or what it permits.
     pub(super) fn check(&self, code: &str) -> Option<Capability> {
         if code.len() > CODE * 2 {
             return None;
@@ -104,7 +108,7 @@ impl Signers {
         let (signer, by) = found.filter(|_| body[0] == KIND)?;
         let expires = i64::from_be_bytes(body.get(2..10)?.try_into().ok()?);
         let instance = body.get(10..)?.try_into().ok()?;
-        // A key that may do less than before takes that from what it obtained, too.
+        // If a key now has fewer rights than before, the codes that it obtained have fewer rights too.
         Some(Capability { signer, scopes: Scopes::from_bits(body[1]) & by.scopes, expires, instance })
     }
 }
@@ -119,7 +123,7 @@ fn hash(id: &str) -> [u8; 32] {
     Sha256::digest(id).into()
 }
 
-/// A secret for one purpose.
+/// Derives a secret for one purpose.
 fn derive(root: &[u8], purpose: &str, parts: &[[u8; 32]]) -> Hmac<Sha256> {
     let mut mac = keyed(root);
     mac.update(b"persevere capability 1 ");
@@ -128,7 +132,7 @@ fn derive(root: &[u8], purpose: &str, parts: &[[u8; 32]]) -> Hmac<Sha256> {
     keyed(&mac.finalize().into_bytes())
 }
 
-/// HMAC with the hash of a secret as its key: that has one length, whatever the secret's is.
+/// Creates an HMAC with the hash of a secret as its key, because the hash always has the same length.
 fn keyed(secret: &[u8]) -> Hmac<Sha256> {
     let mut block = [0; 64];
     block[..32].copy_from_slice(&Sha256::digest(secret));
@@ -178,12 +182,12 @@ mod tests {
         let only_b = Signers::new(&keys(B), None);
         assert_eq!(only_b.check(&of_a), None);
         assert_eq!(only_b.check(&of_b).map(|capability| capability.signer), Some(1));
-        // A restart with the same keys, in another order, changes nothing.
+        // A restart with the same keys in another order changes nothing.
         let again = Signers::new(&keys(&format!("{B}\n{A}")), None);
         assert_eq!(again.check(&of_a).map(|capability| capability.signer), Some(2));
     }
 
-    /// Who has the only key knows every hash there is.
+    /// The holder of the only key knows every hash that exists.
     #[test]
     fn the_holder_of_a_key_cannot_sign_as_the_server() {
         let keys = keys("reader read aaaaaaaaaaaaaaaaaaaa");

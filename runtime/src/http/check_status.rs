@@ -1,4 +1,4 @@
-//! The URLs with which a started instance is followed and managed, and the 202 that hands them out.
+//! The URLs for following and managing a started instance, and the 202 answer that contains them.
 
 use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -10,35 +10,37 @@ use super::error::ApiError;
 use super::table::Operation;
 use super::urls::Urls;
 
-/// How many seconds a client waits before it asks for the status of what it has just started. The family's number.
+/// How many seconds a client waits before it requests the status of an instance that it has just started, as in Durable
+/// Functions.
 const RETRY_SECONDS: u32 = 10;
 
-/// The URLs with which an instance is managed, as the family's clients read them.
+/// The URLs for managing an instance, in the form that clients of Durable Functions read.
 ///
-/// Each carries a code for this one instance where there are keys, and for what it does alone: whoever gets one may use it
-/// until it expires. The one that restarts passes on all that its maker may do with the new instance.
+/// If the API has keys, each URL contains a code that permits only its own operation on this one instance. Whoever
+/// receives a URL can use it until it expires. The URL for a restart passes on all rights that its creator has to the
+/// new instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct HttpManagementPayload {
-    /// The instance's id.
+    /// The instance id.
     pub id: String,
-    /// Its status.
+    /// Reads the status.
     pub status_query_get_uri: String,
-    /// Raises an event: put its name in place of `{eventName}`.
+    /// Raises an event. Replace `{eventName}` with the name of the event.
     pub send_event_post_uri: String,
-    /// Terminates it: put a reason in place of `{text}`.
+    /// Terminates the instance. Replace `{text}` with a reason.
     pub terminate_post_uri: String,
-    /// Rewinds it; not in the answer to a start, where the family leaves it out.
+    /// Rewinds the instance. The answer to a start does not contain it, as in Durable Functions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rewind_post_uri: Option<String>,
-    /// Purges it, once it has ended.
+    /// Purges the ended instance.
     pub purge_history_delete_uri: String,
-    /// Starts it again.
+    /// Starts the instance again.
     pub restart_post_uri: String,
-    /// Pauses it.
+    /// Suspends the instance.
     pub suspend_post_uri: String,
-    /// Lets it go on.
+    /// Resumes the instance.
     pub resume_post_uri: String,
 }
 
@@ -59,7 +61,7 @@ impl HttpManagementPayload {
     }
 }
 
-/// The 202 of a start.
+/// Creates the 202 answer to a start.
 pub(super) fn response(urls: &Urls<'_>, id: &str, error_on_failure: bool) -> Response {
     let mut payload = HttpManagementPayload { rewind_post_uri: None, ..HttpManagementPayload::new(urls, id) };
     if error_on_failure {
@@ -72,7 +74,7 @@ pub(super) fn response(urls: &Urls<'_>, id: &str, error_on_failure: bool) -> Res
     response
 }
 
-/// Says where and when to ask next.
+/// Adds the headers that say where and when to ask next.
 pub(super) fn follow(response: &mut Response, location: &str, retry_seconds: u32) -> Result<(), ApiError> {
     let location = HeaderValue::from_str(location).map_err(ApiError::internal)?;
     response.headers_mut().insert(LOCATION, location);

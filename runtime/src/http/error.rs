@@ -1,4 +1,4 @@
-//! What a refused request is answered with: one JSON shape, that of the family's `HttpError`.
+//! The answers to refused requests. All of them have the JSON form of `HttpError` in Durable Functions.
 
 use std::error::Error;
 use std::fmt;
@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::ClientError;
 
-/// A request that was not done. It becomes `{"Message", "ExceptionMessage", "ExceptionType"}`.
+/// A request that was not done. Its answer is `{"Message", "ExceptionMessage", "ExceptionType"}`.
 ///
-/// The handlers of the API answer with it, and it is what a handler of your own may answer with: a [`ClientError`]
-/// becomes one.
+/// The handlers of the API return it, and your own handlers can return it too: a [`ClientError`] can be converted to
+/// it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError(Box<Parts>);
 
@@ -24,16 +24,17 @@ struct Parts {
     exception_message: String,
     exception_type: &'static str,
     retry_after: Option<u32>,
-    /// What only development may see: causes name paths and rows.
+    /// Shown only in development mode, because causes can contain paths and rows.
     detail: Option<String>,
 }
 
-/// What stands in a 400 of which nothing more is known. The family's text.
+/// The text of a 400 answer without further details, as in Durable Functions.
 const BAD_ARGUMENT: &str = "One or more of the arguments submitted is incorrect";
-/// What stands in a 500. The family's text.
+/// The text of a 500 answer, as in Durable Functions.
 const WENT_WRONG: &str = "Something went wrong while processing your request";
 
-/// How many seconds a caller waits before it tries again what failed for want of room or of the store.
+/// How many seconds a caller waits before it repeats a request that failed because there was no room or the store did
+/// not work.
 const RETRY_SECONDS: u32 = 5;
 
 impl ApiError {
@@ -49,7 +50,7 @@ impl ApiError {
         }))
     }
 
-    /// 400: an argument is wrong, and this is what is wrong with it.
+    /// 400: an argument is wrong, with the reason.
     pub(super) fn bad_argument(what: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "System.ArgumentException", BAD_ARGUMENT).because(what)
     }
@@ -58,7 +59,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "Newtonsoft.Json.JsonReaderException", "Invalid JSON content").because(what)
     }
 
-    /// 422: it is JSON, and not what is wanted.
+    /// 422: the body is JSON, but not what the orchestrator expects.
     pub(super) fn unprocessable(what: impl Into<String>) -> Self {
         let text = "The body is not the input of this orchestrator.";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Newtonsoft.Json.JsonSerializationException", text).because(what)
@@ -90,7 +91,8 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "TooManyRequests", what).retry()
     }
 
-    /// 500: nothing that the caller could have done better. Only development sees the detail; the log has it too.
+    /// 500: an error that the caller could not have avoided. The detail is in the log, and in the answer only in
+    /// development mode.
     pub(super) fn internal(detail: impl fmt::Display) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "System.Exception", WENT_WRONG).detailed(detail)
     }
@@ -110,24 +112,24 @@ impl ApiError {
         self
     }
 
-    /// The status code.
+    /// Returns the status code.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// What the answer's `Message` says.
+    /// Returns the `Message` of the answer.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What goes wrong inside is for the log, whoever sees the answer.
+    /// Logs internal errors, whatever the caller sees.
     pub(super) fn log(&self) {
         if let Some(detail) = &self.0.detail {
             tracing::error!(target: "persevere::http", status = self.0.status.as_u16(), detail, "a request failed");
         }
     }
 
-    /// The answer. Development sees what is behind it.
+    /// Creates the answer. In development mode, it contains the detail.
     pub(super) fn respond(&self, development: bool) -> Response {
         let parts = &*self.0;
         let body = Body {
@@ -136,7 +138,7 @@ impl ApiError {
             exception_type: parts.exception_type,
             stack_trace: development.then(|| parts.detail.as_deref().unwrap_or(&parts.exception_message)),
         };
-        // Texts alone: they have a JSON form.
+        // These are only texts, which can always be written as JSON.
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (parts.status, text).into_response();
         response.headers_mut().insert(CONTENT_TYPE, super::body::JSON);
@@ -188,7 +190,7 @@ impl From<ClientError> for ApiError {
             ClientError::NotEnded { .. } => {
                 Self::new(StatusCode::PRECONDITION_FAILED, "System.InvalidOperationException", text)
             }
-            // The family's client throws here, and its edge has no answer of its own for it.
+            // The client of Durable Functions throws here, and its HTTP API has no separate answer for it.
             ClientError::InvalidState { .. } => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "System.InvalidOperationException", WENT_WRONG)
                     .because(text)
@@ -208,14 +210,14 @@ impl From<ClientError> for ApiError {
                     .detailed(text)
             }
             ClientError::OutcomeUnknown { .. } => {
-                Self::internal(text).because("It is unknown whether this was done: read the instance to find out.")
+                Self::internal(text).because("It is not known whether this was done: read the instance to find out.")
             }
             ClientError::Corrupt { .. } | ClientError::Decode { .. } => Self::internal(text),
         }
     }
 }
 
-/// 413.
+/// 413: something is too large.
 pub(super) fn too_large(what: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", what)
 }

@@ -1,4 +1,4 @@
-//! Who asks, and whether they may.
+//! Who sends a request, and whether the request is permitted.
 
 use std::fmt;
 
@@ -16,14 +16,14 @@ use super::scopes::Scopes;
 use super::uri::Query;
 use super::urls::host;
 
-/// What the one who asks may do, and what they may hand on.
+/// The rights of the sender, and what the sender may pass on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// There are no keys.
     Open,
     /// The holder of a key, or the program itself.
     Signer {
-        /// Whose codes they hand on.
+        /// The signer whose codes the sender passes on.
         signer: usize,
         scopes: Scopes,
     },
@@ -32,12 +32,13 @@ pub(super) enum Access {
 }
 
 impl Access {
-    /// What the program itself hands out.
+    /// Returns the access of the program itself.
     pub(super) fn of_program(settings: &Settings, scopes: Scopes) -> Self {
         if settings.options.keys.is_empty() { Self::Open } else { Self::Signer { signer: SERVER, scopes } }
     }
 
-    /// A code for this instance and for what its URL does, with no more rights and no longer life than its maker has.
+    /// Creates a code for this instance and for the operation of its URL. It has no more rights and is valid no longer
+    /// than the access of its creator.
     pub(super) fn code_for(&self, settings: &Settings, id: &str, for_what: Scopes) -> Option<String> {
         let lifetime = i64::try_from(settings.options.url_lifetime.as_secs()).unwrap_or(i64::MAX);
         let fresh = Utc::now().timestamp().saturating_add(lifetime);
@@ -49,7 +50,7 @@ impl Access {
         settings.signers.sign(signer, id, scopes & for_what, expires)
     }
 
-    /// Until when it holds, in seconds since the Unix epoch.
+    /// Returns when the access expires, in seconds since the Unix epoch.
     pub(super) fn expires(&self) -> Option<i64> {
         match self {
             Self::Capability(capability) => Some(capability.expires),
@@ -88,7 +89,7 @@ impl fmt::Debug for Access {
     }
 }
 
-/// Decides on a request. Of several credentials one that permits it is enough.
+/// Decides about a request. If it has several credentials, it is enough that one of them permits it.
 pub(super) fn admit(settings: &Settings, route: &Route, request: &Parts, query: &Query) -> Result<Access, ApiError> {
     if route.entry.is_public() {
         return Ok(Access::of_program(settings, Scopes::NONE));
@@ -104,7 +105,7 @@ pub(super) fn admit(settings: &Settings, route: &Route, request: &Parts, query: 
                 Ok(()) => return Ok(access),
                 Err(error) => refusal = Some(error),
             },
-            // Known and refused says more than unknown.
+            // "Known, but not permitted" tells the sender more than "unknown".
             Err(error) => refusal = refusal.or(Some(error)),
         }
     }
@@ -127,7 +128,7 @@ fn credentials<'a>(headers: &'a HeaderMap, query: &'a Query) -> impl Iterator<It
 fn recognise(settings: &Settings, secret: &str) -> Result<Access, ApiError> {
     if let Some((place, key)) = settings.options.keys.find(secret) {
         tracing::debug!(target: "persevere::http", key = key.name(), "a key was recognised");
-        // The server's signer comes before those of the keys.
+        // The signer of the server comes before the signers of the keys.
         return Ok(Access::Signer { signer: place + 1, scopes: key.scopes });
     }
     let unknown = || ApiError::unauthorized("This key, or this URL's code, is not valid.");
@@ -138,21 +139,22 @@ fn recognise(settings: &Settings, secret: &str) -> Result<Access, ApiError> {
     Ok(Access::Capability(capability))
 }
 
-/// Without keys a page from elsewhere, opened in a browser on this machine, could do everything: its requests carry the
-/// name of where it came from, or, if it made its own name point here, of where it believes to be.
+/// Without keys, a page from another site that is opened in a browser on this machine could do everything. Its requests
+/// contain the name of the site that it came from or, if the site's own name was made to point here, the name of the
+/// site that the browser believes this to be.
 fn refuse_foreign_pages(settings: &Settings, request: &Parts) -> Result<(), ApiError> {
     if settings.options.insecure {
         return Ok(());
     }
     let own = |name: &str| is_loopback(name) || name.eq_ignore_ascii_case(settings.base.host());
-    // Every one counts: what stands in front may have looked at another than the first. What cannot be read names nobody,
-    // and nobody is not this machine.
+    // Every value counts, because a proxy may have looked at a value other than the first one. A value that cannot be
+    // read names nobody, and so not this machine.
     let texts = |name: &str| request.headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default());
     let origins = texts(ORIGIN.as_str()).map(|origin| origin.parse::<Uri>().unwrap_or_default());
     let origins =
         origins.map(|uri| uri.host().map(|name| name.trim_matches(['[', ']']).to_owned()).unwrap_or_default());
     let hosts = texts(HOST.as_str()).chain(request.uri.authority().map(|authority| authority.as_str()));
-    // Requests without an `Origin`, such as that of an image, say this much (Fetch Metadata, 2.3).
+    // Requests without an `Origin`, such as those for images, contain at least this (Fetch Metadata, 2.3).
     let from_elsewhere = texts("sec-fetch-site").any(|site| site.eq_ignore_ascii_case("cross-site"));
     if !from_elsewhere && hosts.map(|authority| host(authority).to_owned()).chain(origins).all(|name| own(&name)) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Whether the process serves, and whether it can do something.
+//! Whether the process answers, and whether it can do its work.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -8,7 +8,7 @@ use super::body::respond;
 use super::error::ApiError;
 use crate::Client;
 
-/// The id that readiness looks for. Whether it is there does not matter.
+/// The id that the readiness check reads. Whether the instance exists does not matter.
 const PROBE: &str = "readyz";
 
 #[derive(Serialize)]
@@ -16,12 +16,12 @@ struct Health {
     status: &'static str,
 }
 
-/// It answers.
+/// Answers that the process is alive.
 pub(super) fn alive() -> Response {
     respond(StatusCode::OK, &Health { status: "alive" })
 }
 
-/// It reads one row of the store.
+/// Checks readiness by reading one row of the store.
 pub(super) async fn ready(client: &Client) -> Result<Response, ApiError> {
     client.get_instance(PROBE).await?;
     Ok(respond(StatusCode::OK, &Health { status: "ready" }))

@@ -1,7 +1,8 @@
-//! The history as clients of the family read it.
+//! The history in the form that clients of Durable Functions read.
 //!
-//! What settles an operation carries what scheduled it, which leaves the list then. Turns, operation numbers and what the
-//! family does not know (waits for events, side effects, patches, cancellations) are left out.
+//! An event that completes an operation also contains what was scheduled, and the scheduling event is then left out.
+//! Turns, operation numbers and everything that Durable Functions does not know (waits for events, side effects,
+//! patches, cancellations) are left out too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +12,14 @@ use serde::Serialize;
 use super::status_body::Embedded;
 use crate::{FailureDetails, HistoryEvent, HistoryEventKind, JsonText, RuntimeStatus};
 
-/// What of the history is shown.
+/// Which parts of the history are shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HistoryView {
     pub(super) show_input: bool,
     pub(super) show_output: bool,
 }
 
-/// One event. A key that it does not have is not written.
+/// One event. Fields without a value are not written.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct EventBody<'a> {
@@ -69,7 +70,7 @@ impl<'a> FailureBody<'a> {
     }
 }
 
-/// What is known of an operation when something settles it.
+/// What is known about an operation when it completes.
 struct Scheduled<'a> {
     time: DateTime<Utc>,
     name: &'a str,
@@ -111,7 +112,7 @@ impl<'a> Operations<'a> {
 }
 
 impl HistoryView {
-    /// The events of a history, in order.
+    /// Returns the events of a history in order.
     pub(super) fn events(self, events: &[HistoryEvent]) -> Vec<EventBody<'_>> {
         let operations = Operations::of(events);
         events.iter().filter_map(|event| self.event(&operations, event)).collect()
@@ -159,7 +160,7 @@ impl HistoryView {
         })
     }
 
-    /// What stands alone.
+    /// Returns an event that belongs to no operation.
     fn plain<'a>(
         self,
         operations: &Operations<'a>,

@@ -1,4 +1,4 @@
-//! Keys: who may do what. Only their hashes are kept.
+//! Keys and their scopes. Only the hashes of the secrets are kept.
 
 use std::env;
 use std::fmt;
@@ -11,28 +11,29 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::scopes::{Scopes, UnknownScope};
 
-/// The shortest secret that is taken. SHA-256 without a salt keeps only secrets that nobody can guess.
+/// The shortest secret that is accepted. SHA-256 without a salt protects only secrets that nobody can guess.
 const SHORTEST_SECRET: usize = 16;
 
-/// The longest text that is looked at as a secret.
+/// The longest text that is compared as a secret.
 const LONGEST_SECRET: usize = 1024;
 
-/// The keys of an API: each has a name, what its holder may do, and a secret.
+/// The keys of an API. Each key has a name, the scopes of its holder, and a secret.
 ///
-/// One key a line, in a file or an environment variable; `#` begins a comment line:
+/// Write one key on each line, in a file or an environment variable. A line that begins with `#` is a comment:
 /// ```text
 /// # name      scopes          secret, or sha256: and its hash in hexadecimal digits
 /// dashboard   read            sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 /// shop        read,start      Zm9vYmFyYmF6cXV4Zm9vYmFy
 /// operator    all             aVeryLongTextThatNobodyCanGuess0123456789
 /// ```
-/// A caller sends its secret as the header `x-functions-key`, as `Authorization: Bearer`, or as the query parameter
-/// `code`. Make secrets with a generator (`openssl rand -base64 32`): they are hashed with SHA-256 and compared in
-/// constant time, which protects only what cannot be guessed, so shorter ones than 16 characters are refused.
+/// A caller sends its secret in the header `x-functions-key`, as `Authorization: Bearer`, or in the query parameter
+/// `code`. Create secrets with a generator (`openssl rand -base64 32`). They are hashed with SHA-256 and compared in
+/// constant time, which protects only secrets that cannot be guessed, so secrets with fewer than 16 characters are
+/// refused.
 ///
 /// # Rotation
-/// Keys do not exclude each other. Add the new key beside the old one and restart; move the callers; remove the old one
-/// and restart. Nobody is locked out in between. The URLs that a key obtained end with it, and with no other.
+/// Several keys can be valid at the same time. Add the new key, restart, move the callers to it, then remove the old
+/// key and restart again. Nobody is locked out in between. The URLs that a key obtained end together with that key.
 ///
 /// # Examples
 /// ```
@@ -52,7 +53,7 @@ pub(super) struct ApiKey {
     pub(super) hash: SecretHash,
 }
 
-/// The SHA-256 of a secret. It can be compared in constant time only: there is no `==`.
+/// The SHA-256 hash of a secret. It has no `==`, so that it can only be compared in constant time.
 #[derive(Clone, Copy)]
 pub(super) struct SecretHash([u8; 32]);
 
@@ -72,67 +73,67 @@ impl ConstantTimeEq for SecretHash {
     }
 }
 
-/// Why a text gives no keys. Its message never holds a secret.
+/// The reason why a text contains no valid keys. The message never contains a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// The file cannot be read. Check the path and who may read it.
+    /// The file cannot be read. Check the path and the permissions.
     #[error("the key file {} cannot be read", path.display())]
     File {
         /// The path.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         #[source]
         error: std::io::Error,
     },
-    /// The environment variable is not there, or is no text. Set it.
+    /// The environment variable does not exist or is not text. Set it.
     #[error("the environment variable {variable} gives no keys")]
     Environment {
-        /// The variable.
+        /// The name of the variable.
         variable: String,
-        /// Why.
+        /// The reason.
         #[source]
         error: env::VarError,
     },
-    /// A line is not `name scopes secret`. Three words, separated by spaces.
+    /// A line is not `name scopes secret`, which are three words separated by spaces.
     #[error("line {line} of the keys is not `name scopes secret`")]
     Line {
-        /// Its number, from 1.
+        /// The number of the line, starting at 1.
         line: usize,
     },
     /// A scope does not exist.
     #[error("line {line} of the keys has a scope that does not exist")]
     Scope {
-        /// Its number, from 1.
+        /// The number of the line, starting at 1.
         line: usize,
-        /// Which.
+        /// The unknown scope.
         #[source]
         error: UnknownScope,
     },
-    /// A secret can be guessed. Make one with a generator, such as `openssl rand -base64 32`.
+    /// The secret is so short that it can be guessed. Create one with a generator, such as `openssl rand -base64 32`.
     #[error(
-        "line {line} of the keys: the secret has {chars} characters, and fewer than 16 can be guessed: make one with `openssl rand -base64 32`"
+        "line {line} of the keys: the secret has {chars} characters, but a secret with fewer than 16 can be guessed: make one with `openssl rand -base64 32`"
     )]
     ShortSecret {
-        /// The line's number, from 1.
+        /// The number of the line, starting at 1.
         line: usize,
-        /// How many characters the secret has.
+        /// The number of characters in the secret.
         chars: usize,
     },
-    /// What stands behind `sha256:` is no hash. 64 hexadecimal digits, as `sha256sum` prints them.
-    #[error("line {line} of the keys: what stands behind `sha256:` is not 64 hexadecimal digits")]
+    /// The text after `sha256:` is not a hash: 64 hexadecimal digits, as `sha256sum` prints them.
+    #[error("line {line} of the keys: the text after `sha256:` is not 64 hexadecimal digits")]
     Hash {
-        /// The line's number, from 1.
+        /// The number of the line, starting at 1.
         line: usize,
     },
-    /// Two keys have one name, or one secret.
+    /// Two keys have the same name or the same secret.
     #[error("line {line} of the keys: another key has the same name or the same secret")]
     Twice {
-        /// The second line's number, from 1.
+        /// The number of the second line, starting at 1.
         line: usize,
     },
-    /// There is no key in the text. Whoever means none leaves the keys out.
-    #[error("there is no key in the text: write one a line as `name scopes secret`")]
+    /// The text contains no keys. To run without keys, do not call [`HttpOptions::keys`](super::HttpOptions::keys).
+    #[error("the text contains no keys: write one on each line, as `name scopes secret`")]
     None,
 }
 
@@ -140,16 +141,16 @@ impl ApiKeys {
     /// Reads keys from a file.
     ///
     /// # Errors
-    /// [`KeysError::File`], and what is wrong with a line.
+    /// Returns [`KeysError::File`] if the file cannot be read, and another error if a line is wrong.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeysError> {
         let path = path.as_ref();
         fs::read_to_string(path).map_err(|error| KeysError::File { path: path.to_owned(), error })?.parse()
     }
 
-    /// Reads keys from an environment variable, one a line as in a file.
+    /// Reads keys from an environment variable, one on each line as in a file.
     ///
     /// # Errors
-    /// [`KeysError::Environment`], and what is wrong with a line.
+    /// Returns [`KeysError::Environment`] if the variable cannot be read, and another error if a line is wrong.
     pub fn from_env(variable: &str) -> Result<Self, KeysError> {
         env::var(variable).map_err(|error| KeysError::Environment { variable: variable.to_owned(), error })?.parse()
     }
@@ -162,7 +163,8 @@ impl ApiKeys {
         self.0.iter()
     }
 
-    /// The key of this secret. How long it takes tells nothing about the keys: every hash is compared to its end.
+    /// Returns the key with this secret. The time that this takes reveals nothing about the keys, because every hash is
+    /// compared completely.
     pub(super) fn find(&self, secret: &str) -> Option<(usize, &ApiKey)> {
         if secret.len() > LONGEST_SECRET {
             return None;
@@ -214,7 +216,8 @@ fn parse_line(line: usize, text: &str) -> Result<ApiKey, KeysError> {
     Ok(ApiKey { name: name.to_owned(), scopes, hash })
 }
 
-/// Whether a text that should be scopes may be the secret: then the words of its line stand in another order.
+/// Returns whether a text in the place of the scopes may be a secret, because the words of the line are in another
+/// order.
 fn may_be_secret(scopes: &str) -> bool {
     scopes.len() >= SHORTEST_SECRET && scopes.split(',').all(|name| name.parse::<Scopes>().is_err())
 }
@@ -265,7 +268,10 @@ mod tests {
             ("# a", "no key"),
             ("a read", "line 1"),
             ("a read secretsecretsecret more", "line 1"),
-            ("\na reed secretsecretsecret", "line 2 of the keys has a scope that does not exist: \"reed\" is no scope"),
+            (
+                "\na reed secretsecretsecret",
+                "line 2 of the keys has a scope that does not exist: \"reed\" is not a scope",
+            ),
             ("a secretsecretsecret read", "line 1 of the keys is not `name scopes secret`"),
             ("a secretsecret,secret read", "line 1 of the keys is not `name scopes secret`"),
             ("a read secretsecret123", "make one with"),

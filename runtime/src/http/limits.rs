@@ -1,4 +1,4 @@
-//! How much one caller, and all callers together, may take.
+//! How much one caller, and all callers together, may use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::budget::Keeps;
 use super::error::ApiError;
 
-/// How much a request may hold, how long it may take, and how many may wait at a time. The defaults suit most programs.
+/// Limits of the HTTP API: how large requests may be, how long they may take, and how many may wait at a time. The
+/// defaults suit most programs.
 ///
 /// # Examples
 /// ```
@@ -19,42 +20,44 @@ use super::error::ApiError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpLimits {
-    /// A request's body, in bytes: 413 beyond it. JSON in it may nest 128 deep, which is serde_json's limit.
+    /// The largest body of a request, in bytes. A larger one is answered with 413. The JSON in it can be nested up to
+    /// 128 levels deep, which is the limit of serde_json.
     pub body_bytes: usize,
-    /// Path and query of a request, in bytes: 414 beyond it.
+    /// The longest path and query of a request, in bytes. A longer one is answered with 414.
     pub url_bytes: usize,
-    /// The names and values of a request's headers together, in bytes: 431 beyond it. There may be 100 of them at a
-    /// [`Server`](super::Server).
+    /// The largest size of the names and values of all headers of a request together, in bytes. More is answered with
+    /// 431. A [`Server`](super::Server) accepts up to 100 headers.
     pub header_bytes: usize,
-    /// The name of an event, in characters.
+    /// The longest name of an event, in characters.
     pub event_name_chars: usize,
-    /// How many instances a page of a list has at most; a larger `top` is cut to it.
+    /// The largest number of instances on a page of a list. A larger `top` is reduced to this.
     pub page: usize,
-    /// How long a request may take that neither waits nor streams: 504 beyond it.
+    /// How long a request may take that neither waits nor streams. A longer one is answered with 504.
     pub request_time: Duration,
-    /// How long a request that waits may wait; a longer `timeout` is cut to it.
+    /// How long a request may wait. A longer `timeout` is reduced to this.
     pub wait_time: Duration,
-    /// How many requests may wait at a time: 503 beyond it.
+    /// How many requests may wait at a time. Further ones are answered with 503.
     pub waits: usize,
-    /// How many streams may be open at a time: 503 beyond it.
+    /// How many streams may be open at a time. Further ones are answered with 503.
     pub streams: usize,
-    /// How many histories may be on their way at a time, from the store to the last byte that is sent: 503 beyond it. Each
-    /// may be as large as [`Limits::history_bytes`](crate::Limits::history_bytes), and is held in memory.
+    /// How many histories may be on their way at a time, from the store to the last byte that is sent. Further ones are
+    /// answered with 503. Each may be as large as [`Limits::history_bytes`](crate::Limits::history_bytes) and is held
+    /// in memory.
     pub histories: usize,
     /// How many bytes of answers may be on their way at a time, from the store to the last byte that is sent. A large answer
     /// waits for room, for half of [`request_time`](Self::request_time) at most; 503 beyond it. Answers up to 16 KiB are
     /// not counted, and neither are the four large ones that may be read from the store at a time.
     pub answer_bytes: usize,
-    /// How long the reader of an answer or a stream may take nothing before its connection is closed. A router can only give
-    /// up the answer itself; the server that it is in closes the connection.
+    /// How long the reader of an answer or a stream may take nothing before its connection is closed. A router can only
+    /// give up the answer; the server that contains it closes the connection.
     pub write_time: Duration,
-    /// How often a stream on which nothing happens says that it is alive.
+    /// How often a stream without events sends a sign of life.
     pub keep_alive: Duration,
-    /// How many connections the [`Server`](super::Server) serves at a time; the next ones wait to be accepted.
+    /// How many connections the [`Server`](super::Server) serves at a time. Further ones wait to be accepted.
     pub connections: usize,
     /// How long the head of a request may take to arrive at the [`Server`](super::Server).
     pub header_time: Duration,
-    /// How long running requests may go on when the [`Server`](super::Server) shuts down.
+    /// How long running requests may continue when the [`Server`](super::Server) shuts down.
     pub shutdown_grace: Duration,
 }
 
@@ -81,7 +84,7 @@ impl Default for HttpLimits {
     }
 }
 
-/// The places for requests that stay.
+/// The places for requests that take long.
 #[derive(Debug)]
 pub(super) struct Places {
     waits: Arc<Semaphore>,
@@ -89,7 +92,7 @@ pub(super) struct Places {
     histories: Arc<Semaphore>,
 }
 
-/// A place that is taken as long as this lives.
+/// A place that is taken until this is dropped.
 pub(super) type Place = OwnedSemaphorePermit;
 
 impl Places {
@@ -99,15 +102,15 @@ impl Places {
     }
 
     pub(super) fn wait(&self) -> Result<Place, ApiError> {
-        take(&self.waits, "as many requests wait already as may")
+        take(&self.waits, "too many requests are waiting")
     }
 
     pub(super) fn stream(&self) -> Result<Place, ApiError> {
-        take(&self.streams, "as many streams are open already as may be")
+        take(&self.streams, "too many streams are open")
     }
 
     pub(super) fn history(&self) -> Result<Place, ApiError> {
-        take(&self.histories, "as many histories are on their way already as may be")
+        take(&self.histories, "too many histories are being sent")
     }
 }
 
@@ -115,7 +118,7 @@ fn take(places: &Arc<Semaphore>, full: &'static str) -> Result<Place, ApiError> 
     Arc::clone(places).try_acquire_owned().map_err(|_| ApiError::busy(full))
 }
 
-/// Keeps a place taken until an answer is sent, or given up.
+/// Keeps a place taken until an answer is sent or given up.
 pub(super) fn held(mut response: Response, place: Place) -> Response {
     response.extensions_mut().insert(Keeps::new(place));
     response

@@ -1,10 +1,10 @@
-//! A status that is answered when there is something new in it.
+//! Answering with a status as soon as it contains something new.
 
 use super::call::Call;
 use super::error::ApiError;
 use crate::{ClientError, OrchestrationMetadata, StatusToken};
 
-/// What the caller knows: where it stands in one run, or how many changes it has seen.
+/// What the caller knows: its position in one life, or the number of changes that it has seen.
 enum Known {
     Token(StatusToken),
     Version(u64),
@@ -18,8 +18,8 @@ impl Known {
         })
     }
 
-    /// Whether there is something that the caller has not seen. It differs, rather than being newer: after a restart the
-    /// versions begin anew.
+    /// Returns whether there is something that the caller has not seen. This checks whether the status differs, not
+    /// whether it is newer, because the versions start again after a restart.
     fn differs(&self, metadata: &OrchestrationMetadata) -> bool {
         match self {
             Self::Token(token) => *token != metadata.custom_status_token(),
@@ -28,8 +28,8 @@ impl Known {
     }
 }
 
-/// The instance as soon as its custom status differs from what is known, or it has ended; as it stands when the time is
-/// over or the server closes.
+/// Returns the instance as soon as its custom status differs from what is known or the instance has ended. When the
+/// time is over or the server closes, returns its current state.
 pub(super) async fn changed(call: &Call<'_>, id: &str, known: &str) -> Result<OrchestrationMetadata, ApiError> {
     let known = Known::parse(known)?;
     let mut watch = call.client().watch_instance(call.id(id)?);

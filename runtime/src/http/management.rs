@@ -1,4 +1,4 @@
-//! What a program's own handlers need to answer as the API does.
+//! What a program's own handlers need to answer in the same way as the API.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,12 +19,13 @@ use super::status_body::{Embedded, StatusBody};
 use super::urls::Urls;
 use crate::{Client, ClientError, InstanceId, RuntimeStatus, WaitError};
 
-/// Hands out the URLs of instances, for handlers of the program's own. Cheap to clone; it is the state of
+/// Hands out the URLs of instances, for the program's own handlers. It is cheap to clone, and it is the state of
 /// [`start_handler`](super::start_handler) and [`status_handler`](super::status_handler).
 ///
-/// The URLs are those of the [`router`](Self::router): below [`public_base_url`](HttpOptions::public_base_url), and where
-/// there are keys, each with a code for its instance. The program decides who gets them. They survive a restart of the
-/// program only with a [`signing_secret`](HttpOptions::signing_secret).
+/// The URLs are those of the [`router`](Self::router). They begin with
+/// [`public_base_url`](HttpOptions::public_base_url) and, if there are keys, each contains a code for its instance. The
+/// program decides who gets them. They survive a restart of the program only with a
+/// [`signing_secret`](HttpOptions::signing_secret).
 ///
 /// # Examples
 /// ```no_run
@@ -51,11 +52,11 @@ pub struct Management {
 }
 
 impl Management {
-    /// Checks the options. The address of a program's own server has to be said:
+    /// Checks the options. They must contain the address of the program's own server:
     /// [`public_base_url`](HttpOptions::public_base_url).
     ///
     /// # Errors
-    /// [`HttpOptionsError`] says what cannot work.
+    /// Returns [`HttpOptionsError`] if the options cannot work.
     pub fn new(client: Client, options: HttpOptions) -> Result<Self, HttpOptionsError> {
         Ok(Self::of(Service::new(client, Settings::of_router(options)?)))
     }
@@ -64,14 +65,14 @@ impl Management {
         Self { service, scopes: Scopes::ALL }
     }
 
-    /// The API as a router, to be merged or nested. It has no fallback of its own.
+    /// Returns the API as a router, which you can merge or nest. It has no fallback.
     pub fn router(&self) -> Router {
         Arc::clone(&self.service).router()
     }
 
-    /// Ends every stream and every wait of the [`router`](Self::router), now and from now on; other requests are still
+    /// Ends every stream and every wait of the [`router`](Self::router), now and from now on. Other requests are still
     /// served. Call it when the shutdown of your server begins: a graceful shutdown waits for open requests, and a stream
-    /// stays open for as long as its instance runs. A browser that watches a stream connects again by itself, and goes on
+    /// stays open for as long as its instance runs. A browser that watches a stream reconnects by itself and continues
     /// where it was.
     ///
     /// A [`Server`](super::Server) does this itself.
@@ -96,34 +97,35 @@ impl Management {
         self.service.close();
     }
 
-    /// The client that everything goes through.
+    /// Returns the client that the API uses.
     pub fn client(&self) -> &Client {
         &self.service.client
     }
 
-    /// The same, but the URLs that it hands out let their holder do no more than this, where there are keys.
+    /// Limits the rights of the URLs that this value hands out, if there are keys.
     #[must_use]
     pub fn with_scopes(mut self, scopes: Scopes) -> Self {
         self.scopes = scopes;
         self
     }
 
-    /// The answer to a start: 202 with the URLs with which the caller follows and manages the instance, `Location` and
+    /// Creates the answer to a start: 202 with the URLs for following and managing the instance, `Location` and
     /// `Retry-After`.
     pub fn create_check_status_response(&self, id: &InstanceId) -> Response {
         self.with_urls(|urls| check_status::response(urls, id.as_str(), false))
     }
 
-    /// The URLs alone, to be sent on in another way.
+    /// Returns only the URLs, so that they can be passed on in another way.
     pub fn create_http_management_payload(&self, id: &InstanceId) -> HttpManagementPayload {
         self.with_urls(|urls| HttpManagementPayload::new(urls, id.as_str()))
     }
 
-    /// Waits for the end, and answers with the output alone if the instance completed in time, with its status if it
-    /// ended otherwise, and as [`create_check_status_response`](Self::create_check_status_response) if it goes on.
+    /// Waits for the end of the instance. Answers with the output alone if the instance completed in time, with its
+    /// status if it ended in another way, and as [`create_check_status_response`](Self::create_check_status_response)
+    /// if it has not ended.
     ///
     /// # Errors
-    /// The instance cannot be read: there is none, the store is not available, the runtime has stopped.
+    /// Returns an error if the instance does not exist, if the store is not available, or if the runtime has stopped.
     pub async fn wait_for_completion_or_create_check_status_response(
         &self,
         id: &InstanceId,

@@ -1,11 +1,11 @@
-//! The HTTP API of the Durable Functions, version 2, as a router and as a server; the feature `http`.
+//! The HTTP API of Durable Functions, version 2, as a router and as a server (feature `http`).
 //!
-//! Clients of the family work against it unchanged: routes, status codes, headers, keys and their order are theirs. Every
-//! status answer holds the custom status, which can also be waited for and streamed.
+//! Existing clients work with it unchanged: it has the same routes, status codes, headers and fields. Every status answer
+//! contains the custom status, which clients can also wait for and stream.
 //!
-//! - [`serve`] and [`Server`] for a program that has no server.
-//! - [`router`] for one that has: merge or nest it.
-//! - [`Management`] for handlers of the program's own; [`start_handler`] and [`status_handler`] where they know the
+//! - Use [`serve`] or [`Server`] in a program that has no server.
+//! - Use [`router`] in a program that has one: merge or nest it.
+//! - Use [`Management`] for your own handlers, and [`start_handler`] and [`status_handler`] for handlers that know their
 //!   orchestrator.
 //!
 //! ```no_run
@@ -20,11 +20,11 @@
 //! # }
 //! ```
 //!
-//! # What differs from the family
-//! - There are no entities, and nothing can be rewound (501).
-//! - The headers `traceparent` and `tracestate` are accepted and not used.
-//! - A parameter that cannot be read is an error (400), except names of states in a list, which are passed over as in
-//!   the family: a filter that silently does not filter would purge too much.
+//! # Differences from Durable Functions
+//! - There are no entities, and instances cannot be rewound (501).
+//! - The headers `traceparent` and `tracestate` are accepted but not used.
+//! - A parameter that cannot be read is an error (400), because a filter that is ignored would purge too much. In a list,
+//!   unknown names of states are ignored, as in Durable Functions.
 
 mod body;
 mod budget;
@@ -68,13 +68,14 @@ pub use scopes::{Scopes, UnknownScope};
 pub use serve::{ServeError, Server, serve};
 pub use typed::{Started, TypedInput, TypedStatus, start_handler, status_handler};
 
-/// The API as a router, to be merged or nested. The same as [`Management::router`].
+/// Returns the API as a router, which you can merge or nest. This is the same as [`Management::router`].
 ///
-/// It needs [`public_base_url`](HttpOptions::public_base_url): nothing else says at which address it is served. It has no
-/// fallback, so that it merges with any other router. `/healthz`, `/readyz` and `/openapi.json` lie at its root.
+/// The option [`public_base_url`](HttpOptions::public_base_url) is required, because nothing else says at which address
+/// the router is served. The router has no fallback, so it can be merged with any other router. `/healthz`, `/readyz`
+/// and `/openapi.json` are at its root.
 ///
 /// # Errors
-/// [`HttpOptionsError`] says what cannot work.
+/// Returns [`HttpOptionsError`] if the options cannot work.
 ///
 /// # Examples
 /// ```no_run

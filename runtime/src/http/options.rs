@@ -1,4 +1,4 @@
-//! How the API is set up, and what of it cannot work.
+//! The configuration of the API, and the checks of what cannot work.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use super::keys::ApiKeys;
 use super::limits::HttpLimits;
 use super::urls::Base;
 
-/// How the HTTP API is set up. The defaults serve this machine alone: loopback, without keys.
+/// The configuration of the HTTP API. By default it serves only this machine: on the loopback address and without keys.
 ///
-/// # Beyond this machine
-/// Three things belong together: [`keys`](Self::keys), a proxy in front that terminates TLS
-/// ([`behind_tls_proxy`](Self::behind_tls_proxy)), and the address under which clients see it
-/// ([`public_base_url`](Self::public_base_url)). Without the first two a [`Server`](super::Server) does not bind to
-/// another address than loopback; and whatever it binds to, without keys it is not served through a proxy, or under
-/// another name than this machine's.
+/// # Serving other machines
+/// Three options belong together: [`keys`](Self::keys), a proxy that terminates TLS
+/// ([`behind_tls_proxy`](Self::behind_tls_proxy)), and the address that clients see
+/// ([`public_base_url`](Self::public_base_url)). Without the first two, a [`Server`](super::Server) binds only to a
+/// loopback address. Whatever it binds to, without keys it does not serve requests through a proxy or for a name other
+/// than that of this machine.
 ///
 /// # Examples
 /// ```
@@ -50,10 +50,10 @@ pub struct HttpOptions {
     pub(super) limits: HttpLimits,
 }
 
-/// The family's base path of version 2.
+/// The base path of version 2 in Durable Functions.
 const BASE_PATH: &str = "/runtime/webhooks/durabletask";
 
-/// The shortest signing secret that is taken, in bytes.
+/// The shortest signing secret that is accepted, in bytes.
 const SHORTEST_SIGNING_SECRET: usize = 16;
 
 impl Default for HttpOptions {
@@ -78,98 +78,100 @@ impl Default for HttpOptions {
 }
 
 impl HttpOptions {
-    /// The defaults.
+    /// Creates the default configuration.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Where a [`Server`](super::Server) listens. The default is `127.0.0.1:8080`; port 0 takes a free one.
+    /// Sets where a [`Server`](super::Server) listens. The default is `127.0.0.1:8080`; port 0 selects a free port.
     pub fn bind(mut self, address: impl Into<SocketAddr>) -> Self {
         self.address = address.into();
         self
     }
 
-    /// The path below which the API lies. The default is the family's: `/runtime/webhooks/durabletask`.
+    /// Sets the path below which the API is served. The default is that of Durable Functions:
+    /// `/runtime/webhooks/durabletask`.
     pub fn base_path(mut self, path: impl Into<String>) -> Self {
         self.base_path = path.into();
         self
     }
 
-    /// What the URLs that are handed out begin with, such as `https://orders.example.com`: scheme, host, port, and the
-    /// path where a router is nested. The default of a [`Server`](super::Server) is the address it is bound to; the
-    /// request's `Host` never counts.
+    /// Sets the beginning of the URLs that are handed out, such as `https://orders.example.com`: scheme, host, port,
+    /// and the path where the router is nested. The default of a [`Server`](super::Server) is the address that it is
+    /// bound to. The `Host` of a request is never used.
     pub fn public_base_url(mut self, url: impl Into<String>) -> Self {
         self.public_base_url = Some(url.into());
         self
     }
 
-    /// Whether the URLs that are handed out follow `X-Forwarded-Host` and `X-Forwarded-Proto`. Only behind a proxy that
-    /// sets both on every request: whoever sends them decides where clients go next.
+    /// Sets whether the URLs that are handed out follow `X-Forwarded-Host` and `X-Forwarded-Proto`. Use this only
+    /// behind a proxy that sets both headers on every request, because whoever sends them decides where clients go
+    /// next.
     pub fn use_forwarded_host(mut self, follow: bool) -> Self {
         self.use_forwarded_host = follow;
         self
     }
 
-    /// Who may do what. Without keys, everybody who reaches the API may do everything.
+    /// Sets the keys. Without keys, anyone who can reach the API may do everything.
     pub fn keys(mut self, keys: ApiKeys) -> Self {
         self.keys = keys;
         self
     }
 
-    /// What the URLs that are handed out are signed with, besides the keys: at least 16 bytes that nobody can guess.
-    /// With it, reading the file of keys is not enough to make such a URL. Changing it ends all of them. Without it, those
-    /// that the program itself hands out ([`Management`](super::Management)) end with the process.
+    /// Sets an additional secret with which the URLs that are handed out are signed: at least 16 bytes that nobody can
+    /// guess. With it, someone who can read the file with the keys cannot create such a URL. Changing it ends all URLs.
+    /// Without it, the URLs that the program itself hands out ([`Management`](super::Management)) end with the process.
     pub fn signing_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.signing_secret = Some(secret.into());
         self
     }
 
-    /// How long the URLs that are handed out are valid where there are keys. The default is 24 hours.
+    /// Sets how long the URLs that are handed out are valid, if there are keys. The default is 24 hours.
     pub fn url_lifetime(mut self, lifetime: Duration) -> Self {
         self.url_lifetime = lifetime;
         self
     }
 
-    /// The only name that the parameter `taskHub` may have. The default is `persevere`.
+    /// Sets the only accepted value of the parameter `taskHub`. The default is `persevere`.
     pub fn task_hub(mut self, name: impl Into<String>) -> Self {
         self.task_hub = name.into();
         self
     }
 
-    /// The only name that the parameter `connection` may have. The default is `Storage`.
+    /// Sets the only accepted value of the parameter `connection`. The default is `Storage`.
     pub fn connection(mut self, name: impl Into<String>) -> Self {
         self.connection = name.into();
         self
     }
 
-    /// Says that clients come through a proxy that terminates TLS, so that keys do not cross a network in the clear.
+    /// Declares that clients come through a proxy that terminates TLS, so that keys do not cross a network unencrypted.
     pub fn behind_tls_proxy(mut self, behind: bool) -> Self {
         self.behind_tls_proxy = behind;
         self
     }
 
-    /// Serves others than this machine without keys or without TLS. It is logged as a warning. For a network of your
-    /// own, or where the application in front decides who may pass.
+    /// Serves other machines without keys or without TLS. This is logged as a warning. Use it only in a private
+    /// network, or if the application around the API decides who has access.
     pub fn insecure(mut self, insecure: bool) -> Self {
         self.insecure = insecure;
         self
     }
 
-    /// Puts what is behind an error into its answer. It may name files and rows.
+    /// Adds the causes of errors to answers. They may contain names of files and contents of rows.
     pub fn development(mut self, development: bool) -> Self {
         self.development = development;
         self
     }
 
-    /// Whether a JSON string whose content is the JSON that was meant is accepted as input or as payload of an event, as in
-    /// `"[\"Tokyo\"]"`. The Python client of the Durable Functions sends every value in this form. A string is only read as
-    /// its content where the string itself is not what the code takes. The default is `true`.
+    /// Sets whether a JSON string that contains the intended JSON is accepted as an input or as the payload of an
+    /// event, as in `"[\"Tokyo\"]"`. The Python client of Durable Functions sends every value in this form. A string is
+    /// replaced with its contents only if the code does not accept the string itself. The default is `true`.
     pub fn lenient_json_strings(mut self, lenient: bool) -> Self {
         self.lenient_json_strings = lenient;
         self
     }
 
-    /// How much requests may hold and take.
+    /// Sets the limits for requests.
     pub fn limits(mut self, limits: HttpLimits) -> Self {
         self.limits = limits;
         self
@@ -178,7 +180,7 @@ impl HttpOptions {
 
 impl std::fmt::Debug for HttpOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // No secret is in it.
+        // The output contains no secret.
         f.debug_struct("HttpOptions")
             .field("address", &self.address)
             .field("base_path", &self.base_path)
@@ -188,53 +190,59 @@ impl std::fmt::Debug for HttpOptions {
     }
 }
 
-/// Options that cannot work together, or at all.
+/// Options that cannot work, alone or together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpOptionsError {
-    /// The base path is none. Write it as `/a/b`: letters, digits and `-._~`, a slash in front and none behind.
-    #[error("{path:?} is no base path: write it as `/a/b`, of letters, digits and `-._~`, without a slash at the end")]
+    /// The base path is invalid. Write it as `/a/b`, with letters, digits and `-._~`, and with a slash at the beginning
+    /// but not at the end.
+    #[error(
+        "{path:?} is not a valid base path: write it as `/a/b`, with letters, digits and `-._~`, and without a slash at the end"
+    )]
     BasePath {
-        /// What was given.
+        /// The path that was given.
         path: String,
     },
-    /// The public base URL is none. Write it as `https://host` or `http://host:port/path`.
-    #[error("{url:?} is no public base URL: write it as `https://host`, `http://host:port` or `https://host/path`")]
+    /// The public base URL is invalid. Write it as `https://host` or `http://host:port/path`.
+    #[error(
+        "{url:?} is not a valid public base URL: write it as `https://host`, `http://host:port` or `https://host/path`"
+    )]
     PublicBaseUrl {
-        /// What was given.
+        /// The URL that was given.
         url: String,
     },
-    /// A router does not know the address it is served at. Say it with `public_base_url`.
-    #[error("a router does not know the address that it is served at: say it with `public_base_url(\"https://..\")`")]
+    /// A router does not know the address at which it is served. Set it with `public_base_url`.
+    #[error("a router does not know the address at which it is served: set it with `public_base_url(\"https://..\")`")]
     NoPublicBaseUrl,
-    /// The signing secret can be guessed. Give at least 16 random bytes.
-    #[error("the signing secret has {bytes} bytes, and fewer than 16 can be guessed")]
+    /// The signing secret is so short that it can be guessed. Use at least 16 random bytes.
+    #[error("the signing secret has {bytes} bytes, but a secret with fewer than 16 can be guessed")]
     SigningSecret {
-        /// How many bytes it has.
+        /// The number of bytes in the secret.
         bytes: usize,
     },
-    /// Everybody could do everything. Give keys, or say `insecure(true)` if the application in front decides who passes.
+    /// Anyone could do everything. Set keys, or call `insecure(true)` if the application around the API decides who has
+    /// access.
     #[error(
-        "{address} is not this machine alone, and without keys everybody could do everything: \
-         give `keys(ApiKeys::from_file(..)?)`, stay on 127.0.0.1, or accept it with `insecure(true)`"
+        "{address} is not limited to this machine, and without keys anyone could do everything: \
+         set `keys(ApiKeys::from_file(..)?)`, stay on 127.0.0.1, or accept it with `insecure(true)`"
     )]
     NoKeys {
-        /// Where it would be served.
+        /// The address or name that would be served.
         address: String,
     },
-    /// Keys would cross the network in the clear. Put a proxy that terminates TLS in front and say
-    /// `behind_tls_proxy(true)`; or nest the router into an application that serves TLS.
+    /// Keys would cross the network unencrypted. Put a proxy in front that terminates TLS and call
+    /// `behind_tls_proxy(true)`, or nest the router in an application that serves TLS.
     #[error(
-        "{address} is not this machine alone, and keys would cross the network in the clear: put a proxy that \
-         terminates TLS in front and say `behind_tls_proxy(true)`, nest the router into an application that serves TLS, \
+        "{address} is not limited to this machine, and keys would cross the network unencrypted: put a proxy in front \
+         that terminates TLS and call `behind_tls_proxy(true)`, nest the router in an application that serves TLS, \
          stay on 127.0.0.1, or accept it with `insecure(true)`"
     )]
     NoTls {
-        /// Where it would be served.
+        /// The address or name that would be served.
         address: String,
     },
-    /// Behind a proxy the bound address is not the one that clients see. Say that one with `public_base_url`.
-    #[error("behind a proxy, URLs need the address that clients see: say it with `public_base_url(\"https://..\")`")]
+    /// Behind a proxy, the bound address is not the one that clients see. Set that one with `public_base_url`.
+    #[error("behind a proxy, URLs need the address that clients see: set it with `public_base_url(\"https://..\")`")]
     NoUrlBehindProxy,
 }
 
@@ -247,7 +255,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// For a router, which somebody else serves.
+    /// Checks the options for a router, which another server serves.
     pub(super) fn of_router(options: HttpOptions) -> Result<Self, HttpOptionsError> {
         let url = options.public_base_url.clone().ok_or(HttpOptionsError::NoPublicBaseUrl)?;
         let settings = Self::new(options, &url)?;
@@ -258,12 +266,12 @@ impl Settings {
             if !options.insecure {
                 return Err(HttpOptionsError::NoKeys { address });
             }
-            tracing::warn!(target: "persevere::http", url, "the HTTP API has no keys: whoever reaches it may do everything");
+            tracing::warn!(target: "persevere::http", url, "the HTTP API has no keys: anyone who can reach it may do everything");
         }
         Ok(settings)
     }
 
-    /// For a server that is bound to this address.
+    /// Checks the options for a server that is bound to this address.
     pub(super) fn of_server(options: HttpOptions, bound: SocketAddr) -> Result<Self, HttpOptionsError> {
         check_exposure(&options, bound)?;
         let seen = if bound.ip().is_unspecified() { format!("localhost:{}", bound.port()) } else { bound.to_string() };
@@ -286,20 +294,20 @@ impl Settings {
     }
 }
 
-/// Whether a server may listen there. Asked before it binds.
+/// Checks whether a server may listen at this address, before it binds.
 pub(super) fn check_exposure(options: &HttpOptions, address: SocketAddr) -> Result<(), HttpOptionsError> {
     if options.behind_tls_proxy && options.public_base_url.is_none() && !options.use_forwarded_host {
         return Err(HttpOptionsError::NoUrlBehindProxy);
     }
     let open = options.keys.is_empty();
     let (local, beyond) = (address.ip().is_loopback(), beyond_this_machine(options));
-    // A key that comes to this machine's own address crosses no network here.
+    // A key that is sent to an address of this machine crosses no network.
     if local && (beyond.is_none() || !open) {
         return Ok(());
     }
     if options.insecure {
         let (keys, tls) = (!open, options.behind_tls_proxy);
-        tracing::warn!(target: "persevere::http", %address, keys, tls, "the HTTP API is served insecurely, as `insecure(true)` asks");
+        tracing::warn!(target: "persevere::http", %address, keys, tls, "the HTTP API is served without protection, as requested with `insecure(true)`");
         return Ok(());
     }
     match (open, options.behind_tls_proxy) {
@@ -312,7 +320,7 @@ pub(super) fn check_exposure(options: &HttpOptions, address: SocketAddr) -> Resu
     }
 }
 
-/// What brings others than this machine, whatever the address that is listened on: a proxy, or a name of one's own.
+/// Returns how other machines can reach the API, whatever the bound address is: through a proxy, or by a name.
 fn beyond_this_machine(options: &HttpOptions) -> Option<String> {
     let url = options.public_base_url.as_deref();
     let elsewhere = url.filter(|url| Base::parse(url).is_some_and(|base| !base.is_loopback()));
@@ -320,7 +328,7 @@ fn beyond_this_machine(options: &HttpOptions) -> Option<String> {
     elsewhere.or(proxied.then_some("what a proxy serves")).map(ToOwned::to_owned)
 }
 
-/// Whether a host names this machine.
+/// Returns whether a host names this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -328,7 +336,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Scheme and authority of an absolute HTTP URL, and its path without a slash at the end.
+/// Splits an absolute HTTP URL into scheme, authority, and path without a slash at the end.
 pub(super) fn split_url(url: &str) -> Option<(String, String, String)> {
     let uri = url.parse::<Uri>().ok()?;
     let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);

@@ -1,7 +1,7 @@
-//! Inputs and events against the types that registered code has for them.
+//! Checks inputs and events against the types of the registered code.
 //!
-//! The family's Python client encodes every value twice: it sends `"[\"Tokyo\"]"` where `["Tokyo"]` is meant. A string that
-//! is not what the code takes, but whose content is, is read as its content.
+//! The Python client of Durable Functions encodes every value twice: it sends `"[\"Tokyo\"]"` for `["Tokyo"]`. If the
+//! code does not accept a string but accepts its contents, the contents are used.
 
 use serde_json::value::RawValue;
 
@@ -11,13 +11,14 @@ use super::error::ApiError;
 use super::suggestion;
 use crate::{DecodeError, EventRegistration, JsonText, OrchestratorRegistration, PayloadCheck};
 
-/// The value that the caller means. `Err`: it is not of the type, and neither is its content.
+/// Returns the value that the caller means. Returns an error if neither the value nor its contents have the expected
+/// type.
 pub(super) fn meant(value: &JsonText, lenient: bool, check: PayloadCheck) -> Result<JsonText, DecodeError> {
     let Err(error) = check(value) else { return Ok(value.clone()) };
     content(value).filter(|content| lenient && check(content).is_ok()).ok_or(error)
 }
 
-/// The JSON in a JSON string.
+/// Returns the JSON in a JSON string.
 fn content(value: &JsonText) -> Option<JsonText> {
     let text = value.decode::<String>().ok()?;
     json_text(text.as_bytes()).ok()?.map(|content| JsonText::from_string(content.get().to_owned()))
@@ -28,7 +29,8 @@ impl Call<'_> {
         self.service.settings.options.lenient_json_strings
     }
 
-    /// The input that the caller of a start means. What no type accepts goes on as it is: the code judges it, as everywhere.
+    /// Returns the input that the caller of a start means. If no type is known for it, the input is passed on
+    /// unchanged, and the code decides.
     pub(super) fn input(&self, function: &str, version: Option<&str>, body: Option<Box<RawValue>>) -> JsonText {
         let input = body.map_or_else(JsonText::null, text);
         let Some(registry) = self.client().registry() else { return input };
@@ -37,11 +39,11 @@ impl Call<'_> {
         registered.and_then(|code| meant(&input, self.lenient(), code.check_input).ok()).unwrap_or(input)
     }
 
-    /// The payload that the caller of an event means, where the code that the instance runs takes it.
+    /// Returns the payload that the caller of an event means, if the code of the instance accepts it.
     pub(super) async fn event(&self, id: &str, name: &str, body: Box<RawValue>) -> Result<JsonText, ApiError> {
         let payload = text(body);
         let Some(registry) = self.client().registry() else { return Ok(payload) };
-        // An instance is read only where its code may have something to say.
+        // The instance is read only if its code may restrict the events.
         if registry.orchestrators().any(|code| code.events.is_some()) {
             let metadata = self.read(id).await?;
             let code = registry.orchestrator(metadata.name(), metadata.version().unwrap_or_default());
@@ -50,7 +52,7 @@ impl Call<'_> {
                 return meant(&payload, self.lenient(), event.check).map_err(|error| wrong_payload(event, &error));
             }
         }
-        // Code that lists no events may wait for this one by its name alone, with another type.
+        // Code that does not list its events may wait for this one by name, with another type.
         let event = registry.event(name);
         Ok(event.and_then(|event| meant(&payload, self.lenient(), event.check).ok()).unwrap_or(payload))
     }
@@ -100,7 +102,7 @@ mod tests {
         assert_eq!(read::<Vec<String>>(r#""[\"Tokyo\"]""#, true).as_deref(), Ok(r#"["Tokyo"]"#));
         assert_eq!(read::<u8>(r#"" 3 ""#, true).as_deref(), Ok("3"));
         assert_eq!(read::<Option<u8>>(r#""null""#, true).as_deref(), Ok("null"));
-        // A string is a string, whatever is in it.
+        // A string stays a string, whatever it contains.
         for text in [r#""\"Tokyo\"""#, r#""3""#, r#""null""#] {
             assert_eq!(read::<String>(text, true).as_deref(), Ok(text));
             assert_eq!(read::<serde_json::Value>(text, true).as_deref(), Ok(text));

@@ -1,4 +1,4 @@
-//! Which entry of the table a request means, and what its path holds.
+//! Finds the entry of the table for a request, and the values in its path.
 
 use axum::http::Method;
 
@@ -8,24 +8,24 @@ use super::suggestion;
 use super::table::{self, ENTRIES, EVENT_NAME, Entry, FUNCTION_NAME, INSTANCE_ID, Operation};
 use super::uri::{Query, decode};
 
-/// A request that a route serves.
+/// A request for which there is a route.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
     pub(super) entry: &'static Entry,
-    /// The orchestrator in the path; empty where the path has none.
+    /// The orchestrator in the path, or an empty string.
     pub(super) function: String,
     pub(super) instance: Option<String>,
-    /// The name of the event in the path; empty where the path has none.
+    /// The name of the event in the path, or an empty string.
     pub(super) event: String,
-    /// The instances in the query, each once; empty where they are not named there.
+    /// The instances in the query, without duplicates. Empty if the query names none.
     pub(super) ids: Vec<String>,
 }
 
-/// How many instances a query may name.
+/// The largest number of instances in a query.
 pub(super) const MAX_IDS: usize = 100;
 
 impl Route {
-    /// Finds the route of a path that begins with the base path.
+    /// Finds the route for a path that begins with the base path.
     pub(super) fn parse(method: &Method, path: &str, base: &str, query: &Query) -> Result<Self, ApiError> {
         if let Some(entry) = ENTRIES.iter().find(|entry| entry.is_public() && entry.path == path) {
             let served = *method == entry.method || *method == Method::HEAD;
@@ -75,18 +75,19 @@ impl Route {
         self.entry.operation
     }
 
-    /// What the caller must be allowed to do.
+    /// Returns the scope that the caller needs.
     pub(super) fn scope(&self) -> Scopes {
         self.entry.scope
     }
 
-    /// The existing instances that the request is about; none: it is not about particular ones.
+    /// Returns the existing instances that the request is about. There are none if it is not about particular
+    /// instances.
     pub(super) fn subjects(&self) -> impl Iterator<Item = &str> {
         let instance = self.instance.as_deref().filter(|_| self.entry.is_of_instance());
         instance.into_iter().chain(self.ids.iter().map(String::as_str))
     }
 
-    /// Refuses a query that holds a parameter which nobody would look at.
+    /// Refuses a query with a parameter that the route would not use.
     pub(super) fn check_query(&self, query: &Query) -> Result<(), ApiError> {
         let Some((unknown, _)) = query.pairs().find(|(name, _)| !self.entry.accepts(name)) else { return Ok(()) };
         let own = || self.entry.query_parameters().chain(table::OF_EVERY_ROUTE);
@@ -116,7 +117,7 @@ fn ids(query: &Query, name: &str) -> Result<Vec<String>, ApiError> {
 mod tests {
     use super::*;
 
-    /// The id of the operation, and what the path holds.
+    /// Returns the id of the operation and the values in the path.
     fn parse(method: &str, path: &str) -> Option<(&'static str, String)> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let (path, query) = path.split_once('?').unwrap_or((path, ""));

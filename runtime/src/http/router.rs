@@ -1,4 +1,4 @@
-//! The way of a request: limits, route, permission, parameters, body, handler; and what every answer carries.
+//! The way of a request: limits, route, permission, parameters, body, handler; and the headers that every answer has.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -29,14 +29,14 @@ use super::table::{ENTRIES, Operation};
 use super::uri::{Query, redacted};
 use crate::Client;
 
-/// What serves requests.
+/// Serves requests.
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) client: Client,
     pub(super) settings: Settings,
     pub(super) places: Places,
     pub(super) budget: Budget,
-    /// Whether the API closes. Then streams and waits end.
+    /// Whether the API is closing. Streams and waits then end.
     closing: watch::Sender<bool>,
 }
 
@@ -47,12 +47,12 @@ impl Service {
         Arc::new(Self { client, settings, places, budget, closing: watch::Sender::new(false) })
     }
 
-    /// Ends what would stay: streams and waits, now and from now on.
+    /// Ends streams and waits, now and from now on.
     pub(super) fn close(&self) {
         self.closing.send_replace(true);
     }
 
-    /// Waits until the API closes. The future may outlive the service: then it never ends.
+    /// Waits until the API closes. The future may outlive the service; then it never completes.
     pub(super) fn closed(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let mut closing = self.closing.subscribe();
         async move {
@@ -62,7 +62,7 @@ impl Service {
         }
     }
 
-    /// The routes, without a fallback, so that it merges with any other router.
+    /// Returns the routes without a fallback, so that they can be merged with any other router.
     pub(super) fn router(self: Arc<Self>) -> Router {
         let base = self.settings.options.base_path.clone();
         let serve = any(move |request: Request| {
@@ -75,7 +75,7 @@ impl Service {
             .fold(Router::new(), |router, path| router.route(&path, serve.clone()))
     }
 
-    /// Answers a request, whatever it is.
+    /// Answers any request.
     pub(super) async fn serve(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let span = tracing::info_span!(
@@ -94,7 +94,7 @@ impl Service {
                     error.respond(self.settings.options.development)
                 }
             };
-            // Answers hold codes and states: nobody in between keeps or reinterprets them.
+            // Answers contain codes and states, so nothing in between may store or reinterpret them.
             let headers = response.headers_mut();
             headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
             headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -119,7 +119,7 @@ impl Service {
         }
         let query = Query::parse(query);
         let none = Query::default();
-        // What is wrong with the path is said before what is wrong with the query.
+        // An error in the path is reported before an error in the query.
         let route = Route::parse(&parts.method, path, &options.base_path, query.as_ref().unwrap_or(&none))?;
         let query = query?;
         let access = guard::admit(&self.settings, &route, parts, &query)?;
@@ -128,7 +128,7 @@ impl Service {
         let wait = self.wait(&route, &query)?;
         let more = match (&wait, route.operation()) {
             (Some(wait), _) => wait.time,
-            // As many instances as there are: batch after batch.
+            // This removes all matching instances, batch by batch.
             (None, Operation::PurgeMany) => limits.wait_time,
             (None, _) => Duration::ZERO,
         };
@@ -146,7 +146,7 @@ impl Service {
         tokio::time::timeout(time, work).await.unwrap_or_else(|_| Err(late()))
     }
 
-    /// There is one hub and one connection; whoever names another means another service.
+    /// There is one task hub and one connection. A request that names another is meant for another service.
     fn check_names(&self, query: &Query) -> Result<(), ApiError> {
         let options = &self.settings.options;
         for (name, known) in [("taskHub", &options.task_hub), ("connection", &options.connection)] {
@@ -157,7 +157,7 @@ impl Service {
         Ok(())
     }
 
-    /// How long a request waits, if it asks for it; it has its place then.
+    /// Returns how long a request waits, if it asks to. The wait then has its place.
     fn wait(&self, route: &Route, query: &Query) -> Result<Option<Wait>, ApiError> {
         let longest = self.settings.options.limits.wait_time;
         let time = match route.operation() {

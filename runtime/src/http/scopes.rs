@@ -1,10 +1,10 @@
-//! What a credential lets its holder do.
+//! The rights that a credential gives to its holder.
 
 use std::fmt;
 use std::ops::{BitAnd, BitOr};
 use std::str::FromStr;
 
-/// What the holder of a key may do. Written as names with commas, such as `read,start`, or `all`.
+/// The rights of the holder of a key. They are written as names with commas, such as `read,start`, or as `all`.
 ///
 /// # Examples
 /// ```
@@ -27,9 +27,9 @@ const NAMES: [(&str, Scopes); 5] = [
 ];
 
 impl Scopes {
-    /// Nothing.
+    /// No rights.
     pub const NONE: Self = Self(0);
-    /// Read instances: status, lists, history, streams.
+    /// Read instances: status, lists, history and streams.
     pub const READ: Self = Self(1);
     /// Start orchestrations.
     pub const START: Self = Self(2);
@@ -39,10 +39,10 @@ impl Scopes {
     pub const MANAGE: Self = Self(8);
     /// Purge ended instances.
     pub const PURGE: Self = Self(16);
-    /// Everything.
+    /// All rights.
     pub const ALL: Self = Self(31);
 
-    /// Whether all of `wanted` is in it.
+    /// Returns whether all rights in `wanted` are included.
     pub fn contains(self, wanted: Self) -> bool {
         self.0 & wanted.0 == wanted.0
     }
@@ -72,9 +72,9 @@ impl BitAnd for Scopes {
     }
 }
 
-/// A text names a scope that there is not.
+/// The text names a scope that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no scope: `read`, `start`, `raise`, `manage`, `purge` and `all` are")]
+#[error("{0:?} is not a scope: the scopes are `read`, `start`, `raise`, `manage`, `purge` and `all`")]
 pub struct UnknownScope(pub String);
 
 impl FromStr for Scopes {

@@ -1,4 +1,4 @@
-//! A server for programs that have none: it binds, serves, and ends in an orderly way.
+//! A server for programs that have none. It binds, serves and shuts down cleanly.
 //!
 //! ```text
 //! bind ─► accept ─► connection (head and header limits) ─► router
@@ -30,22 +30,22 @@ use super::router::Service;
 use super::timed_io::TimedIo;
 use crate::Client;
 
-/// How long nothing is accepted after a failure such as too many open files, which a quick retry would not cure.
+/// How long nothing is accepted after an error such as too many open files, which a quick retry would not solve.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Why a server does not serve.
+/// The reason why a server does not serve.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The options cannot work, or would serve everybody.
+    /// The options cannot work, or they would serve other machines without protection.
     #[error(transparent)]
     Options(#[from] HttpOptionsError),
-    /// The address cannot be bound. Choose another port, or end who has it.
+    /// The address cannot be bound. Choose another port, or stop the program that uses it.
     #[error("the HTTP API cannot listen on {address}")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The error of the operating system.
         #[source]
         error: io::Error,
     },
@@ -65,7 +65,7 @@ pub enum ServeError {
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a server serves while it runs"]
+#[must_use = "the server does not serve until it is run"]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -77,7 +77,7 @@ pub struct Server {
 /// Binds and serves until the process ends. See [`Server`] for more control.
 ///
 /// # Errors
-/// [`ServeError`]: the options cannot work, or the address cannot be bound.
+/// Returns [`ServeError`] if the options cannot work or the address cannot be bound.
 pub async fn serve(client: Client, options: HttpOptions) -> Result<(), ServeError> {
     Server::bind(client, options).await?.run().await;
     Ok(())
@@ -87,8 +87,8 @@ impl Server {
     /// Checks the options and binds. Nothing is served yet.
     ///
     /// # Errors
-    /// [`ServeError::Options`]: they cannot work, or others than this machine would be served without keys or without
-    /// TLS. [`ServeError::Bind`]: the address cannot be had.
+    /// Returns [`ServeError::Options`] if the options cannot work, or if other machines would be served without keys or
+    /// without TLS. Returns [`ServeError::Bind`] if the address cannot be bound.
     pub async fn bind(client: Client, options: HttpOptions) -> Result<Self, ServeError> {
         let (address, limits) = (options.address, options.limits);
         check_exposure(&options, address)?;
@@ -102,12 +102,12 @@ impl Server {
         Ok(Self { listener, address, limits, management, router })
     }
 
-    /// Where it listens; with the port that was taken where port 0 was asked for.
+    /// Returns the address at which the server listens, with the selected port if port 0 was requested.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// What handlers of the program's own need.
+    /// Returns what the program's own handlers need.
     pub fn management(&self) -> Management {
         self.management.clone()
     }
@@ -115,7 +115,7 @@ impl Server {
     /// Serves these routes too.
     ///
     /// # Panics
-    /// A route is there already, as [`Router::merge`] says.
+    /// Panics if a route already exists, like [`Router::merge`].
     pub fn merge(mut self, routes: Router) -> Self {
         self.router = self.router.merge(routes);
         self
@@ -126,16 +126,16 @@ impl Server {
         self.run_until(pending()).await;
     }
 
-    /// Serves until the signal comes. Then nothing more is accepted, streams end, and running requests may finish for
-    /// [`HttpLimits::shutdown_grace`]; what still runs then is cut off.
+    /// Serves until the signal completes. Then nothing more is accepted, streams end, and running requests may finish
+    /// within [`HttpLimits::shutdown_grace`]. Requests that are still running after that are cut off.
     ///
-    /// Dropping the future cuts everything off at once.
+    /// Dropping the future cuts everything off immediately.
     pub async fn run_until(self, signal: impl Future<Output = ()>) {
         let Self { listener, limits, router, management, address } = self;
         let router = router.fallback(nothing_here).method_not_allowed_fallback(nothing_here);
         let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let graceful = GracefulShutdown::new();
-        // Dropped with this future, it ends every connection.
+        // Every connection ends when this is dropped together with the future.
         let mut connections = JoinSet::new();
         let mut signal = std::pin::pin!(signal);
         loop {
@@ -151,12 +151,12 @@ impl Server {
                         let connection = graceful.watch(connection(stream, &router, &limits));
                         connections.spawn(async move {
                             let _place = place;
-                            // How a connection ends is its peer's business.
+                            // The server does not care how a connection ends.
                             let _ = connection.await;
                         });
                     }
                     Err(error) => {
-                        tracing::warn!(target: "persevere::http", %error, "a connection was not accepted");
+                        tracing::warn!(target: "persevere::http", %error, "a connection could not be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -164,7 +164,7 @@ impl Server {
         }
         drop(listener);
         management.close();
-        tracing::info!(target: "persevere::http", %address, "the HTTP API closes");
+        tracing::info!(target: "persevere::http", %address, "the HTTP API is closing");
         if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
             tracing::warn!(target: "persevere::http", "requests that did not finish in time are cut off");
         }
@@ -176,9 +176,10 @@ fn connection(
     router: &Router,
     limits: &HttpLimits,
 ) -> http1::Connection<TimedIo<TokioIo<TcpStream>>, TowerToHyperService<Router>> {
-    // hyper refuses smaller buffers than 8 KiB. It looks at the size between reads, and the router counts exactly.
+    // hyper does not accept buffers smaller than 8 KiB. It checks the size between reads, and the router counts
+    // exactly.
     let head = limits.header_bytes.saturating_add(limits.url_bytes).max(8 * 1024);
-    // A value of a stream is small, and is for now.
+    // The values of a stream are small and should arrive immediately.
     let _ = stream.set_nodelay(true);
     http1::Builder::new()
         .timer(TokioTimer::new())

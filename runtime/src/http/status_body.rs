@@ -1,4 +1,4 @@
-//! The status document of an instance, in the family's order of keys; ours follow.
+//! The status document of an instance. Its fields are in the order of Durable Functions, and additional fields follow.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 use super::history_body::EventBody;
 use crate::{OrchestrationMetadata, ParkReason, RuntimeStatus};
 
-/// What clients of the family read: `name`, `instanceId`, `runtimeStatus`, `input`, `customStatus`, `output`,
-/// `createdTime`, `lastUpdatedTime`, `historyEvents` if asked for; then `customStatusVersion`, and where there is one
-/// `version`, `tags`, `parked`.
+/// The fields that clients of Durable Functions read: `name`, `instanceId`, `runtimeStatus`, `input`, `customStatus`,
+/// `output`, `createdTime`, `lastUpdatedTime`, and `historyEvents` if requested. Then follow `customStatusVersion` and,
+/// if they exist, `version`, `tags` and `parked`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StatusBody<'a> {
@@ -38,7 +38,7 @@ pub(super) struct StatusBody<'a> {
 #[serde(untagged)]
 enum Output<'a> {
     Value(Embedded<'a>),
-    /// A failed instance has returned nothing; the family shows its message here.
+    /// A failed instance has no output. Durable Functions shows the message of its failure here.
     Failure(String),
 }
 
@@ -68,13 +68,13 @@ impl<'a> StatusBody<'a> {
     }
 }
 
-/// The family cuts to seconds here.
+/// Durable Functions rounds times down to seconds here.
 fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// A stored JSON text as the value it is, letter by letter; a text that is no JSON as a string, so that one damaged
-/// value never hides the others.
+/// A stored JSON text as its value, character by character. A text that is not JSON becomes a string, so that one
+/// damaged value never hides the others.
 pub(super) struct Embedded<'a>(pub(super) &'a str);
 
 impl Serialize for Embedded<'_> {

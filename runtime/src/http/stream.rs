@@ -1,4 +1,4 @@
-//! The custom status as server-sent events (HTML standard, 9.2), of one instance or of several.
+//! The custom status of one instance or of several, as server-sent events (HTML standard, 9.2).
 //!
 //! ```text
 //! id: 549755813889.3                          of several instances: a token for each, in the order of the request
@@ -7,8 +7,8 @@
 //!
 //! event: end                                  the last one of an instance; its data is the status document
 //! ```
-//! The connection pulls: a value is taken from the watch when there is room for it, and the watch keeps the newest only. So
-//! a slow reader costs one value for each instance, and skips the rest.
+//! The connection pulls: a value is taken from the watch when there is room for it, and the watch keeps only the newest
+//! value. A slow reader therefore costs one value for each instance, and skips the others.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,14 +29,15 @@ use super::limits::Place;
 use super::status_body::{Embedded, StatusBody};
 use crate::{ClientError, InstanceWatch, OrchestrationMetadata, RuntimeStatus, StatusToken};
 
-/// Tells proxies not to hold events back (nginx's name for it).
+/// Tells proxies not to buffer events (the header is named by nginx).
 const NO_BUFFERING: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 
 /// Stands for the token of an instance of which nothing was seen yet.
 const NOTHING_SEEN: &str = "-";
 
-/// Opens the stream of one instance. An instance that is not there is an answer, not a stream.
+/// Opens the stream of one instance. If the instance does not exist, this is answered with an error and not with a
+/// stream.
 pub(super) async fn open(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
     let place = call.service.places.stream()?;
     let show_input = call.query.flag("showInput", true)?;
@@ -45,19 +46,19 @@ pub(super) async fn open(call: &Call<'_>, id: &str) -> Result<Response, ApiError
     let first = watch.next().await.ok_or_else(|| ApiError::no_instance(id.as_str()))??;
     let mut feed = Feed::new(id.as_str(), watch);
     feed.first = Some(first);
-    // What is no token begins with the current value.
+    // Without a valid token, the stream begins with the current value.
     feed.seen = last_event_id(call).and_then(|token| token.parse().ok());
     Ok(respond(call, StatusEvents { many: None, ..StatusEvents::new(call, vec![feed], show_input, place) }))
 }
 
-/// Opens one stream for several instances. One that is not there is an event.
+/// Opens one stream for several instances. If one does not exist, this is an event in the stream.
 pub(super) fn open_many(call: &Call<'_>, ids: &[String]) -> Result<Response, ApiError> {
     let place = call.service.places.stream()?;
     let show_input = call.query.flag("showInput", true)?;
     let feed = |id: &String| Feed::new(id, call.client().watch_instance(id));
     let mut feeds: Vec<_> = ids.iter().map(feed).collect();
     let tokens: Vec<_> = last_event_id(call).unwrap_or_default().split(',').map(str::trim).collect();
-    // Tokens of another list of instances are of no use.
+    // Tokens of another list of instances cannot be used.
     if tokens.len() == feeds.len() {
         feeds.iter_mut().zip(tokens).for_each(|(feed, token)| feed.seen = token.parse().ok());
     }
@@ -75,7 +76,8 @@ fn respond(call: &Call<'_>, events: StatusEvents) -> Response {
     response
 }
 
-/// When to go although an instance goes on: the server closes, or the code that opened the stream expires.
+/// Completes when the stream must end although an instance has not: when the server closes, or when the code that
+/// opened the stream expires.
 fn leave(call: &Call<'_>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     let closing = call.service.closed();
     let left = call.access.expires().map(|expires| expires.saturating_sub(Utc::now().timestamp()));
@@ -90,30 +92,30 @@ fn leave(call: &Call<'_>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     })
 }
 
-/// What one instance has to say.
+/// The news of one instance.
 struct Feed {
     id: String,
     watch: InstanceWatch,
     first: Option<OrchestrationMetadata>,
     seen: Option<StatusToken>,
-    /// The end, behind the last value.
+    /// The end, which follows the last value.
     then: Option<OrchestrationMetadata>,
     over: bool,
 }
 
-/// What is told of an instance.
+/// An event about an instance.
 enum News {
     Value(OrchestrationMetadata),
     End(OrchestrationMetadata),
-    /// There is no such instance, or none any more.
+    /// The instance does not exist, or does not exist any more.
     Gone,
 }
 
-/// Why a feed has nothing more to say.
+/// The reason why a feed has no further events.
 enum Silence {
-    /// Everything is said.
+    /// Everything was sent.
     Over,
-    /// The runtime or the store does not answer: who asks again learns which.
+    /// The runtime or the store does not answer. A new request returns the reason.
     Lost,
 }
 
@@ -142,7 +144,7 @@ impl Feed {
                         self.over = true;
                         self.then = Some(head.clone());
                     }
-                    // A head that brings nothing new is passed over.
+                    // A head that contains nothing new is skipped.
                     if changed {
                         return Poll::Ready(Ok(News::Value(head)));
                     }
@@ -164,7 +166,8 @@ impl Feed {
 
 struct StatusEvents {
     feeds: Vec<Feed>,
-    /// With several instances: which of them has its turn. Each says one thing, so that none drowns the others.
+    /// With several instances, the one whose turn it is. Each sends one event in turn, so that none displaces the
+    /// others.
     many: Option<usize>,
     show_input: bool,
     leave: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -178,7 +181,7 @@ impl StatusEvents {
         Self { feeds, many: Some(0), show_input, leave: leave(call), begun: false, over: false, _place: place }
     }
 
-    /// What there is to say next. `None`: nothing more.
+    /// Returns the next event, or `None` if there are no more.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let first = self.many.unwrap_or_default();
         let mut silent = 0;
@@ -218,13 +221,13 @@ impl Stream for StatusEvents {
         if this.over {
             return Poll::Ready(None);
         }
-        // Whoever comes while the server closes still learns how things stand.
+        // A caller that connects while the server closes still receives the current state.
         if this.begun && this.leave.as_mut().poll(cx).is_ready() {
             this.over = true;
             return Poll::Ready(None);
         }
         let event = this.poll_event(cx);
-        // It is to be woken when it has to go, too.
+        // The stream must also be woken when it has to end.
         if event.is_pending() && !std::mem::replace(&mut this.begun, true) && this.leave.as_mut().poll(cx).is_ready() {
             this.over = true;
             return Poll::Ready(None);
@@ -264,8 +267,8 @@ struct Gone<'a> {
 }
 
 fn event(name: &str, token: String, data: &impl Serialize) -> Event {
-    // Texts, numbers and embedded JSON: they have a JSON form.
+    // These are texts, numbers and embedded JSON, which can always be written as JSON.
     let data = serde_json::to_string(data).unwrap_or_default();
-    // In JSON text line breaks stand between values only; one line is easier to read than several.
+    // In a JSON text, line breaks occur only between values, and one line is easier to read than several.
     Event::default().id(token).event(name).data(data.replace(['\r', '\n'], " "))
 }

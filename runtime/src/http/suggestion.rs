@@ -1,20 +1,21 @@
-//! Which known name a misspelled one may mean.
+//! Suggests which known name a misspelled name may mean.
 
-/// The known name that is most like this one, if one is alike. Case does not matter.
+/// Returns the most similar known name, if one is similar enough. Case does not matter.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let distances = known.map(|other| (distance(&name, &other.to_lowercase()), other));
-    // Two texts of which a third or more differs are different words.
+    // Two texts that differ in a third of their characters or more are different words.
     let limit = name.chars().count() / 3 + 1;
     distances.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
 }
 
-/// The names in backquotes, with commas between them.
+/// Returns the names in backquotes, separated by commas.
 pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// How many characters must be inserted, removed or replaced (Levenshtein), up to a length that a name has.
+/// Returns how many characters must be inserted, removed or replaced (the Levenshtein distance), for texts as long as a
+/// name.
 fn distance(one: &str, other: &str) -> usize {
     const LONGEST: usize = 300;
     let other: Vec<char> = other.chars().take(LONGEST).collect();

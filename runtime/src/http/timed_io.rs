@@ -1,4 +1,4 @@
-//! A connection whose other end must read: a write that makes no progress for a time ends it.
+//! A connection that ends when its other side does not read: when a write makes no progress for some time.
 
 use std::future::Future;
 use std::io;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::{Sleep, sleep};
 
-/// A connection that is watched while it is written to.
+/// A connection that is watched during writes.
 #[derive(Debug)]
 pub(super) struct TimedIo<T> {
     inner: T,
@@ -23,7 +23,7 @@ impl<T> TimedIo<T> {
         Self { inner, write_time, waiting: None }
     }
 
-    /// Passes on what a write gives, unless it has waited for too long.
+    /// Passes on the result of a write, unless it has waited for too long.
     fn judge<R>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.waiting = None;
@@ -62,7 +62,7 @@ impl<T: Write + Unpin> Write for TimedIo<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // That nothing is left to flush says nothing about what is still to be written.
+        // That nothing is left to flush does not mean that nothing is left to write.
         match Pin::new(&mut self.inner).poll_flush(cx) {
             Poll::Pending => self.judge(cx, Poll::Pending),
             flushed => flushed,

@@ -1,4 +1,4 @@
-//! Routes of a program's own that know their orchestrator: its input comes typed, its status goes out typed.
+//! Routes of a program's own that know their orchestrator: the input arrives typed, and the status is returned typed.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -18,14 +18,14 @@ use super::routes::start::random_id;
 use super::status_body::StatusBody;
 use crate::{ClientError, CustomStatus, OrchestrationHandle, OrchestrationMetadata, Orchestrator, StatusValue};
 
-/// How many seconds a client waits before it asks for a status again.
+/// How many seconds a client waits before it requests a status again.
 const RETRY_SECONDS: u32 = 5;
 
-/// Starts the orchestrator `O` with the input in the body, under a new, random id, and answers with 202 and the URLs
-/// to follow it. Its state is a [`Management`].
+/// Starts the orchestrator `O` with the input in the body, under a new, random id, and answers with 202 and the URLs to
+/// follow it. Its state is a [`Management`].
 ///
 /// # Errors
-/// See [`TypedInput`] for a body that is wrong, and [`StartOrchestration`](crate::StartOrchestration) for the rest.
+/// See [`TypedInput`] for errors in the body, and [`StartOrchestration`](crate::StartOrchestration) for other errors.
 ///
 /// # Examples
 /// ```no_run
@@ -65,10 +65,11 @@ where
     Ok(management.started(start.instance_id(random_id()).await?.handle()))
 }
 
-/// Reads the instance of the orchestrator `O` whose id is the route's only parameter. Its state is a [`Management`].
+/// Reads the instance of the orchestrator `O` whose id is the only parameter of the route. Its state is a
+/// [`Management`].
 ///
 /// # Errors
-/// 404: there is no such instance, or it runs another orchestrator.
+/// 404: the instance does not exist, or it runs another orchestrator.
 pub async fn status_handler<O: Orchestrator>(
     State(management): State<Management>,
     id: Result<Path<String>, PathRejection>,
@@ -78,12 +79,12 @@ pub async fn status_handler<O: Orchestrator>(
     Ok(TypedStatus::read(&handle).await?)
 }
 
-/// The input of the orchestrator `O`, from a JSON body: the value of its only parameter, an array for several, nothing
-/// or `null` for none.
+/// The input of the orchestrator `O`, from a JSON body: the value of its only parameter, an array for several
+/// parameters, and nothing or `null` for none.
 ///
 /// # Errors
-/// 400: the body is no JSON. 413: it is too large. 415: its content type is not `application/json`. 422: it is not what
-/// the orchestrator takes; the answer says where in the body.
+/// 400: the body is not JSON. 413: it is too large. 415: its content type is not `application/json`. 422: it is not
+/// what the orchestrator accepts; the answer says where in the body.
 ///
 /// # Examples
 /// ```no_run
@@ -155,8 +156,8 @@ fn read_input<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// An orchestration that was started; as an answer, 202 with the URLs to follow and manage it.
-/// [`Management::started`] makes it.
+/// An orchestration that was started. As an answer, it is 202 with the URLs for following and managing the instance.
+/// [`Management::started`] creates it.
 #[derive(Debug)]
 pub struct Started<O: Orchestrator> {
     handle: OrchestrationHandle<O>,
@@ -164,7 +165,7 @@ pub struct Started<O: Orchestrator> {
 }
 
 impl<O: Orchestrator> Started<O> {
-    /// The instance.
+    /// Returns the handle of the instance.
     pub fn handle(&self) -> &OrchestrationHandle<O> {
         &self.handle
     }
@@ -177,14 +178,14 @@ impl<O: Orchestrator> IntoResponse for Started<O> {
 }
 
 impl Management {
-    /// The answer to the start of an orchestration: 202 with its URLs.
+    /// Creates the answer to the start of an orchestration: 202 with its URLs.
     pub fn started<O: Orchestrator>(&self, handle: OrchestrationHandle<O>) -> Started<O> {
         Started { handle, management: self.clone() }
     }
 }
 
-/// An instance of the orchestrator `O` as it stands; as an answer, the family's status document, with 202 while it goes
-/// on and 200 once it has ended.
+/// The state of an instance of the orchestrator `O`. As an answer, it is the status document of Durable Functions, with
+/// 202 while the instance has not ended and 200 after that.
 ///
 /// # Examples
 /// ```no_run
@@ -212,20 +213,20 @@ impl<O: Orchestrator> TypedStatus<O> {
     /// Reads the instance of a handle.
     ///
     /// # Errors
-    /// Those of [`OrchestrationHandle::metadata`].
+    /// The errors of [`OrchestrationHandle::metadata`].
     pub async fn read(handle: &OrchestrationHandle<O>) -> Result<Self, ClientError> {
         Ok(Self { metadata: handle.metadata().await?, orchestrator: PhantomData })
     }
 
-    /// The instance, without types.
+    /// Returns the untyped state of the instance.
     pub fn metadata(&self) -> &OrchestrationMetadata {
         &self.metadata
     }
 
-    /// What it returned. `None`: it has not returned.
+    /// Returns the output, or `None` if the instance has not completed.
     ///
     /// # Errors
-    /// [`ClientError::Decode`]: another version of the orchestrator returned another type.
+    /// Returns [`ClientError::Decode`] if another version of the orchestrator returned a value of another type.
     pub fn output(&self) -> Result<Option<O::Output>, ClientError> {
         self.metadata.output_of::<O>()
     }
@@ -235,7 +236,7 @@ impl<O: Orchestrator> TypedStatus<O>
 where
     O::Status: CustomStatus,
 {
-    /// What it says of itself. A value of another type is [`StatusValue::Unknown`].
+    /// Returns the custom status. A value of another type is returned as [`StatusValue::Unknown`].
     pub fn custom_status(&self) -> StatusValue<O::Status> {
         self.metadata.custom_status_of::<O>()
     }

@@ -1,4 +1,4 @@
-//! Reading paths and queries: strictly, so that one text means one thing, and without a panic on any of them.
+//! Parses paths and queries: strictly, so that a text has only one meaning, and without panicking on any text.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use super::error::ApiError;
 
-/// What RFC 3986 lets stand unencoded everywhere.
+/// The characters that RFC 3986 allows unencoded everywhere.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Writes a text so that it is one segment of a path, or one value of a query.
+/// Encodes a text so that it is one segment of a path or one value in a query.
 pub(super) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Reads a segment of a path.
+/// Decodes a segment of a path.
 pub(super) fn decode(text: &str) -> Result<String, ApiError> {
     let bytes = text.as_bytes();
     for (place, _) in text.match_indices('%') {
@@ -26,8 +26,8 @@ pub(super) fn decode(text: &str) -> Result<String, ApiError> {
     Ok(decoded.map_err(|_| ApiError::bad_argument("the URL does not decode to UTF-8"))?.into_owned())
 }
 
-/// The parameters of a query. Names are compared without regard to case; of several values of a name the first counts,
-/// and an empty one is none.
+/// The parameters of a query. Names are compared without regard to case. If a name has several values, the first one
+/// counts, and an empty value counts as none.
 #[derive(Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
@@ -42,7 +42,7 @@ impl Query {
         Ok(Self(pairs.map(pair).collect::<Result<_, ApiError>>()?))
     }
 
-    /// Every value of a name.
+    /// Returns all values of a name.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.0.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
@@ -52,13 +52,13 @@ impl Query {
         self.all(name).next()
     }
 
-    /// Every parameter, in the order of the query.
+    /// Returns all parameters, in the order of the query.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The value of a parameter that is no free text. The family's parsers pass over the spaces around it, and a client of
-    /// the family ends its last flag with a `+`, which is one.
+    /// Returns the value of a parameter that is not free text. As in Durable Functions, spaces around it are ignored,
+    /// because one of its clients ends its last flag with a `+`, which is a space.
     pub(super) fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.get(name).map(str::trim).filter(|text| !text.is_empty())
     }
@@ -72,16 +72,16 @@ impl Query {
         }
     }
 
-    /// A time in seconds, with or without a fraction.
+    /// Parses a time in seconds, with or without a fraction.
     pub(super) fn seconds(&self, name: &str) -> Result<Option<Duration>, ApiError> {
         let Some(text) = self.value(name) else { return Ok(None) };
         let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
         let wrong = || ApiError::bad_argument(format!("`{name}` is not a number of seconds"));
-        // What is longer than a duration can be is as good as the longest.
+        // A time that is longer than any duration is treated like the longest duration.
         Ok(Some(Duration::try_from_secs_f64(seconds.ok_or_else(wrong)?).unwrap_or(Duration::MAX)))
     }
 
-    /// An instant, in one of the forms that clients of the family send. See [`parse_time`].
+    /// Parses a time in one of the forms that clients of Durable Functions send. See [`parse_time`].
     pub(super) fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
         let Some(text) = self.value(name) else { return Ok(None) };
         let wrong = || ApiError::bad_argument(format!("`{name}` is not a time such as 2026-01-31T12:00:00Z"));
@@ -89,8 +89,8 @@ impl Query {
     }
 }
 
-/// Formats of the family beside RFC 3339: what `DateTime.ToString()` of the invariant culture writes, and ISO 8601 with
-/// parts left out. Without a zone they mean UTC.
+/// The formats that Durable Functions accepts besides RFC 3339: what `DateTime.ToString()` writes in the invariant
+/// culture, and ISO 8601 with parts left out. Without a zone, they mean UTC.
 const TIMES: [&str; 8] = [
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%d %H:%M:%S%.f",
@@ -113,7 +113,7 @@ fn parse_time(text: &str) -> Option<DateTime<Utc>> {
         iso.or_else(other).map(|time| time.to_utc())
     };
     let with_sign = || text.rsplit_once(' ').and_then(|(time, zone)| zoned(&format!("{time}+{zone}")));
-    // A zone of `Z` is that of the times without one.
+    // The zone `Z` has the same meaning as no zone.
     let plain = text.strip_suffix(['Z', 'z']).unwrap_or(text);
     let local = || TIMES.iter().find_map(|format| NaiveDateTime::parse_from_str(plain, format).ok());
     let date = || DATES.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok());
@@ -121,7 +121,7 @@ fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     zoned(text).or_else(local).or_else(with_sign)
 }
 
-/// The query as the log may hold it: what authorises is not in it, however it was written.
+/// Returns the query as it may be logged: without credentials, however they were written.
 pub(super) fn redacted(query: Option<&str>) -> String {
     let Some(query) = query else { return String::new() };
     let Ok(query) = Query::parse(Some(query)) else { return "(not readable)".to_owned() };

@@ -1,4 +1,4 @@
-//! The URLs that are handed out: built from what is configured, each with a code for one instance.
+//! The URLs that are handed out. They are built from the configuration, and each contains a code for one instance.
 
 use axum::http::HeaderMap;
 use axum::http::uri::Authority;
@@ -9,12 +9,12 @@ use super::scopes::Scopes;
 use super::table::{self, INSTANCE_ID, Operation};
 use super::uri::encode;
 
-/// What every URL begins with.
+/// The beginning of every URL.
 #[derive(Clone, Debug)]
 pub(super) struct Base {
     scheme: String,
     authority: String,
-    /// Where the router is nested; empty at the root.
+    /// The path where the router is nested, or an empty string at the root.
     path: String,
 }
 
@@ -36,7 +36,7 @@ impl Base {
         is_loopback(self.host())
     }
 
-    /// The base as this request sees it: the configured one, or the one that the proxy says, if that may count.
+    /// Returns the base for this request: the configured one, or the one that the proxy names if that is allowed.
     pub(super) fn of_request(&self, options: &HttpOptions, headers: &HeaderMap) -> Self {
         let first = |name| {
             let value = headers.get(name)?.to_str().ok()?;
@@ -56,7 +56,7 @@ impl Base {
     }
 }
 
-/// The host of `host:port`.
+/// Returns the host of `host:port`.
 pub(super) fn host(authority: &str) -> &str {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -79,7 +79,7 @@ impl Urls<'_> {
         format!("{scheme}://{authority}{path}")
     }
 
-    /// The status of an instance, with these parameters and a code for it.
+    /// Returns the URL of the status of an instance, with these parameters and a code for it.
     pub(super) fn of_status(&self, id: &str, parameters: &[(&str, &str)]) -> String {
         let parameters = parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
         let code = self.access.code_for(self.settings, id, Scopes::READ).map(|code| format!("code={code}"));
@@ -89,8 +89,8 @@ impl Urls<'_> {
         format!("{}{base_path}/instances/{}{mark}{}", self.root(), encode(id), query.join("&"))
     }
 
-    /// The URL of an operation on an instance, with a code for this operation alone, so that it can be given away. The
-    /// caller puts the name of an event in place of `{eventName}` and a reason in place of `{text}`.
+    /// Returns the URL of an operation on an instance, with a code for this operation alone, so that it can be passed
+    /// on. The caller replaces `{eventName}` with the name of an event, and `{text}` with a reason.
     pub(super) fn of_operation(&self, operation: Operation, id: &str) -> String {
         let Some(entry) = table::of_instance(operation) else { return self.root() };
         let options = &self.settings.options;

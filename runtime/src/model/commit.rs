@@ -1,4 +1,4 @@
-//! What becomes durable together.
+//! The changes that become durable together.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,62 +9,62 @@ use super::{
     Epoch, Execution, Head, InboxId, InstanceKey, Life, OperationId, PartitionId, Progress, TaskId, Timestamp,
 };
 
-/// Everything that one turn changes in the store. Applied whole or not at all.
+/// Everything that one turn changes in the store. It is applied completely or not at all.
 ///
-/// Every removal names exactly one row that is there; every addition names a row that is not. A store that counts
-/// otherwise answers [`CommitError::Unexpected`](crate::store::CommitError::Unexpected): a foreign writer changed it, or
-/// memory is wrong.
+/// Each removal names exactly one row that exists, and each insertion names a row that does not exist. If a store
+/// counts anything else, it returns [`CommitError::Unexpected`](crate::store::CommitError::Unexpected): another program
+/// has changed the store, or the memory of the runtime is wrong.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TurnCommit {
-    /// An ended life that goes, with its history. Applied first.
+    /// An ended life to remove, with its history. This is applied first.
     pub purge: Option<InstanceKey>,
-    /// Continue-as-new: the history of this execution goes.
+    /// The execution whose history is removed, after continue-as-new.
     pub erase_history: Option<(InstanceKey, Execution)>,
-    /// What happens to the head.
+    /// The change of the head.
     pub head: HeadChange,
-    /// History rows. None in a commit that only discards or purges.
+    /// The history row to insert. `None` in a commit that only discards or purges something.
     pub record: Option<RecordRow>,
-    /// Inbox rows of the batch's partition whose message is recorded or discarded by this commit.
+    /// Inbox rows of the batch's partition whose messages this commit records or discards.
     pub inbox_done: Vec<InboxId>,
-    /// Task rows whose completion is recorded, or whose operation is cancelled, by this commit.
+    /// Task rows whose completion this commit records, or whose operation it cancels.
     pub tasks_done: Vec<TaskId>,
-    /// Timer rows that fired or are cancelled.
+    /// Timer rows that have fired or are cancelled.
     pub timers_done: Vec<TimerRow>,
-    /// Messages to instances of this partition and of others.
+    /// Messages to instances of this partition and of other partitions.
     pub inbox_new: Vec<InboxRow>,
     /// Activities to run.
     pub tasks_new: Vec<TaskRow>,
-    /// Timers to fire.
+    /// Timers to create.
     pub timers_new: Vec<TimerRow>,
 }
 
-/// What happens to a head.
+/// The change of a head.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum HeadChange {
-    /// It stays as it is: most turns.
+    /// The head stays as it is, as in most turns.
     #[default]
     None,
-    /// A new life. Its id is in use by no other.
+    /// A new life begins. No other life uses its id.
     Insert(Head),
     /// Another execution of this life follows. Its key, its id and its time of creation stay.
     Renew(Head),
-    /// The run of this life has changed this, and its life stays as it is.
+    /// Only the progress of this life changes.
     Progress {
-        /// The life.
+        /// The key of the life.
         key: InstanceKey,
-        /// What its progress is now.
+        /// The new progress.
         progress: Arc<Progress>,
     },
 }
 
 impl HeadChange {
-    /// Whether the head stays as it is.
+    /// Returns whether the head stays as it is.
     pub fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }
 
-    /// The life whose head changes.
+    /// Returns the key of the life whose head changes.
     pub fn key(&self) -> Option<InstanceKey> {
         match self {
             Self::None => None,
@@ -73,7 +73,7 @@ impl HeadChange {
         }
     }
 
-    /// What an execution begins with, if one does.
+    /// Returns the life part of the new head, if an execution begins.
     pub fn life(&self) -> Option<&Arc<Life>> {
         match self {
             Self::Insert(head) | Self::Renew(head) => Some(&head.life),
@@ -81,7 +81,7 @@ impl HeadChange {
         }
     }
 
-    /// The progress as it is afterwards.
+    /// Returns the new progress.
     pub fn progress(&self) -> Option<&Arc<Progress>> {
         match self {
             Self::None => None,
@@ -95,52 +95,52 @@ impl HeadChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordRow {
-    /// Whose.
+    /// The life to which the record belongs.
     pub key: InstanceKey,
-    /// Which execution.
+    /// The execution to which the record belongs.
     pub execution: Execution,
-    /// Which turn of it: 0, 1, 2, … without gaps.
+    /// The number of the turn within the execution: 0, 1, 2, … without gaps.
     pub turn_number: u64,
-    /// The turn's time.
+    /// The time of the turn.
     pub time: Timestamp,
-    /// The encoded turn record. Nobody but the engine looks inside.
+    /// The encoded turn record. Only the engine decodes it.
     pub bytes: Bytes,
 }
 
-/// A row of the inbox: a message between the commit that sent it and the one that receives it.
+/// A row of the inbox: a message from the commit that sends it until the commit that receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InboxRow {
-    /// The partition of the instance that the message is for.
+    /// The partition of the instance that receives the message.
     pub partition: PartitionId,
-    /// Unique in the store. The ids that one sender gives rise with acceptance.
+    /// Unique in the store. The ids from one sender rise in the order in which the messages were accepted.
     pub id: InboxId,
-    /// The encoded message. Nobody but the engine looks inside.
+    /// The encoded message. Only the engine decodes it.
     pub bytes: Bytes,
 }
 
-/// A row of the task table: a scheduled activity that is not complete.
+/// A row of the task table: a scheduled activity that has not completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskRow {
-    /// Which.
+    /// The name of the task.
     pub id: TaskId,
-    /// The turn that scheduled it: its record holds the input.
+    /// The turn that scheduled the activity. Its record contains the input.
     pub turn_number: u64,
-    /// The activity's name.
+    /// The name of the activity.
     pub name: Cow<'static, str>,
 }
 
-/// A row of the timer table. Its columns are its key.
+/// A row of the timer table. All of its columns together are its primary key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerRow {
-    /// When it is due.
+    /// The time when the timer is due.
     pub fire_at: Timestamp,
-    /// Whose.
+    /// The life to which the timer belongs.
     pub key: InstanceKey,
-    /// Which execution.
+    /// The execution to which the timer belongs.
     pub execution: Execution,
-    /// Which operation; [`OperationId::START`] for the timer that starts the execution.
+    /// The operation that created the timer, or [`OperationId::START`] for the timer that starts the execution.
     pub operation: OperationId,
 }
 
@@ -148,11 +148,11 @@ pub struct TimerRow {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CommitBatch {
-    /// Whose turns these are. All rows belong to it, except messages to other partitions.
+    /// The partition of these turns. All rows belong to it, except messages to other partitions.
     pub partition: PartitionId,
-    /// Who writes. A store refuses every epoch but the one that claimed the partition last.
+    /// The epoch of the writer. A store refuses every epoch except the one of the last claim of the partition.
     pub epoch: Epoch,
-    /// Applied in this order; the result equals applying them one by one.
+    /// The turns in their order. The result equals applying them one by one.
     pub turns: Vec<TurnCommit>,
 }
 
@@ -192,7 +192,7 @@ impl TurnCommit {
         turn
     }
 
-    /// Row operations in it: what one commit costs a store.
+    /// Returns the number of row operations, which is what the commit costs a store.
     pub fn row_operations(&self) -> usize {
         usize::from(self.purge.is_some())
             + usize::from(!self.head.is_none())
@@ -205,7 +205,7 @@ impl TurnCommit {
             + self.timers_new.len()
     }
 
-    /// Roughly how many bytes of memory it holds until it is durable.
+    /// Returns roughly how many bytes of memory the batch occupies until it is durable.
     pub fn size(&self) -> usize {
         let life = self.head.life().map_or(0, |life| 256 + life.input.len());
         let progress = self.head.progress().map_or(0, |progress| 128 + progress.payload_len());

@@ -1,4 +1,4 @@
-//! What went wrong, as data: one boxed pointer, in the JSON form of the Durable Task family.
+//! A failure as data: one boxed pointer, in the JSON form of the Durable Task family.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use super::json::JsonText;
 
-/// The property that holds the text of the application's own error value. A string, so that it survives every
-/// serialiser between here and there letter by letter.
+/// The property that contains the application's own error value as a JSON text. It is a string, so that every
+/// serialiser on the way keeps it unchanged.
 const VALUE_PROPERTY: &str = "persevere.error";
 
 /// The type name of a cause of which only the message is known.
 const UNNAMED_CAUSE: &str = "Error";
 
-/// Why something failed: type, message, cause, and whether trying again can help.
+/// A description of a failure: type, message, cause, and whether it is permanent.
 ///
-/// It is what histories, other processes and other languages see of an error. The error value itself comes back typed
-/// in [`CallError::App`](crate::CallError::App).
+/// Histories, other processes and other languages see an error in this form. The typed error value is available in
+/// [`CallError::App`](crate::CallError::App).
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FailureDetails(Box<Fields>);
@@ -41,7 +41,7 @@ struct Fields {
 }
 
 impl FailureDetails {
-    /// A failure with a type and a message.
+    /// Creates a failure from a type and a message.
     pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
         Self(Box::new(Fields {
             error_type: error_type.into(),
@@ -53,9 +53,9 @@ impl FailureDetails {
         }))
     }
 
-    /// The failure that an error stands for: its message, and its causes as inner failures.
+    /// Creates a failure from an error: its message, and its causes as inner failures.
     ///
-    /// Where the error or one of its causes is a `FailureDetails`, that one is kept as it is.
+    /// If the error or one of its causes is a `FailureDetails`, it is kept unchanged.
     pub fn from_error(error_type: impl Into<String>, error: &(dyn Error + 'static)) -> Self {
         if let Some(details) = error.downcast_ref::<Self>() {
             return details.clone();
@@ -67,28 +67,28 @@ impl FailureDetails {
         }
     }
 
-    /// Adds the failure that caused this one.
+    /// Sets the failure that caused this one.
     #[must_use]
     pub fn with_inner(mut self, inner: Self) -> Self {
         self.0.inner_failure = Some(inner);
         self
     }
 
-    /// Adds where it happened.
+    /// Sets where the failure happened.
     #[must_use]
     pub fn with_stack_trace(mut self, stack_trace: impl Into<String>) -> Self {
         self.0.stack_trace = Some(stack_trace.into());
         self
     }
 
-    /// Says that trying again cannot help: retry policies stop here.
+    /// Marks the failure as permanent: retry policies do not try again.
     #[must_use]
     pub fn non_retriable(mut self) -> Self {
         self.0.is_non_retriable = true;
         self
     }
 
-    /// Adds the application's own error value, from which the typed error is read at the other end.
+    /// Adds the application's own error value, from which the caller decodes the typed error.
     #[doc(hidden)]
     #[must_use]
     pub fn with_value(mut self, value: &JsonText) -> Self {
@@ -96,32 +96,32 @@ impl FailureDetails {
         self
     }
 
-    /// The type of the error, as the code that failed names it.
+    /// Returns the type of the error, as named by the code that failed.
     pub fn error_type(&self) -> &str {
         &self.0.error_type
     }
 
-    /// What happened.
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.0.error_message
     }
 
-    /// Where it happened, if that is known.
+    /// Returns where the failure happened, if that is known.
     pub fn stack_trace(&self) -> Option<&str> {
         self.0.stack_trace.as_deref()
     }
 
-    /// The failure that caused this one.
+    /// Returns the failure that caused this one.
     pub fn inner(&self) -> Option<&Self> {
         self.0.inner_failure.as_ref()
     }
 
-    /// Whether trying again cannot help.
+    /// Returns whether the failure is permanent, so that trying again cannot help.
     pub fn is_non_retriable(&self) -> bool {
         self.0.is_non_retriable
     }
 
-    /// The application's own error value.
+    /// Returns the application's own error value.
     #[doc(hidden)]
     pub fn value(&self) -> Option<JsonText> {
         match self.0.properties.get(VALUE_PROPERTY) {
@@ -130,7 +130,8 @@ impl FailureDetails {
         }
     }
 
-    /// Whether this failure or one that caused it is of that type: the whole name, or what follows its last `::` or `.`.
+    /// Returns whether this failure, or one that caused it, has the given type. The type can be the whole name, or the
+    /// part after its last `::` or `.`.
     pub fn is_caused_by(&self, error_type: &str) -> bool {
         let name = self.error_type();
         let short = name.rsplit(['.', ':']).next().unwrap_or(name);

@@ -1,4 +1,4 @@
-//! The head: what a reader sees of an instance, in two parts that change at different times.
+//! The head: the state of an instance that readers see, in two parts that change at different times.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,27 +12,28 @@ use super::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, Parent
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RuntimeStatus {
-    /// Created; its code has not run yet.
+    /// The instance was created, but its code has not run yet.
     Pending,
-    /// Its code has run, and it has not ended.
+    /// The code has run, and the instance has not ended.
     Running,
-    /// Paused by a caller: what it is given is recorded, its code does not run.
+    /// A caller has suspended the instance: its inputs are recorded, but its code does not run.
     Suspended,
-    /// Ended with `Ok`.
+    /// The orchestrator returned `Ok`.
     Completed,
-    /// Ended with `Err`, a panic, or by a limit.
+    /// The orchestrator returned `Err` or panicked, or the instance exceeded a limit.
     Failed,
-    /// Ended by a caller.
+    /// A caller has terminated the instance.
     Terminated,
 }
 
 impl RuntimeStatus {
-    /// Whether nothing more will happen.
+    /// Returns whether the instance has ended, so that nothing more will happen.
     pub fn is_ended(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Terminated)
     }
 
-    /// The number it is stored as: that of the family's protocol.
+    /// Returns the number under which the status is stored, which is also its number in the protocol of the Durable
+    /// Task family.
     pub fn code(self) -> i64 {
         match self {
             Self::Running => 0,
@@ -44,7 +45,7 @@ impl RuntimeStatus {
         }
     }
 
-    /// The status that is stored as this number.
+    /// Returns the status that is stored as this number.
     pub fn from_code(code: i64) -> Option<Self> {
         [Self::Running, Self::Completed, Self::Failed, Self::Terminated, Self::Pending, Self::Suspended]
             .into_iter()
@@ -58,100 +59,100 @@ impl fmt::Display for RuntimeStatus {
     }
 }
 
-/// One life of an instance as it stands after a commit: what its current execution began with, and what the run has
-/// changed since. A clone copies no text.
+/// One life of an instance after a commit. A clone copies no text.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Head {
-    /// What the current execution began with. Every status of it shares one.
+    /// The part that is fixed when an execution begins. All statuses of the execution share it.
     pub life: Arc<Life>,
-    /// What the run has changed.
+    /// The part that changes while the instance runs.
     pub progress: Arc<Progress>,
 }
 
-/// What an execution begins with. It stays as it is until another execution follows.
+/// The part of a head that is fixed when an execution begins. It stays the same until the next execution begins.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Life {
-    /// Names this life among all lives in the store.
+    /// The key, which identifies this life among all lives in the store.
     pub key: InstanceKey,
     /// The instance id, which belongs to one life at a time.
     pub id: InstanceId,
-    /// The orchestrator's name.
+    /// The name of the orchestrator.
     pub name: String,
-    /// The orchestrator's version; empty when it has none.
+    /// The version of the orchestrator, or an empty string if it has none.
     pub version: String,
-    /// The current execution.
+    /// The number of the current execution.
     pub execution: Execution,
-    /// When this life began.
+    /// The time when this life began.
     pub created_at: Timestamp,
-    /// Its code is not polled before this instant.
+    /// The time before which the code is not polled.
     pub start_at: Option<Timestamp>,
     /// The input of the current execution.
     pub input: JsonText,
-    /// The tags that the caller gave it.
+    /// The tags that the caller set.
     pub tags: BTreeMap<String, String>,
-    /// The operation that waits for its end, if it is a sub-orchestration.
+    /// The operation that waits for the end, if this is an attached sub-orchestration.
     pub parent: Option<Parent>,
-    /// How many ancestors it has.
+    /// The number of ancestors: 0 for an instance that a client started.
     pub depth: u32,
-    /// Hash of name, version and input of the start that created this life: the same start again finds it.
+    /// The hash of name, version and input of the start that created this life, by which a repeated start is
+    /// recognised.
     pub start_hash: u64,
 }
 
-/// What a run changes.
+/// The part of a head that changes while the instance runs.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
     /// The state of the instance.
     pub status: RuntimeStatus,
-    /// Why it cannot go on, while it cannot.
+    /// The reason why the instance is parked, if it is.
     pub parked: Option<ParkReason>,
-    /// When the head last changed.
+    /// The time when the head last changed.
     pub updated_at: Timestamp,
-    /// When it ended.
+    /// The time when the instance ended.
     pub ended_at: Option<Timestamp>,
-    /// What it returned; the reason when it was terminated.
+    /// The output of the orchestrator, or the reason if the instance was terminated.
     pub output: Option<JsonText>,
-    /// Why it failed.
+    /// The failure, if the orchestrator failed.
     pub failure: Option<FailureDetails>,
     /// The custom status.
     pub custom_status: Option<JsonText>,
-    /// Counts the changes of the custom status within this life.
+    /// The number of changes of the custom status within this life.
     pub custom_status_version: u64,
-    /// Counts the changes of the head within this life.
+    /// The number of changes of the head within this life.
     pub revision: u64,
 }
 
 impl Head {
-    /// A head of these two parts.
+    /// Creates a head from its two parts.
     pub fn new(life: Life, progress: Progress) -> Self {
         Self { life: Arc::new(life), progress: Arc::new(progress) }
     }
 
-    /// Whether this life has ended.
+    /// Returns whether this life has ended.
     pub fn is_ended(&self) -> bool {
         self.progress.status.is_ended()
     }
 
-    /// Bytes of payload in it: input, custom status and output.
+    /// Returns the payload bytes: input, custom status and output.
     pub fn payload_len(&self) -> usize {
         self.life.input.len() + self.progress.payload_len()
     }
 
-    /// Its progress, to be changed. Copies the progress when somebody else holds it, and never the life.
+    /// Returns the progress for changing it. If the progress is shared, it is copied first; the life is never copied.
     pub fn progress_mut(&mut self) -> &mut Progress {
         Arc::make_mut(&mut self.progress)
     }
 
-    /// Its life, to be changed when another execution follows. Copies the life when somebody else holds it.
+    /// Returns the life for changing it when the next execution begins. If the life is shared, it is copied first.
     pub fn life_mut(&mut self) -> &mut Life {
         Arc::make_mut(&mut self.life)
     }
 }
 
 impl Life {
-    /// The first execution of an orchestrator without version, input, tags or parent.
+    /// Creates the life of a first execution without version, input, tags or parent.
     pub fn new(key: InstanceKey, id: InstanceId, name: impl Into<String>, created_at: Timestamp) -> Self {
         Self {
             key,
@@ -171,7 +172,7 @@ impl Life {
 }
 
 impl Progress {
-    /// A run of which nothing is known but its state, as of this instant.
+    /// Creates the progress of an instance of which only the status is known.
     pub fn new(status: RuntimeStatus, updated_at: Timestamp) -> Self {
         Self {
             status,
@@ -186,7 +187,7 @@ impl Progress {
         }
     }
 
-    /// Bytes of payload in it: custom status and output.
+    /// Returns the payload bytes: custom status and output.
     pub fn payload_len(&self) -> usize {
         [&self.custom_status, &self.output].into_iter().flatten().map(JsonText::len).sum()
     }

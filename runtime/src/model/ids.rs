@@ -8,73 +8,76 @@ use serde::{Deserialize, Serialize};
 
 use super::partition::{self, PartitionCount, PartitionId};
 
-/// The first character of minted ids. RFC 3986 does not reserve it, so it stands in a URL as it is.
+/// The first character of minted ids. RFC 3986 does not reserve it, so it can appear unescaped in a URL.
 const MINTED: char = '~';
 
-/// The digits of minted ids: Crockford's base 32.
+/// The digits of minted ids (Crockford's base 32).
 pub(super) const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// The name of an orchestration instance, as callers know it.
+/// The id of an orchestration instance, which callers know.
 ///
-/// 1 to 256 characters, no leading `@`, none of `/ \ # ?`, no control characters: the rules of the Durable Task family
-/// (which stops at 100 characters where its HTTP edge makes the id). Ids that begin with `~` are made by the engine: they
-/// name instances like any other id, but a caller cannot begin a new instance with one.
+/// It has 1 to 256 characters, no leading `@`, none of `/ \ # ?`, and no control characters. These are the rules of the
+/// Durable Task family, which limits ids to 100 characters where its HTTP API creates them. The engine creates ids that
+/// begin with `~`. They identify instances like any other id, but a caller cannot start a new instance with such an id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct InstanceId(Arc<str>);
 
-/// The longest instance id, in characters.
+/// The largest number of characters in an instance id.
 pub const MAX_INSTANCE_ID_CHARS: usize = 256;
 
-/// Why a text cannot be an instance id.
+/// The reason why a text is not a valid instance id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidInstanceId {
     /// The text is empty.
-    #[error("an instance id must not be empty: leave it out to have one made, or give 1 to 256 characters")]
+    #[error("an instance id must not be empty: omit it to have one created, or use 1 to 256 characters")]
     Empty,
     /// The text is longer than 256 characters.
-    #[error("an instance id has at most 256 characters, this one has {chars}: use a shorter key, such as a hash of it")]
+    #[error(
+        "an instance id has at most 256 characters, but this one has {chars}: use a shorter key, such as a hash of it"
+    )]
     TooLong {
-        /// How many characters it has.
+        /// The number of characters in the text.
         chars: usize,
     },
-    /// The text starts with `@`, which is kept for entities.
-    #[error("instance id `{id}` starts with `@`, which is reserved for entities: choose another first character")]
+    /// The text begins with `@`, which is reserved for entities.
+    #[error("instance id `{id}` begins with `@`, which is reserved for entities: choose another first character")]
     LeadingAt {
         /// The text.
         id: String,
     },
-    /// No instance has the id, and a new one cannot have it: ids that begin with `~` are made by the engine.
+    /// No instance has this id, and a new instance cannot have it, because the engine creates the ids that begin with
+    /// `~`.
     #[error(
-        "no instance has the id `{id}`, and a new one cannot: ids that begin with `~` are made by the engine; choose another first character"
+        "no instance has the id `{id}`, and a new instance cannot have it, because ids that begin with `~` are created by the engine: choose another first character"
     )]
     Reserved {
-        /// The id.
+        /// The instance id.
         id: InstanceId,
     },
-    /// The text holds one of `/ \ # ?` or a control character.
+    /// The text contains one of `/ \ # ?` or a control character.
     #[error(
-        "instance id {id:?} holds {character:?} at character {position}: `/`, `\\`, `#`, `?` and control characters are not allowed"
+        "instance id {id:?} contains {character:?} at character {position}: `/`, `\\`, `#`, `?` and control characters are not allowed"
     )]
     IllegalCharacter {
         /// The text.
         id: String,
-        /// The first illegal character.
+        /// The first character that is not allowed.
         character: char,
-        /// Its position, counted in characters from 0.
+        /// The position of that character, counted in characters from 0.
         position: usize,
     },
 }
 
 impl InstanceId {
-    /// How many characters an id has at most.
+    /// The largest number of characters in an id.
     pub const MAX_CHARS: usize = MAX_INSTANCE_ID_CHARS;
 
-    /// Checks a text and makes it an instance id.
+    /// Checks a text and converts it to an instance id.
     ///
     /// # Errors
-    /// [`InvalidInstanceId`] says which rule the text breaks.
+    /// Returns [`InvalidInstanceId`], which names the rule that the text breaks.
     pub fn new(id: impl AsRef<str>) -> Result<Self, InvalidInstanceId> {
         let id = id.as_ref();
         let chars = id.chars().count();
@@ -94,10 +97,10 @@ impl InstanceId {
         Ok(Self(id.into()))
     }
 
-    /// The id that is minted from a fresh key: unique by construction, so nothing needs to be looked up for it.
+    /// Mints the id that belongs to a new key. The id is unique by construction, so it need not be looked up.
     ///
-    /// With several partitions it ends in up to three characters that put it into `home`. The search for them uses no
-    /// keys. `None` when no such ending exists: the caller draws another key.
+    /// With several partitions, the id ends in up to three characters that place it in the partition `home`. Searching
+    /// for them uses up no keys. Returns `None` if no such ending exists; the caller then draws another key.
     pub(crate) fn minted(key: InstanceKey, home: PartitionId, partitions: PartitionCount) -> Option<Self> {
         let mut text = String::with_capacity(17);
         text.push(MINTED);
@@ -110,12 +113,12 @@ impl InstanceId {
         Some(Self(text.into()))
     }
 
-    /// Whether the id has the form of those that the engine mints. A caller cannot begin an instance with such an id.
+    /// Returns whether the id has the form of a minted id. A caller cannot start a new instance with such an id.
     pub(crate) fn is_reserved(&self) -> bool {
         self.0.starts_with(MINTED)
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -168,17 +171,17 @@ impl<'de> Deserialize<'de> for InstanceId {
     }
 }
 
-/// The number of one life of an instance id. Restart and replacement begin a new life.
+/// The number of one life of an instance id. A restart or a replacement begins a new life.
 ///
-/// 63 bits: fence epoch (30) and counter (33). The epoch is durable before it is used and rises at every open and every
-/// recovery, so no key is ever given twice, whatever the clock does.
+/// It has 63 bits: 30 bits of epoch and 33 bits of counter. The epoch is durable before it is used, and it rises at
+/// every open and every recovery. No key is therefore ever used twice, whatever the clock does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InstanceKey(pub u64);
 
 const COUNTER_BITS: u32 = 33;
 
-/// A mint with fewer numbers left than this asks for a new epoch. A turn takes at most some ten thousand.
+/// A mint with fewer numbers left than this asks for a new epoch. One turn uses at most a few tens of thousands.
 const RESERVE: u64 = 1 << 24;
 
 impl fmt::Debug for InstanceKey {
@@ -187,17 +190,17 @@ impl fmt::Debug for InstanceKey {
     }
 }
 
-/// The fence epoch of a partition: who claimed it last owns it. All partitions of a store draw their epochs from one
-/// counter, so no two claims ever have the same one.
+/// The epoch of a partition. Whoever claimed the partition last owns it. All partitions of a store draw their epochs
+/// from one counter, so no two claims ever have the same epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch(pub u32);
 
 impl Epoch {
-    /// The last one that keys have room for.
+    /// The largest epoch that fits into a key.
     pub const LAST: Self = Self((1 << 30) - 1);
 }
 
-/// Gives out keys and inbox ids: strictly rising numbers that no earlier or later epoch can give.
+/// Mints keys and inbox ids: strictly rising numbers that no earlier or later epoch can produce.
 #[derive(Debug)]
 pub struct KeyMint {
     home: PartitionId,
@@ -207,13 +210,13 @@ pub struct KeyMint {
 }
 
 impl KeyMint {
-    /// The mint of one epoch of one partition. Only the owner of the epoch may have it.
+    /// Creates the mint of one epoch of one partition. Only the owner of the epoch may have it.
     pub fn new(epoch: Epoch, home: PartitionId, partitions: PartitionCount) -> Self {
         let base = u64::from(epoch.0 & Epoch::LAST.0) << COUNTER_BITS;
         Self { home, partitions, base, next: std::sync::atomic::AtomicU64::new(1) }
     }
 
-    /// Whether so few numbers are left that the partition has to be claimed again, which gives it a new epoch.
+    /// Returns whether so few numbers are left that the partition must be claimed again to get a new epoch.
     pub fn is_nearly_used_up(&self) -> bool {
         self.next.load(std::sync::atomic::Ordering::Relaxed) >= (1 << COUNTER_BITS) - RESERVE
     }
@@ -224,7 +227,7 @@ impl KeyMint {
         self.next.store((1 << COUNTER_BITS) - RESERVE, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// An id that nobody has, in the partition of this mint.
+    /// Mints an instance id that nobody uses, in the partition of this mint.
     pub fn instance_id(&self) -> InstanceId {
         loop {
             if let Some(id) = InstanceId::minted(self.instance_key(), self.home, self.partitions) {
@@ -237,44 +240,45 @@ impl KeyMint {
         self.base | self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// A key that was never given before.
+    /// Mints a key that was never used.
     pub fn instance_key(&self) -> InstanceKey {
         InstanceKey(self.next())
     }
 
-    /// An inbox id higher than all before it.
+    /// Mints an inbox id that is higher than all previous ones.
     pub fn inbox_id(&self) -> InboxId {
         InboxId(self.next())
     }
 }
 
-/// One generation of an instance; continue-as-new starts the next. The first is 0.
+/// The number of an execution of an instance. The first execution is 0, and continue-as-new begins the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Execution(pub u32);
 
-/// The number of an operation within its execution, given when its future is first polled. The first is 1.
+/// The number of an operation within its execution, which it gets when its future is first polled. The first operation
+/// is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OperationId(pub u32);
 
 impl OperationId {
-    /// The operation number of the start timer, which no operation of the code has.
+    /// The operation number of the start timer. No operation of the code has it.
     pub const START: Self = Self(0);
 }
 
-/// The number of an inbox row. Rises with acceptance.
+/// The number of an inbox row. It rises in the order in which messages are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InboxId(pub u64);
 
-/// Names one scheduled activity for ever: life, execution and operation.
+/// The permanent name of one scheduled activity: key, execution and operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId {
-    /// The life that scheduled it.
+    /// The life that scheduled the activity.
     pub key: InstanceKey,
-    /// The execution that scheduled it.
+    /// The execution that scheduled the activity.
     pub execution: Execution,
-    /// Its operation.
+    /// The operation of the call.
     pub operation: OperationId,
 }
 

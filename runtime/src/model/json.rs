@@ -1,4 +1,4 @@
-//! JSON text: the form of every payload. It is UTF-8 by construction, and a clone copies no text.
+//! JSON text, the form of every payload. It is UTF-8 by construction, and a clone copies no text.
 
 use std::fmt;
 use std::str::Utf8Error;
@@ -8,39 +8,41 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// JSON text.
+/// A JSON text.
 ///
-/// Two of them are equal when their texts are, letter by letter: no meaning is read into them.
+/// Two values are equal if their texts are equal, character by character. The meaning of the text is not considered.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonText(Bytes);
 
 /// A value could not be written as JSON.
 ///
-/// Change the type, or how it is serialised: a map with keys that are no strings, for example, is no JSON.
+/// Change the type or the way in which it is serialised. For example, a map whose keys are not strings cannot be
+/// written as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{0}")]
 pub struct EncodeError(pub String);
 
-/// A JSON text is not the value that was expected.
+/// A JSON text could not be decoded as the expected type.
 ///
-/// Either the text comes from code with another type, or from another program: compare the two.
+/// The text comes from code with another type or from another program. Compare the two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(pub String);
 
 impl JsonText {
-    /// Takes a text that is JSON already. It is not parsed here: reading it is what fails if it is no JSON.
+    /// Creates a value from a text that is already JSON. The text is not parsed here; if it is not JSON, decoding it
+    /// fails.
     pub fn from_string(text: String) -> Self {
         Self(text.into())
     }
 
-    /// Takes bytes as they were stored.
+    /// Creates a value from stored bytes.
     pub(crate) fn from_bytes(bytes: Bytes) -> Result<Self, Utf8Error> {
         std::str::from_utf8(&bytes)?;
         Ok(Self(bytes))
     }
 
-    /// The JSON text `null`: no input, no output, no status.
+    /// Returns the JSON text `null`, which stands for no input, no output or no status.
     pub const fn null() -> Self {
         Self(Bytes::from_static(b"null"))
     }
@@ -48,7 +50,7 @@ impl JsonText {
     /// Writes a value as JSON.
     ///
     /// # Errors
-    /// The value has no JSON form; the message is serde's, with the type in front.
+    /// Returns an error if the value cannot be written as JSON. The message is serde's, preceded by the type.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
         match serde_json::to_vec(value) {
             Ok(text) => Ok(Self(text.into())),
@@ -56,42 +58,43 @@ impl JsonText {
         }
     }
 
-    /// Reads the value that the text stands for.
+    /// Decodes the text as a `T`.
     ///
     /// # Errors
-    /// The text is no JSON, or not that of a `T`; the message is serde's, with the type in front.
+    /// Returns an error if the text is not JSON, or not the JSON of a `T`. The message is serde's, preceded by the
+    /// type.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         serde_json::from_slice(&self.0)
-            .map_err(|error| DecodeError(format!("the text is no `{}`: {error}", type_name::<T>())))
+            .map_err(|error| DecodeError(format!("the text is not a `{}`: {error}", type_name::<T>())))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
-        // Every constructor checked it; the fallback cannot be reached.
+        // Every constructor has checked the text, so the fallback is never used.
         std::str::from_utf8(&self.0).unwrap_or("null")
     }
 
-    /// The text as bytes.
+    /// Returns the text as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The text as bytes, without a copy.
+    /// Returns the text as bytes, without copying it.
     pub(crate) fn to_bytes(&self) -> Bytes {
         self.0.clone()
     }
 
-    /// How many bytes the text has.
+    /// Returns the number of bytes in the text.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether the text has no bytes at all (which is no JSON).
+    /// Returns whether the text has no bytes at all. Such a text is not JSON.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether it is the value `null`.
+    /// Returns whether the text is the value `null`.
     pub fn is_null(&self) -> bool {
         self.0.trim_ascii() == b"null"
     }
@@ -113,7 +116,7 @@ impl fmt::Display for JsonText {
     }
 }
 
-/// Embeds the value itself, letter by letter, not a string that holds it.
+/// Embeds the value itself, character by character, and not a string that contains it.
 impl Serialize for JsonText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let raw: &RawValue = serde_json::from_slice(&self.0).map_err(serde::ser::Error::custom)?;
@@ -121,7 +124,7 @@ impl Serialize for JsonText {
     }
 }
 
-/// Takes an embedded value as its text. Works with serde_json only, as everything that keeps the letters must.
+/// Takes an embedded value as its text. This works only with serde_json, which keeps the text unchanged.
 impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
@@ -159,7 +162,7 @@ mod tests {
         let keys = std::collections::BTreeMap::from([(vec![1_u8], 1_u8)]);
         assert!(JsonText::encode(&keys).unwrap_err().0.contains("BTreeMap"));
         let error = JsonText::from_string("\"x\"".to_owned()).decode::<u32>().unwrap_err();
-        assert!(error.0.starts_with("the text is no `u32`: invalid type: string"), "{error}");
+        assert!(error.0.starts_with("the text is not a `u32`: invalid type: string"), "{error}");
     }
 
     #[test]

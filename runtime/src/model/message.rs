@@ -1,57 +1,58 @@
-//! What instances send each other. A message is an inbox row from the sender's commit to the receiver's.
+//! The messages that instances send each other. A message is an inbox row from the commit of the sender to the commit
+//! of the receiver.
 
 use super::{FailureDetails, InstanceId, JsonText, Parent};
 
-/// From one instance to another.
+/// A message from one instance to another.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
-    /// Begin an instance.
+    /// Starts an instance.
     Start {
-        /// Its id.
+        /// The id of the new instance.
         target: InstanceId,
-        /// Whether the id was minted for it, so that nothing needs to be looked up.
+        /// Whether the id was minted for the instance, so that it need not be looked up.
         minted: bool,
-        /// The orchestrator's name.
+        /// The name of the orchestrator.
         name: String,
-        /// The orchestrator's version, resolved by the sender.
+        /// The version of the orchestrator, which the sender has resolved.
         version: String,
         /// Its input.
         input: JsonText,
-        /// Who waits for it; none for a detached start.
+        /// The operation that waits for the instance, or `None` for a detached start.
         parent: Option<Parent>,
-        /// How many ancestors it has.
+        /// The number of ancestors of the new instance.
         depth: u32,
     },
     /// An event.
     Event {
-        /// To whom.
+        /// The receiver.
         target: InstanceId,
-        /// The event's name.
+        /// The name of the event.
         name: String,
-        /// The event's payload.
+        /// The payload of the event.
         payload: JsonText,
     },
     /// An attached sub-orchestration ended.
     ChildDone {
-        /// Who waits.
+        /// The operation that waits.
         parent: Parent,
-        /// What it returned, or why it failed.
+        /// The output or the failure.
         result: Result<JsonText, FailureDetails>,
     },
-    /// A task that was refused when it was scheduled: from an instance to itself.
+    /// A task was refused when it was scheduled. An instance sends this message to itself.
     TaskRefused {
-        /// Who waits.
+        /// The operation that waits.
         parent: Parent,
-        /// Why.
+        /// The reason for the refusal.
         failure: FailureDetails,
     },
-    /// End an attached sub-orchestration. Ignored by an instance that is not the child of this parent.
+    /// Terminates an attached sub-orchestration. An instance that is not the child of this parent ignores the message.
     Terminate {
         /// The child.
         target: InstanceId,
         /// The parent that it must have.
         parent: Parent,
-        /// The reason given for the parent.
+        /// The reason that was given for the parent.
         reason: String,
     },
 }

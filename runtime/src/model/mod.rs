@@ -1,21 +1,19 @@
-//! Plain data, and the words of the whole crate.
+//! Plain data that the whole crate uses. `docs/architecture.md` in the repository has the glossary.
 //!
 //! | word | meaning |
 //! |---|---|
-//! | orchestrator | the user's annotated async function |
-//! | orchestration instance | one run of it, named by an instance id |
-//! | life, key | one existence of an instance id, and its number; restart or replacement begins a new life |
-//! | execution | one generation of an instance; continue-as-new starts the next |
-//! | operation | one durable thing the code asks for, numbered when its future is first polled |
-//! | turn | one pass over an instance: inputs in, at most one poll, one turn record and one commit out |
-//! | turn record | the row of history |
+//! | instance | one orchestration, which is identified by its instance id |
+//! | life, key | the existence of an instance from its start until it is purged, restarted or replaced, and the number of that life |
+//! | execution | a part of a life with its own history; continue-as-new begins the next one |
+//! | operation | one durable thing that the code asks for, numbered when its future is first polled |
+//! | turn | one step of an instance: inputs, at most one poll, one turn record and one commit |
+//! | turn record | the history row of a turn |
 //! | history | the turn records of an execution, in order |
-//! | input | what an instance is given |
-//! | action | what the orchestrator asked for in a turn |
-//! | task | a scheduled activity that is not complete |
-//! | message | from one instance to another; an inbox row until it is received |
-//! | head | what readers see of an instance: what its execution began with, and its progress |
-//! | progress | what a run changes: state, custom status, outcome |
+//! | input | something that an instance receives |
+//! | action | something that the code of an orchestrator asks for in a turn |
+//! | task | a scheduled activity that has not completed |
+//! | message | something that one instance sends to another; an inbox row until it is received |
+//! | head | the state of an instance that readers see; it consists of life and progress |
 //! | commit batch | the turns that become durable together |
 
 mod commit;

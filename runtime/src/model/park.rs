@@ -1,27 +1,27 @@
-//! Why an instance cannot go on.
+//! The reasons why an instance is parked.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// The kind of obstacle that parks an instance. Each has a code that never changes, such as `D0101`.
+/// The kind of problem that parks an instance. Each kind has a code that never changes, such as `D0101`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParkCode {
-    /// `D0101`: the code does not repeat what its history records. Register the old version beside the new one, branch
-    /// with `ctx.patched`, or remove the nondeterministic value.
+    /// `D0101`: the code no longer fits its history. Register the old version in addition to the new one, branch with
+    /// `ctx.patched`, or remove the nondeterministic value.
     HistoryMismatch,
     /// `D0102`: the code awaited something that is not a durable operation.
     ForeignAwait,
-    /// `D0103`: the code waits, and nothing is outstanding that could wake it.
+    /// `D0103`: the code waits, but nothing is outstanding that could wake it.
     NothingOutstanding,
     /// `D0104`: the orchestrator or an activity is not registered in this runtime.
     NotRegistered,
-    /// `D0105`: what is stored of the instance is damaged. Restore a backup, or terminate the instance.
+    /// `D0105`: the stored data of the instance is damaged. Restore a backup, or terminate the instance.
     DamagedData,
     /// `D0106`: the program that runs the orchestrator elsewhere gave an answer that no program may give.
     InvalidAnswer,
-    /// A code that this version does not know; the text holds all that is stored.
+    /// A code that this version does not know. The text contains everything that is stored.
     Unknown,
 }
 
@@ -35,7 +35,7 @@ impl ParkCode {
         Self::InvalidAnswer,
     ];
 
-    /// The code as it is printed and stored. `unknown` for [`ParkCode::Unknown`].
+    /// Returns the code as it is printed and stored, or `unknown` for [`ParkCode::Unknown`].
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::HistoryMismatch => "D0101",
@@ -61,10 +61,10 @@ impl Serialize for ParkCode {
     }
 }
 
-/// Why an instance cannot go on, and what to do about it.
+/// The reason why an instance is parked, and what to do about it.
 ///
-/// Decide by the [`code`](Self::code); the [`text`](Self::text) is for people, and may change between versions. It prints
-/// as `[code] text`, which is also how stores keep it, and serialises as `{"code": …, "text": …}`.
+/// Programs should decide by the [`code`](Self::code). The [`text`](Self::text) is for people and may change between
+/// versions. The reason is printed and stored as `[code] text`, and serialised as `{"code": …, "text": …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ParkReason {
     code: ParkCode,
@@ -72,13 +72,13 @@ pub struct ParkReason {
 }
 
 impl ParkReason {
-    /// A reason of this kind.
+    /// Creates a reason of this kind.
     pub fn new(code: ParkCode, text: impl Into<String>) -> Self {
         Self { code, text: text.into() }
     }
 
-    /// Reads a reason as stores keep it: the form in which it is printed. A text without a known code becomes
-    /// [`ParkCode::Unknown`] as a whole.
+    /// Reads a reason in the form in which it is printed and stored. A text without a known code becomes
+    /// [`ParkCode::Unknown`] with the whole text.
     pub fn from_stored(stored: String) -> Self {
         for code in ParkCode::KNOWN {
             let rest = stored.strip_prefix('[').and_then(|rest| rest.strip_prefix(code.as_str()));
@@ -89,12 +89,12 @@ impl ParkReason {
         Self::new(ParkCode::Unknown, stored)
     }
 
-    /// The kind of obstacle.
+    /// Returns the kind of problem.
     pub fn code(&self) -> ParkCode {
         self.code
     }
 
-    /// What stands in the way of this instance, and what to do about it.
+    /// Returns what the problem is, and what to do about it.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -1,4 +1,4 @@
-//! The partitions of a store: which of them an instance belongs to.
+//! The partitions of a store, and to which of them an instance belongs.
 
 use std::fmt;
 use std::num::NonZero;
@@ -6,7 +6,7 @@ use std::num::NonZero;
 use super::InstanceId;
 use super::ids::DIGITS;
 
-/// One of the partitions of a store, counted from 0.
+/// The number of a partition of a store, counted from 0.
 ///
 /// A partition is the unit of ownership: one owner at a time runs the turns of its instances, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -23,34 +23,34 @@ impl fmt::Display for PartitionId {
     }
 }
 
-/// How many partitions a store has: 1 to 1,024, chosen when it is created and fixed from then on.
+/// The number of partitions of a store: 1 to 1,024. It is chosen when the store is created, and then it is fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PartitionCount(NonZero<u16>);
 
 impl PartitionCount {
-    /// One partition: the default.
+    /// One partition, which is the default.
     pub const ONE: Self = Self(NonZero::<u16>::MIN);
 
-    /// The most that a store may have.
+    /// The largest number of partitions.
     pub const MAX: u16 = 1_024;
 
-    /// `None` unless the count lies between 1 and 1,024.
+    /// Creates a count. Returns `None` unless it is between 1 and 1,024.
     pub fn new(count: u16) -> Option<Self> {
         NonZero::new(count).filter(|count| count.get() <= Self::MAX).map(Self)
     }
 
-    /// The count as a number.
+    /// Returns the count as a number.
     pub fn get(self) -> u16 {
         self.0.get()
     }
 
-    /// Every partition, in order.
+    /// Returns every partition, in order.
     pub fn all(self) -> impl Iterator<Item = PartitionId> {
         (0..self.get()).map(PartitionId)
     }
 
-    /// The partition that an instance belongs to. Part of the storage format: CRC-32 (IEEE) of the id's UTF-8 bytes,
-    /// modulo the count.
+    /// Returns the partition to which an instance belongs: the CRC-32 (IEEE) of the UTF-8 bytes of its id, modulo the
+    /// count. This is part of the storage format.
     pub fn partition_of(self, id: &InstanceId) -> PartitionId {
         if self == Self::ONE {
             return PartitionId::FIRST;
@@ -59,7 +59,7 @@ impl PartitionCount {
     }
 
     fn remainder(self, hash: u32) -> PartitionId {
-        // A remainder is smaller than the count, which fits.
+        // The remainder is smaller than the count, so it fits.
         PartitionId((hash % u32::from(self.get())) as u16)
     }
 }
@@ -76,7 +76,7 @@ impl fmt::Display for PartitionCount {
     }
 }
 
-/// Up to three characters that bring an id which begins with `text` into `home`.
+/// Returns up to three characters that place an id which begins with `text` in the partition `home`.
 pub(super) fn ending(text: &str, home: PartitionId, partitions: PartitionCount) -> Option<String> {
     let mut begun = crc32fast::Hasher::new();
     begun.update(text.as_bytes());
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn p08_the_partition_of_an_id_never_changes() {
-        // "123456789" is the check input of CRC-32 (IEEE): 0xCBF43926.
+        // "123456789" is the check input of CRC-32 (IEEE), whose result is 0xCBF43926.
         assert_eq!(partition("123456789", 1_024), (0xCBF4_3926_u32 % 1_024) as u16);
         let golden = [("a", 4, 3), ("order-1", 64, 47), ("\u{e9}", 1_000, 326), ("order-1", 1, 0)];
         for (id, count, expected) in golden {

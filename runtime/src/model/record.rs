@@ -1,4 +1,4 @@
-//! The turn record, the row of history: what an instance was given in one turn, and what its code asked for.
+//! The turn record, which is the row of history: the inputs of an instance in one turn, and the actions of its code.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,119 +9,120 @@ use uuid::Uuid;
 
 use super::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, RecordedLocation, Timestamp};
 
-/// One turn of one execution. Replay reads these in order and nothing else.
+/// One turn of one execution. Replay reads these records in order, and nothing else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TurnRecord {
-    /// Counts the turns of the execution from 0, without gaps.
+    /// The number of the turn within the execution, counted from 0 without gaps.
     pub turn_number: u64,
     /// The time that the code sees in this turn. Never before that of an earlier polled turn.
     pub time: Timestamp,
-    /// Whether the orchestrator was polled. A turn that was not polled records its inputs for the next one that is.
+    /// Whether the orchestrator was polled. A turn that was not polled records its inputs for the next polled turn.
     pub polled: bool,
-    /// What the instance was given, in order.
+    /// The inputs, in their order.
     pub inputs: Vec<Input>,
-    /// What its code asked for, in order.
+    /// The actions, in their order.
     pub actions: Vec<Action>,
     /// In a polled turn: its code has seen the inputs of the records below this number, and a later turn brings those of
     /// the others. `None`: of every earlier record.
     pub upto: Option<u64>,
 }
 
-/// What an instance is given.
+/// Something that an instance receives.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// The first input of every execution.
     ExecutionStarted(Arc<ExecutionStarted>),
-    /// Somebody raised an event.
+    /// An event was raised.
     EventRaised {
-        /// Its name; compared by ASCII case folding.
+        /// The name of the event. Names are compared without regard to ASCII case.
         name: String,
-        /// Its payload.
+        /// The payload of the event.
         payload: JsonText,
-        /// The caller's own id of this event: the same id is recorded once in an execution.
+        /// The id that the caller gave to the event. An execution records each id once.
         event_id: Option<String>,
     },
     /// A scheduled activity returned.
     TaskCompleted {
-        /// The operation that scheduled it.
+        /// The operation that scheduled the activity.
         operation: OperationId,
-        /// What it returned.
+        /// The output of the activity.
         result: JsonText,
     },
     /// A scheduled activity failed.
     TaskFailed {
-        /// The operation that scheduled it.
+        /// The operation that scheduled the activity.
         operation: OperationId,
-        /// Why.
+        /// The failure of the activity.
         failure: FailureDetails,
     },
-    /// A timer is due.
+    /// A timer fired.
     TimerFired {
-        /// The operation that created it.
+        /// The operation that created the timer.
         operation: OperationId,
     },
     /// An attached sub-orchestration returned.
     SubOrchestrationCompleted {
-        /// The operation that started it.
+        /// The operation that started the sub-orchestration.
         operation: OperationId,
-        /// What it returned.
+        /// The output of the sub-orchestration.
         result: JsonText,
     },
     /// An attached sub-orchestration failed, was terminated, or could not be created.
     SubOrchestrationFailed {
-        /// The operation that started it.
+        /// The operation that started the sub-orchestration.
         operation: OperationId,
-        /// Why.
+        /// The failure of the sub-orchestration.
         failure: FailureDetails,
     },
-    /// Somebody ended the instance. Inputs after it are dropped.
+    /// A caller terminated the instance. Inputs after this one are dropped.
     Terminated {
-        /// The caller's reason.
+        /// The reason that the caller gave.
         reason: String,
     },
-    /// Somebody paused the instance: from here on inputs are recorded and the code is not polled.
+    /// A caller suspended the instance. From now on, inputs are recorded and the code is not polled.
     Suspended {
-        /// The caller's reason.
+        /// The reason that the caller gave.
         reason: String,
     },
-    /// Somebody let the instance go on.
+    /// A caller resumed the instance.
     Resumed {
-        /// The caller's reason.
+        /// The reason that the caller gave.
         reason: String,
     },
 }
 
-/// What an execution begins with.
+/// The start of an execution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExecutionStarted {
-    /// Names this execution among all executions of all stores; identifiers made by the code derive from it.
+    /// The id of this execution, unique among all executions in all stores. The identifiers that the code generates are
+    /// derived from it.
     pub execution_id: Uuid,
-    /// The orchestrator's name.
+    /// The name of the orchestrator.
     pub name: String,
-    /// The orchestrator's version; empty when it has none.
+    /// The version of the orchestrator, or an empty string if it has none.
     pub version: String,
-    /// The input, as the caller gave it.
+    /// The input, as the caller passed it.
     pub input: JsonText,
-    /// The custom status this execution begins with.
+    /// The custom status at the start of this execution.
     pub custom_status: Option<JsonText>,
-    /// The caller's tags.
+    /// The tags that the caller set.
     pub tags: BTreeMap<String, String>,
-    /// Who waits for the end.
+    /// The operation that waits for the end.
     pub parent: Option<Parent>,
-    /// Not polled before this instant.
+    /// The time before which the code is not polled.
     pub start_at: Option<Timestamp>,
-    /// The limits whose errors the code can see: in force for the whole execution, whatever is configured later.
+    /// The limits whose errors the code can see. They apply to the whole execution, whatever is configured later.
     pub limits: ExecutionLimits,
 }
 
-/// The limits whose errors orchestrator code can see.
+/// The limits whose errors the code of an orchestrator can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExecutionLimits {
-    /// Custom status, in bytes of UTF-16.
+    /// The limit of the custom status, in bytes of UTF-16.
     pub custom_status_bytes: u32,
-    /// One payload, in bytes of JSON text.
+    /// The limit of one payload, in bytes of JSON text.
     pub payload_bytes: u32,
-    /// Actions in one turn.
+    /// The limit of actions in one turn.
     pub actions_per_turn: u32,
 }
 
@@ -134,99 +135,99 @@ impl Default for ExecutionLimits {
 /// The operation that waits for the end of a sub-orchestration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
-    /// The parent's id.
+    /// The instance id of the parent.
     pub instance: InstanceId,
-    /// The parent's life.
+    /// The key of the parent.
     pub key: InstanceKey,
-    /// The parent's execution.
+    /// The execution of the parent.
     pub execution: Execution,
-    /// The operation that waits.
+    /// The operation of the parent that waits.
     pub operation: OperationId,
 }
 
-/// What orchestrator code asked for. All but the last two kinds are operations and carry their number.
+/// Something that the code of an orchestrator asks for. All kinds except the last two are operations and have a number.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Run an activity.
+    /// Runs an activity.
     ScheduleTask {
-        /// Its operation.
+        /// The number of the operation.
         operation: OperationId,
-        /// The activity's name.
+        /// The name of the activity.
         name: Cow<'static, str>,
-        /// Its input.
+        /// The input of the activity.
         input: JsonText,
-        /// Where in the code.
+        /// The place in the code.
         location: RecordedLocation,
     },
-    /// Wake up later.
+    /// Creates a timer.
     CreateTimer {
-        /// Its operation.
+        /// The number of the operation.
         operation: OperationId,
-        /// When it is due.
+        /// The time when the timer is due.
         fire_at: Timestamp,
-        /// Where in the code.
+        /// The place in the code.
         location: RecordedLocation,
     },
-    /// Wait for an event.
+    /// Waits for an event.
     WaitForEvent {
-        /// Its operation.
+        /// The number of the operation.
         operation: OperationId,
-        /// The event's name.
+        /// The name of the event.
         name: String,
-        /// Where in the code.
+        /// The place in the code.
         location: RecordedLocation,
     },
-    /// Start another orchestration.
+    /// Starts another orchestration.
     StartSubOrchestration {
-        /// Its operation.
+        /// The number of the operation.
         operation: OperationId,
-        /// The orchestrator's name.
+        /// The name of the orchestrator.
         name: String,
-        /// The orchestrator's version; `None` asks for the registered default.
+        /// The version of the orchestrator, or `None` for the registered default.
         version: Option<String>,
         /// The id of the new instance.
         instance: InstanceId,
-        /// Whether the id was minted for it, so that it cannot be in use.
+        /// Whether the id was minted for the instance, so that it cannot be in use.
         minted: bool,
-        /// Its input.
+        /// The input of the new instance.
         input: JsonText,
-        /// Whether nobody waits for it.
+        /// Whether the code does not wait for the end of the new instance.
         detached: bool,
-        /// Where in the code.
+        /// The place in the code.
         location: RecordedLocation,
     },
-    /// Send an event to another instance.
+    /// Sends an event to another instance.
     SendEvent {
-        /// Its operation.
+        /// The number of the operation.
         operation: OperationId,
-        /// To whom.
+        /// The receiver.
         target: InstanceId,
-        /// The event's name.
+        /// The name of the event.
         name: String,
-        /// The event's payload.
+        /// The payload of the event.
         payload: JsonText,
-        /// Where in the code.
+        /// The place in the code.
         location: RecordedLocation,
     },
-    /// A value that was computed once and is replayed from here.
+    /// A value that was computed once. Replay returns the recorded value.
     SideEffect {
-        /// Its operation.
+        /// The number of the operation.
         operation: OperationId,
         /// The value.
         value: JsonText,
-        /// Where in the code.
+        /// The place in the code.
         location: RecordedLocation,
     },
-    /// The code took the new side of a change.
+    /// The code reached a change and took its new side.
     Patched {
-        /// Its operation.
+        /// The number of the operation.
         operation: OperationId,
         /// The id of the change.
         id: String,
-        /// Where in the code.
+        /// The place in the code.
         location: RecordedLocation,
     },
-    /// The future of an issued operation without a recorded result was dropped.
+    /// The future of an issued operation was dropped before it had a recorded result.
     Cancelled {
         /// The operation.
         operation: OperationId,
@@ -235,26 +236,26 @@ pub enum Action {
     Complete(Completion),
 }
 
-/// How an execution ended by its own code.
+/// How the code ended an execution.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Completion {
-    /// It returned `Ok`.
+    /// The code returned `Ok`.
     Completed(JsonText),
-    /// It returned `Err` or panicked.
+    /// The code returned `Err` or panicked.
     Failed(FailureDetails),
-    /// It goes on as a new execution.
+    /// The instance continues with a new execution.
     ContinuedAsNew {
         /// The input of the next execution.
         input: JsonText,
-        /// Its version; `None` keeps the version.
+        /// The version of the next execution, or `None` to keep the version.
         version: Option<String>,
-        /// Whether events that nobody took go with it.
+        /// Whether events that were not consumed carry over.
         keep_events: bool,
     },
 }
 
 impl Action {
-    /// The operation it belongs to, if it has one.
+    /// Returns the number of the operation, if the action is one.
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::ScheduleTask { operation, .. }
@@ -269,7 +270,7 @@ impl Action {
         }
     }
 
-    /// Where in the code it was asked for.
+    /// Returns the place in the code.
     pub fn location(&self) -> Option<&RecordedLocation> {
         match self {
             Self::ScheduleTask { location, .. }
@@ -283,7 +284,7 @@ impl Action {
         }
     }
 
-    /// Bytes of payload in it: what the limits count.
+    /// Returns the payload bytes, which count towards the limits.
     pub fn payload_len(&self) -> usize {
         match self {
             Self::ScheduleTask { input, .. } | Self::StartSubOrchestration { input, .. } => input.len(),
@@ -296,8 +297,8 @@ impl Action {
         }
     }
 
-    /// Whether replay may take one for the other: same kind, same name, same operation. Payloads are not compared, for
-    /// a type may gain a field between two deploys.
+    /// Returns whether replay accepts one action in place of the other: the kind, the name and the operation are the
+    /// same. Payloads are not compared, because a type may get a new field between two deployments.
     pub fn agrees_with(&self, other: &Self) -> bool {
         self.operation() == other.operation()
             && match (self, other) {
@@ -341,7 +342,7 @@ impl fmt::Display for Action {
 }
 
 impl Input {
-    /// The operation that it settles, if it settles one.
+    /// Returns the operation that the input completes, if it completes one.
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::TaskCompleted { operation, .. }
@@ -353,7 +354,7 @@ impl Input {
         }
     }
 
-    /// Bytes of payload in it: what the limits count.
+    /// Returns the payload bytes, which count towards the limits.
     pub fn payload_len(&self) -> usize {
         match self {
             Self::ExecutionStarted(started) => started.input.len(),

@@ -1,21 +1,22 @@
-//! Which of two versions of an orchestrator is the newer one: the only place that decides it.
+//! The order of the versions of an orchestrator. No other place compares versions.
 
 use std::cmp::Ordering;
 
-/// Whether the first version is older than the second, newer, or the same.
+/// Compares two versions. The older one is less.
 ///
-/// A version is read as runs of digits and the texts between them. Digits are compared as numbers and texts as texts, from
-/// the front: `10` is newer than `9`, `1.10` than `1.9`, `v2` than `v1`, `b` than `a`. A number is older than a text at the
-/// same place, and a version is older than the same one with something added: `1.2.1` is newer than `1.2`. No version at
-/// all is the oldest. Versions that differ in leading zeros only are ordered by their texts, so that no two are equal.
+/// A version consists of runs of digits and the texts between them. Digits are compared as numbers and texts as texts, from
+/// left to right: `10` is newer than `9`, `1.10` than `1.9`, `v2` than `v1`, and `b` than `a`. A number is older than a text
+/// in the same place, and a version is older than the same version with something added: `1.2.1` is newer than `1.2`. An
+/// empty version is the oldest. Versions that differ only in leading zeros are ordered by their texts, so that no two
+/// different versions are equal.
 pub(super) fn compare(one: &str, other: &str) -> Ordering {
     parts(one).cmp(parts(other)).then_with(|| one.cmp(other))
 }
 
-/// A run of digits or of anything else. The order of the variants is that of their ages.
+/// A run of digits or of other characters. The variants are ordered from old to new.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part<'a> {
-    /// Without leading zeros, a number with more digits is larger, however many there are.
+    /// Without leading zeros, the number with more digits is larger, so a number can have any length.
     Number {
         digits: usize,
         text: &'a str,
@@ -27,7 +28,7 @@ fn parts(mut rest: &str) -> impl Iterator<Item = Part<'_>> {
     std::iter::from_fn(move || {
         let is_number = rest.bytes().next()?.is_ascii_digit();
         let end = rest.bytes().position(|byte| byte.is_ascii_digit() != is_number).unwrap_or(rest.len());
-        // Digits are ASCII, so it is cut between characters.
+        // Digits are ASCII, so the text is split between characters.
         let (part, after) = rest.split_at(end);
         rest = after;
         Some(if is_number {

@@ -1,4 +1,4 @@
-//! `assert_skeleton!`: the comparison with the file, and the advice when it fails.
+//! `assert_skeleton!`: compares a skeleton with its file, and gives advice when they differ.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 use super::diff::diff;
 use super::record::{self, Recorded};
 
-/// The variable of the environment that accepts what is there.
+/// The environment variable that makes the assertion accept and record the current structure.
 const ACCEPT: &str = "PERSEVERE_SKELETONS";
 
-/// What `assert_skeleton!` calls.
+/// The function behind `assert_skeleton!`.
 ///
 /// # Panics
-/// When the structure is not the recorded one, or nothing is recorded of it, or the file cannot be read or written.
+/// Panics if the structure differs from the recorded one, if nothing is recorded for the orchestrator, or if the file
+/// cannot be read or written.
 #[track_caller]
-#[allow(clippy::panic, reason = "an assertion of a test")]
+#[allow(clippy::panic, reason = "the assertion of a test fails by panicking")]
 pub fn assert_skeleton(skeleton: &str, folder: &str, file: &str) {
     let accept = std::env::var_os(ACCEPT).is_some_and(|value| value == "accept");
     let path = Path::new(folder).join(file);
@@ -26,7 +27,7 @@ pub fn assert_skeleton(skeleton: &str, folder: &str, file: &str) {
     }
 }
 
-/// Why the assertion fails.
+/// The reason why the assertion fails.
 #[derive(Debug)]
 enum Refusal {
     Changed { recorded: String },
@@ -51,7 +52,8 @@ fn accept_in(path: &Path, skeleton: &str) -> Result<(), Refusal> {
     write(path, skeleton).map_err(|error| Refusal::Io { path: path.to_owned(), error })
 }
 
-/// Tests run at the same time, in one process or several, and share files: read and written under a lock.
+/// Tests run at the same time, in one process or in several, and they share files. The files are therefore read and
+/// written under a lock.
 fn write(path: &Path, skeleton: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -82,23 +84,23 @@ impl fmt::Display for Message<'_> {
         match refusal {
             Refusal::Changed { recorded } => write!(
                 f,
-                "the structure of {title} is not the recorded one (- recorded in {file}, + in the code):\n\n\
+                "the structure of {title} differs from the recorded one (- recorded in {file}, + in the code):\n\n\
                  {}\n\
-                 Instances that run would replay their history against the changed code, and be parked. Either\n\
+                 Running instances would replay their history against the changed code and be parked. Either\n\
                  - give the changed code a new version, and keep the old function as it was: \
                  `#[orchestrator(name = \"..\", version = \"..\")]`, then record the new version; or\n\
-                 - keep the old way in the code for the instances that took it: \
+                 - keep the old path in the code for the instances that have taken it: \
                  `if ctx.patched(\"what-changed\") {{ new }} else {{ old }}`, then record it.\n\
-                 To record, or if no instance of this version can be running: \
-                 run this test once with {ACCEPT}=accept, and commit {file}.\n",
+                 To record the new structure, or if no instance of this version can be running, \
+                 run this test once with {ACCEPT}=accept and commit {file}.\n",
                 diff(recorded.trim_end(), skeleton.trim_end())
             ),
             Refusal::NotRecorded => write!(
                 f,
-                "nothing is recorded of {title} in {file}: run this test once with {ACCEPT}=accept, and commit {file}.\n\n\
+                "nothing is recorded for {title} in {file}: run this test once with {ACCEPT}=accept and commit {file}.\n\n\
                  {skeleton}"
             ),
-            Refusal::Io { path, error } => write!(f, "{} cannot be read or written: {error}", path.display()),
+            Refusal::Io { path, error } => write!(f, "cannot read or write {}: {error}", path.display()),
         }
     }
 }
@@ -120,7 +122,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("skeletons/o.txt");
         let text = message(&path, OLD);
-        assert!(text.contains("nothing is recorded of orchestrator \"o\" in skeletons/o.txt"), "{text}");
+        assert!(text.contains("nothing is recorded for orchestrator \"o\" in skeletons/o.txt"), "{text}");
         accept_in(&path, OLD).unwrap();
         check(&path, OLD).unwrap();
         check(&path, "orchestrator \"o\"\n  set custom status\n  call a\n").unwrap();
@@ -131,10 +133,10 @@ mod tests {
             assert!(text.contains(advice), "{text}");
         }
 
-        // A longer text before: nothing of it stays behind.
+        // Nothing of the longer text that was there before stays behind.
         accept_in(&path, NEW).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), NEW);
-        // A new version is recorded beside the old one.
+        // A new version is recorded in addition to the old one.
         let second = "orchestrator \"o\" version \"2\"\n  call c\n";
         assert!(message(&path, second).contains("nothing is recorded"));
         accept_in(&path, second).unwrap();

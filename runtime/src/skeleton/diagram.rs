@@ -1,12 +1,12 @@
-//! A skeleton as a Mermaid flowchart.
+//! Draws a skeleton as a Mermaid flowchart.
 
 use std::fmt::Write as _;
 
 use super::record::title;
 use super::tree::{self, Node};
 
-/// The flowchart of a skeleton: a rounded box per operation, a hexagon per loop, a rhombus where ways part, a bar where
-/// several things are awaited.
+/// Draws the flowchart of a skeleton. Operations are rounded boxes, loops are hexagons, branches are rhombuses, and
+/// places where several operations are awaited are bars.
 pub fn diagram(skeleton: &str) -> String {
     let mut chart = Chart { text: String::from("flowchart TD\n"), nodes: 0, loops: Vec::new(), returns: Vec::new() };
     let start = chart.node("([", title(skeleton), "])");
@@ -17,7 +17,7 @@ pub fn diagram(skeleton: &str) -> String {
     chart.text
 }
 
-/// The open end of a way: a node, and what stands on the arrow that leaves it.
+/// The open end of a path: a node, and the label of the arrow that leaves it.
 #[derive(Debug, Clone, Copy)]
 struct Edge {
     from: usize,
@@ -33,9 +33,9 @@ impl From<usize> for Edge {
 struct Chart {
     text: String,
     nodes: usize,
-    /// The loops around: the node of each, and the ways that break out of it.
+    /// The enclosing loops: the node of each loop, and the paths that break out of it.
     loops: Vec<(usize, Vec<Edge>)>,
-    /// The ways that return.
+    /// The paths that return.
     returns: Vec<Edge>,
 }
 
@@ -43,7 +43,7 @@ impl Chart {
     fn node(&mut self, open: &str, label: &str, close: &str) -> usize {
         let number = self.nodes;
         self.nodes += 1;
-        // Quotes end the label, and a backslash has no meaning.
+        // Only quotes end a label, and a backslash has no special meaning.
         let label = label.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;");
         let _ = writeln!(self.text, "    n{number}{open}\"{label}\"{close}");
         number
@@ -56,7 +56,7 @@ impl Chart {
         }
     }
 
-    /// One node after the other; gives the ways that go on.
+    /// Draws nodes one after the other, and returns the paths that continue after them.
     fn sequence(&mut self, nodes: &[Node<'_>], mut ways: Vec<Edge>) -> Vec<Edge> {
         for node in nodes {
             ways = self.one(node, ways);
@@ -113,7 +113,7 @@ impl Chart {
             let label = if arm.text == "then" { "yes" } else { "" };
             after.extend(self.sequence(&arm.inside, vec![Edge { from: head, label }]));
         }
-        // Arms in which nothing durable happens are not there.
+        // Arms in which nothing durable happens are not part of the skeleton.
         if node.inside.last().is_none_or(|arm| arm.text != "else") || node.inside.len() == 1 {
             after.push(Edge { from: head, label: "otherwise" });
         }
@@ -140,7 +140,7 @@ impl Chart {
 mod tests {
     use super::*;
 
-    /// The arrows, by the labels of their ends.
+    /// Returns the arrows, named by the labels of their ends.
     fn arrows(skeleton: &str) -> Vec<String> {
         let text = diagram(skeleton);
         let label = |node: &str| {

@@ -1,6 +1,7 @@
-//! The difference of two short texts, line by line.
+//! The difference between two short texts, line by line.
 
-/// The lines of both: `- ` before what was, `+ ` before what is, two spaces before what stayed.
+/// Returns the lines of both texts with a prefix: `- ` for lines that were removed, `+ ` for lines that were added, and
+/// two spaces for lines that stayed.
 pub(super) fn diff(old: &str, new: &str) -> String {
     let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
     let common = common_lengths(&old, &new);
@@ -29,7 +30,7 @@ pub(super) fn diff(old: &str, new: &str) -> String {
     out
 }
 
-/// For each two places, how many lines the rests have in common.
+/// Returns, for each pair of positions, how many lines the remaining texts have in common.
 fn common_lengths(old: &[&str], new: &[&str]) -> Vec<Vec<usize>> {
     let mut lengths = vec![vec![0; new.len() + 1]; old.len() + 1];
     for at_old in (0..old.len()).rev() {

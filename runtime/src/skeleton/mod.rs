@@ -1,5 +1,5 @@
-//! Skeletons of orchestrators: their durable operations in order, as the macro read them from the body. A test compares
-//! them with what was recorded, and documentation shows them as a diagram.
+//! Skeletons of orchestrators: the durable operations in their order, as the macro reads them from the body. A test
+//! compares a skeleton with the recorded one, and documentation can show it as a diagram.
 
 mod assert;
 mod diagram;
@@ -10,11 +10,12 @@ mod tree;
 pub use assert::assert_skeleton;
 pub use diagram::diagram;
 
-/// Fails when the structure of an orchestrator is not the recorded one: instances that run would not replay.
+/// Fails if the structure of an orchestrator differs from the recorded one, because running instances could not be
+/// replayed with it.
 ///
-/// The file is text, lies at the path from the manifest of the package (commit it), and holds any number of
-/// orchestrators and versions, each under its name and version. Run the test once with `PERSEVERE_SKELETONS=accept` to
-/// record what is there; what is recorded of other orchestrators and versions stays.
+/// The path of the file is relative to the manifest of the package. Commit the file. It is a text file that contains any
+/// number of orchestrators and versions, each with its own title line. Run the test once with
+/// `PERSEVERE_SKELETONS=accept` to record the current structure; the other sections of the file stay as they are.
 ///
 /// ```no_run
 /// # use persevere::prelude::*;
@@ -30,7 +31,7 @@ pub use diagram::diagram;
 /// # fn main() { persevere::assert_skeleton!(hello_cities, "skeletons/hello_cities.txt"); }
 /// ```
 ///
-/// Setting or clearing the custom status is no part of the history: a change of that alone passes.
+/// Setting or clearing the custom status is not part of the history, so a change of that alone passes.
 #[macro_export]
 macro_rules! assert_skeleton {
     ($orchestrator:ty, $file:expr $(,)?) => {

@@ -1,19 +1,20 @@
-//! The file of recorded skeletons: one section per orchestrator and version, each under its first line.
+//! The file of recorded skeletons, with one section for each orchestrator and version. A section begins with its title
+//! line.
 
 use super::tree;
 
-/// What a file says of an orchestrator and version.
+/// What a file contains for an orchestrator and version.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Recorded<'a> {
-    /// The same structure, as far as a replay depends on it.
+    /// The same structure, in everything that a replay depends on.
     Same,
-    /// Another one: this.
+    /// Another structure, which is the value.
     Other(&'a str),
     /// Nothing yet.
     Nothing,
 }
 
-/// Compares a skeleton with the section of its name and version.
+/// Compares a skeleton with the section of the same name and version.
 pub(super) fn compare<'a>(file: &'a str, skeleton: &str) -> Recorded<'a> {
     match sections(file).find(|section| title(section) == title(skeleton)) {
         None => Recorded::Nothing,
@@ -24,7 +25,7 @@ pub(super) fn compare<'a>(file: &'a str, skeleton: &str) -> Recorded<'a> {
     }
 }
 
-/// The file with the skeleton in the place of the section of its name and version, or at the end.
+/// Returns the file with the skeleton in place of the section with the same name and version, or at the end.
 pub(super) fn accept(file: &str, skeleton: &str) -> String {
     let mut accepted: Vec<_> = sections(file).map(str::trim_end).collect();
     match accepted.iter().position(|section| title(section) == title(skeleton)) {
@@ -34,7 +35,7 @@ pub(super) fn accept(file: &str, skeleton: &str) -> String {
     accepted.join("\n\n") + "\n"
 }
 
-/// What is above the first section belongs to no section, and stays: a note of the user's.
+/// Returns the sections. Text above the first section is a note of the user; it belongs to no section and stays.
 fn sections(file: &str) -> impl Iterator<Item = &str> {
     let mut starts: Vec<_> = file
         .split_inclusive('\n')
@@ -53,7 +54,7 @@ fn sections(file: &str) -> impl Iterator<Item = &str> {
     starts.into_iter().zip(ends).map(|(start, end)| &file[start..end])
 }
 
-/// The first line: name and version.
+/// Returns the first line, which contains the name and the version.
 pub(super) fn title(section: &str) -> &str {
     section.lines().next().unwrap_or_default().trim_end()
 }
@@ -84,7 +85,7 @@ mod tests {
         let accepted = accept(&file, "orchestrator \"a\"\n  call z\n");
         assert!(accepted.starts_with("# Ours.\n\norchestrator \"a\"\n  call z\n\norchestrator \"a\" version \"2\""));
         assert_eq!(compare(&accepted, TWO), Recorded::Same);
-        // Twice is once.
+        // Accepting the same skeleton twice changes nothing.
         assert_eq!(accept(&accepted, "orchestrator \"a\"\n  call z\n"), accepted);
     }
 }

@@ -1,13 +1,13 @@
 //! The lines of a skeleton as a tree.
 
-/// One line, with what is nested in it.
+/// One line, and the lines that are nested in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node<'a> {
     pub(super) text: &'a str,
     pub(super) inside: Vec<Self>,
 }
 
-/// What stands under the line with the name.
+/// Returns the lines below the title line.
 pub(super) fn parse(skeleton: &str) -> Vec<Node<'_>> {
     let mut lines = skeleton.lines().skip(1).filter(|line| !line.trim().is_empty()).peekable();
     level(&mut lines, 2)
@@ -25,7 +25,8 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// What of them a replay depends on: not the custom status, nor what holds nothing else.
+/// Returns the nodes that a replay depends on. Changes of the custom status, and blocks that contain nothing else, are
+/// left out.
 pub(super) fn replayed(nodes: Vec<Node<'_>>) -> Vec<Node<'_>> {
     nodes
         .into_iter()

@@ -57,80 +57,82 @@ pub use sqlite::FileProbe;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 
-/// What a store operation returns. It runs without a Tokio context: a store that needs one brings its own.
+/// The future of a store operation. It runs without a Tokio context, so a store that needs one must provide it.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
-/// Inbox rows that one read of an inbox gives at most.
+/// The largest number of inbox rows that one read returns.
 pub const INBOX_ROWS: usize = 10_000;
 
-/// Where the rows of partitions live.
+/// The contract of a store. See the documentation of the module.
 pub trait Store: Send + Sync + std::fmt::Debug + 'static {
-    /// How many partitions the store has. It never changes.
+    /// Returns the number of partitions, which never changes.
     fn partitions(&self) -> PartitionCount;
 
-    /// Takes a partition over: draws a new epoch for it in a commit of its own and marks it as in use. Answers
-    /// [`OpenError::LeaseLost`] while somebody else who lives owns it.
+    /// Takes over a partition: draws a new epoch for it in a separate commit, and marks it as in use. Returns
+    /// [`OpenError::LeaseLost`] while another live worker owns it.
     ///
-    /// Durable when it returns. It settles the fate of every earlier commit of the partition: what was not applied by now
-    /// never will be.
+    /// The claim is durable when it returns. It settles the fate of every earlier commit of the partition: a commit
+    /// that has not been applied by now never will be.
     fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>>;
 
-    /// Reads what a recovering partition needs, as of one moment. Called right after `claim`, before any commit of its
-    /// epoch.
+    /// Reads everything that a recovering partition needs, as of one moment. It is called right after `claim`, before
+    /// any commit of the new epoch.
     fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>>;
 
-    /// Reads the inbox of a partition: up to [`INBOX_ROWS`] rows in the order of their ids, without those that the caller
-    /// knows. `known` is sorted. The read begins after the call, so it sees every commit that was durable then.
+    /// Reads the inbox of a partition: up to [`INBOX_ROWS`] rows in the order of their ids, without those that the
+    /// caller already knows. `known` is sorted. The read begins after the call, so it sees every commit that was
+    /// durable at that time.
     fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>>;
 
-    /// Reads one instance, as of one moment: its head row and, when `with_history` says so, the turn records of its current
-    /// execution. The read begins after the call, so it sees every commit that was durable then.
+    /// Reads one instance as of one moment: its head and, if `with_history` is true, the turn records of its current
+    /// execution. The read begins after the call, so it sees every commit that was durable at that time.
     fn instance(
         &self,
         target: InstanceRef,
         with_history: bool,
     ) -> StoreFuture<Result<Option<StoredInstance>, LoadError>>;
 
-    /// Reads the turn records of one execution, in turn order. `None` when it is gone: continued as new, or purged. An
-    /// execution that exists has at least one record, so the list is never empty.
+    /// Reads the turn records of one execution in the order of the turns. Returns `None` if the execution is gone
+    /// because it was continued as new or purged. An execution that exists has at least one record, so the list is
+    /// never empty.
     fn history(&self, key: InstanceKey, execution: Execution) -> StoreFuture<Result<Option<Vec<Bytes>>, LoadError>>;
 
-    /// Reads one page of a list: instances that the filter holds, in the order of the query, from behind its place on.
+    /// Reads one page of a list: the instances that match the filter, in the order of the query, after the given place.
     ///
-    /// The page shows one moment, which is not before the call, as [`instance`](Self::instance) would show each of its
-    /// instances then. What it reads with is let go of before the answer: no page keeps a moment alive for the next one,
-    /// however slowly somebody pages.
+    /// The page shows one moment, which is not earlier than the call. Each instance on it is as
+    /// [`instance`](Self::instance) would have returned it at that moment. Everything that the read needs is released
+    /// before it returns, so that paging never keeps an old moment alive, however slow it is.
     ///
-    /// The work is bounded whatever the filter is: a page ends when it has as many instances as were asked for, when it
-    /// has looked at [`PAGE_ROWS`] rows, or with the row by which it has read [`PAGE_BYTES`]. So it may be short, even
-    /// empty, and have a [`next`](InstancePage::next) all the same. It has none when no row stands behind the page in
-    /// this order, and only then; whether the filter holds one of the rows that do, the next page says.
+    /// The amount of work is bounded for every filter. A page ends when it has the requested number of instances, when
+    /// it has looked at [`PAGE_ROWS`] rows, or with the row by which it has read [`PAGE_BYTES`]. It can therefore be
+    /// short or even empty and still have a [`next`](InstancePage::next). `next` is `None` if and only if no row
+    /// follows in this order. Whether one of the following rows matches the filter is found out by the next page.
     ///
-    /// A row that is looked at and is not as it was written makes the answer [`LoadError::Corrupt`], which names the
-    /// row: it is never left out.
+    /// If the page meets a damaged row, it returns [`LoadError::Corrupt`], which names the row. A damaged row is never
+    /// left out.
     fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>>;
 
-    /// Makes a batch durable, whole or not at all.
+    /// Makes a batch durable, completely or not at all.
     ///
-    /// The caller has at most one batch of a partition under way, and sends the same batch again after
-    /// [`CommitError::Transient`] and [`CommitError::Full`], which promise that nothing was applied.
+    /// The caller has at most one batch of a partition on its way. It sends the same batch again after
+    /// [`CommitError::Transient`] and [`CommitError::Full`], which guarantee that nothing was applied.
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>>;
 
     /// Marks a partition as cleanly closed, under the epoch that this handle claimed last, and gives up its ownership.
-    /// When this handle owns no partition any more, it lets go of every resource once nothing is under way. A later
-    /// `claim` opens it again.
+    /// When this handle owns no partition any more, it releases all resources as soon as nothing is in progress. A
+    /// later `claim` opens the store again.
     fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>>;
 }
 
-/// What `claim` found.
+/// The result of `claim`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
-    /// The epoch of the caller, from now on.
+    /// The epoch of the new owner.
     pub epoch: Epoch,
-    /// Names this store among all stores; made once, when it is created.
+    /// The id of this store among all stores, which is created together with the store.
     pub store_id: Uuid,
-    /// Whether the last owner closed the partition before it went.
+    /// Whether the previous owner closed the partition cleanly.
     pub clean: bool,
 }
 
@@ -161,57 +163,57 @@ impl TaskGroup {
     }
 }
 
-/// Which instance.
+/// A reference to an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InstanceRef {
     /// The current life of this id.
     Id(InstanceId),
-    /// This life, if it is still stored.
+    /// The life with this key, if it is still stored.
     Key(InstanceKey),
 }
 
-/// A head row and what belongs to it.
+/// A head and the data that belongs to it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct StoredInstance {
-    /// The row.
+    /// The head.
     pub head: Head,
-    /// How many turn records the current execution has.
+    /// The number of turn records of the current execution.
     pub record_count: u64,
-    /// The time of the newest of them.
+    /// The time of the newest turn record.
     pub newest_record: Option<Timestamp>,
-    /// The records of the current execution, when they were asked for.
+    /// The records of the current execution, if they were requested.
     pub history: Option<Vec<Bytes>>,
 }
 
-/// What a recovering partition needs.
+/// Everything that a recovering partition needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Backlog {
-    /// The open tasks, with the records that hold their inputs.
+    /// The open tasks, with the records that contain their inputs.
     pub tasks: Vec<TaskGroup>,
-    /// Every timer.
+    /// All timers.
     pub timers: Vec<TimerRow>,
-    /// Every inbox row, in the order of their ids.
+    /// All inbox rows, in the order of their ids.
     pub inbox: Vec<InboxRow>,
     /// The lives that are parked.
     pub parked: Vec<InstanceKey>,
 }
 
-/// The open tasks that one turn scheduled.
+/// The open tasks that one turn has scheduled.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TaskGroup {
-    /// Whose.
+    /// The life that scheduled the tasks.
     pub key: InstanceKey,
-    /// The id of that life.
+    /// The instance id of that life.
     pub id: InstanceId,
-    /// Which execution.
+    /// The execution that scheduled the tasks.
     pub execution: Execution,
-    /// Which turn.
+    /// The turn that scheduled the tasks.
     pub turn_number: u64,
-    /// Its record; `None` when the history row is missing.
+    /// The record of that turn, or `None` if the history row is missing.
     pub record: Option<Bytes>,
-    /// The operations that are open, and the names of their activities.
+    /// The open operations, and the names of their activities.
     pub tasks: Vec<(OperationId, Cow<'static, str>)>,
 }

@@ -1,4 +1,4 @@
-//! How a page of a list is filled: among which rows its instances stand, and where it stops. Written once for every store.
+//! How a page of a list is filled: which rows it looks at, and where it stops. All stores share this code.
 
 use std::fmt::Display;
 use std::ops::{Bound, Range};
@@ -6,27 +6,27 @@ use std::ops::{Bound, Range};
 use super::{InstancePage, InstanceQuery, PageCursor, StoredInstance};
 use crate::model::{InstanceKey, MAX_INSTANCE_ID_CHARS, Timestamp};
 
-/// A page looks at no more rows than this, whether they stand on it or not.
+/// The largest number of rows that a page looks at, whether or not they match.
 pub const PAGE_ROWS: usize = 10_000;
 
-/// A page ends with the row by which this many bytes of tags, custom statuses, inputs and outputs have been read.
+/// A page ends with the row by which it has read this many bytes of tags, custom statuses, inputs and outputs.
 pub const PAGE_BYTES: usize = 16 << 20;
 
 /// A place in the order of creation.
 pub(crate) type Place = (Timestamp, InstanceKey);
 
-/// The rows behind the place at which a page begins, in rising order. Rows that the filter's times of creation leave out
-/// do not stand there.
+/// The rows after the place at which a page begins, in ascending order. Rows outside the filter's range of creation
+/// times are not included.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Span {
-    /// By time of creation and key, from the first place to the second, which the range itself may hold or not.
+    /// By time of creation and key, from the first place to the second. The bounds say whether the places are included.
     Created(Bound<Place>, Bound<Place>),
-    /// Byte by byte from the first text on and below the second. Never empty.
+    /// Byte by byte, from the first text up to but not including the second. Never empty.
     Ids(Range<String>),
 }
 
 impl Span {
-    /// `None` when no row can stand there.
+    /// Returns the span of a query, or `None` if no row can be in it.
     pub(crate) fn of(query: &InstanceQuery) -> Option<Self> {
         if query.is_by_id() {
             return Self::ids(query);
@@ -55,13 +55,13 @@ impl Span {
     fn ids(query: &InstanceQuery) -> Option<Self> {
         let prefix = &query.filter.id_prefix;
         let largest = char::MAX.to_string().repeat(MAX_INSTANCE_ID_CHARS + 1);
-        // No id has so many characters: all that begin with the prefix are below this. All others are below the
-        // prefix, or differ from it in a character that is larger than the prefix's and so are above this.
+        // No id has this many characters, so every id that begins with the prefix is below this text. Every other id is
+        // either below the prefix, or differs from it in a larger character and is above this text.
         let (mut from, mut below) = (prefix.clone(), format!("{prefix}{largest}"));
         match &query.after {
             None => {}
             Some(PageCursor::Id(id)) if query.newest_first => below = below.min(id.as_str().to_owned()),
-            // There is no text between this one and the id.
+            // No text lies between this text and the id.
             Some(PageCursor::Id(id)) => from = from.max(format!("{id}\0")),
             Some(PageCursor::Created { .. }) => return None,
         }
@@ -73,7 +73,7 @@ impl Span {
 const FIRST: InstanceKey = InstanceKey(0);
 const LAST: InstanceKey = InstanceKey(u64::MAX);
 
-/// Whether no place lies between.
+/// Returns whether no place lies between the two bounds.
 fn is_empty(from: Bound<Place>, to: Bound<Place>) -> bool {
     match (from, to) {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
@@ -82,7 +82,7 @@ fn is_empty(from: Bound<Place>, to: Bound<Place>) -> bool {
     }
 }
 
-/// A page while it is filled: shown each row in order, it says when to stop.
+/// A page that is being filled. It is shown each row in order, and says when to stop.
 #[derive(Debug)]
 pub(crate) struct PageBuilder {
     limit: usize,
@@ -96,30 +96,31 @@ impl PageBuilder {
         Self { limit: query.limit.max(1), rows: 0, bytes: 0, instances: Vec::new() }
     }
 
-    /// Notes a row that was looked at, and how many bytes were read for that.
+    /// Notes that a row was looked at, and how many bytes were read for that.
     pub(crate) fn looked_at(&mut self, bytes: usize) {
         self.rows += 1;
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Puts the instance of the row that was looked at last on the page.
+    /// Adds the instance whose row was looked at last.
     pub(crate) fn push(&mut self, instance: StoredInstance) {
         self.bytes = self.bytes.saturating_add(instance.head.payload_len());
         self.instances.push(instance);
     }
 
-    /// Whether no further row may be looked at. Never before the first one, so each page goes on.
+    /// Returns whether no further row may be looked at. This is never true before the first row, so every page makes
+    /// progress.
     pub(crate) fn is_full(&self) -> bool {
         self.instances.len() >= self.limit || self.rows >= PAGE_ROWS || self.bytes >= PAGE_BYTES
     }
 
-    /// The page, and where the next one begins if there is one.
+    /// Returns the page, and where the next page begins if there is one.
     pub(crate) fn finish(self, next: Option<PageCursor>) -> InstancePage {
         InstancePage { instances: self.instances, next }
     }
 }
 
-/// What a reader is told of a row that is not as it was written.
+/// Describes a row that differs from what was written.
 pub(crate) fn damaged_row(key: InstanceKey, id: &str, detail: impl Display) -> String {
     format!("the row of instance {id:?} with key {key:?}: {detail}")
 }
@@ -163,7 +164,7 @@ mod tests {
         let range = by_id("a", true, Some("ab")).unwrap();
         let held = ["a", "aa", "aa\u{10ffff}", "ab", "ab ", "ac"].map(|id| holds(&range, id));
         assert_eq!(held, [true, true, true, false, false, false]);
-        // Beyond the end, and before the beginning.
+        // After the end, and before the beginning.
         assert_eq!((by_id("a", false, Some("b")), by_id("b", true, Some("a"))), (None, None));
         assert_eq!(by_id("b", false, Some("a")), by_id("b", false, None));
         assert_eq!(by_id("a", true, Some("b")), by_id("a", true, None));
@@ -199,7 +200,7 @@ mod tests {
         assert_eq!(span(Some(2), Some(5), false, None), Some((first, last)));
         assert_eq!(span(Some(2), Some(5), false, Some((3, 7))), Some((Excluded(place(3, 7)), last)));
         assert_eq!(span(Some(2), Some(5), true, Some((3, 7))), Some((first, Excluded(place(3, 7)))));
-        // A place outside of the times, as a list with another filter may have given it.
+        // A place outside the range of times, which a list with another filter may have returned.
         assert_eq!(span(Some(2), Some(5), false, Some((1, 7))), Some((first, last)));
         assert_eq!(span(Some(2), Some(5), true, Some((6, 7))), Some((first, last)));
         for nothing in [

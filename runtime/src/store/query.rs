@@ -1,4 +1,4 @@
-//! Which instances a list holds, and in which order its pages come.
+//! Which instances a list contains, and in which order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use super::StoredInstance;
 use crate::model::{Head, InstanceId, InstanceKey, JsonText, RuntimeStatus, Timestamp};
 
-/// What an instance must be to stand in a list. Empty, which is the default, holds every instance; each condition that is
-/// added must be met too.
+/// The conditions that an instance must meet to be in a list. An empty filter, which is the default, matches every
+/// instance. An instance must meet all conditions.
 ///
 /// # Examples
 /// ```
@@ -27,70 +27,71 @@ use crate::model::{Head, InstanceId, InstanceKey, JsonText, RuntimeStatus, Times
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct InstanceFilter {
-    /// One of these states; any state when it is empty.
+    /// The allowed states. An empty list allows every state.
     pub statuses: Vec<RuntimeStatus>,
-    /// Created at this instant or later.
+    /// The earliest time of creation.
     pub created_from: Option<Timestamp>,
-    /// Created at this instant or earlier.
+    /// The latest time of creation.
     pub created_to: Option<Timestamp>,
-    /// The id begins with this text, letter by letter.
+    /// The text with which the id must begin, character by character.
     pub id_prefix: String,
-    /// The orchestrator's name.
+    /// The name of the orchestrator.
     pub name: Option<String>,
     /// Whether it is parked; either when it is `None`.
     pub parked: Option<bool>,
-    /// Tags that it has, with these values.
+    /// The tags that the instance must have, with their values.
     pub tags: BTreeMap<String, String>,
-    /// What must stand at these places of the custom status.
+    /// The values that the custom status must contain.
     pub custom_status: Vec<StatusCondition>,
 }
 
-/// What must stand at one place of the custom status.
+/// A value that the custom status must contain at one place.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct StatusCondition {
-    /// The place: a JSON pointer (RFC 6901), such as `/city`; empty for the whole value. Nothing stands at a place that
-    /// is not there, nor at a text that is no pointer, not even `null`.
+    /// The place: a JSON pointer (RFC 6901) such as `/city`, or an empty text for the whole value. If the place does
+    /// not exist, or the text is not a valid pointer, nothing is equal to it, not even `null`.
     pub pointer: String,
-    /// The value: equal as [`Value`]s are, so the order of an object's keys does not matter, and 1 is not 1.0.
+    /// The value. It is compared as [`Value`]s are: the order of the keys of an object does not matter, and 1 differs
+    /// from 1.0.
     pub value: Value,
 }
 
 impl InstanceFilter {
-    /// Every instance.
+    /// Creates a filter that matches every instance.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Instances in one of these states. Called again, these are added.
+    /// Matches instances in one of these states. A second call adds further states.
     #[must_use]
     pub fn runtime_status(mut self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self {
         self.statuses.extend(statuses);
         self
     }
 
-    /// Instances created at this instant or later.
+    /// Matches instances that were created at this time or later.
     #[must_use]
     pub fn created_from(mut self, time: impl Into<DateTime<Utc>>) -> Self {
         self.created_from = Some(Timestamp::from_utc(time.into()));
         self
     }
 
-    /// Instances created at this instant or earlier.
+    /// Matches instances that were created at this time or earlier.
     #[must_use]
     pub fn created_to(mut self, time: impl Into<DateTime<Utc>>) -> Self {
         self.created_to = Some(Timestamp::from_utc(time.into()));
         self
     }
 
-    /// Instances whose id begins with this text, letter by letter.
+    /// Matches instances whose id begins with this text, character by character.
     #[must_use]
     pub fn instance_id_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.id_prefix = prefix.into();
         self
     }
 
-    /// Instances of this orchestrator.
+    /// Matches instances of this orchestrator.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -104,23 +105,24 @@ impl InstanceFilter {
         self
     }
 
-    /// Instances that have this tag, with this value.
+    /// Matches instances that have this tag with this value.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
         self
     }
 
-    /// Instances whose custom status holds this value at this place. The place is a JSON pointer (RFC 6901): `/city` is
-    /// the field `city`, `/cities/0` the first of a list, the empty text the whole value. See [`StatusCondition`] for what
-    /// is equal. No index helps here: the custom status of each instance that meets the other conditions is parsed.
+    /// Matches instances whose custom status contains this value at this place. The place is a JSON pointer (RFC 6901):
+    /// `/city` is the field `city`, `/cities/0` is the first element of a list, and an empty text is the whole value.
+    /// See [`StatusCondition`] for how values are compared. There is no index for this condition: the custom status of
+    /// every instance that meets the other conditions is parsed.
     #[must_use]
     pub fn custom_status(mut self, pointer: impl Into<String>, value: impl Into<Value>) -> Self {
         self.custom_status.push(StatusCondition { pointer: pointer.into(), value: value.into() });
         self
     }
 
-    /// Whether an instance meets every condition. A custom status that is no JSON meets none.
+    /// Returns whether an instance meets every condition. A custom status that is not JSON meets no condition.
     pub fn holds(&self, head: &Head) -> bool {
         self.holds_row(head.progress.status, head.life.created_at, head.life.id.as_str(), &head.life.name)
             && self.holds_parked(head.progress.parked.is_some())
@@ -128,7 +130,7 @@ impl InstanceFilter {
             && self.holds_custom_status(head.progress.custom_status.as_ref().map(JsonText::as_bytes)).unwrap_or(false)
     }
 
-    /// The part of [`holds`](Self::holds) that is cheap to look at.
+    /// Checks those conditions of [`holds`](Self::holds) that are cheap to check.
     pub(crate) fn holds_row(&self, status: RuntimeStatus, created_at: Timestamp, id: &str, name: &str) -> bool {
         (self.statuses.is_empty() || self.statuses.contains(&status))
             && self.created_from.is_none_or(|from| from <= created_at)
@@ -145,7 +147,7 @@ impl InstanceFilter {
         self.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
     }
 
-    /// Fails when it has to look at a text that is no JSON.
+    /// Checks the conditions on the custom status. Returns an error if a text that is needed for this is not JSON.
     pub(crate) fn holds_custom_status(&self, status: Option<&[u8]>) -> Result<bool, serde_json::Error> {
         if self.custom_status.is_empty() {
             return Ok(true);
@@ -153,7 +155,7 @@ impl InstanceFilter {
         let Some(text) = status else { return Ok(false) };
         let value = match serde_json::from_slice::<Value>(text) {
             Ok(value) => value,
-            // JSON that no `Value` can be: nested too deeply, or with a number out of range.
+            // The text is JSON that cannot be a `Value`: it is nested too deeply, or a number is out of range.
             Err(_) if serde_json::from_slice::<&RawValue>(text).is_ok() => return Ok(false),
             Err(error) => return Err(error),
         };
@@ -161,56 +163,57 @@ impl InstanceFilter {
     }
 }
 
-/// One page of a list, as it is asked of a store.
+/// A request for one page of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct InstanceQuery {
-    /// Which instances.
+    /// The instances that the list contains.
     pub filter: InstanceFilter,
-    /// The order backwards: the newest first, or by falling id when the filter has a prefix of the id.
+    /// Whether the order is reversed: the newest instance first or, if the filter has a prefix of the id, descending
+    /// ids.
     pub newest_first: bool,
-    /// Begin behind this place; at the beginning when it is `None`. Behind a place of the other order there is nothing:
-    /// see [`fits`](Self::fits).
+    /// The place after which the page begins, or `None` for the beginning. After a place in another order there is
+    /// nothing; see [`fits`](Self::fits).
     pub after: Option<PageCursor>,
-    /// How many instances the page has at most. 0 counts as 1.
+    /// The largest number of instances on the page. 0 counts as 1.
     pub limit: usize,
 }
 
-/// A place in the order of a list: right behind an instance, which may be gone by now.
+/// A place in the order of a list: directly after an instance, which may be gone by now.
 ///
-/// Lists are ordered by the time of creation, and by the key where times are equal. With a prefix of the id they are
-/// ordered by the id, byte by byte. Instances that come and go between two pages move no other instance: each instance
-/// that exists throughout is shown once. If an id begins a new life in between, a list by creation may show both lives,
-/// because the new life has another place; a list by id shows one of them.
+/// Lists are ordered by the time of creation, and by the key if times are equal. With a prefix of the id they are
+/// ordered by the id, byte by byte. Instances that are created or removed between two pages do not move other
+/// instances, so each instance that exists throughout is shown once. If an id begins a new life in between, a list by
+/// creation may show both lives, because the new life has another place. A list by id shows one of them.
 ///
-/// A place is opaque: keep it, print it and parse it. It goes with the same filter and order only. The text of a place
-/// that an older version printed is not accepted by a newer one if the order has changed.
+/// A place is opaque: you can keep it, print it and parse it. It is valid only for the same filter and order. If a
+/// newer version of this library orders lists differently, it does not accept places that an older version has printed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PageCursor {
-    /// In a list by creation.
+    /// A place in a list by creation.
     Created {
-        /// When the instance was created.
+        /// The time when the instance was created.
         created_at: Timestamp,
-        /// Its key.
+        /// The key of the instance.
         key: InstanceKey,
     },
-    /// In a list by id.
+    /// A place in a list by id.
     Id(InstanceId),
 }
 
-/// One page, as of one moment.
+/// One page of a list, as of one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct InstancePage {
-    /// The instances, in order. There may be fewer than were asked for, even none, although the list goes on.
+    /// The instances in their order. There may be fewer than requested, or none, although the list continues.
     pub instances: Vec<StoredInstance>,
-    /// Where to go on; `None` at the end of the list, and only there.
+    /// The place where the next page begins. It is `None` at the end of the list, and only there.
     pub next: Option<PageCursor>,
 }
 
 impl InstanceQuery {
-    /// Where an instance stands in the order of this query.
+    /// Returns the place of an instance in the order of this query.
     pub fn place(&self, head: &Head) -> PageCursor {
         if self.is_by_id() {
             PageCursor::Id(head.life.id.clone())
@@ -219,12 +222,12 @@ impl InstanceQuery {
         }
     }
 
-    /// Whether the list is ordered by the id; by creation otherwise.
+    /// Returns whether the list is ordered by id. Otherwise it is ordered by creation.
     pub fn is_by_id(&self) -> bool {
         !self.filter.id_prefix.is_empty()
     }
 
-    /// Whether a place is one of the order of this query.
+    /// Returns whether a place belongs to the order of this query.
     pub fn fits(&self, place: &PageCursor) -> bool {
         matches!(place, PageCursor::Id(_)) == self.is_by_id()
     }
@@ -235,7 +238,7 @@ impl fmt::Display for PageCursor {
         match self {
             Self::Created { created_at, key } => write!(f, "c{}.{}", created_at.0, key.0),
             Self::Id(id) => {
-                // Header-safe whatever the id holds.
+                // The text is safe in an HTTP header, whatever the id contains.
                 f.write_str("i")?;
                 id.as_str().bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
@@ -243,9 +246,11 @@ impl fmt::Display for PageCursor {
     }
 }
 
-/// A text is not a [`PageCursor`]. Leave it out to begin at the first page.
+/// The text is not a [`PageCursor`]. Leave it out to begin with the first page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not the place of a page: take the one that the page before gave, or leave it out to begin anew")]
+#[error(
+    "this is not the place of a page: pass the place that the previous page returned, or omit it to begin with the first page"
+)]
 #[non_exhaustive]
 pub struct InvalidPageCursor;
 
@@ -254,7 +259,7 @@ impl FromStr for PageCursor {
 
     fn from_str(text: &str) -> Result<Self, InvalidPageCursor> {
         if let Some((created_at, key)) = text.strip_prefix('c').and_then(|text| text.split_once('.')) {
-            // Rust's numbers may begin with `+`; ours never do.
+            // Rust accepts numbers that begin with `+`; ours never do.
             let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
             if !digits(key) || !digits(created_at.strip_prefix('-').unwrap_or(created_at)) {
                 return Err(InvalidPageCursor);
@@ -307,7 +312,7 @@ mod tests {
             "c1.1.1",
             "c1.99999999999999999999",
             "c9223372036854775808.1",
-            // A place in the order that lists had once.
+            // A place in the order that lists had in an earlier version.
             "k1",
             "i",
             "i4",

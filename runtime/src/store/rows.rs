@@ -1,4 +1,4 @@
-//! How a batch is applied and how its rows are counted: the order and the strictness of every store, written once.
+//! How a batch is applied and how its rows are counted. All stores share this order and these checks.
 
 use crate::model::{
     Epoch, Execution, Head, HeadChange, InboxId, InboxRow, InstanceKey, Progress, RecordRow, TaskId, TaskRow, TimerRow,
@@ -6,22 +6,22 @@ use crate::model::{
 };
 use std::sync::Arc;
 
-/// The single-row operations of a store. Each answers how many rows it changed; an insertion that meets a row with the
-/// same identity answers 0 and changes nothing.
+/// The single-row operations of a store. Each returns the number of rows that it has changed. An insertion that meets a
+/// row with the same identity returns 0 and changes nothing.
 ///
-/// `'r` is the batch: a store may keep what it is given until all of it is applied.
+/// `'r` is the lifetime of the batch: a store may keep what it is given until the whole batch is applied.
 pub(crate) trait Rows<'r> {
-    /// What can go wrong besides a wrong count.
+    /// The errors that can occur besides a wrong count.
     type Error;
 
     fn insert_head(&mut self, head: &Head) -> Result<usize, Self::Error>;
-    /// Another execution follows: life and progress become these. The id and the time of creation are compared, and never
+    /// Replaces life and progress when another execution begins. The id and the time of creation are compared and never
     /// change.
     fn renew_head(&mut self, head: &Head) -> Result<usize, Self::Error>;
     fn change_progress(&mut self, key: InstanceKey, progress: &Arc<Progress>) -> Result<usize, Self::Error>;
     fn delete_head(&mut self, key: InstanceKey) -> Result<usize, Self::Error>;
     fn insert_record(&mut self, record: &'r RecordRow) -> Result<usize, Self::Error>;
-    /// All records of an execution, or of every execution of a life. There may be none.
+    /// Deletes all records of an execution, or of every execution of a life. There may be none.
     fn delete_history(&mut self, key: InstanceKey, execution: Option<Execution>) -> Result<(), Self::Error>;
     fn insert_inbox(&mut self, row: &InboxRow) -> Result<usize, Self::Error>;
     fn delete_inbox(&mut self, id: InboxId) -> Result<usize, Self::Error>;
@@ -31,12 +31,12 @@ pub(crate) trait Rows<'r> {
     fn delete_timer(&mut self, row: &TimerRow) -> Result<usize, Self::Error>;
 }
 
-/// Why a turn commit was not applied.
+/// The reason why a turn commit was not applied.
 #[derive(Debug)]
 pub(crate) enum Refusal<E> {
-    /// A row was not as the turn commit expects. Says which.
+    /// A row was not as the turn commit expects. The text names it.
     Row(String),
-    /// The batch is not of the owner's epoch.
+    /// The batch does not have the epoch of the owner.
     Owner(String),
     /// The store failed.
     Store(E),
@@ -48,12 +48,13 @@ impl<E> From<E> for Refusal<E> {
     }
 }
 
-/// Applies one turn commit. After a refusal the rows are half changed: the caller takes the whole batch back.
+/// Applies one turn commit. After an error, some rows are changed and others are not, so the caller must roll back the
+/// whole batch.
 ///
-/// What goes comes before what is new, so that a life may be purged and its id used again in one turn commit.
+/// Removals come before insertions, so that one turn commit can purge a life and use its id again.
 pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {
     if let Some(key) = turn.purge {
-        exactly_one(rows.delete_head(key)?, || format!("instance {key:?} to be purged is not there"))?;
+        exactly_one(rows.delete_head(key)?, || format!("instance {key:?} cannot be purged because it does not exist"))?;
         rows.delete_history(key, None)?;
     }
     if let Some((key, execution)) = turn.erase_history {
@@ -65,10 +66,13 @@ pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) ->
             format!("instance {:?} with id {:?}: the key or the id is in use", head.life.key, head.life.id)
         })?,
         HeadChange::Renew(head) => exactly_one(rows.renew_head(head)?, || {
-            format!("instance {:?} with id {:?} to be renewed is not there", head.life.key, head.life.id)
+            format!(
+                "instance {:?} with id {:?} cannot be renewed because it does not exist",
+                head.life.key, head.life.id
+            )
         })?,
         HeadChange::Progress { key, progress } => exactly_one(rows.change_progress(*key, progress)?, || {
-            format!("instance {key:?} whose progress changes is not there")
+            format!("the progress of instance {key:?} cannot be changed because the instance does not exist")
         })?,
     }
     if let Some(record) = &turn.record {
@@ -80,53 +84,55 @@ pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) ->
 
 fn remove_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {
     for id in &turn.inbox_done {
-        exactly_one(rows.delete_inbox(*id)?, || format!("inbox row {} to be removed is not there", id.0))?;
+        exactly_one(rows.delete_inbox(*id)?, || {
+            format!("inbox row {} cannot be removed because it does not exist", id.0)
+        })?;
     }
     for id in &turn.tasks_done {
-        exactly_one(rows.delete_task(*id)?, || format!("{id:?} to be removed is not there"))?;
+        exactly_one(rows.delete_task(*id)?, || format!("{id:?} cannot be removed because it does not exist"))?;
     }
     for timer in &turn.timers_done {
-        exactly_one(rows.delete_timer(timer)?, || format!("{timer:?} to be removed is not there"))?;
+        exactly_one(rows.delete_timer(timer)?, || format!("{timer:?} cannot be removed because it does not exist"))?;
     }
     Ok(())
 }
 
 fn add_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {
     for row in &turn.inbox_new {
-        exactly_one(rows.insert_inbox(row)?, || format!("inbox row {} is there already", row.id.0))?;
+        exactly_one(rows.insert_inbox(row)?, || format!("inbox row {} already exists", row.id.0))?;
     }
     for task in &turn.tasks_new {
         exactly_one(rows.insert_task(task)?, || scheduled_already(task))?;
     }
     for timer in &turn.timers_new {
-        exactly_one(rows.insert_timer(timer)?, || format!("{timer:?} is there already"))?;
+        exactly_one(rows.insert_timer(timer)?, || format!("{timer:?} already exists"))?;
     }
     Ok(())
 }
 
 pub(crate) fn recorded_already(record: &RecordRow) -> String {
     let RecordRow { key, execution, turn_number, .. } = record;
-    format!("turn {turn_number} of execution {} of {key:?} is recorded already", execution.0)
+    format!("turn {turn_number} of execution {} of {key:?} is already recorded", execution.0)
 }
 
 pub(crate) fn scheduled_already(task: &TaskRow) -> String {
-    format!("{:?} is there already", task.id)
+    format!("{:?} already exists", task.id)
 }
 
 fn exactly_one<E>(count: usize, problem: impl FnOnce() -> String) -> Result<(), Refusal<E>> {
     if count == 1 { Ok(()) } else { Err(Refusal::Row(problem())) }
 }
 
-/// The epoch after this one, while keys have room for it.
+/// Returns the next epoch, or `None` if keys have no room for it.
 pub(crate) fn next_epoch(epoch: Epoch) -> Option<Epoch> {
     (epoch < Epoch::LAST).then(|| Epoch(epoch.0 + 1))
 }
 
-/// What a batch of another epoch is told.
+/// Describes the refusal of a batch with another epoch.
 pub(crate) fn wrong_epoch(batch: Epoch, owner: Option<Epoch>) -> String {
     match owner {
-        Some(owner) => format!("the batch is of epoch {}, and epoch {} owns the partition", batch.0, owner.0),
-        None => format!("the batch is of epoch {}, and nobody owns the partition", batch.0),
+        Some(owner) => format!("the batch has epoch {}, but epoch {} owns the partition", batch.0, owner.0),
+        None => format!("the batch has epoch {}, but nobody owns the partition", batch.0),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What tests are built on: stores that fail and wait when they are told to, and a clock that stands still.
+//! Tools for tests: stores that fail and wait on command, and a clock that stands still.
 
 mod faulty_store;
 mod records;

@@ -1,13 +1,13 @@
-//! What the stores keep, made readable for tests that look into one.
+//! Makes the contents of stores readable for tests.
 
 use bytes::Bytes;
 
 use crate::model::{TurnRecord, wire};
 
-/// Reads a stored turn record.
+/// Decodes a stored turn record.
 ///
 /// # Errors
-/// Says why the bytes are not one.
+/// Returns the reason if the bytes are not a turn record.
 pub fn decode_record(stored: &[u8]) -> Result<TurnRecord, String> {
     wire::decode_record(&Bytes::copy_from_slice(stored)).map_err(|error| error.to_string())
 }

@@ -1,36 +1,36 @@
-//! What commits cost a store, by table.
+//! The cost of commits for a store, by table.
 
 use crate::model::{HeadChange, TurnCommit};
 
-/// Row operations of the commits that were applied, by table.
+/// The row operations of the commits that were applied, by table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowCounts {
-    /// Lives begun.
+    /// Heads that were inserted.
     pub heads_inserted: usize,
-    /// Head rows changed.
+    /// Heads that were updated.
     pub heads_updated: usize,
-    /// Lives purged.
+    /// Lives that were purged.
     pub purged: usize,
     /// Executions whose history was erased.
     pub histories_erased: usize,
-    /// Records added.
+    /// Records that were inserted.
     pub records: usize,
-    /// Tasks added.
+    /// Tasks that were inserted.
     pub tasks_new: usize,
-    /// Tasks removed.
+    /// Tasks that were removed.
     pub tasks_done: usize,
-    /// Timers added.
+    /// Timers that were inserted.
     pub timers_new: usize,
-    /// Timers removed.
+    /// Timers that were removed.
     pub timers_done: usize,
-    /// Messages added.
+    /// Messages that were inserted.
     pub inbox_new: usize,
-    /// Messages removed.
+    /// Messages that were removed.
     pub inbox_done: usize,
 }
 
 impl RowCounts {
-    /// All of them.
+    /// Returns the sum of all counts.
     pub fn total(&self) -> usize {
         let Self {
             heads_inserted,

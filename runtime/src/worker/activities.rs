@@ -1,9 +1,12 @@
-//! The table of activities: which are queued, running, or finished and not yet recorded.
+//! The table of activities: which are queued, which are running, and which have finished but are not yet recorded.
 //!
-//! Invariants: a task has at most one run at a time; a finished result is kept until the commit that records it is
-//! durable, and a recovered partition that asks again gets it instead of a second run; what nobody waits for any more is
-//! cancelled, and its result is dropped. The table is one for the whole runtime, and each entry belongs to a partition:
-//! what happens to one partition touches no entry of another.
+//! Invariants:
+//! - A task has at most one run at a time.
+//! - The result of a finished run is kept until the commit that records it is durable. If a recovered partition asks
+//!   for the task again, it gets that result and no second run.
+//! - A task that nobody waits for any more is cancelled, and its result is dropped.
+//! - There is one table for the whole runtime. Each entry belongs to a partition, and nothing that happens to one
+//!   partition touches an entry of another.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,16 +20,16 @@ use crate::context::{ActivityContext, ActivityState, CancellationReason, Cancell
 use crate::engine::{ActivityTask, PartitionInput};
 use crate::model::{PartitionId, TaskId};
 
-/// How much may run and wait.
+/// The limits for running and finished activities.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ActivityBounds {
-    /// Activities that run at a time.
+    /// The number of activities that may run at a time.
     pub(crate) slots: usize,
-    /// Bytes of finished, unrecorded results over which no more are started.
+    /// When finished results that are not yet recorded have more bytes than this, no further activity starts.
     pub(crate) kept_bytes: usize,
 }
 
-/// What runs need besides their task.
+/// Everything that a run needs besides its task.
 #[derive(Debug)]
 pub(crate) struct ActivityHost {
     pub(crate) code: Arc<dyn ActivityCode>,
@@ -39,11 +42,12 @@ pub(crate) struct Activities {
     host: ActivityHost,
     bounds: ActivityBounds,
     entries: FxHashMap<TaskId, Entry>,
-    /// Tasks to start, oldest first. One that was cancelled has no entry of its run any more.
+    /// The tasks to start, oldest first. A task that was cancelled has no entry for this run any more.
     queue: VecDeque<(TaskId, u64)>,
-    /// Runs whose end was not reported, those that nobody waits for included: they use resources all the same.
+    /// The number of runs whose end was not reported. This includes runs that nobody waits for, because they use
+    /// resources too.
     running: usize,
-    /// The same, by partition.
+    /// The same number for each partition.
     running_of: Box<[usize]>,
     kept_bytes: usize,
     last_run: u64,
@@ -80,7 +84,7 @@ impl Activities {
         }
     }
 
-    /// Queues a task of this partition, unless it is queued or running. One that has finished answers with its result
+    /// Queues a task of this partition, unless it is already queued or running. If it has finished, returns its result
     /// again.
     pub(crate) fn run(&mut self, partition: PartitionId, task: Box<ActivityTask>) -> Option<PartitionInput> {
         let id = task.task;
@@ -89,7 +93,7 @@ impl Activities {
             return Some(PartitionInput::TaskDone { task: id, result: result.clone() });
         }
         if !self.host.code.knows(&task.name) {
-            tracing::warn!(activity = &*task.name, instance = %task.instance, "the activity has no code in this process: it waits for a start that has");
+            tracing::warn!(activity = &*task.name, instance = %task.instance, "the activity has no code in this process; it waits for a start with the code");
             return None;
         }
         self.last_run += 1;
@@ -98,9 +102,10 @@ impl Activities {
         None
     }
 
-    /// Takes queued tasks that may start: while there are slots, and while finished results do not pile up.
+    /// Takes the queued tasks that may start: while there are free slots, and while finished results do not accumulate.
     ///
-    /// Called after a group of effects was released, so that a task which is cancelled in the same group never starts.
+    /// This is called after a group of effects was released, so that a task that is cancelled in the same group never
+    /// starts.
     pub(crate) fn starts(&mut self) -> Vec<ActivityRun> {
         let mut starts = Vec::new();
         while !self.closed && self.running < self.bounds.slots && self.kept_bytes <= self.bounds.kept_bytes {
@@ -125,7 +130,7 @@ impl Activities {
         Some(ActivityRun { code: Arc::clone(&self.host.code), context, name, input, reporter })
     }
 
-    /// A run for this partition has ended. Answers with what the partition is to know of it.
+    /// Notes that a run of this partition has ended. Returns what the partition must be told.
     pub(crate) fn ended(&mut self, partition: PartitionId, report: Report) -> Option<PartitionInput> {
         self.running = self.running.saturating_sub(1);
         let running_of = &mut self.running_of[usize::from(partition.0)];
@@ -133,7 +138,7 @@ impl Activities {
         let entry = self.entries.get_mut(&report.task).filter(|entry| entry.run == report.run)?;
         let Stage::Running(token) = &entry.stage else { return None };
         let result = match report.result {
-            // An activity that fails because it was told that the runtime goes has not failed: it runs again.
+            // An activity that fails because the runtime is shutting down has not failed: it runs again.
             Some(Err(_)) if token.reason() == Some(CancellationReason::Shutdown) => None,
             result => result,
         };
@@ -146,7 +151,8 @@ impl Activities {
         Some(PartitionInput::TaskDone { task: report.task, result })
     }
 
-    /// Nobody waits for the task: its result need not be kept, its run should stop, and if it waits it never starts.
+    /// Notes that nobody waits for a task any more. Its result is not kept, a running activity is asked to stop, and a
+    /// queued one never starts.
     pub(crate) fn settle(&mut self, task: TaskId, reason: CancellationReason) {
         let Some(entry) = self.entries.remove(&task) else { return };
         match entry.stage {
@@ -156,26 +162,26 @@ impl Activities {
         }
     }
 
-    /// The partition has lost its memory. What it has queued does not start: the commit of which the outcome is not known
-    /// may have cancelled it, and the recovered partition asks again for what it still wants.
+    /// Notes that the partition has dropped its memory. Its queued tasks do not start, because the commit with the
+    /// unknown outcome may have cancelled them. The recovered partition asks again for the tasks that it still needs.
     pub(crate) fn forget_queued(&mut self, partition: PartitionId) {
         self.entries.retain(|_, entry| entry.partition != partition || !matches!(entry.stage, Stage::Queued(_)));
     }
 
-    /// After a recovery of this partition: settles every task of it that the store does not know (any more).
+    /// After a recovery of this partition, settles each of its tasks that is no longer in the store.
     pub(crate) fn retain(&mut self, partition: PartitionId, rows: &HashSet<TaskId>) {
         let of_partition = self.entries.iter().filter(|(_, entry)| entry.partition == partition);
         let gone: Vec<TaskId> = of_partition.map(|(task, _)| *task).filter(|task| !rows.contains(task)).collect();
         gone.into_iter().for_each(|task| self.settle(task, CancellationReason::Cancelled));
     }
 
-    /// Starts nothing any more. What waits stays in the store.
+    /// Starts nothing any more. Queued tasks stay in the store.
     pub(crate) fn close(&mut self) {
         self.closed = true;
         self.queue.clear();
     }
 
-    /// Asks what runs for these partitions to stop because the runtime does.
+    /// Asks the running activities of these partitions to stop because of the shutdown.
     pub(crate) fn cancel_all(&mut self, partitions: impl Fn(PartitionId) -> bool) {
         for entry in self.entries.values().filter(|entry| partitions(entry.partition)) {
             if let Stage::Running(token) = &entry.stage {
@@ -184,7 +190,7 @@ impl Activities {
         }
     }
 
-    /// Runs for this partition whose end was not reported yet.
+    /// Returns the number of runs of this partition whose end was not reported.
     pub(crate) fn running(&self, partition: PartitionId) -> usize {
         self.running_of[usize::from(partition.0)]
     }
@@ -195,7 +201,7 @@ pub(crate) fn spawn(tokio: &Handle, starts: Vec<ActivityRun>) {
     match starts.len() {
         0 => {}
         1 => starts.into_iter().for_each(|run| drop(tokio.spawn(run.run()))),
-        // One hop to the other threads for all of them.
+        // One hop to the other threads is enough for all of them.
         _ => drop(tokio.spawn(async move {
             starts.into_iter().for_each(|run| drop(tokio::spawn(run.run())));
         })),

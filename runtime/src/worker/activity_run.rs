@@ -1,4 +1,4 @@
-//! One run of one activity, in the application's Tokio runtime: panics contained, its end always reported.
+//! One run of an activity in the Tokio runtime of the application. Panics are caught, and the end is always reported.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -17,15 +17,15 @@ use crate::contract::kind;
 use crate::definition::BoxedActivity;
 use crate::model::{FailureDetails, JsonText, PartitionId, TaskId};
 
-/// What an activity returns, without its types.
+/// The result of an activity, with its types erased.
 pub(crate) type ActivityResult = Result<JsonText, FailureDetails>;
 
 /// The code of activities, by name.
 pub(crate) trait ActivityCode: Debug + Send + Sync + 'static {
-    /// Whether there is code of this name.
+    /// Returns whether there is code with this name.
     fn knows(&self, name: &str) -> bool;
 
-    /// Makes the future of the activity; `None` when there is no code of this name. May panic.
+    /// Creates the future of the activity. Returns `None` if there is no code with this name. May panic.
     fn call(&self, name: &str, context: ActivityContext, input: JsonText) -> Option<BoxedActivity>;
 }
 
@@ -33,13 +33,13 @@ pub(crate) trait ActivityCode: Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) task: TaskId,
-    /// Which run of the task, as the table of activities counts.
+    /// The number of this run of the task, as the table of activities counts.
     pub(crate) run: u64,
-    /// `None` when it was dropped before its end: the Tokio runtime is going.
+    /// The result, or `None` if the run was dropped before its end because the Tokio runtime is shutting down.
     pub(crate) result: Option<ActivityResult>,
 }
 
-/// A run that may be spawned.
+/// A run that can be spawned.
 pub(crate) struct ActivityRun {
     pub(crate) code: Arc<dyn ActivityCode>,
     pub(crate) context: ActivityContext,
@@ -49,7 +49,8 @@ pub(crate) struct ActivityRun {
 }
 
 impl ActivityRun {
-    /// Runs to the end and reports it. Dropping it, before or after the start, reports that there was none.
+    /// Runs the activity to its end and reports it. If the future is dropped, before or after its start, this reports
+    /// that there is no result.
     pub(crate) async fn run(self) {
         let span = tracing::info_span!(
             "activity",
@@ -63,12 +64,12 @@ impl ActivityRun {
     }
 }
 
-/// Reports when it is dropped, so that no way out of a run is silent.
+/// Reports when it is dropped, so that no run ends unnoticed.
 pub(crate) struct Reporter {
     task: TaskId,
     run: u64,
     result: Option<ActivityResult>,
-    /// The owner of the task.
+    /// The partition that owns the task.
     partition: PartitionId,
     routes: Arc<Routes>,
 }
@@ -86,7 +87,7 @@ impl Drop for Reporter {
     }
 }
 
-/// An activity from its call to its drop, with every panic turned into a failure.
+/// An activity from its call until it is dropped. Every panic becomes a failure.
 struct Contained {
     call: Option<Box<dyn FnOnce() -> Option<BoxedActivity> + Send>>,
     activity: Option<BoxedActivity>,
@@ -100,8 +101,8 @@ impl Contained {
         }
         match &mut self.activity {
             Some(activity) => activity.as_mut().poll(cx),
-            // The table starts only what the code knows.
-            None => Poll::Ready(Err(FailureDetails::new(kind::NOT_REGISTERED, "there is no code of this name"))),
+            // The table starts only tasks that the code knows.
+            None => Poll::Ready(Err(FailureDetails::new(kind::NOT_REGISTERED, "there is no code with this name"))),
         }
     }
 }
@@ -129,14 +130,14 @@ impl Drop for Contained {
     fn drop(&mut self) {
         let dropped = catch_unwind(AssertUnwindSafe(|| (self.call.take(), self.activity.take())));
         if let Err(payload) = dropped {
-            // Its result stands: it had ended before.
+            // The result stays, because the activity had already ended.
             tracing::error!(parent: &self.span, panic = panic_message(&*payload), "dropping an activity panicked");
         }
     }
 }
 
-/// The text of a panic.
+/// Returns the text of a panic.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".to_owned())
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
 }

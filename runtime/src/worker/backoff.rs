@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 const FIRST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Doubles with each failure in a row, up to a second. Counts in monotonic time.
+/// A pause that doubles with each failure in a row, up to a second. It uses monotonic time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
@@ -23,7 +23,7 @@ impl Backoff {
         *self = Self::default();
     }
 
-    /// When to try again; `None` when that is now.
+    /// Returns when to try again, or `None` if that is now.
     pub(crate) fn wait_until(&self, now: Instant) -> Option<Instant> {
         self.until.filter(|until| *until > now)
     }

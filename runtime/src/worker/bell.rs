@@ -1,4 +1,4 @@
-//! How the engine thread is woken.
+//! Waking the engine thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::task::Wake;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Rung by whoever has something for the thread.
+/// A bell that anyone rings who has something for the thread.
 #[derive(Debug)]
 pub(crate) struct Bell {
     thread: Thread,
@@ -14,15 +14,15 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
-    /// The bell of this thread, which alone may wait for it.
+    /// Creates the bell of this thread. Only this thread may wait for it.
     pub(crate) fn new(thread: Thread) -> Self {
         Self { thread, rung: AtomicBool::new(false) }
     }
 
-    /// Waits until it is rung, at most so long. A ring before this call counts.
+    /// Waits until the bell is rung, but no longer than `at_most`. A ring before this call counts.
     ///
-    /// It looks for so long before it sleeps, and lets others have the processor between two looks: what is near comes
-    /// sooner than a sleeping thread could be woken.
+    /// The thread looks for the duration `look` before it sleeps, and yields the processor between two looks, because
+    /// an event that is about to happen comes sooner than a sleeping thread could be woken.
     pub(super) fn wait(&self, look: Duration, at_most: Option<Duration>) {
         let begin = Instant::now();
         while !self.rung.swap(false, Ordering::Acquire) {
@@ -43,7 +43,7 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Rung already: the thread has not looked since, and will.
+        // If the bell was already rung, the thread has not looked since, and will look.
         if !self.rung.swap(true, Ordering::Release) {
             self.thread.unpark();
         }
@@ -80,7 +80,7 @@ mod tests {
         });
         let bell = got.recv().unwrap();
         for number in 0..10_000 {
-            // Long enough, now and then, for the other thread to sleep.
+            // From time to time, this waits long enough for the other thread to fall asleep.
             if number % 500 == 0 {
                 thread::park_timeout(Duration::from_micros(200));
             }

@@ -13,18 +13,18 @@ use crate::definition::Registration;
 use crate::registry::Registry;
 use crate::store::Store;
 
-/// Activities that run at a time when the builder does not say otherwise.
+/// The default number of activities that run at a time.
 const DEFAULT_CONCURRENT_ACTIVITIES: usize = 256;
 
-/// Instances kept live when the builder does not say otherwise.
+/// The default number of instances that are kept live.
 const DEFAULT_LIVE_INSTANCES: usize = 10_000;
 
-/// How long a shutdown lets activities finish when the builder does not say otherwise.
+/// The default time that a shutdown gives to running activities.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-/// Settings of a [`Runtime`]. A store and registered code are needed; everything else has a default.
+/// The settings of a [`Runtime`]. A store and registered code are required; everything else has a default.
 #[derive(Debug)]
-#[must_use = "a runtime is started by `start`"]
+#[must_use = "the runtime does not run until `start` is called"]
 pub struct RuntimeBuilder {
     store: Option<Arc<dyn Store>>,
     registrations: Vec<Registration>,
@@ -54,12 +54,12 @@ impl RuntimeBuilder {
         }
     }
 
-    /// Where instances live. One runtime owns a store at a time.
+    /// Sets the store. One runtime owns a store at a time.
     pub fn store(self, store: impl Store) -> Self {
         self.shared_store(Arc::new(store))
     }
 
-    /// The same for a store that is shared, for example with a test that looks into it.
+    /// Sets a store that is shared, for example with a test that inspects it.
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
@@ -67,73 +67,73 @@ impl RuntimeBuilder {
 
     /// Registers every orchestrator and activity that is linked into the program.
     ///
-    /// A library that nothing names is dropped by the linker: write `use my_activities as _;`.
+    /// The linker drops a library that nothing uses. To keep it, write `use my_activities as _;`.
     pub fn auto_register(mut self) -> Self {
         self.auto_register = true;
         self
     }
 
-    /// Registers what is listed: `.register(registry![hello_cities, say_hello])`. Adds to earlier calls.
+    /// Registers the listed items: `.register(registry![hello_cities, say_hello])`. Several calls add up.
     pub fn register(mut self, registrations: impl IntoIterator<Item = Registration>) -> Self {
         self.registrations.extend(registrations);
         self
     }
 
-    /// A value for activities: `cx.state::<T>()`, or the `&self` of `#[activities] impl T`. One of each type; a later one
-    /// replaces an earlier one.
+    /// Adds a value for activities, which they get as `cx.state::<T>()` or as the `&self` of `#[activities] impl T`.
+    /// There is one value of each type; a later one replaces an earlier one.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(value);
         self
     }
 
-    /// Other limits than the defaults.
+    /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// How many activities run at a time; the others wait in their order. 256 by default, at least 1.
+    /// Sets how many activities run at a time, at least 1. Further activities wait in their order. The default is 256.
     pub fn max_concurrent_activities(mut self, activities: usize) -> Self {
         self.concurrent_activities = activities;
         self
     }
 
-    /// How many instances are kept in memory between their turns. One that was put out is replayed when it is needed:
-    /// more cost memory, fewer cost time. 10,000 by default.
+    /// Sets how many instances stay in memory between their turns. An instance that was removed from memory is replayed
+    /// when it is needed, so a higher number costs memory and a lower number costs time. The default is 10,000.
     pub fn live_instances(mut self, instances: usize) -> Self {
         self.live_instances = instances;
         self
     }
 
-    /// How many threads run turns, at least 1. Each drives the partitions of the store that fall to it, and more threads
-    /// than partitions are of no use: a store has one partition unless it was created with more. By default as many as the
-    /// store has partitions, and at most as many as there are processors.
+    /// Sets how many threads run turns, at least 1. Each thread drives its share of the partitions, so more threads
+    /// than partitions are useless; a store has one partition unless it was created with more. The default is the
+    /// number of partitions, but at most the number of processors.
     pub fn engine_threads(mut self, threads: usize) -> Self {
         self.engine_threads = Some(threads);
         self
     }
 
-    /// How long a shutdown lets running activities finish before it asks them to stop. 10 seconds by default.
+    /// Sets how long a shutdown lets running activities finish before it asks them to stop. The default is 10 seconds.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Another clock, for tests.
+    /// Sets another clock, for tests.
     #[doc(hidden)]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Takes the store over and begins to work on what it holds.
+    /// Takes over the store and begins to work on its contents.
     ///
-    /// Instances that the last runtime left parked are tried again before this returns: a reader sees them parked only
-    /// if this runtime cannot go on with them either. Partitions that another worker owns are not waited for: the runtime
-    /// claims them when that worker is gone.
+    /// Before this returns, the runtime has tried again every instance that was parked. A reader sees an instance
+    /// parked only if this runtime cannot continue it either. The start does not wait for partitions that another
+    /// worker owns: the runtime claims them when that worker is gone.
     ///
     /// # Errors
-    /// [`StartError`] says what is missing or in the way. Nothing runs then.
+    /// Returns [`StartError`], which says what is missing or in the way. In that case nothing runs.
     pub async fn start(self) -> Result<Runtime, StartError> {
         let tokio = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoTokioRuntime)?;
         let store = self.store.clone().ok_or(StartError::NoStore)?;
@@ -147,7 +147,7 @@ impl RuntimeBuilder {
         Ok(runtime)
     }
 
-    /// Every activity that is a method has its value.
+    /// Checks that every activity that is a method has its value.
     fn check_services(&self, registry: &Registry) -> Result<(), StartError> {
         for activity in registry.activities() {
             if let Some(service) = activity.service.filter(|service| !self.state.holds((service.id)())) {

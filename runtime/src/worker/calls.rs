@@ -1,4 +1,4 @@
-//! Client calls that the partition has and has not answered. Each gets exactly one answer.
+//! The client calls that a partition has and has not answered. Each call gets exactly one answer.
 
 use rustc_hash::FxHashMap;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -7,18 +7,18 @@ use crate::client::{Answered, SubmitError};
 use crate::engine::{ClientOperation, RequestId};
 use crate::model::PartitionId;
 
-/// The way back to a caller.
+/// The channel to the caller.
 pub(crate) type Answer = oneshot::Sender<Result<Answered, SubmitError>>;
 
-/// What a client sends to the engine thread that drives the partition.
+/// A call that a client sends to the engine thread of the partition.
 #[derive(Debug)]
 pub(crate) struct ClientCall {
     pub(crate) partition: PartitionId,
     pub(crate) operation: ClientOperation,
-    /// Whether the caller wants to follow the instance that this begins.
+    /// Whether the caller wants to follow the instance that the call creates.
     pub(crate) follow: bool,
     pub(crate) answer: Answer,
-    /// Its place among the calls that wait, of which the whole runtime has a bounded number.
+    /// The permit of this call. The number of waiting calls in the whole runtime is limited.
     pub(crate) place: OwnedSemaphorePermit,
 }
 
@@ -30,7 +30,7 @@ impl ClientCall {
     }
 }
 
-/// The calls of one partition that are under way, by request.
+/// The calls of one partition that are in progress, by request.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     last: u64,
@@ -38,7 +38,8 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// A request id is never given twice, not even over recoveries: an answer cannot reach another call.
+    /// Adds a call. A request id is never used twice, not even across recoveries, so an answer cannot reach another
+    /// call.
     pub(crate) fn open(&mut self, answer: Answer, follow: bool) -> RequestId {
         self.last += 1;
         let request = RequestId(self.last);
@@ -46,7 +47,7 @@ impl Calls {
         request
     }
 
-    /// Whether who called wants to follow what the call began.
+    /// Returns whether the caller wants to follow the instance that the call creates.
     pub(crate) fn follows(&self, request: RequestId) -> bool {
         self.open.get(&request).is_some_and(|(_, follow)| *follow)
     }
@@ -56,7 +57,7 @@ impl Calls {
             Some((answer, _)) => {
                 let _ = answer.send(result);
             }
-            None => tracing::error!(?request, "a call was answered twice, or never made; the answer is dropped"),
+            None => tracing::error!(?request, "a call was answered twice or was never made; the answer is dropped"),
         }
     }
 

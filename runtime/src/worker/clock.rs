@@ -1,4 +1,4 @@
-//! Where the time comes from: the system, or a test.
+//! The source of time: the system or a test.
 
 use std::fmt::Debug;
 use std::task::Waker;
@@ -6,15 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::Timestamp;
 
-/// The wall clock of a runtime. May be set back and forth: the engine never lets an instance's time fall.
+/// The wall clock of a runtime. It may go back and forth: the engine never lets the time of an instance go back.
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// Now, cut to microseconds.
+    /// Returns the current time, rounded down to microseconds.
     fn now(&self) -> Timestamp;
 
-    /// How long to sleep at most before asking again whether `deadline` is reached; `None` sleeps until the clock wakes.
+    /// Returns the longest time to sleep before asking again whether `deadline` is reached, or `None` to sleep until
+    /// the clock wakes the thread.
     fn sleep_towards(&self, deadline: Timestamp) -> Option<Duration>;
 
-    /// The clock wakes this whenever it jumps, if it can tell.
+    /// Registers a waker that the clock wakes whenever it jumps, if it can detect that.
     fn wakes(&self, waker: Waker);
 }
 
@@ -22,7 +23,7 @@ pub trait Clock: Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SystemClock;
 
-/// The system clock may jump while a thread sleeps by the monotonic one, so that no sleep is longer than this.
+/// The longest sleep. The system clock may jump while a thread sleeps by the monotonic clock.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 impl Clock for SystemClock {
@@ -41,7 +42,7 @@ impl Clock for SystemClock {
     fn wakes(&self, _: Waker) {}
 }
 
-/// A clock that moves when a test moves it. Clones are the same clock.
+/// A clock that moves only when a test moves it. Clones are the same clock.
 #[cfg(any(test, feature = "testing"))]
 #[derive(Debug, Clone)]
 pub struct ManualClock(std::sync::Arc<std::sync::Mutex<Manual>>);
@@ -55,17 +56,17 @@ struct Manual {
 
 #[cfg(any(test, feature = "testing"))]
 impl ManualClock {
-    /// A clock that stands at this instant.
+    /// Creates a clock that stands at this time.
     pub fn new(now: Timestamp) -> Self {
         Self(std::sync::Arc::new(std::sync::Mutex::new(Manual { now, wakers: Vec::new() })))
     }
 
-    /// Moves the clock on.
+    /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.set(self.now().plus(by));
     }
 
-    /// Moves the clock to this instant, which may lie before now.
+    /// Sets the clock to this time, which may be earlier than the current time.
     pub fn set(&self, now: Timestamp) {
         let wakers = {
             let mut clock = self.lock();

@@ -1,4 +1,4 @@
-//! The end of a runtime of several threads: the last one to leave tells those who wait for it.
+//! The end of a runtime with several threads: the last thread tells those who wait for the end.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,17 +6,17 @@ use tokio::sync::oneshot;
 
 use super::shutdown::ShutdownError;
 
-/// Who is told how the runtime ended.
+/// A channel to someone who waits for the end of the runtime.
 type Done = oneshot::Sender<Result<(), ShutdownError>>;
 
-/// Shared by the threads of a runtime and by its handle.
+/// The end of a runtime, shared by its threads and its handle.
 #[derive(Debug)]
 pub(crate) struct Closing(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     threads: usize,
-    /// The first thing that went wrong.
+    /// The first error.
     result: Result<(), ShutdownError>,
     waiting: Vec<Done>,
 }
@@ -26,7 +26,8 @@ impl Closing {
         Self(Mutex::new(State { threads, result: Ok(()), waiting: Vec::new() }))
     }
 
-    /// Has somebody told when the last thread has left. Never, when it has left already.
+    /// Returns a receiver for the result, which is sent when the last thread has left. If the last thread has already
+    /// left, nothing is sent.
     pub(crate) fn wait(&self) -> oneshot::Receiver<Result<(), ShutdownError>> {
         let (done, told) = oneshot::channel();
         let mut state = self.lock();
@@ -36,7 +37,8 @@ impl Closing {
         told
     }
 
-    /// One thread leaves. `None` unless it is the last one, which has to do what is left to do and then tell.
+    /// Notes that one thread leaves. Returns `None` unless it is the last one, which must do the remaining work and
+    /// then send the result.
     pub(crate) fn leave(&self, result: Result<(), ShutdownError>) -> Option<Farewell> {
         let mut state = self.lock();
         if state.result.is_ok() {
@@ -52,7 +54,7 @@ impl Closing {
     }
 }
 
-/// How the runtime ended, and who is to be told.
+/// The result of the runtime, and those who must be told.
 #[derive(Debug)]
 pub(crate) struct Farewell {
     pub(crate) result: Result<(), ShutdownError>,

@@ -1,4 +1,4 @@
-//! The commit lane: turn commits in, durability out.
+//! The commit lane: turn commits go in, and durability comes out.
 //!
 //! ```text
 //! push ──► waiting ──(previous batch durable)──► in flight ──► Durable(upto)
@@ -6,7 +6,8 @@
 //!                                                  └ anything else: Lost, the lane is dropped with everything in it
 //! ```
 //!
-//! Natural batching: at most one batch is under way, and the next is everything that piled up meanwhile. No timer.
+//! At most one batch is on its way, and everything that accumulates in the meantime is the next batch. There is no
+//! timer.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,12 +20,13 @@ use crate::engine::CommitNumber;
 use crate::model::{CommitBatch, Epoch, PartitionId, TurnCommit};
 use crate::store::{CommitError, Store, StoreFuture};
 
-/// What one batch may hold.
+/// The limits of one batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchBounds {
     pub(crate) turns: usize,
     pub(crate) bytes: usize,
-    /// Lives that go. The rows of each are as many as its history has, and all are removed in one transaction.
+    /// The number of lives that a batch may purge. Each has as many rows as its history, and all of them are removed in
+    /// one transaction.
     pub(crate) purges: usize,
 }
 
@@ -34,12 +36,12 @@ impl Default for BatchBounds {
     }
 }
 
-/// What happened to a batch.
+/// The result of a batch.
 #[derive(Debug, PartialEq)]
 pub(crate) enum LaneEvent {
     /// Every commit up to this one is durable.
     Durable(CommitNumber),
-    /// Memory runs ahead of a store whose state is not known.
+    /// The memory of the partition is ahead of a store whose state is unknown.
     Lost(Loss),
 }
 
@@ -50,7 +52,7 @@ pub(crate) struct CommitLane {
     bounds: BatchBounds,
     waiting: VecDeque<Waiting>,
     flight: Option<Flight>,
-    /// Bytes of all turns that are not durable: waiting and in flight.
+    /// The bytes of all turns that are not durable: those that are waiting and those on their way.
     bytes: usize,
     backoff: Backoff,
     trouble: Option<String>,
@@ -91,7 +93,8 @@ impl CommitLane {
         self.waiting.push_back(Waiting { number, turn, bytes });
     }
 
-    /// Starts the next batch when none is under way, and tells what became of the last. Call until it answers `None`.
+    /// Starts the next batch if none is on its way, and returns the result of the last one. Call it until it returns
+    /// `None`.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<LaneEvent> {
         loop {
             if self.flight.is_none() {
@@ -113,7 +116,7 @@ impl CommitLane {
         }
     }
 
-    /// Bytes that are not durable yet.
+    /// Returns the number of bytes that are not durable yet.
     pub(crate) fn undurable_bytes(&self) -> usize {
         self.bytes
     }
@@ -122,12 +125,12 @@ impl CommitLane {
         self.flight.is_none() && self.waiting.is_empty()
     }
 
-    /// Why the store refuses to write at the moment.
+    /// Returns why the store currently refuses to write.
     pub(crate) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
-    /// When the batch is sent again.
+    /// Returns when the batch is sent again.
     pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
         self.backoff.wait_until(now)
     }
@@ -137,7 +140,7 @@ impl CommitLane {
         let (mut bytes, mut purges, mut upto) = (0, 0, self.waiting.front()?.number);
         while let Some(next) = self.waiting.front() {
             let purges_then = purges + usize::from(next.turn.purge.is_some());
-            // A turn that is larger than a batch may be goes alone.
+            // A turn that is larger than the limit of a batch is sent alone.
             let full = turns.len() >= self.bounds.turns
                 || bytes + next.bytes > self.bounds.bytes
                 || purges_then > self.bounds.purges;
@@ -168,7 +171,7 @@ impl CommitLane {
         self.backoff.failed(now);
         let cause = error.to_string();
         if self.trouble.as_ref() != Some(&cause) {
-            tracing::warn!(%error, "nothing was written, and the same is tried again; new work is refused meanwhile");
+            tracing::warn!(%error, "nothing was written; the same batch is sent again, and new work is refused in the meantime");
         }
         self.trouble = Some(cause);
     }

@@ -1,26 +1,26 @@
-//! How a runtime ended: what every later call is told.
+//! How a runtime has ended, which every later call is told.
 
 use std::sync::OnceLock;
 
 use crate::client::{CloseReason, SubmitError};
 
-/// Set once, before the last call is answered.
+/// The end of the runtime. It is set once, before the last call is answered.
 #[derive(Debug, Default)]
 pub(crate) struct Ending(OnceLock<End>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It was asked to.
+    /// The runtime was shut down or dropped.
     Stopped,
-    /// It could not go on.
+    /// The runtime stopped because of errors.
     Fatal {
-        /// Why.
+        /// The last error.
         cause: String,
     },
 }
 
 impl Ending {
-    /// The first end stays.
+    /// Sets the end. Only the first one counts.
     pub(crate) fn set(&self, end: End) {
         let _ = self.0.set(end);
     }
@@ -29,7 +29,7 @@ impl Ending {
         self.0.get()
     }
 
-    /// What a call is told that comes after the end.
+    /// Returns the answer to a call that arrives after the end.
     pub(crate) fn error(&self) -> Option<SubmitError> {
         self.0.get().map(End::error)
     }
@@ -43,7 +43,7 @@ impl End {
         }
     }
 
-    /// What those who wait for changes are told.
+    /// Returns the reason for those who wait for changes.
     pub(crate) fn close_reason(&self) -> CloseReason {
         match self {
             Self::Stopped => CloseReason::Stopped,

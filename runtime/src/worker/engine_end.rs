@@ -1,5 +1,5 @@
-//! The last thing that an engine thread does: everybody is answered, then its partitions are closed. The last thread of
-//! the runtime lets go of the store and tells those who wait.
+//! The end of an engine thread: it answers every call and then closes its partitions. The last thread of the runtime
+//! releases the store and tells those who wait.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,15 +22,15 @@ impl Engine {
         self.answer_everybody(end);
         let Self { thread, partitions, .. } = self;
         let ours: Vec<_> = partitions.iter().filter(|owned| owned.phase().is_ours()).map(OwnedPartition::id).collect();
-        // The partitions go before the store does: their futures are user code.
+        // The partitions are dropped before the store is released, because their futures are user code.
         drop(partitions);
         let result = match end {
             End::Stopped => result.and(close(&*thread.shared.parts.store, &ours, &thread.bell, cx)),
-            // Not marked as closed in good order.
+            // These partitions are not marked as cleanly closed.
             End::Fatal { .. } => result,
         };
         let EngineThread { shared: Shared { parts, process, .. }, clock, .. } = thread;
-        // Whoever is told that the runtime has ended may open the store again.
+        // Anyone who is told that the runtime has ended may open the store again.
         drop((parts, clock));
         if let Some(farewell) = process.closing.leave(result) {
             last_end(process, farewell);
@@ -43,13 +43,14 @@ impl Engine {
             (End::Fatal { cause }, _) => Err(ShutdownError::Fatal { cause: cause.clone() }),
             (End::Stopped, None) => Ok(()),
             (End::Stopped, Some(phase)) => {
-                let cause = phase.trouble().unwrap_or("it did not answer in time").to_owned();
+                let cause = phase.trouble().unwrap_or("the store did not answer in time").to_owned();
                 Err(ShutdownError::NotDrained { cause })
             }
         }
     }
 
-    /// Exactly one answer for every call: those that the partitions had, those in the queue, those to come.
+    /// Gives exactly one answer to every call: those that the partitions had, those in the queue, and those that are
+    /// still to come.
     fn answer_everybody(&mut self, end: &End) {
         let process = &self.thread.shared.process;
         process.activities().close();
@@ -58,10 +59,10 @@ impl Engine {
             process.fail(end);
         }
         self.thread.client.close();
-        // Whatever the end was, the last commit of what was under way may have been applied.
+        // Whatever the end was, the last commit that was on its way may have been applied.
         let cause = match end {
             End::Stopped => "the runtime stopped".to_owned(),
-            End::Fatal { cause } => format!("the runtime gave up: {cause}"),
+            End::Fatal { cause } => format!("the runtime stopped because of errors: {cause}"),
         };
         let unknown = SubmitError::OutcomeUnknown { cause };
         for partition in &mut self.partitions {
@@ -73,23 +74,23 @@ impl Engine {
     }
 }
 
-/// What is left to do when every thread has ended.
+/// The remaining work when every thread has ended.
 fn last_end(process: Arc<Process>, farewell: Farewell) {
     process.ending.set(End::Stopped);
     if let Some(end) = process.ending.get() {
         process.hub.close(end.close_reason());
     }
     match &farewell.result {
-        Ok(()) => tracing::info!("the runtime has stopped"),
-        Err(error) => tracing::error!(%error, "the runtime has stopped"),
+        Ok(()) => tracing::info!("the runtime has stopped with an error"),
+        Err(error) => tracing::error!(%error, "the runtime has stopped with an error"),
     }
-    // Clients may still be there, and must not keep the store open.
+    // Clients may still exist, and they must not keep the store open.
     process.access.release();
     drop(process);
     farewell.tell();
 }
 
-/// Closes these partitions; the first error is the answer.
+/// Closes these partitions, and returns the first error.
 fn close(
     store: &dyn Store,
     partitions: &[PartitionId],
@@ -101,7 +102,7 @@ fn close(
     closed.fold(Ok(()), Result::and)
 }
 
-/// The answer of a future that the thread's bell drives.
+/// Waits for a future that the bell of the thread wakes.
 fn wait_for<T>(mut future: StoreFuture<T>, bell: &Bell, cx: &mut Context<'_>) -> T {
     loop {
         match future.as_mut().poll(cx) {

@@ -1,5 +1,5 @@
-//! The engine thread: partitions live on it, each on one thread as long as the runtime runs. No Tokio context is entered
-//! on it.
+//! The engine thread. Each partition lives on one engine thread for as long as the runtime runs. No Tokio context is
+//! entered on this thread.
 //!
 //! ```text
 //! notices (unbounded, read first) ────────────┐
@@ -8,8 +8,8 @@
 //!   which there is a bounded number) ─────────┘
 //! ```
 //!
-//! Invariants: it never blocks on a send; it sleeps only when a whole round found nothing to do, and everything that it
-//! waits for has its waker; user code runs on it only inside a partition.
+//! Invariants: the thread never blocks when it sends; it sleeps only when a whole round found nothing to do, and
+//! everything that it waits for has its waker; user code runs on it only inside a partition.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,15 +29,15 @@ use super::shutdown::{Remaining, Stop, StopRequest, StopStep};
 use crate::engine::recognise_missing_runtime;
 use crate::model::PartitionId;
 
-/// How long the thread looks for something to do before it sleeps: what it waits for, such as the end of an activity that
-/// does little, is often near. A commit under way is sure to end, in about this time on a fast disk. An idle runtime sleeps.
+/// How long the thread looks for something to do before it sleeps. An event that it waits for, such as the end of a
+/// short activity or of the current commit, is often about to happen. An idle runtime sleeps.
 const LOOK: Duration = Duration::from_micros(40);
 const LOOK_FOR_COMMIT: Duration = Duration::from_micros(200);
 
-/// Messages of one queue that one round takes.
+/// The number of messages that one round takes from a queue.
 const MESSAGES_PER_ROUND: usize = 1_024;
 
-/// What an engine thread is made of.
+/// Everything that an engine thread is created from.
 pub(crate) struct EngineThread {
     pub(crate) shared: Shared,
     pub(crate) clock: Arc<dyn Clock>,
@@ -46,26 +46,26 @@ pub(crate) struct EngineThread {
     pub(crate) bell: Arc<Bell>,
 }
 
-/// An engine thread at work.
+/// An engine thread while it works.
 pub(super) struct Engine {
     pub(super) thread: EngineThread,
-    /// In the order of their ids, which are evenly spaced: every `stride`-th partition is of this thread.
+    /// In the order of their ids, which are evenly spaced: every `stride`-th partition belongs to this thread.
     pub(super) partitions: Vec<OwnedPartition>,
     stride: usize,
     pub(super) stop: Option<Stop>,
-    /// Empty between two rounds: their room is what is kept.
+    /// Empty between two rounds. Only its capacity is kept.
     arrived: Vec<Notice>,
     calls: Vec<ClientCall>,
 }
 
 impl EngineThread {
-    /// Runs until it is asked to stop or cannot go on.
+    /// Runs until it is asked to stop or cannot continue.
     pub(crate) fn run(self, beginnings: Vec<(PartitionId, Beginning)>) {
         let mut engine = Engine::new(self);
         let waker = Waker::from(Arc::clone(&engine.thread.bell));
         engine.thread.clock.wakes(waker.clone());
         let mut cx = Context::from_waker(&waker);
-        // A panic of the driver itself must leave nobody without an answer.
+        // Even after a panic of the driver itself, everyone must get an answer.
         let end = catch_unwind(AssertUnwindSafe(|| match engine.begin(beginnings) {
             Ok(()) => engine.work(&mut cx),
             Err(end) => end,
@@ -79,7 +79,7 @@ impl EngineThread {
 }
 
 impl Engine {
-    /// On the thread that it is going to work on.
+    /// Creates the engine on the thread on which it will work.
     fn new(thread: EngineThread) -> Self {
         if let Err(error) = tokio::runtime::Handle::try_current() {
             recognise_missing_runtime(&error);
@@ -88,7 +88,7 @@ impl Engine {
         Self { thread, partitions: Vec::new(), stride, stop: None, arrived: Vec::new(), calls: Vec::new() }
     }
 
-    /// The first sessions.
+    /// Begins the first sessions.
     fn begin(&mut self, beginnings: Vec<(PartitionId, Beginning)>) -> Result<(), End> {
         let now = self.now();
         for (id, beginning) in beginnings {
@@ -101,7 +101,7 @@ impl Engine {
         (self.thread.clock.now(), Instant::now())
     }
 
-    /// Rounds until the end.
+    /// Runs rounds until the end.
     fn work(&mut self, cx: &mut Context<'_>) -> End {
         loop {
             if let Some(end @ End::Fatal { .. }) = self.thread.shared.process.ending.get() {
@@ -118,7 +118,7 @@ impl Engine {
                 match stop.step(remaining, now) {
                     StopStep::Finish => return End::Stopped,
                     StopStep::Cancel => {
-                        tracing::info!("the grace period is over: activities are asked to stop");
+                        tracing::info!("the grace period has passed; activities are asked to stop");
                         self.cancel_activities();
                         continue;
                     }
@@ -131,7 +131,7 @@ impl Engine {
         }
     }
 
-    /// One round. Answers whether another is worth it at once.
+    /// Runs one round. Returns whether another one should follow immediately.
     fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         let now = self.now();
         let mut busy = self.read_notices(cx, now)?;
@@ -156,7 +156,7 @@ impl Engine {
             match notice {
                 Notice::ActivityEnded(id, report) => {
                     let input = self.thread.shared.process.activities().ended(id, report);
-                    // Without a session the table keeps the result, and the next session asks for it.
+                    // Without a session, the table keeps the result, and the next session asks for it.
                     if let (Some(input), Ok(())) = (input, &result) {
                         result = self.with_partition(id, |partition, shared| partition.give(shared, input, now));
                     }
@@ -168,11 +168,11 @@ impl Engine {
         result.map(|()| true)
     }
 
-    /// Brings calls to the partitions that they are for.
+    /// Hands calls to the partitions that they are for.
     fn read_calls(&mut self, cx: &mut Context<'_>) -> bool {
         let mut calls = std::mem::take(&mut self.calls);
         let ready = self.thread.client.poll_recv_many(cx, &mut calls, MESSAGES_PER_ROUND).is_ready();
-        // Ready without a call: the queue is closed.
+        // Ready without a call means that the queue is closed.
         let any = ready && !calls.is_empty();
         for call in calls.drain(..) {
             self.with_partition(call.partition, |partition, _| partition.call(call));
@@ -183,7 +183,7 @@ impl Engine {
 
     fn with_partition<T>(&mut self, id: PartitionId, with: impl FnOnce(&mut OwnedPartition, &Shared) -> T) -> T {
         let partition = &mut self.partitions[usize::from(id.0) / self.stride];
-        debug_assert_eq!(partition.id(), id, "a partition of another thread");
+        debug_assert_eq!(partition.id(), id, "the partition belongs to another thread");
         with(partition, &self.thread.shared)
     }
 
@@ -191,7 +191,7 @@ impl Engine {
         match &mut self.stop {
             Some(stop) => stop.join(request, now.1),
             None => {
-                tracing::info!(grace = ?request.grace, "the runtime stops");
+                tracing::info!(grace = ?request.grace, "the runtime is stopping");
                 self.stop = Some(Stop::new(request, now.1));
                 self.thread.client.close();
                 self.thread.shared.process.activities().close();
@@ -203,7 +203,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What a stop still waits for.
+    /// Returns what a stop still waits for.
     pub(super) fn remaining(&self) -> Remaining {
         let activities = self.thread.shared.process.activities();
         let running = self.partitions.iter().map(|partition| activities.running(partition.id())).sum();
@@ -212,7 +212,7 @@ impl Engine {
         Remaining { running, drained, trouble: !drained && left.all(|phase| phase.trouble().is_some()) }
     }
 
-    /// Asks the activities of this thread's partitions to stop because the runtime does.
+    /// Asks the activities of this thread's partitions to stop because of the shutdown.
     pub(super) fn cancel_activities(&self) {
         let routes = &self.thread.shared.process.routes;
         let Some(own) = self.partitions.first().map(|partition| routes.thread_of(partition.id())) else { return };

@@ -1,50 +1,51 @@
-//! Why a runtime does not start.
+//! The reasons why a runtime does not start.
 
 use super::recovery::TakeOverError;
 use crate::model::SourceLocation;
 use crate::registry::RegistryError;
 use crate::store::{LoadError, OpenError};
 
-/// A runtime could not be started. Nothing runs, and nothing was changed but the store's epoch.
+/// The reason why a runtime could not be started. Nothing runs, and nothing was changed except the epochs of the store.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// No store was given. Add one to the builder.
+    /// No store was set. Add one to the builder.
     #[error(
         "the runtime has no store: add `.store(SqliteStore::open(path)?)` to the builder, or `.store(MemoryStore::new())` in a test"
     )]
     NoStore,
-    /// Start was called outside a Tokio runtime. Activities run in it.
+    /// `start` was called outside a Tokio runtime, in which activities run.
     #[error(
-        "there is no Tokio runtime here, and activities run in one: call `start` inside `#[tokio::main]` or `Runtime::block_on`"
+        "there is no Tokio runtime here, but activities need one: call `start` inside `#[tokio::main]` or `Runtime::block_on`"
     )]
     NoTokioRuntime,
-    /// The registered code does not fit together. The error names what and where.
+    /// The registered code is not consistent. The error says what and where.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// An activity is a method of a value that the runtime was not given. Add it to the builder, or register less.
+    /// An activity is a method of a value that the runtime does not have. Add the value to the builder, or do not
+    /// register the activity.
     #[error(
-        "activity `{activity}` at {location} is a method of `{service}`, and the runtime has none: add `.state(value)` with a `{service}` to the builder"
+        "activity `{activity}` at {location} is a method of `{service}`, but the runtime has no such value: add `.state(value)` with a `{service}` to the builder"
     )]
     MissingService {
         /// The name of the activity.
         activity: &'static str,
-        /// The type of the value.
+        /// The type of the missing value.
         service: &'static str,
-        /// Where the activity stands.
+        /// The place of the activity in the source.
         location: SourceLocation,
     },
     /// The store could not be opened. The error says what to do: stop the other runtime, run a newer version, free some
-    /// room, restore a backup.
+    /// space, or restore a backup.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// What the store holds could not be read.
+    /// The contents of the store could not be read.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The system gave no thread for the engine.
+    /// The operating system could not start the engine thread.
     #[error("the engine thread could not be started: {detail}; raise the limit of threads or of memory")]
     Thread {
-        /// What the system said.
+        /// The error of the operating system.
         detail: String,
     },
 }

@@ -1,7 +1,7 @@
-//! The gate: the one place where effects wait until the commits that they depend on are durable.
+//! The gate: the only place where effects wait until the commits that they depend on are durable.
 //!
-//! Invariants: nothing leaves before its commit is durable, refusals included; what leaves, leaves in the order in which
-//! it came; what is held when memory is lost never leaves.
+//! Invariants: no effect leaves before its commit is durable, and this includes refusals; effects leave in the order in
+//! which they arrived; an effect that is held when the memory of the partition is lost never leaves.
 
 use std::collections::VecDeque;
 
@@ -19,12 +19,12 @@ impl Gate {
         self.held.push_back((after, effect));
     }
 
-    /// Every commit up to this one is durable.
+    /// Notes that every commit up to this one is durable.
     pub(crate) fn durable(&mut self, upto: CommitNumber) {
         self.durable = self.durable.max(upto);
     }
 
-    /// The next thing that may leave.
+    /// Returns the next effect that may leave.
     pub(crate) fn release(&mut self) -> Option<Effect> {
         let (after, _) = self.held.front()?;
         if *after > self.durable {

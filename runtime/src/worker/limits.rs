@@ -5,12 +5,12 @@ use super::session::SessionBounds;
 use crate::engine::PartitionConfig;
 use crate::model::PartitionCount;
 
-/// How much one orchestration, one call, and the runtime as a whole may hold. The defaults suit most programs.
+/// The limits for one orchestration, for one call, and for the whole runtime. The defaults suit most programs.
 ///
-/// What the runtime as a whole may hold is shared out equally among its partitions.
+/// The limits for the whole runtime are divided equally among its partitions.
 ///
-/// Limits that orchestrator code can see (payloads, custom status, actions per turn) are fixed for an execution when it
-/// starts, so that changing them never changes a replay.
+/// The limits that the code of an orchestrator can observe (payloads, custom status, actions per turn) are fixed when
+/// an execution starts, so that changing them never changes a replay.
 ///
 /// # Examples
 /// ```
@@ -20,31 +20,32 @@ use crate::model::PartitionCount;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// One payload (input, output, event), in bytes of JSON text.
+    /// The largest payload (input, output or event), in bytes of JSON text.
     pub payload_bytes: u32,
-    /// The custom status, in bytes of UTF-16.
+    /// The largest custom status, in bytes of UTF-16.
     pub custom_status_bytes: u32,
-    /// Actions in one turn.
+    /// The largest number of actions in one turn.
     pub actions_per_turn: u32,
-    /// Turn records after which an execution fails.
+    /// The number of turn records at which an execution fails.
     pub history_records: u64,
-    /// Bytes of turn records after which an execution fails.
+    /// The bytes of turn records at which an execution fails.
     pub history_bytes: usize,
-    /// Events that an instance may hold without taking them.
+    /// The number of events that an instance may hold without consuming them.
     pub buffered_events: usize,
-    /// Activities that an instance may have open.
+    /// The number of activities of an instance that may be open at a time.
     pub open_tasks: usize,
-    /// How deep sub-orchestrations may nest.
+    /// How deep sub-orchestrations can be nested.
     pub depth: u32,
-    /// Bytes of history that live instances may have together; the least recently used go first.
+    /// The bytes of history that all live instances may have together. The least recently used instances are removed
+    /// from memory first.
     pub live_history_bytes: usize,
-    /// Bytes that may wait for the store before new work waits too.
+    /// The bytes that may wait for the store before new work waits too.
     pub undurable_bytes: usize,
-    /// Bytes of finished activities' results that may wait to be recorded before no more activities are started.
+    /// The bytes of results that may wait to be recorded before no further activities start.
     pub unrecorded_result_bytes: usize,
-    /// Client calls that may wait in the queue, and again as many that may be under way.
+    /// The number of client calls that may wait in the queue. The same number may be in progress.
     pub client_calls: usize,
-    /// Instances that are read from the store at a time.
+    /// The number of instances that are read from the store at a time.
     pub loads: usize,
 }
 
@@ -71,7 +72,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The settings of one of so many partitions.
+    /// Returns the settings of one of `partitions` partitions.
     pub(crate) fn partition(&self, live_instances: usize, partitions: PartitionCount) -> PartitionConfig {
         let mut config = PartitionConfig::default();
         config.execution.payload_bytes = self.payload_bytes;
@@ -87,7 +88,7 @@ impl Limits {
         config
     }
 
-    /// The bounds of one of so many partitions.
+    /// Returns the limits of one of `partitions` partitions.
     pub(crate) fn session(&self, partitions: PartitionCount) -> SessionBounds {
         SessionBounds {
             undurable_bytes: share(self.undurable_bytes, partitions),
@@ -96,7 +97,7 @@ impl Limits {
         }
     }
 
-    /// Calls that one of so many partitions may have under way.
+    /// Returns how many calls one of `partitions` partitions may have in progress.
     pub(crate) fn calls_under_way(&self, partitions: PartitionCount) -> usize {
         share(self.client_calls, partitions)
     }
@@ -106,7 +107,7 @@ impl Limits {
     }
 }
 
-/// The part of one of so many partitions: nothing of nothing, and otherwise at least one.
+/// Returns the share of one of `partitions` partitions: at least 1, unless the limit is 0.
 fn share(bound: usize, partitions: PartitionCount) -> usize {
     bound.div_ceil(usize::from(partitions.get()))
 }

@@ -1,5 +1,5 @@
-//! Reads from the store on behalf of the partition and of watches: a bounded number at a time, in order, transient
-//! errors tried again.
+//! Reads from the store for the partition and for watches: a limited number at a time, in order. Errors that may pass
+//! are tried again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use crate::engine::{LoadedInstance, Ticket};
 use crate::model::{InboxId, InboxRow, InstanceId, InstanceKey, PartitionId};
 use crate::store::{InstanceRef, LoadError, Store, StoreFuture};
 
-/// What is to be read.
+/// A requested read.
 #[derive(Clone, Debug)]
 pub(crate) enum Load {
-    /// What the partition asked for.
+    /// An instance that the partition asked for.
     Instance { ticket: Ticket, target: InstanceRef, with_history: bool },
-    /// The messages to the partition, without those that it knows.
+    /// The messages to the partition, except those that it already knows.
     Inbox { ticket: Ticket, known: Arc<[InboxId]> },
-    /// The head of an instance that somebody watches, of which this life was known.
+    /// The head of a watched instance, of which this life was known.
     Watched { id: InstanceId, known: Option<InstanceKey> },
 }
 
-/// What came of a read: an answer, or an error that stays.
+/// The result of a read: an answer, or a permanent error.
 #[derive(Debug)]
 pub(crate) enum Finished {
     Instance { ticket: Ticket, result: Result<Option<LoadedInstance>, LoadError> },
@@ -64,7 +64,7 @@ impl Loads {
         self.queue.push_back(load);
     }
 
-    /// Starts reads while there is room, and gives what has been read.
+    /// Starts reads while there is room, and adds the finished ones to `finished`.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, now: Instant, finished: &mut Vec<Finished>) {
         loop {
             while self.reading.len() < self.bound.max(1) {
@@ -90,7 +90,7 @@ impl Loads {
         self.queue.is_empty() && self.reading.is_empty()
     }
 
-    /// When the next read is tried again.
+    /// Returns when the next read is tried again.
     pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
         self.reading.iter().filter_map(|reading| reading.backoff.wait_until(now)).min()
     }
@@ -114,7 +114,7 @@ impl Reading {
         match result {
             Ok(finished) => Poll::Ready(finished),
             Err(LoadError::Transient(cause)) => {
-                tracing::warn!(load = ?self.load, cause, "a read failed, and is tried again");
+                tracing::warn!(load = ?self.load, cause, "a read failed and is tried again");
                 self.backoff.failed(now);
                 Poll::Pending
             }

@@ -1,14 +1,14 @@
-//! Why what is in memory cannot be built upon any more.
+//! The reasons why the memory of a partition must be dropped.
 
-/// Why the memory of a partition cannot be gone on with.
+/// The reason why the memory of a partition must be dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Loss {
-    /// Somebody else owns the partition. It is claimed again when that owner lets go of it.
+    /// Another worker owns the partition. It is claimed again when that owner gives it up.
     LeaseLost(String),
-    /// The store knows something that memory does not. Loading it again is all that is needed.
+    /// The store contains something that memory does not. Loading the partition again is enough.
     Overtaken(String),
-    /// A recovery settles it. Several in a row are no accident.
+    /// A recovery solves the problem. Several of these in a row are not an accident.
     Recover(String),
-    /// Nothing does.
+    /// Nothing solves the problem.
     Fatal(String),
 }

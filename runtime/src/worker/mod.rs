@@ -1,5 +1,5 @@
-//! The driver: the only place with threads, Tokio and clocks. It turns a partition, which is values in and values out,
-//! into something that runs.
+//! The driver: the only place with threads, Tokio and clocks. It runs partitions, which themselves only turn values
+//! into values.
 //!
 //! ```text
 //! Client ─► port ─► client queue ─┐                              ┌─► activities (Tokio) ─► notices ─┐
@@ -10,14 +10,15 @@
 //!                            └──────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! [`process`] is what the threads share, [`owned`] what belongs to one partition, [`routes`] how one reaches the other.
+//! [`process`] contains what all threads share, [`owned`] contains what belongs to one partition, and [`routes`]
+//! connects the two.
 //!
 //! Invariants:
-//! - Nothing leaves for the world before the commit that it depends on is durable, and only by [`gate`].
-//! - A commit whose fate is not known is never built upon: the memory of its partition is dropped, and the partition is
-//!   taken over anew ([`recovery`]). The other partitions go on.
-//! - An engine thread never blocks on a send and never runs in a Tokio context.
-//! - The driver owns running activities, not the partition: a recovery does not run them twice ([`activities`]).
+//! - An effect leaves only through [`gate`], and only after the commit that it depends on is durable.
+//! - Nothing is built on a commit whose outcome is unknown: the memory of its partition is dropped, and the partition
+//!   is taken over again ([`recovery`]). The other partitions continue.
+//! - An engine thread never blocks when it sends, and it never runs in a Tokio context.
+//! - The driver owns running activities, not the partition, so a recovery does not run them twice ([`activities`]).
 
 mod activities;
 mod activity_run;

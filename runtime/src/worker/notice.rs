@@ -1,10 +1,11 @@
-//! What the internal queue of an engine thread carries. Each answers something outstanding, so it needs no bound.
+//! The messages of the internal queue of an engine thread. Each message answers something outstanding, so the queue
+//! needs no limit.
 
 use super::activity_run::Report;
 use super::shutdown::StopRequest;
 use crate::model::PartitionId;
 
-/// What the rest of the driver tells an engine thread.
+/// A message to an engine thread from the rest of the driver.
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// An activity of this partition has ended.

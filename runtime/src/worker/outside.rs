@@ -1,4 +1,5 @@
-//! What a partition does effects to: the activities, callers and watchers of the runtime, and the other partitions.
+//! Carries out the effects of a partition on the activities, callers and watchers of the runtime and on other
+//! partitions.
 
 use super::calls::Calls;
 use super::process::Process;
@@ -6,12 +7,12 @@ use crate::client::{Answered, ChangeHub, SubmitError};
 use crate::engine::{ClientAnswer, Effect, PartitionInput, Refusal, RequestId};
 use crate::model::{Head, ParkCode, PartitionId};
 
-/// The process as one partition sees it. The calls are its own.
+/// The process, as one partition sees it. The calls are those of the partition.
 pub(crate) struct Outside<'a> {
     pub(crate) partition: PartitionId,
     pub(crate) process: &'a Process,
     pub(crate) calls: &'a mut Calls,
-    /// Whether the partition says that it has tried again what its predecessor left parked.
+    /// Whether the partition has tried again everything that its predecessor left parked.
     pub(crate) judged: bool,
 }
 
@@ -20,7 +21,7 @@ impl Outside<'_> {
         &self.process.hub
     }
 
-    /// Does what the partition wants. An activity that has finished already answers at once.
+    /// Carries out an effect. If the requested activity has already finished, returns its result immediately.
     pub(crate) fn apply(&mut self, effect: Effect) -> Option<PartitionInput> {
         match effect {
             Effect::RunActivity(task) => return self.process.activities().run(self.partition, task),

@@ -1,7 +1,7 @@
-//! One partition of an engine thread: its session or its recovery, the calls for it, and what its failures count.
+//! One partition of an engine thread: its session or its recovery, the calls for it, and the count of its failures.
 //!
-//! Invariants: a failure drops this partition and touches nothing of another; it is driven when it was signalled, when a
-//! time has come that it waits for, or when it said that there is more to do; each call gets exactly one answer.
+//! Invariants: a failure drops this partition and touches nothing of another; the partition is driven when it was
+//! signalled, when a time has come that it waits for, or when it has more to do; each call gets exactly one answer.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::engine::PartitionInput;
 use crate::model::{PartitionId, TaskId, Timestamp};
 use crate::store::Backlog;
 
-/// Failures in a row, without a commit between, after which the runtime stops.
+/// The number of failures in a row, without a commit in between, after which the runtime stops.
 const LOSSES_IN_A_ROW: u32 = 3;
 
 /// What the partitions of a thread share.
@@ -31,41 +31,41 @@ const LOSSES_IN_A_ROW: u32 = 3;
 pub(crate) struct Shared {
     pub(crate) parts: SessionParts,
     pub(crate) process: Arc<Process>,
-    /// Calls that one partition has under way at a time.
+    /// The number of calls that one partition may have in progress at a time.
     pub(crate) calls_bound: usize,
 }
 
-/// What a partition begins with: what the store holds, or why somebody else has it.
+/// The beginning of a partition: the contents of the store, or the reason why another worker has it.
 pub(crate) type Beginning = Result<Opened, String>;
 
-/// Now, by the clock of the runtime and by that of the machine.
+/// The current time, by the clock of the runtime and by the monotonic clock.
 pub(crate) type Now = (Timestamp, Instant);
 
 pub(crate) struct OwnedPartition {
     id: PartitionId,
     phase: Phase,
     calls: Calls,
-    /// Calls that the partition has not seen.
+    /// The calls that the partition has not seen.
     waiting: VecDeque<ClientCall>,
     losses: u32,
-    /// How long to wait before the next take-over when the last ones came to nothing though nothing failed.
+    /// The pause before the next take-over, if the last ones achieved nothing although nothing failed.
     pause: Backoff,
     signal: Arc<Signal>,
     waker: Waker,
-    /// Whether there is more to do at once.
+    /// Whether there is more to do immediately.
     busy: bool,
-    /// When something is to be tried again, and when a timer is due.
+    /// The time when something is tried again or a timer is due.
     wake_at: Option<Instant>,
     deadline: Option<Timestamp>,
-    /// Whether it is known what became of what the last owner left parked.
+    /// Whether it is known what happened to the instances that the last owner left parked.
     judged: bool,
     stopping: bool,
-    /// Whether it drains so that it can be claimed under a new epoch.
+    /// Whether the partition finishes its work so that it can be claimed under a new epoch.
     renewing: bool,
 }
 
 impl OwnedPartition {
-    /// Begins with what the store held.
+    /// Begins with the contents of the store.
     pub(crate) fn new(id: PartitionId, shared: &Shared, beginning: Beginning, now: Now) -> Result<Self, End> {
         let signal = Arc::clone(shared.process.routes.signal(id));
         let waker = Waker::from(Arc::clone(&signal));
@@ -96,27 +96,28 @@ impl OwnedPartition {
         self.id
     }
 
-    /// A call for it.
+    /// Adds a call for the partition.
     pub(crate) fn call(&mut self, call: ClientCall) {
         self.waiting.push_back(call);
         self.busy = true;
     }
 
-    /// Something for the partition to know. Without a session nobody is told: what it is about is in the store, or kept.
+    /// Gives the partition an input. Without a session, the input is dropped, because its subject is in the store or is
+    /// kept elsewhere.
     pub(crate) fn give(&mut self, shared: &Shared, input: PartitionInput, now: Now) -> Result<(), End> {
         let Phase::Running(session) = &mut self.phase else { return Ok(()) };
         self.busy = true;
         session.handle(now.0, input).or_else(|loss| self.lose(shared, loss, now))
     }
 
-    /// From now on inputs are recorded, and nothing is polled or fired.
+    /// From now on, inputs are recorded, and nothing is polled or fired.
     pub(crate) fn stop(&mut self, shared: &Shared, now: Now) -> Result<(), End> {
         (self.stopping, self.busy) = (true, true);
         let Phase::Running(session) = &mut self.phase else { return Ok(()) };
         session.stop_polling().or_else(|loss| self.lose(shared, loss, now))
     }
 
-    /// Whether driving it may bring something.
+    /// Returns whether driving the partition may achieve anything.
     pub(crate) fn is_due(&self, (now, instant): Now) -> bool {
         self.signal.take_rung()
             || self.busy
@@ -124,7 +125,7 @@ impl OwnedPartition {
             || self.deadline.is_some_and(|at| at <= now)
     }
 
-    /// Goes on as far as that goes without waiting. Answers whether there is more to do at once.
+    /// Does everything that is possible without waiting. Returns whether there is more to do immediately.
     pub(crate) fn drive(&mut self, shared: &Shared, now: Now) -> Result<bool, End> {
         self.busy = match self.go_on(shared, now) {
             Ok(busy) => busy,
@@ -135,7 +136,7 @@ impl OwnedPartition {
         };
         self.wake_at = self.phase.wake_at(now.1);
         self.deadline = match &self.phase {
-            // While stopping nothing fires.
+            // While the runtime is stopping, no timer fires.
             Phase::Running(session) if !self.stopping && !self.renewing => session.next_deadline(),
             _ => None,
         };
@@ -176,12 +177,16 @@ impl OwnedPartition {
         Ok(progress.any || renewed)
     }
 
-    /// Claims the partition again when its keys come to an end. Who calls waits for a moment, and nothing is lost.
+    /// Claims the partition again when its keys are nearly used up. Callers wait for a moment, and nothing is lost.
     fn renew(&mut self, shared: &Shared) -> Result<bool, Loss> {
         let Phase::Running(session) = &mut self.phase else { return Ok(false) };
         if self.renewing && session.is_drained() {
-            tracing::info!(partition = self.id.0, "the partition is claimed again, for new keys");
-            self.drop_session(shared, Recovery::new(Arc::clone(&shared.parts.store), self.id), "it was claimed again");
+            tracing::info!(partition = self.id.0, "claiming the partition again to get new keys");
+            self.drop_session(
+                shared,
+                Recovery::new(Arc::clone(&shared.parts.store), self.id),
+                "the partition was claimed again",
+            );
             return Ok(true);
         }
         if self.renewing || self.stopping || !session.needs_new_epoch() {
@@ -192,7 +197,7 @@ impl OwnedPartition {
         Ok(true)
     }
 
-    /// Hands calls to the partition, as far as the store keeps up and the bounds allow.
+    /// Hands calls to the partition, as far as the store keeps up and the limits allow.
     fn read_calls(&mut self, shared: &Shared, now: Now) -> Result<bool, Loss> {
         if self.refuse_if_in_trouble(shared) {
             return Ok(true);
@@ -214,7 +219,7 @@ impl OwnedPartition {
         Ok(any)
     }
 
-    /// Answers the calls that wait if the store does not work: nothing happened.
+    /// If the store does not work, answers the waiting calls: nothing has happened.
     fn refuse_if_in_trouble(&mut self, shared: &Shared) -> bool {
         let trouble = self.phase.trouble();
         self.signal.set_takes_calls(trouble.is_none());
@@ -223,7 +228,7 @@ impl OwnedPartition {
         for call in self.waiting.drain(..) {
             call.refuse(SubmitError::StoreUnavailable { cause: cause.to_owned() });
         }
-        // Whoever waits for the start waits no longer for a partition that cannot be taken over.
+        // Those who wait for the start no longer wait for a partition that cannot be taken over.
         if matches!(self.phase, Phase::Recovering(_)) {
             self.is_judged(shared);
         }
@@ -236,7 +241,7 @@ impl OwnedPartition {
         }
     }
 
-    /// A session from what the store holds.
+    /// Begins a session with the contents of the store.
     fn resume(&mut self, shared: &Shared, (claim, backlog): Opened, now: Now) -> Result<(), Loss> {
         let process = &shared.process;
         process.activities().retain(self.id, &task_rows(&backlog));
@@ -246,12 +251,12 @@ impl OwnedPartition {
             session.stop_polling()?;
         }
         self.phase = Phase::Running(Box::new(session));
-        // The last commits of the earlier session may have sent messages, and nobody told whom they are for.
+        // The last commits of the earlier session may have sent messages of which nobody was told.
         process.routes.others_look(self.id);
         Ok(())
     }
 
-    /// Memory cannot be gone on with: drops it and begins a recovery, or gives up.
+    /// The memory cannot be used any more: drops it and begins a recovery, or ends the runtime.
     pub(crate) fn lose(&mut self, shared: &Shared, loss: Loss, now: Now) -> Result<(), End> {
         let store = Arc::clone(&shared.parts.store);
         let partition = self.id.0;
@@ -260,15 +265,15 @@ impl OwnedPartition {
             Loss::Recover(cause) => {
                 self.losses += 1;
                 if self.losses >= LOSSES_IN_A_ROW {
-                    let cause = format!("{LOSSES_IN_A_ROW} failures in a row without a commit between: {cause}");
+                    let cause = format!("{LOSSES_IN_A_ROW} failures in a row without a commit in between: {cause}");
                     return Err(End::Fatal { cause });
                 }
-                tracing::error!(partition, cause, "memory is dropped, and the partition is taken over again");
+                tracing::error!(partition, cause, "dropping the memory of the partition and taking it over again");
                 self.drop_session(shared, Recovery::new(store, self.id), &cause);
             }
             Loss::Overtaken(cause) => {
                 self.pause.failed(now.1);
-                tracing::info!(partition, cause, "the partition is loaded again");
+                tracing::info!(partition, cause, "loading the partition again");
                 self.drop_session(shared, Recovery::after(store, self.id, self.pause.clone()), &cause);
             }
             Loss::LeaseLost(cause) => {
@@ -276,7 +281,7 @@ impl OwnedPartition {
                 tracing::warn!(
                     partition,
                     cause,
-                    "somebody else owns the partition; it is claimed when that owner is gone"
+                    "another worker owns the partition; it is claimed when that worker is gone"
                 );
                 let recovery = Recovery::elsewhere(store, self.id, self.pause.clone(), cause.clone());
                 self.drop_session(shared, recovery, &cause);
@@ -292,7 +297,7 @@ impl OwnedPartition {
         self.calls.answer_all(&SubmitError::OutcomeUnknown { cause: cause.to_owned() });
     }
 
-    // ── what the thread asks ────────────────────────────────────────────────────────────────────────────────────────
+    // ── used by the thread ──────────────────────────────────────────────────────────────────────────────────────────
 
     pub(crate) fn phase(&self) -> &Phase {
         &self.phase
@@ -311,7 +316,7 @@ impl OwnedPartition {
         self.deadline
     }
 
-    /// Answers every call: those that the partition had may have been done, those that wait were not.
+    /// Answers every call. Calls that the partition had may have been done; calls that were waiting were not.
     pub(crate) fn answer_all(&mut self, unknown: &SubmitError, refused: &SubmitError) {
         self.calls.answer_all(unknown);
         for call in self.waiting.drain(..) {

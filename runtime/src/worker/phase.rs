@@ -1,4 +1,4 @@
-//! What a partition is at: a session, or being taken over.
+//! The state of a partition: it has a session, or it is being taken over.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// When the store is asked again.
+    /// Returns when the store is asked again.
     pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
         match self {
             Self::Running(session) => session.wake_at(now),
@@ -19,7 +19,7 @@ impl Phase {
         }
     }
 
-    /// Why the store does not work at the moment.
+    /// Returns why the store currently does not work.
     pub(crate) fn trouble(&self) -> Option<&str> {
         match self {
             Self::Running(session) => session.trouble(),
@@ -27,12 +27,12 @@ impl Phase {
         }
     }
 
-    /// Whether a commit is under way.
+    /// Returns whether a commit is on its way.
     pub(crate) fn is_writing(&self) -> bool {
         matches!(self, Self::Running(session) if session.is_writing())
     }
 
-    /// Whether a stop has nothing to wait for. There is nothing to record for who is not the owner.
+    /// Returns whether a stop has nothing to wait for. A worker that does not own the partition has nothing to record.
     pub(crate) fn is_drained(&self) -> bool {
         match self {
             Self::Running(session) => session.is_drained(),
@@ -40,7 +40,7 @@ impl Phase {
         }
     }
 
-    /// Whether the partition is to be closed at the end: it is, or may be, claimed by this runtime.
+    /// Returns whether the partition must be closed at the end, because this runtime has claimed it or may have.
     pub(crate) fn is_ours(&self) -> bool {
         !matches!(self, Self::Recovering(recovery) if recovery.is_elsewhere())
     }

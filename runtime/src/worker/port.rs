@@ -19,7 +19,7 @@ use crate::model::{Execution, InstanceKey, PartitionId, Timestamp};
 use crate::registry::Registry;
 use crate::store::{InstancePage, InstanceQuery, InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
 
-/// The port of one runtime. Outlives it: then it answers that the runtime has stopped.
+/// The port of one runtime. It may outlive the runtime, and it then returns that the runtime has stopped.
 pub(crate) struct RuntimePort {
     pub(crate) queue: ClientQueue,
     pub(crate) routes: Arc<Routes>,
@@ -28,15 +28,15 @@ pub(crate) struct RuntimePort {
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ending: Arc<Ending>,
-    /// Counts the starts that may go to any partition.
+    /// The number of starts that could go to any partition.
     pub(crate) starts: AtomicUsize,
 }
 
-/// The queues of client calls to all threads. Together they have a bounded number of places.
+/// The queues of client calls to all threads. Together they have a limited number of places.
 #[derive(Debug)]
 pub(crate) struct ClientQueue {
     pub(crate) places: Arc<Semaphore>,
-    /// By thread.
+    /// Indexed by thread.
     pub(crate) threads: Box<[UnboundedSender<ClientCall>]>,
 }
 
@@ -51,7 +51,8 @@ impl ClientPort for RuntimePort {
             if thread.send(ClientCall { partition, operation, follow, answer, place }).is_err() {
                 return Err(stopped(&ending));
             }
-            // Calls that a partition had are answered one by one; only what was left in the queue is dropped.
+            // The calls that a partition had are answered one by one. Only calls that were left in the queue are
+            // dropped.
             answered.await.unwrap_or_else(|_| Err(stopped(&ending)))
         })
     }
@@ -82,8 +83,8 @@ impl ClientPort for RuntimePort {
 }
 
 impl RuntimePort {
-    /// The partition of the instance that is meant. A start without an id goes to each partition in turn; those that do
-    /// not work at the moment are left out as long as another one does.
+    /// Returns the partition of the instance that is meant. A start without an id goes to each partition in turn.
+    /// Partitions that currently do not work are skipped as long as another one works.
     fn partition(&self, operation: &ClientOperation) -> PartitionId {
         let count = self.routes.count();
         if let Some(id) = operation.subject() {
@@ -91,7 +92,7 @@ impl RuntimePort {
         }
         let mut in_turn = (0..count.get()).map(|_| {
             let turn = self.starts.fetch_add(1, Ordering::Relaxed) % usize::from(count.get());
-            // Smaller than the count, which fits.
+            // The number is smaller than the count, so it fits.
             PartitionId(turn as u16)
         });
         let first = in_turn.next().unwrap_or_default();
@@ -109,14 +110,14 @@ impl RuntimePort {
         Box::pin(async move {
             reading.await.map_err(|error| match error {
                 LoadError::Corrupt(detail) => SubmitError::Corrupt(detail),
-                // A store that was closed meanwhile fails reads.
+                // Reads fail if the store was closed in the meantime.
                 error => ending.error().unwrap_or_else(|| SubmitError::StoreUnavailable { cause: error.to_string() }),
             })
         })
     }
 }
 
-/// What a call is told that finds the queue closed or the store gone.
+/// Returns the answer to a call that finds the queue closed or the store gone.
 fn stopped(ending: &Ending) -> SubmitError {
     ending.error().unwrap_or(SubmitError::RuntimeStopped)
 }

@@ -1,4 +1,5 @@
-//! What all engine threads of a runtime share. What belongs to one partition is in [`owned`](super::owned).
+//! Everything that the engine threads of a runtime share. See [`owned`](super::owned) for what belongs to one
+//! partition.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,17 +14,17 @@ use super::routes::Routes;
 use super::store_access::StoreAccess;
 use crate::client::ChangeHub;
 
-/// Only engine threads hold it, so that what activities were given goes with the last of them.
+/// Only engine threads hold this, so the values for activities are dropped together with the last thread.
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) activities: Mutex<Activities>,
-    /// Where activities run.
+    /// The Tokio runtime in which activities run.
     pub(crate) tokio: Handle,
     pub(crate) hub: Arc<ChangeHub>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) ending: Arc<Ending>,
     pub(crate) closing: Arc<Closing>,
-    /// How clients reach the store.
+    /// The access of clients to the store.
     pub(crate) access: Arc<StoreAccess>,
     pub(crate) judged: Judged,
 }
@@ -33,20 +34,20 @@ impl Process {
         self.activities.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts activities that may start.
+    /// Starts the activities that may start.
     pub(crate) fn dispatch(&self) {
         let starts = self.activities().starts();
         spawn(&self.tokio, starts);
     }
 
-    /// The runtime cannot go on: every thread ends.
+    /// Ends every thread, because the runtime cannot continue.
     pub(crate) fn fail(&self, end: &End) {
         self.ending.set(end.clone());
         self.routes.wake_all();
     }
 }
 
-/// Counts the partitions that have not tried again yet what their predecessor left parked, for whoever waits for that.
+/// Counts the partitions that have not yet tried again what their predecessor left parked, for those who wait for this.
 #[derive(Debug)]
 pub(crate) struct Judged {
     left: AtomicUsize,
@@ -58,13 +59,13 @@ impl Judged {
         Self { left: AtomicUsize::new(partitions), started: Mutex::new(Some(started)) }
     }
 
-    /// One more partition has, or cannot. To be called once for each.
+    /// Notes that one more partition has done so, or cannot. It must be called once for each partition.
     pub(crate) fn one_more(&self) {
         if self.left.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
         if let Some(started) = self.started.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Nobody waits when the start was given up.
+            // Nobody waits if the start was given up.
             let _ = started.send(());
         }
     }

@@ -1,5 +1,5 @@
-//! Recovery: one procedure at the start and after a failed commit. Claim the partition, which settles the fate of every
-//! earlier commit of it; only then read what the store holds.
+//! Recovery: the same procedure at the start and after a failed commit. It claims the partition, which settles the fate
+//! of every earlier commit, and only then reads the contents of the store.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +13,7 @@ use crate::store::{Backlog, Claim, LoadError, OpenError, Store, StoreFuture};
 /// What a session begins with.
 pub(crate) type Opened = (Claim, Backlog);
 
-/// Why a partition could not be taken over.
+/// The reason why a partition could not be taken over.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum TakeOverError {
     #[error(transparent)]
@@ -23,12 +23,12 @@ pub(crate) enum TakeOverError {
 }
 
 impl TakeOverError {
-    /// Whether somebody else owns the partition.
+    /// Returns whether another worker owns the partition.
     pub(crate) fn is_elsewhere(&self) -> bool {
         matches!(self, Self::Open(OpenError::LeaseLost { .. }))
     }
 
-    /// Whether it may work when tried again without anybody doing something about this runtime.
+    /// Returns whether another attempt may succeed without anyone changing this runtime.
     fn may_pass(&self) -> bool {
         match self {
             Self::Open(OpenError::InUse { .. } | OpenError::NewerSchema { .. } | OpenError::Corrupt { .. })
@@ -55,30 +55,30 @@ pub(crate) async fn take_over(store: Arc<dyn Store>, partition: PartitionId) -> 
     Ok((claim, backlog))
 }
 
-/// A take-over under way, tried again until the store lets the partition be taken over.
+/// A take-over in progress. It is tried again until it succeeds.
 pub(crate) struct Recovery {
     store: Arc<dyn Store>,
     partition: PartitionId,
     backoff: Backoff,
     trouble: Option<String>,
-    /// Whether somebody else owns the partition, as far as is known.
+    /// Whether another worker owns the partition, as far as is known.
     elsewhere: bool,
     /// `None` between two attempts.
     attempt: Option<StoreFuture<Result<Opened, TakeOverError>>>,
 }
 
 impl Recovery {
-    /// Begins at once.
+    /// Begins immediately.
     pub(crate) fn new(store: Arc<dyn Store>, partition: PartitionId) -> Self {
         Self::after(store, partition, Backoff::default())
     }
 
-    /// Begins when the pause is over.
+    /// Begins after the pause.
     pub(crate) fn after(store: Arc<dyn Store>, partition: PartitionId, backoff: Backoff) -> Self {
         Self { store, partition, backoff, trouble: None, elsewhere: false, attempt: None }
     }
 
-    /// Begins when the pause is over, because somebody else owns the partition.
+    /// Begins after the pause, because another worker owns the partition.
     pub(crate) fn elsewhere(store: Arc<dyn Store>, partition: PartitionId, backoff: Backoff, cause: String) -> Self {
         Self { trouble: Some(cause), elsewhere: true, ..Self::after(store, partition, backoff) }
     }
@@ -96,9 +96,9 @@ impl Recovery {
             match result {
                 Ok(opened) => return Poll::Ready(Ok(opened)),
                 Err(error) if error.may_pass() => {
-                    // Somebody else may own it for long, and each attempt would say so.
+                    // Another worker may own the partition for a long time, and each attempt would log this.
                     if !(self.elsewhere && error.is_elsewhere()) {
-                        tracing::warn!(partition = partition.0, %error, "the partition cannot be taken over, and it is tried again");
+                        tracing::warn!(partition = partition.0, %error, "the partition cannot be taken over; trying again");
                     }
                     self.elsewhere = error.is_elsewhere();
                     self.backoff.failed(now);
@@ -109,17 +109,17 @@ impl Recovery {
         }
     }
 
-    /// Why it did not work so far.
+    /// Returns why the take-over has not succeeded yet.
     pub(crate) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
-    /// Whether somebody else owns the partition, as far as is known.
+    /// Returns whether another worker owns the partition, as far as is known.
     pub(crate) fn is_elsewhere(&self) -> bool {
         self.elsewhere
     }
 
-    /// When it is tried again.
+    /// Returns when the take-over is tried again.
     pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
         self.backoff.wait_until(now)
     }

@@ -1,4 +1,4 @@
-//! The activities of a registry, as code that can be run.
+//! The activities of a registry as code that can be run.
 
 use std::sync::Arc;
 

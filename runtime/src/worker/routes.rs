@@ -1,6 +1,6 @@
 //! How the parts of a runtime reach a partition: which thread drives it, and how that thread is told.
 //!
-//! Partition `p` is driven by thread `p % threads`, for as long as the runtime runs.
+//! Thread `p % threads` drives partition `p` for as long as the runtime runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +13,17 @@ use super::bell::Bell;
 use super::notice::Notice;
 use crate::model::{PartitionCount, PartitionId};
 
-/// The ways to all partitions of a runtime.
+/// The routes to all partitions of a runtime.
 #[derive(Debug)]
 pub(crate) struct Routes {
     count: PartitionCount,
-    /// By partition.
+    /// Indexed by partition.
     signals: Box<[Arc<Signal>]>,
-    /// By thread.
+    /// Indexed by thread.
     threads: Box<[ThreadRoute]>,
 }
 
-/// The way to one engine thread.
+/// The route to one engine thread.
 #[derive(Debug)]
 pub(crate) struct ThreadRoute {
     pub(crate) bell: Arc<Bell>,
@@ -31,7 +31,7 @@ pub(crate) struct ThreadRoute {
 }
 
 impl Routes {
-    /// At least one thread.
+    /// Creates the routes for at least one thread.
     pub(crate) fn new(count: PartitionCount, threads: Box<[ThreadRoute]>) -> Self {
         let bells = threads.iter().cycle().map(|thread| Arc::clone(&thread.bell));
         let signals = bells.take(usize::from(count.get())).map(|bell| Arc::new(Signal::new(bell))).collect();
@@ -46,23 +46,24 @@ impl Routes {
         self.threads.len()
     }
 
-    /// The thread that drives a partition.
+    /// Returns the thread that drives a partition.
     pub(crate) fn thread_of(&self, partition: PartitionId) -> usize {
         usize::from(partition.0) % self.threads.len()
     }
 
-    /// The signal of a partition of this runtime.
+    /// Returns the signal of a partition of this runtime.
     pub(crate) fn signal(&self, partition: PartitionId) -> &Arc<Signal> {
         &self.signals[usize::from(partition.0)]
     }
 
-    /// Tells the owner of its partition that an activity has ended.
+    /// Reports the end of an activity to the owner of its partition.
     pub(crate) fn report(&self, partition: PartitionId, report: Report) {
-        // Without a receiver there is no engine that could record it.
+        // If there is no receiver, there is no engine that could record it.
         let _ = self.threads[self.thread_of(partition)].notices.send(Notice::ActivityEnded(partition, report));
     }
 
-    /// Tells a partition that its inbox may hold something new. Many looks that it has not followed are one.
+    /// Tells a partition that its inbox may contain something new. Several looks that it has not followed yet count as
+    /// one.
     pub(crate) fn look(&self, partition: PartitionId) {
         self.signal(partition).look();
     }
@@ -72,10 +73,10 @@ impl Routes {
         self.count.all().filter(|partition| *partition != than).for_each(|partition| self.look(partition));
     }
 
-    /// Tells every thread.
+    /// Sends a notice to every thread.
     pub(crate) fn tell_all(&self, notice: impl Fn() -> Notice) {
         for thread in &self.threads {
-            // A thread that has ended needs not be told.
+            // A thread that has ended need not be told.
             let _ = thread.notices.send(notice());
         }
     }
@@ -86,7 +87,8 @@ impl Routes {
     }
 }
 
-/// What any thread may tell the driver of one partition. It is the waker of all that the partition waits for.
+/// What any thread may tell the driver of one partition. It is also the waker of everything that the partition waits
+/// for.
 #[derive(Debug)]
 pub(crate) struct Signal {
     bell: Arc<Bell>,
@@ -96,18 +98,18 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    /// Nothing is known of the inbox at first, so that it is to be looked at.
+    /// Nothing is known about the inbox at first, so it must be read.
     fn new(bell: Arc<Bell>) -> Self {
         let (rung, look) = (AtomicBool::new(true), AtomicBool::new(true));
         Self { bell, rung, look, takes_calls: AtomicBool::new(true) }
     }
 
-    /// Whether there was a reason to drive the partition since the last question.
+    /// Returns whether there was a reason to drive the partition since the last call.
     pub(crate) fn take_rung(&self) -> bool {
         self.rung.load(Ordering::Relaxed) && self.rung.swap(false, Ordering::Acquire)
     }
 
-    /// Whether the inbox is to be read.
+    /// Returns whether the inbox must be read.
     pub(crate) fn take_look(&self) -> bool {
         self.look.load(Ordering::Relaxed) && self.look.swap(false, Ordering::Acquire)
     }
@@ -118,7 +120,7 @@ impl Signal {
         }
     }
 
-    /// Whether a start that may go to any partition should come here.
+    /// Returns whether a start that could go to any partition should come here.
     pub(crate) fn takes_calls(&self) -> bool {
         self.takes_calls.load(Ordering::Relaxed)
     }

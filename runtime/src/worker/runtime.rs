@@ -16,27 +16,27 @@ use super::routes::Routes;
 use super::shutdown::{ShutdownError, StopRequest};
 use crate::client::Client;
 
-/// How long activities may take to return after a shutdown has asked them to.
+/// How long activities may take to return after a shutdown has asked them to stop.
 const AFTER_CANCEL: Duration = Duration::from_secs(1);
 
-/// How long dropping a runtime waits for the commit under way.
+/// How long dropping a runtime waits for the commit that is on its way.
 const DROP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs orchestrations in this process, on a store.
 ///
-/// Stop it with [`shutdown`](Self::shutdown). Dropping it is safe: nothing that was acknowledged is lost, but activities
-/// that run are not waited for, and run again after the next start.
+/// Stop it with [`shutdown`](Self::shutdown). It is also safe to drop it: nothing that was acknowledged is lost, but
+/// running activities are not waited for, and they run again after the next start.
 pub struct Runtime {
     client: Client,
     routes: Arc<Routes>,
-    /// Empty when they were joined.
+    /// Empty after the threads were joined.
     threads: Vec<JoinHandle<()>>,
     closing: Arc<Closing>,
     ending: Arc<Ending>,
     grace: Duration,
 }
 
-/// What a runtime is, besides its client.
+/// The parts of a runtime besides its client.
 pub(crate) struct RuntimeParts {
     pub(crate) routes: Arc<Routes>,
     pub(crate) threads: Vec<JoinHandle<()>>,
@@ -46,7 +46,7 @@ pub(crate) struct RuntimeParts {
 }
 
 impl Runtime {
-    /// Settings for a runtime.
+    /// Creates a builder for a runtime.
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder::new()
     }
@@ -56,36 +56,36 @@ impl Runtime {
         Self { client, routes, threads, closing, ending, grace }
     }
 
-    /// Tells every thread to stop, and has the answer given when the last one has.
+    /// Tells every thread to stop. Returns a receiver for the result, which is sent when the last thread has stopped.
     fn stop(&self, request: StopRequest) -> oneshot::Receiver<Result<(), ShutdownError>> {
         let told = self.closing.wait();
         self.routes.tell_all(|| Notice::Stop(request));
         told
     }
 
-    /// The way to the orchestrations of this runtime. Clone it freely.
+    /// Returns the client for the orchestrations of this runtime. You can clone it freely.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Stops in good order: takes no more work, lets running activities finish within the grace period, records what
-    /// they return, and closes the store. The next start goes on exactly there.
+    /// Stops the runtime cleanly: it accepts no more work, lets running activities finish within the grace period,
+    /// records what they return, and closes the store. The next start continues where it was.
     ///
     /// # Errors
-    /// [`ShutdownError`] when the store did not take or close in good order, or the runtime had stopped by itself.
-    /// Nothing that was acknowledged is lost in any case.
+    /// Returns [`ShutdownError`] if the store did not write or close cleanly, or if the runtime had already stopped
+    /// because of errors. Nothing that was acknowledged is lost in any case.
     ///
     /// # Cancel safety
-    /// Dropping the future stops the runtime as dropping the runtime does.
+    /// Dropping the future stops the runtime in the same way as dropping the runtime.
     pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
         let request = StopRequest { grace: self.grace, after_cancel: AFTER_CANCEL.min(self.grace) };
         let told = self.stop(request).await.ok();
-        // When that is told, no thread has anything left to do that takes time.
+        // When the result has been sent, no thread has anything left to do that takes time.
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
         told.unwrap_or_else(|| {
-            // It ended by itself before it was asked to.
+            // The runtime ended before it was asked to.
             let cause = match self.ending.get() {
                 Some(End::Fatal { cause }) => cause.clone(),
                 _ => "its threads have ended".to_owned(),
@@ -101,7 +101,7 @@ impl Drop for Runtime {
         if threads.is_empty() {
             return;
         }
-        tracing::warn!("the runtime is dropped without `shutdown`: activities that run are not waited for");
+        tracing::warn!("the runtime is dropped without `shutdown`; running activities are not waited for");
         // Nobody waits for the answer.
         drop(self.stop(StopRequest { grace: Duration::ZERO, after_cancel: Duration::ZERO }));
         let (ended, end) = sync_channel::<()>(0);
@@ -112,7 +112,7 @@ impl Drop for Runtime {
             drop(ended);
         });
         if waiter.is_ok() && end.recv_timeout(DROP_PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("the store has not finished the commit under way; it goes on in the background");
+            tracing::warn!("the store has not finished the current commit; it continues in the background");
         }
     }
 }

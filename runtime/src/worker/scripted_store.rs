@@ -1,4 +1,4 @@
-//! A store whose every answer is given by a test.
+//! A store whose answers are all given by a test.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use crate::store::{
     StoredInstance,
 };
 
-/// Questions that wait for an answer, oldest first.
+/// Requests that wait for an answer, oldest first.
 type Asked<Q, A> = Mutex<VecDeque<(Q, oneshot::Sender<A>)>>;
 
 type InstanceAnswer = Result<Option<StoredInstance>, LoadError>;
@@ -35,12 +35,12 @@ impl ScriptedStore {
         Self { partitions: PartitionCount::new(partitions).unwrap(), ..Self::default() }
     }
 
-    /// The partitions that were closed, in order.
+    /// Returns the partitions that were closed, in order.
     pub(super) fn closed(&self) -> Vec<PartitionId> {
         lock(&self.closed).clone()
     }
 
-    /// The partitions whose inbox is being read.
+    /// Returns the partitions whose inbox is being read.
     pub(super) fn inboxes(&self) -> Vec<PartitionId> {
         lock(&self.inboxes).iter().map(|((partition, _), _)| *partition).collect()
     }
@@ -49,12 +49,12 @@ impl ScriptedStore {
         lock(&self.inboxes).pop_front().unwrap().1.send(answer).unwrap();
     }
 
-    /// The partitions that are being claimed.
+    /// Returns the partitions that are being claimed.
     pub(super) fn claiming(&self) -> Vec<PartitionId> {
         lock(&self.claims).iter().map(|(partition, _)| *partition).collect()
     }
 
-    /// The commits that wait for an answer.
+    /// Returns the commits that wait for an answer.
     pub(super) fn commits(&self) -> Vec<Arc<CommitBatch>> {
         lock(&self.commits).iter().map(|(batch, _)| Arc::clone(batch)).collect()
     }
@@ -70,7 +70,7 @@ impl ScriptedStore {
         commits.remove(place).unwrap().1.send(answer).unwrap();
     }
 
-    /// The reads that wait for an answer.
+    /// Returns the reads that wait for an answer.
     pub(super) fn reads(&self) -> Vec<InstanceRef> {
         lock(&self.reads).iter().map(|(target, _)| target.clone()).collect()
     }
@@ -83,7 +83,7 @@ impl ScriptedStore {
         lock(&self.claims).pop_front().unwrap().1.send(answer).unwrap();
     }
 
-    /// Of each read of an instance, whether it asked for the history.
+    /// Returns, for each read of an instance, whether it asked for the history.
     pub(super) fn with_history(&self) -> Vec<bool> {
         lock(&self.with_history).clone()
     }

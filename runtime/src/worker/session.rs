@@ -1,4 +1,5 @@
-//! A session: everything that lives from one claim of a partition to the next, and is dropped whole when a commit fails.
+//! A session: everything that lives from one claim of a partition to the next. It is dropped completely when a commit
+//! fails.
 //!
 //! ```text
 //! handle, run ──► Partition ──► outputs ┬─ Commit ───────────► lane ──► Durable ──┐
@@ -23,15 +24,15 @@ use crate::model::{PartitionCount, PartitionId, Timestamp};
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, Store};
 
-/// How far the memory of one partition may run ahead of the store.
+/// How far the memory of one partition may be ahead of the store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionBounds {
     pub(crate) batch: BatchBounds,
-    /// Bytes of commits that are not durable, over which no turn starts and no call is taken.
+    /// When the commits that are not durable have more bytes than this, no turn starts and no call is accepted.
     pub(crate) undurable_bytes: usize,
-    /// Reads at a time.
+    /// The number of reads at a time.
     pub(crate) loads: usize,
-    /// Turns between two looks at the queues and at the store.
+    /// The number of turns between two checks of the queues and the store.
     pub(crate) turns_per_round: usize,
 }
 
@@ -41,7 +42,7 @@ impl Default for SessionBounds {
     }
 }
 
-/// What a session is made of, besides what the store gives.
+/// The parts of a session besides the contents of the store.
 #[derive(Debug)]
 pub(crate) struct SessionParts {
     pub(crate) store: Arc<dyn Store>,
@@ -56,16 +57,16 @@ pub(crate) struct Session {
     gate: Gate,
     loads: Loads,
     bounds: SessionBounds,
-    /// Whether the partition said that more turns are ready.
+    /// Whether the partition has more turns that are ready.
     more: bool,
-    /// The highest commit that the partition made; they come without gaps.
+    /// The highest commit that the partition has made. Commits are numbered without gaps.
     last_commit: CommitNumber,
-    /// Empty between two uses: its room is what is kept.
+    /// Empty between two uses. Only its capacity is kept.
     outputs: Vec<PartitionOutput>,
 }
 
 impl Session {
-    /// Makes a partition of what the store holds.
+    /// Creates a partition from the contents of the store.
     pub(crate) fn begin(
         parts: &SessionParts,
         home: PartitionId,
@@ -94,12 +95,12 @@ impl Session {
         self.with_partition(|partition| partition.handle(now, input))
     }
 
-    /// Shutdown: inputs are recorded from now on, and nothing is polled or fired.
+    /// Begins the shutdown: from now on, inputs are recorded, and nothing is polled or fired.
     pub(crate) fn stop_polling(&mut self) -> Result<(), Loss> {
         self.with_partition(Partition::stop_polling)
     }
 
-    /// Reads, runs turns and writes, as far as that goes without waiting. Answers whether anything came of it.
+    /// Reads, runs turns and writes, as far as that is possible without waiting. Returns what it achieved.
     pub(crate) fn advance(
         &mut self,
         cx: &mut Context<'_>,
@@ -129,43 +130,43 @@ impl Session {
         Ok(progress)
     }
 
-    /// Whether memory may not run ahead any further: the store is slow, or does not write at all.
+    /// Returns whether memory may not run further ahead, because the store is slow or does not write at all.
     pub(crate) fn is_blocked(&self) -> bool {
         self.lane.trouble().is_some() || self.lane.undurable_bytes() > self.bounds.undurable_bytes
     }
 
-    /// Why the store refuses to write at the moment.
+    /// Returns why the store currently refuses to write.
     pub(crate) fn trouble(&self) -> Option<&str> {
         self.lane.trouble()
     }
 
-    /// Whether a commit is under way, and not waiting to be tried again.
+    /// Returns whether a commit is on its way and not waiting to be sent again.
     pub(crate) fn is_writing(&self) -> bool {
         !self.lane.is_idle() && self.lane.trouble().is_none()
     }
 
-    /// Whether everything that was given is recorded, durable and released.
+    /// Returns whether every input is recorded, durable and released.
     pub(crate) fn is_drained(&self) -> bool {
         !self.more && self.lane.is_idle() && self.loads.is_idle() && self.gate.is_empty()
     }
 
-    /// When the store is asked again.
+    /// Returns when the store is asked again.
     pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
         [self.lane.wake_at(now), self.loads.wake_at(now)].into_iter().flatten().min()
     }
 
-    /// When the next timer is due, unless nothing can fire now anyway.
+    /// Returns when the next timer is due, unless nothing can fire now anyway.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         if self.is_blocked() { None } else { self.partition.as_ref().and_then(Partition::next_deadline) }
     }
 
-    /// Whether the partition has to be claimed again because it has few keys left.
+    /// Returns whether the partition must be claimed again because it has few keys left.
     pub(crate) fn needs_new_epoch(&self) -> bool {
         self.partition.as_ref().is_some_and(Partition::needs_new_epoch)
     }
 
-    /// Reads the heads of the watched instances of this partition again: a commit whose outcome was unknown may have
-    /// changed them.
+    /// Reads the heads of the watched instances of this partition again, because a commit with an unknown outcome may
+    /// have changed them.
     pub(crate) fn read_watched(&mut self, hub: &ChangeHub, home: PartitionId, partitions: PartitionCount) {
         for id in hub.watched_ids(|id| partitions.partition_of(id) == home) {
             let known = hub.known_life(&id);
@@ -191,7 +192,7 @@ impl Session {
                 Finished::Watched { result: Ok(Some(loaded)), .. } => hub.offer(loaded.stored.head),
                 Finished::Watched { id, known, result: Ok(None) } => hub.offer_absent(&id, known),
                 Finished::Watched { id, result: Err(error), .. } => {
-                    tracing::warn!(instance = %id, %error, "a watched instance cannot be read after the recovery");
+                    tracing::warn!(instance = %id, %error, "a watched instance could not be read after the recovery");
                 }
             }
         }
@@ -231,7 +232,7 @@ impl Session {
         Ok(())
     }
 
-    /// A panic of the engine is a loss: what it did to the memory is not known.
+    /// A panic of the engine is a loss, because the state of its memory is unknown.
     pub(super) fn with_partition<T>(&mut self, work: impl FnOnce(&mut Partition) -> T) -> Result<T, Loss> {
         let Some(partition) = self.partition.as_mut() else {
             return Err(Loss::Recover("the partition is gone".to_owned()));
@@ -243,17 +244,17 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let partition = self.partition.take();
-        // User futures live in the partition, and their destructors are user code.
+        // The partition contains user futures, and their destructors are user code.
         if let Err(loss) = contained(|| drop(partition)) {
             tracing::error!(?loss, "dropping the partition panicked");
         }
     }
 }
 
-/// What came of an advance.
+/// The result of an advance.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
-    /// Whether it is worth advancing again at once.
+    /// Whether advancing again immediately is worthwhile.
     pub(crate) any: bool,
     /// Whether a batch became durable.
     pub(crate) committed: bool,

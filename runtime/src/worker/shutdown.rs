@@ -2,42 +2,42 @@
 
 use std::time::{Duration, Instant};
 
-/// The runtime did not stop in good order. What was acknowledged is durable all the same.
+/// The runtime did not stop cleanly. Everything that was acknowledged is durable nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// The store did not take what was left. Activities whose results it did not take run again after the next start.
+    /// The store did not write everything. Activities whose results it did not write run again after the next start.
     #[error(
-        "the store did not take everything before the runtime stopped: {cause}; the rest is done again after the next start"
+        "the store did not write everything before the runtime stopped: {cause}; the rest is done again after the next start"
     )]
     NotDrained {
-        /// What the store said.
+        /// The error of the store.
         cause: String,
     },
-    /// The store could not be closed in good order. The next start recovers it.
-    #[error("the store could not be closed in good order: {cause}; the next start recovers it")]
+    /// The store could not be closed cleanly. The next start recovers it.
+    #[error("the store could not be closed cleanly: {cause}; the next start recovers it")]
     NotClosed {
-        /// What the store said.
+        /// The error of the store.
         cause: String,
     },
-    /// The runtime had stopped by itself before. Find the cause in it and in the log, then start again.
-    #[error("the runtime had stopped before: {cause}")]
+    /// The runtime had already stopped because of errors. Find the cause here and in the log, then start it again.
+    #[error("the runtime had already stopped: {cause}")]
     Fatal {
-        /// Why.
+        /// The last error.
         cause: String,
     },
 }
 
-/// A wish to stop.
+/// A request to stop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StopRequest {
-    /// How long running activities may go on.
+    /// How long running activities may continue.
     pub(crate) grace: Duration,
-    /// How long they may take to return after they were asked to.
+    /// How long they may take to return after they were asked to stop.
     pub(crate) after_cancel: Duration,
 }
 
-/// A stop under way.
+/// A stop in progress.
 #[derive(Debug)]
 pub(crate) struct Stop {
     cancel_at: Instant,
@@ -45,25 +45,25 @@ pub(crate) struct Stop {
     cancelled: bool,
 }
 
-/// What a stop waits for, in one thread.
+/// What a stop waits for on one thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Remaining {
-    /// Activities that have not returned.
+    /// The number of activities that have not returned.
     pub(crate) running: usize,
-    /// Whether everything that was given is recorded and durable.
+    /// Whether every input is recorded and durable.
     pub(crate) drained: bool,
-    /// Whether the store is not writing what is left.
+    /// Whether the store cannot write what is left.
     pub(crate) trouble: bool,
 }
 
-/// What to do now.
+/// The next step of a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopStep {
-    /// Go on, and look again at this time if nothing happens before.
+    /// Continue, and check again at this time if nothing happens before.
     Wait(Option<Instant>),
     /// Ask the activities to stop.
     Cancel,
-    /// Nothing is left to wait for, or nothing that waiting helps.
+    /// Finish: there is nothing left to wait for, or waiting does not help.
     Finish,
 }
 
@@ -74,7 +74,7 @@ impl Stop {
         Self { cancel_at, give_up_at, cancelled: false }
     }
 
-    /// A second wish shortens the wait, never prolongs it.
+    /// Adds a second request, which can shorten the wait but never prolong it.
     pub(crate) fn join(&mut self, request: StopRequest, now: Instant) {
         let other = Self::new(request, now);
         self.cancel_at = self.cancel_at.min(other.cancel_at);
@@ -94,12 +94,12 @@ impl Stop {
             let next = if self.cancelled || running == 0 { self.give_up_at } else { self.cancel_at };
             return StopStep::Wait(Some(next));
         }
-        // A store that writes gets the time that its commit takes.
+        // A store that is writing gets the time that its commit takes.
         if drained || trouble { StopStep::Finish } else { StopStep::Wait(None) }
     }
 }
 
-/// Instants further away than this overflow on some systems.
+/// Times that are further away than this overflow on some systems.
 const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! The start of a runtime: every partition is taken over, then the engine threads begin with what the store holds.
+//! The start of a runtime: every partition is taken over, then the engine threads begin with the contents of the store.
 //!
-//! A thread is there before its parts are, because others need to know how to wake it: it waits until it is given them.
+//! A thread exists before its parts do, because other parts need to know how to wake it. It waits until it receives
+//! them.
 
 use std::future::poll_fn;
 use std::num::NonZero;
@@ -37,10 +38,10 @@ use crate::model::{PartitionCount, PartitionId};
 use crate::registry::Registry;
 use crate::store::{Store, StoreFuture};
 
-/// Take-overs at a time.
+/// The number of take-overs at a time.
 const TAKE_OVERS: usize = 4;
 
-/// Takes over every partition that nobody else owns. Answers in the order of the partitions.
+/// Takes over every partition that no other worker owns. The result is in the order of the partitions.
 pub(super) async fn take_over_all(store: &Arc<dyn Store>) -> Result<Vec<(PartitionId, Beginning)>, TakeOverError> {
     let mut all =
         TakeOvers { store, left: store.partitions().all(), under_way: Vec::new(), done: Vec::new(), failed: None };
@@ -50,10 +51,10 @@ pub(super) async fn take_over_all(store: &Arc<dyn Store>) -> Result<Vec<(Partiti
         done.sort_by_key(|(partition, _)| *partition);
         return Ok(done);
     };
-    // The store may be claimed by now; it must not stay open for a runtime that is not there.
+    // The store may be claimed by now, and it must not stay open for a runtime that does not exist.
     for partition in store.partitions().all() {
         if let Err(error) = store.close(partition).await {
-            tracing::debug!(%error, "a partition that was taken over in vain could not be closed");
+            tracing::debug!(%error, "a partition that was taken over for a failed start could not be closed");
         }
     }
     Err(error)
@@ -70,7 +71,7 @@ struct TakeOvers<'a, I> {
 impl<I: Iterator<Item = PartitionId>> TakeOvers<'_, I> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            // What is under way is waited for, so that it can be closed.
+            // Take-overs that are in progress are waited for, so that they can be closed.
             while self.failed.is_none() && self.under_way.len() < TAKE_OVERS {
                 let Some(partition) = self.left.next() else { break };
                 self.under_way.push((partition, Box::pin(take_over(Arc::clone(self.store), partition))));
@@ -96,7 +97,7 @@ impl<I: Iterator<Item = PartitionId>> TakeOvers<'_, I> {
     }
 }
 
-/// Starts the threads. Answers with what is told when every partition has tried again what was parked.
+/// Starts the threads. Returns a receiver that is notified when every partition has tried again what was parked.
 pub(super) fn spawn(
     builder: RuntimeBuilder,
     store: &Arc<dyn Store>,
@@ -171,7 +172,7 @@ fn port(
     }
 }
 
-/// A thread that waits for what it is to work on.
+/// A thread that waits for its work.
 struct Hand {
     thread: JoinHandle<()>,
     begin: SyncSender<(EngineThread, Vec<(PartitionId, Beginning)>)>,
@@ -179,7 +180,7 @@ struct Hand {
     bell: Arc<Bell>,
 }
 
-/// Threads without work, and the ways to them. They end when they are dropped here.
+/// Starts threads without work, and returns them with the routes to them. They end when they are dropped here.
 fn hire(threads: usize, partitions: PartitionCount) -> Result<(Vec<Hand>, Arc<Routes>), StartError> {
     let (mut hands, mut routes) = (Vec::with_capacity(threads), Vec::with_capacity(threads));
     for number in 0..threads {
@@ -209,14 +210,14 @@ fn begin(
     }
     let each = hands.into_iter().zip(clients).zip(shares);
     each.map(|((hand, client), share)| {
-        // It has waited for nothing else.
+        // The thread has waited for nothing else.
         let _ = hand.begin.send((engine(hand.notices, client, hand.bell), share));
         hand.thread
     })
     .collect()
 }
 
-/// As many threads as the builder was asked for, or as the partitions and the processors suggest.
+/// Returns the number of threads that the builder was asked for, or that the partitions and the processors suggest.
 fn thread_count(asked: Option<usize>, partitions: PartitionCount) -> usize {
     let processors = || thread::available_parallelism().map_or(1, NonZero::get);
     asked.unwrap_or_else(processors).clamp(1, usize::from(partitions.get()))

@@ -1,4 +1,4 @@
-//! The store as clients reach it: they may outlive the runtime, and must not keep its store open.
+//! The store, as clients reach it. Clients may outlive the runtime, and they must not keep its store open.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,12 +12,12 @@ impl StoreAccess {
         Self(RwLock::new(Some(store)))
     }
 
-    /// `None` when the runtime has ended.
+    /// Returns the store, or `None` if the runtime has ended.
     pub(crate) fn get(&self) -> Option<Arc<dyn Store>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets go of the store for all clients.
+    /// Releases the store for all clients.
     pub(crate) fn release(&self) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -19,7 +19,7 @@ pub const PARTITION: PartitionId = PartitionId::FIRST;
 pub struct Script {
     /// The turn commits.
     pub turns: Vec<TurnCommit>,
-    /// What the store holds after so many of them, as [`fingerprint`] answers it.
+    /// What the store holds after so many of them, as [`fingerprint`](Self::fingerprint) answers it.
     pub fingerprints: Vec<u64>,
     keys: Vec<InstanceKey>,
 }

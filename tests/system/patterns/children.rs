@@ -109,7 +109,7 @@ async fn an_id_that_is_in_use_fails_the_call(stage: Stage) {
     stage.book.begun("vase").await;
     let second = order::start(runtime.client(), "vase".to_owned()).await.unwrap();
     let outcome = second.result().await.unwrap();
-    assert!(outcome.starts_with("failed: ") && outcome.contains("exists already"), "{outcome}");
+    assert!(outcome.starts_with("failed: ") && outcome.contains("already exists"), "{outcome}");
     stage.book.let_end("vase");
     assert_eq!(first.result().await.unwrap(), "shipped: vase is done");
     assert_eq!(stage.book.runs("vase"), 1);

@@ -1,4 +1,4 @@
-//! What happened to an instance, one event after the other, in the terms of the Durable Task family.
+//! What happened to an instance, event by event, in the terms of the Durable Task family.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,205 +8,206 @@ use crate::model::{
     RuntimeStatus, TurnRecord,
 };
 
-/// One thing that happened to an instance, or that its code asked for.
+/// Something that happened to an instance, or that its code requested.
 ///
-/// Derived from the turn records, which are what is stored. It serialises as one flat object: `timestamp`, `turn`,
-/// `eventType` and the fields of [`HistoryEventKind`], in camel case.
+/// The events are derived from the turn records, which are what is stored. An event is serialised as one flat object
+/// with `timestamp`, `turn`, `eventType` and the fields of [`HistoryEventKind`], in camel case.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct HistoryEvent {
-    /// The instance's time of the turn that recorded it.
+    /// The time of the turn that recorded the event, as the instance sees it.
     pub timestamp: DateTime<Utc>,
-    /// That turn, counted from 0 within the execution.
+    /// The number of that turn, counted from 0 within the execution.
     pub turn: u64,
-    /// What it was.
+    /// The kind of event, with its data.
     #[serde(flatten)]
     pub kind: HistoryEventKind,
 }
 
-/// What happened. `event_id` is the number of the durable operation; what settles one says which.
+/// What happened. `event_id` is the number of a durable operation. An event that completes an operation names the
+/// operation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "eventType", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum HistoryEventKind {
     /// The execution began.
     ExecutionStarted {
-        /// The orchestrator's name.
+        /// The name of the orchestrator.
         name: String,
-        /// The orchestrator's version, if it has one.
+        /// The version of the orchestrator, if it has one.
         version: Option<String>,
         /// The input.
         input: JsonText,
-        /// The custom status that it began with.
+        /// The custom status at the start of the execution.
         custom_status: Option<JsonText>,
-        /// The instance that waits for its end.
+        /// The instance that waits for the end of this one.
         parent: Option<InstanceId>,
-        /// Before which instant its code does not run.
+        /// The time before which the code does not run.
         scheduled_start_time: Option<DateTime<Utc>>,
     },
     /// The code called an activity.
     TaskScheduled {
-        /// The operation.
+        /// The number of the operation.
         event_id: u32,
-        /// The activity's name.
+        /// The name of the activity.
         name: String,
-        /// Its input.
+        /// The input of the activity.
         input: JsonText,
-        /// Where in the code: file, line, column.
+        /// The place in the code: file, line and column.
         location: Option<String>,
     },
     /// An activity returned.
     TaskCompleted {
-        /// The operation that called it.
+        /// The operation that called the activity.
         task_scheduled_id: u32,
-        /// What it returned.
+        /// The output of the activity.
         result: JsonText,
     },
     /// An activity failed.
     TaskFailed {
-        /// The operation that called it.
+        /// The operation that called the activity.
         task_scheduled_id: u32,
-        /// Why.
+        /// The failure of the activity.
         failure_details: FailureDetails,
     },
-    /// The code made a timer.
+    /// The code created a timer.
     TimerCreated {
-        /// The operation.
+        /// The number of the operation.
         event_id: u32,
-        /// When it is due.
+        /// The time when the timer is due.
         fire_at: DateTime<Utc>,
-        /// Where in the code.
+        /// The place in the code.
         location: Option<String>,
     },
-    /// A timer was due.
+    /// A timer fired.
     TimerFired {
-        /// The operation that made it.
+        /// The operation that created the timer.
         timer_id: u32,
     },
-    /// The code called another orchestrator, or started one that nobody waits for.
+    /// The code called another orchestrator, or started one without waiting for it.
     SubOrchestrationInstanceCreated {
-        /// The operation.
+        /// The number of the operation.
         event_id: u32,
-        /// The orchestrator's name.
+        /// The name of the orchestrator.
         name: String,
-        /// Its version, if one was asked for.
+        /// The requested version, if there is one.
         version: Option<String>,
-        /// The new instance.
+        /// The id of the new instance.
         instance_id: InstanceId,
-        /// Its input.
+        /// The input of the new instance.
         input: JsonText,
-        /// Whether nobody waits for its end.
+        /// Whether the code does not wait for the end of the new instance.
         detached: bool,
-        /// Where in the code.
+        /// The place in the code.
         location: Option<String>,
     },
     /// A sub-orchestration returned.
     SubOrchestrationInstanceCompleted {
-        /// The operation that called it.
+        /// The operation that called the sub-orchestration.
         task_scheduled_id: u32,
-        /// What it returned.
+        /// The output of the sub-orchestration.
         result: JsonText,
     },
-    /// A sub-orchestration failed, was terminated, or could not be begun.
+    /// A sub-orchestration failed, was terminated, or could not be started.
     SubOrchestrationInstanceFailed {
-        /// The operation that called it.
+        /// The operation that called the sub-orchestration.
         task_scheduled_id: u32,
-        /// Why.
+        /// The failure of the sub-orchestration.
         failure_details: FailureDetails,
     },
     /// The code began to wait for an event.
     EventAwaited {
-        /// The operation.
+        /// The number of the operation.
         event_id: u32,
-        /// The event's name.
+        /// The name of the event.
         name: String,
-        /// Where in the code.
+        /// The place in the code.
         location: Option<String>,
     },
-    /// Somebody raised an event.
+    /// An event was raised.
     EventRaised {
-        /// Its name.
+        /// The name of the event.
         name: String,
-        /// Its payload.
+        /// The payload of the event.
         input: JsonText,
     },
     /// The code sent an event to another instance.
     EventSent {
-        /// The operation.
+        /// The number of the operation.
         event_id: u32,
-        /// To whom.
+        /// The instance to which the event was sent.
         instance_id: InstanceId,
-        /// Its name.
+        /// The name of the event.
         name: String,
-        /// Its payload.
+        /// The payload of the event.
         input: JsonText,
-        /// Where in the code.
+        /// The place in the code.
         location: Option<String>,
     },
-    /// The code computed a value that is replayed from here.
+    /// The code computed a value. Replay returns the value from this event.
     SideEffectRecorded {
-        /// The operation.
+        /// The number of the operation.
         event_id: u32,
         /// The value.
         result: JsonText,
-        /// Where in the code.
+        /// The place in the code.
         location: Option<String>,
     },
-    /// The code took the new side of a change.
+    /// The code reached a change and took its new side.
     Patched {
-        /// The operation.
+        /// The number of the operation.
         event_id: u32,
         /// The id of the change.
         name: String,
-        /// Where in the code.
+        /// The place in the code.
         location: Option<String>,
     },
-    /// The code dropped an operation before its result.
+    /// The code dropped an operation before it had a result.
     OperationCancelled {
-        /// The operation.
+        /// The number of the operation.
         event_id: u32,
     },
-    /// Somebody paused the instance.
+    /// The instance was suspended.
     ExecutionSuspended {
         /// The reason that was given.
         reason: String,
     },
-    /// Somebody let it go on.
+    /// The instance was resumed.
     ExecutionResumed {
         /// The reason that was given.
         reason: String,
     },
-    /// Somebody ended it.
+    /// The instance was terminated.
     ExecutionTerminated {
         /// The reason that was given.
         reason: String,
     },
-    /// The instance ended, in whatever way. The last event of one that has.
+    /// The instance ended. This is the last event of every ended instance.
     ExecutionCompleted {
-        /// How.
+        /// The final state.
         orchestration_status: RuntimeStatus,
-        /// What the orchestrator returned.
+        /// The output of the orchestrator.
         result: Option<JsonText>,
-        /// Why it failed.
+        /// The failure of the orchestrator.
         failure_details: Option<FailureDetails>,
     },
-    /// The execution ended, to go on as the next one.
+    /// The execution ended by continuing as new.
     ContinueAsNew {
-        /// The input of the next one.
+        /// The input of the next execution.
         input: JsonText,
-        /// Its version, if it changes.
+        /// The version of the next execution, if it changes.
         version: Option<String>,
     },
 }
 
-/// The events of one record: what was given first, then what was asked for.
+/// Returns the events of one record: first the inputs, then the actions.
 pub(super) fn of_record(record: TurnRecord) -> impl Iterator<Item = HistoryEvent> {
     let TurnRecord { turn_number: turn, time, polled: _, inputs, actions, upto: _ } = record;
     let kinds = inputs.into_iter().map(of_input).chain(actions.into_iter().map(of_action));
     kinds.map(move |kind| HistoryEvent { timestamp: time.to_utc(), turn, kind })
 }
 
-/// The end of what was ended otherwise than by its code, which no record of an action tells.
+/// Returns the end of an instance that its code did not end. No recorded action contains this end.
 pub(super) fn of_end(head: &Head, turn: u64) -> HistoryEvent {
     let kind = HistoryEventKind::ExecutionCompleted {
         orchestration_status: head.progress.status,

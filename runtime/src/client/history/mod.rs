@@ -12,25 +12,27 @@ use crate::store::StoredInstance;
 
 pub use event::{HistoryEvent, HistoryEventKind};
 
-/// How often a history is read anew that was erased while it was read.
+/// How often a history is read again if it was erased during the read.
 const ATTEMPTS: usize = 16;
 
-/// What happened to an instance in its current execution, in order. [`Client::history`](crate::Client::history) reads it.
+/// What happened to an instance in its current execution, in order. [`Client::history`](crate::Client::history) reads
+/// it.
 ///
-/// It serialises as `instanceId`, `execution` and `events`.
+/// It is serialised as `instanceId`, `execution` and `events`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OrchestrationHistory {
-    /// The instance.
+    /// The id of the instance.
     pub instance_id: InstanceId,
-    /// Which generation of it: continue-as-new counts it up from 0, and erases the history before.
+    /// The number of the execution. It starts at 0 and rises with each continue-as-new, which erases the previous
+    /// history.
     pub execution: u32,
-    /// What happened.
+    /// The events in their order.
     pub events: Vec<HistoryEvent>,
 }
 
-/// Reads the row, then the records: both are committed, and the records are at least as new.
+/// Reads the head, then the records. Both are committed, and the records are at least as new as the head.
 pub(super) async fn read(target: Target) -> Result<OrchestrationHistory, ClientError> {
     let mut stored = target.read_stored().await?;
     for _ in 0..ATTEMPTS {
@@ -42,12 +44,12 @@ pub(super) async fn read(target: Target) -> Result<OrchestrationHistory, ClientE
         }
         stored = target.read_stored().await?;
         if (stored.head.life.key, stored.head.life.execution) == (head.life.key, head.life.execution) {
-            let detail = format!("the history has {} turn records, {record_count} were written", rows.len());
+            let detail = format!("the history has {} turn records, but {record_count} were written", rows.len());
             return Err(ClientError::Corrupt { id: Some(head.life.id.clone()), detail });
         }
-        // Continue-as-new or a restart came between: those records are gone.
+        // Continue-as-new or a restart came in between, so those records are gone.
     }
-    let cause = format!("instance `{}` began a new execution at every read of its history: try again", target.id);
+    let cause = format!("instance `{}` began a new execution during every read of its history: try again", target.id);
     Err(ClientError::StoreUnavailable { cause })
 }
 

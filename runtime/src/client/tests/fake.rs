@@ -1,4 +1,4 @@
-//! A runtime of which the test is the engine: it applies commits, and answers operations as it is told to.
+//! A runtime for tests in which the test plays the engine: it applies commits and answers operations as it is told.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::store::{InstancePage, InstanceQuery, InstanceRef, PageCursor, StoredInstance};
 
-/// See the module. Cheap to clone.
+/// See the documentation of the module. A `Fake` is cheap to clone.
 #[derive(Clone)]
 pub(super) struct Fake(Arc<Inner>);
 
@@ -50,7 +50,7 @@ pub(super) fn json(text: &str) -> JsonText {
     JsonText::from_string(text.to_owned())
 }
 
-/// A `greeter` of this id and life as its creation leaves it.
+/// Returns the head of a new `greeter` with this id and key.
 pub(super) fn head(name: &str, key: u64) -> Head {
     let created_at = Timestamp(1_700_000_000_000_000);
     let life = Life {
@@ -99,7 +99,7 @@ impl Fake {
         }))
     }
 
-    /// A fake with one `greeter`, "g", that is running and says nothing, in life 1.
+    /// Creates a fake with one running `greeter` named "g", in life 1, without a custom status.
     pub(super) fn running() -> Self {
         let fake = Self::new();
         fake.create(head("g", 1));
@@ -115,7 +115,7 @@ impl Fake {
         self.client().handle(id).unwrap()
     }
 
-    /// The handle that the start of a life gives.
+    /// Returns the handle that the start of a life returns.
     pub(super) fn started<O: Orchestrator>(&self, name: &str, key: u64) -> OrchestrationHandle<O> {
         let begun = Begun { id: id(name), key: InstanceKey(key), was_created: true, followed: None };
         OrchestrationHandle::begun(self.client(), begun)
@@ -133,19 +133,19 @@ impl Fake {
         *self.0.read_error.lock().unwrap() = error;
     }
 
-    /// Reads take their row, then wait until the sender is dropped or says `true`.
+    /// Makes reads wait, after they have read their row, until the sender is dropped or sends `true`.
     pub(super) fn hold_reads(&self) -> tokio::sync::watch::Sender<bool> {
         let (sender, receiver) = tokio::sync::watch::channel(false);
         *self.0.hold_reads.lock().unwrap() = Some(receiver);
         sender
     }
 
-    /// Runs when the next read begins, before it takes its row.
+    /// Runs `hook` when the next read begins, before it reads its row.
     pub(super) fn before_read(&self, hook: impl FnOnce(&Fake) + Send + 'static) {
         *self.0.before_read.lock().unwrap() = Some(Box::new(hook));
     }
 
-    /// Runs when the next read has taken its row, before it answers.
+    /// Runs `hook` when the next read has read its row, before it answers.
     pub(super) fn after_read(&self, hook: impl FnOnce(&Fake) + Send + 'static) {
         *self.0.after_read.lock().unwrap() = Some(Box::new(hook));
     }
@@ -154,7 +154,7 @@ impl Fake {
         self.0.answers.lock().unwrap().push_back(answer);
     }
 
-    /// As the runtime answers: a start that began an instance brings it along.
+    /// Answers like the runtime: a start that created an instance returns a registration for it.
     fn answered(&self, answer: ClientAnswer, follow: bool) -> Answered {
         let followed = match &answer {
             ClientAnswer::Started { id, created: true, .. } if follow => {
@@ -170,19 +170,19 @@ impl Fake {
         self.0.submitted.lock().unwrap().clone()
     }
 
-    /// Makes a new life durable; takes the place of another of the same id.
+    /// Makes a new life durable, which replaces an earlier one with the same id.
     pub(super) fn create(&self, head: Head) {
         self.store(head.clone());
         self.0.hub.publish(head);
     }
 
-    /// Makes a change of a head row durable, and tells it.
+    /// Makes a change of a head durable and publishes it.
     pub(super) fn commit(&self, name: &str, change: impl FnOnce(&mut Head)) {
         let head = self.commit_silently(name, change);
         self.0.hub.publish(head);
     }
 
-    /// Makes a change of a head row durable of which nobody is told yet.
+    /// Makes a change of a head durable without publishing it.
     pub(super) fn commit_silently(&self, name: &str, change: impl FnOnce(&mut Head)) -> Head {
         let mut rows = self.0.rows.lock().unwrap();
         let row = rows.get_mut(name).unwrap();
@@ -191,7 +191,7 @@ impl Fake {
         row.head.clone()
     }
 
-    /// Makes a row durable of which nobody is told.
+    /// Makes a head durable without publishing it.
     pub(super) fn store(&self, head: Head) {
         let stored = StoredInstance { head, record_count: 1, newest_record: None, history: None };
         self.0.rows.lock().unwrap().insert(stored.head.life.id.clone(), stored);
@@ -201,7 +201,7 @@ impl Fake {
         self.0.rows.lock().unwrap().get_mut(name).unwrap().newest_record = Some(time);
     }
 
-    /// The records of an execution, and how many the row says they are.
+    /// Sets the records of an execution, and the number of records in its head.
     pub(super) fn set_history(&self, name: &str, records: Vec<Bytes>) {
         let mut rows = self.0.rows.lock().unwrap();
         let row = rows.get_mut(name).unwrap();
@@ -209,17 +209,17 @@ impl Fake {
         self.0.records.lock().unwrap().insert((row.head.life.key, row.head.life.execution), records);
     }
 
-    /// Takes away the records of a life; the row still counts them.
+    /// Removes the records of a life, while its head still counts them.
     pub(super) fn forget_records(&self, key: InstanceKey) {
         self.0.records.lock().unwrap().retain(|(of, _), _| *of != key);
     }
 
-    /// Runs when the next records are read, before they are.
+    /// Runs `hook` when the next records are read, before they are read.
     pub(super) fn before_history(&self, hook: impl FnOnce(&Fake) + Send + 'static) {
         *self.0.before_history.lock().unwrap() = Some(Box::new(hook));
     }
 
-    /// What was asked of lists.
+    /// Returns the queries that lists have sent.
     pub(super) fn queries(&self) -> Vec<InstanceQuery> {
         self.0.queries.lock().unwrap().clone()
     }
@@ -265,7 +265,7 @@ impl ClientPort for Fake {
             fake.run(&fake.0.after_read);
             let held = fake.0.hold_reads.lock().unwrap().clone();
             if let Some(mut held) = held {
-                // An error means that the test let go of the sender.
+                // An error means that the test has dropped the sender.
                 let _ = held.wait_for(|go| *go).await;
             }
             let error = fake.0.read_error.lock().unwrap().clone();
@@ -282,7 +282,7 @@ impl ClientPort for Fake {
             }
             let mut rows: Vec<_> = fake.0.rows.lock().unwrap().values().cloned().collect();
             rows.sort_by_key(|row| row.head.life.key);
-            // Looks at two rows a read, as a store looks at a bounded number.
+            // Looks at two rows for each read, as a store looks at a bounded number.
             let behind = |row: &StoredInstance| match &query.after {
                 Some(PageCursor::Created { key, .. }) => row.head.life.key > *key,
                 _ => true,
@@ -319,7 +319,7 @@ impl ClientPort for Fake {
     }
 }
 
-/// Polls by hand and counts how often it was woken.
+/// Polls futures by hand and counts how often it was woken.
 #[derive(Default)]
 pub(super) struct Probe(Arc<Wakes>);
 
@@ -348,7 +348,7 @@ impl Probe {
     }
 }
 
-/// The output of a future that has all it needs.
+/// Returns the output of a future that is ready at its first poll.
 pub(super) fn ready<F: Future>(future: F) -> F::Output {
     let mut future = Box::pin(future);
     match Probe::default().poll(&mut future) {

@@ -1,4 +1,4 @@
-//! How committed head rows reach those who wait for them: shared reads, lives, recovery, and what is left behind.
+//! How committed heads reach those who wait for them: shared reads, lives, recoveries, and what is left behind.
 
 use std::task::Poll;
 
@@ -93,7 +93,7 @@ fn absence_is_shared_only_with_those_who_asked_before_the_read_began() {
     let (mut first, mut before) = (handle.wait_for_start(), handle.watch_custom_status());
     assert!(probe.poll(&mut first).is_pending() && probe.next(&mut before).is_pending());
 
-    // The instance is created, its start is acknowledged, and the news of it is still on its way.
+    // The instance was created and its start was acknowledged, but the news of it has not been published yet.
     fake.store(head("g", 1));
     let mut after = fake.started::<Greeter>("g", 1).wait_for_start();
     assert!(probe.poll(&mut after).is_pending());
@@ -130,7 +130,7 @@ fn a02_the_run_that_was_started_is_followed_though_others_still_follow_the_one_b
     let mut before = fake.handle::<Greeter>("g").watch_custom_status();
     assert!(probe.next(&mut before).is_pending());
 
-    // The first life ended and the second began; neither was told yet when the start is answered.
+    // The first life ended and the second began. Neither was published when the start is answered.
     let ended = fake.commit_silently("g", |head| complete(head, "[]"));
     fake.store(head("g", 2));
     let mut result = fake.started::<Greeter>("g", 2).result();
@@ -142,7 +142,7 @@ fn a02_the_run_that_was_started_is_followed_though_others_still_follow_the_one_b
     assert_eq!(probe.poll(&mut result), Poll::Ready(Ok(vec!["Hello".to_owned()])));
 }
 
-/// The first life ended and the second began, and a reader of the store is quicker than the news of the first.
+/// The first life ended and the second began, and a reader of the store is faster than the news of the first.
 #[test]
 fn a02_the_late_news_of_an_end_takes_nothing_from_those_who_follow_the_next_life() {
     type News = fn(&Fake, Head);
@@ -198,7 +198,7 @@ fn b01_a_life_whose_end_was_never_told_is_gone_after_a_recovery() {
         assert!(probe.next(&mut watch).is_pending());
         if purged {
             fake.remove("g");
-            // Of what was read before a later life began nobody is told.
+            // A read from before a later life began is not published.
             fake.hub().offer_absent(&id("g"), Some(InstanceKey(9)));
             assert_eq!(fake.hub().known_life(&id("g")), Some(InstanceKey(1)));
             fake.hub().offer_absent(&id("g"), fake.hub().known_life(&id("g")));

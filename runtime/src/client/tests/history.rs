@@ -1,4 +1,4 @@
-//! Histories: the events that records tell, and what comes between the reads.
+//! Histories: the events that records produce, and changes between the reads.
 
 use bytes::Bytes;
 
@@ -33,7 +33,7 @@ fn place() -> RecordedLocation {
     RecordedLocation { file: "src/cities.rs".into(), line: 12, column: 34 }
 }
 
-/// A call, its failure, and the end by the code.
+/// A call, its failure, and the end of the code.
 fn failed() -> Vec<Bytes> {
     let schedule = Action::ScheduleTask {
         operation: OperationId(1),

@@ -1,4 +1,4 @@
-//! Lists and purges by filter: pages out of bounded reads, and what is purged of them.
+//! Lists and purges by filter: pages from bounded reads, and which of their instances are purged.
 
 use super::fake::{Fake, head, id, json, ready, set_status};
 use crate::client::{Client, ClientError, SubmitError};
@@ -6,7 +6,7 @@ use crate::engine::{ClientAnswer, ClientOperation, Refusal};
 use crate::model::{InstanceKey, RuntimeStatus};
 use crate::store::{InstanceFilter, PageCursor};
 
-/// Seven instances; those of even number have ended.
+/// Creates seven instances. Those with an even number have ended.
 /// The place of the instance with this key.
 fn created(key: u64) -> PageCursor {
     PageCursor::Created { created_at: head("i", key).life.created_at, key: InstanceKey(key) }
@@ -109,7 +109,7 @@ fn a_pointer_that_is_none_is_refused_with_what_to_write() {
         [ready(fake.client().list(filter.clone())).unwrap_err(), ready(fake.client().purge_where(filter)).unwrap_err()]
     {
         assert!(matches!(error, ClientError::InvalidFilter { .. }));
-        assert!(error.to_string().contains("such as `/city`"), "{error}");
+        assert!(error.to_string().contains("as in `/city`"), "{error}");
     }
     assert!(fake.queries().is_empty());
 }

@@ -38,7 +38,7 @@ impl Orchestrator for Greeter {
     const VERSION: &'static str = "2";
 }
 
-/// An orchestrator without one.
+/// An orchestrator without a custom status.
 #[derive(Debug, PartialEq)]
 enum Silent {}
 

@@ -235,7 +235,7 @@ async fn every_future_can_be_spawned() {
     let handle = fake.handle::<Greeter>("g");
     let client = fake.client();
     {
-        // What is passed in may be borrowed: nothing of it is kept.
+        // Arguments may be borrowed, because nothing of them is kept.
         let (name, reason) = ("g".to_owned(), "why".to_owned());
         tokio::spawn(client.get_instance(&name)).await.unwrap().unwrap();
         tokio::spawn(client.suspend(&name, &reason)).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! What a client reads: metadata and the custom status, typed and not.
+//! What a client reads: metadata and the custom status, typed and untyped.
 
 use serde_json::json as value;
 

@@ -1,4 +1,4 @@
-//! Waits: what answers them, what a time-out carries, and that nothing but commits wakes them.
+//! Waits: what ends them, what a time-out contains, and that only commits wake them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -241,7 +241,7 @@ fn the_handle_of_a_start_waits_and_watches_without_a_read() {
     assert_eq!(probe.next(&mut watch), Poll::Ready(Some(Ok(Progress { done: 1 }))));
     fake.commit("g", |head| complete(head, r#"["Hello"]"#));
     assert_eq!(probe.poll(&mut result), Poll::Ready(Ok(vec!["Hello".to_owned()])));
-    // It knows the end of its run, whatever becomes of the id.
+    // The handle still knows the end of its life, whatever happens to the id.
     fake.remove("g");
     assert_eq!(ready(handle.clone().result()), Ok(vec!["Hello".to_owned()]));
     assert_eq!(fake.reads(), 0);

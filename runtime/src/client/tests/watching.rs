@@ -1,4 +1,4 @@
-//! The watch of a custom status: rule B10, row by row.
+//! The watch of a custom status: the cases of rule B10.
 
 use std::task::Poll;
 
@@ -69,7 +69,7 @@ fn b10_a_commit_between_register_and_read_is_seen_once() {
     assert_eq!(probe.next(&mut watch_), done(1));
     assert_eq!(probe.next(&mut watch_), NOTHING);
 
-    // The read took the row before the commit: what it answers is older than what was published meanwhile.
+    // The read took its row before the commit, so its answer is older than what was published in the meantime.
     let fake = Fake::running();
     set(&fake, 1);
     fake.after_read(|fake| set(fake, 2));
@@ -310,7 +310,7 @@ fn an_instance_is_watched_by_its_id_until_it_ends() {
         }
     };
     assert!(next(&mut watch));
-    // What a slow reader overslept is skipped.
+    // Values that a slow reader has missed are skipped.
     fake.commit("g", |head| set_status(head, r#"{"done":1}"#));
     fake.commit("g", |head| set_status(head, r#"{"done":2}"#));
     assert!(next(&mut watch));

@@ -1,4 +1,4 @@
-//! Finds the slot that something is for: in memory, or by one lookup behind which everything for the same instance waits.
+//! Finds the slot for an input: in memory, or with one lookup behind which everything for the same instance waits.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::store::{InstanceRef, LoadError};
 
-/// Something for an instance that may not be in memory.
+/// An input for an instance that may not be in memory.
 #[derive(Debug)]
 pub(super) enum Addressed {
     Client(RequestId, ClientOperation),
@@ -33,7 +33,7 @@ enum Target {
     Key(InstanceKey),
 }
 
-/// The lookups under way. Everything for one instance waits behind one of them, in the order of acceptance.
+/// The lookups in progress. Everything for an instance waits behind its lookup, in the order in which it was accepted.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     by_id: HashMap<InstanceId, Lookup>,
@@ -45,11 +45,12 @@ pub(super) struct Lookups {
 #[derive(Debug)]
 struct Lookup {
     ticket: Ticket,
-    /// Numbered by acceptance: what is found by id and what is found by key may be for the same instance.
+    /// Numbered in the order of acceptance, because an input found by id and one found by key may be for the same
+    /// instance.
     waiting: Vec<(u64, Addressed)>,
 }
 
-/// What a ticket stands for.
+/// The request behind a ticket.
 #[derive(Debug)]
 enum Asked {
     Instance { target: Target, with_history: bool },
@@ -70,7 +71,7 @@ impl Lookups {
         }
     }
 
-    /// Ends a lookup. Its ticket, if it is still out, is answered in vain: what it reads may be old by then.
+    /// Ends a lookup. If its ticket is still outstanding, the answer is ignored, because it may be outdated by then.
     fn end(&mut self, target: &Target) -> Vec<(u64, Addressed)> {
         let lookup = match target {
             Target::Id(id) => self.by_id.remove(id),
@@ -83,7 +84,7 @@ impl Lookups {
 }
 
 impl Addressed {
-    /// For which instance. A start without an id is never looked up.
+    /// Returns the instance that is meant. A start without an id is never looked up.
     fn target(&self) -> Option<Target> {
         Some(match self {
             Self::Client(_, operation) => Target::Id(operation.target()?.clone()),
@@ -100,7 +101,7 @@ impl Addressed {
         })
     }
 
-    /// Whether the turn that it leads to is likely to need the turn records.
+    /// Returns whether the turn that follows is likely to need the turn records.
     fn needs_history(&self) -> bool {
         match self {
             Self::Client(_, operation) => matches!(
@@ -124,7 +125,7 @@ impl Partition {
         if let ClientOperation::Start(start) = &operation
             && start.id.is_none()
         {
-            // Minted from a fresh key: nobody can have it, so nothing is looked up.
+            // The id was minted from a new key, so nobody can have it and it is not looked up.
             let mut start = start.clone();
             start.id = Some(self.mint.instance_id());
             return self.create(now, request, *start, None);
@@ -161,7 +162,7 @@ impl Partition {
     }
 
     pub(super) fn task_done(&mut self, now: Timestamp, task: TaskId, result: Result<JsonText, FailureDetails>) {
-        // A task that is not open was cancelled, recorded, or belongs to another life: its row is gone.
+        // A task that is not open was cancelled, was recorded, or belongs to another life, so its row is gone.
         if self.tasks.get(&task) != Some(&TaskState::Open) {
             return;
         }
@@ -172,7 +173,7 @@ impl Partition {
         self.address(now, Addressed::Task { task, result });
     }
 
-    /// Gives something to its instance, or lets it wait for the lookup of it.
+    /// Gives an input to its instance, or makes it wait for the lookup.
     pub(super) fn address(&mut self, now: Timestamp, what: Addressed) {
         let Some(target) = what.target() else { return };
         if let Some(key) = self.in_memory(&target) {
@@ -199,8 +200,8 @@ impl Partition {
         }
     }
 
-    /// Asks for the records of a slot: at once, or when its last commit is durable, for before that the store does not
-    /// have them all.
+    /// Requests the records of a slot: immediately, or when its last commit is durable, because the store does not have
+    /// all records before that.
     pub(super) fn load_history(&mut self, slot: &mut Slot) {
         if slot.last_commit > self.durable {
             slot.phase = Phase::Awaiting;
@@ -236,7 +237,7 @@ impl Partition {
                 let waiting = self.lookups.end(&target);
                 self.give(now, waiting);
             }
-            // The head may be readable all the same; then the instance parks and says why.
+            // The head may be readable nevertheless. The instance is then parked with the reason.
             Err(_) if with_history => {
                 let ticket = self.look_up(target.clone(), false);
                 if let Some(lookup) = self.lookups.get_mut(&target) {
@@ -263,10 +264,10 @@ impl Partition {
         self.cool_now(key);
     }
 
-    /// Gives what has waited, in the order of acceptance.
+    /// Gives the inputs that have waited to their instances, in the order of acceptance.
     fn give(&mut self, now: Timestamp, waiting: Vec<(u64, Addressed)>) {
         for (_, what) in waiting {
-            // An id may have got a life by what stood before this in the queue.
+            // An earlier input in the queue may have created a life for this id.
             match what.target().and_then(|target| self.in_memory(&target)) {
                 Some(key) => self.apply(now, key, what),
                 None => self.absent(now, what),
@@ -274,7 +275,7 @@ impl Partition {
         }
     }
 
-    /// Takes a loaded instance into memory, unless it is there already: then memory is what counts.
+    /// Takes a loaded instance into memory. If it is already there, memory counts.
     fn admit(&mut self, loaded: LoadedInstance) {
         let LoadedInstance { stored, history } = loaded;
         let key = stored.head.life.key;
@@ -296,13 +297,13 @@ impl Partition {
         slot.phase = Phase::Stored;
         match result {
             Ok(Some(LoadedInstance { history: Some(history), .. })) => slot.history = Some(history),
-            Ok(_) => slot.damage = Some("its rows are gone".to_owned()),
+            Ok(_) => slot.damage = Some("its rows are missing".to_owned()),
             Err(error) => slot.damage = Some(error.to_string()),
         }
         self.make_ready(key);
     }
 
-    /// The head row cannot be read. That is never taken for absent: callers hear of it, rows stay.
+    /// The head cannot be read. This is never treated as absence: callers are told, and the rows stay.
     fn unreadable(&mut self, waiting: Vec<(u64, Addressed)>, error: &LoadError) {
         for (_, what) in waiting {
             match what {
@@ -312,7 +313,7 @@ impl Partition {
                     }
                 }
                 other => {
-                    tracing::error!(%error, ?other, "an instance cannot be read; what is for it stays where it is");
+                    tracing::error!(%error, ?other, "an instance cannot be read; its messages and tasks stay where they are");
                 }
             }
         }
@@ -320,7 +321,7 @@ impl Partition {
 }
 
 impl ClientOperation {
-    /// The instance that it is for; `None` for a start without an id.
+    /// Returns the instance that the operation is for, or `None` for a start without an id.
     pub(crate) fn target(&self) -> Option<&InstanceId> {
         match self {
             Self::Start(start) => start.id.as_ref(),

@@ -1,4 +1,5 @@
-//! What each input means to an instance, by its state. With `turn`, this is the table of states and inputs.
+//! What each input means to an instance, depending on its state. Together with `turn`, this is the table of states and
+//! inputs.
 
 use super::slot::{Arrival, EventSource, Phase, TaskAnchor};
 use super::{Addressed, Partition, TaskState};
@@ -7,14 +8,14 @@ use crate::model::{
     FailureDetails, Head, InboxId, InstanceId, InstanceKey, Message, Parent, TaskId, Timestamp, TurnCommit,
 };
 
-/// The failure type of a sub-orchestration whose id only the engine may give.
+/// The failure type of a sub-orchestration with an id that only the engine may create.
 const RESERVED_ID: &str = "persevere.ReservedId";
 
 /// The failure type of a sub-orchestration whose id is in use.
 const ALREADY_EXISTS: &str = "persevere.AlreadyExists";
 
 impl Partition {
-    /// Gives something to an instance in memory.
+    /// Gives an input to an instance in memory.
     pub(super) fn apply(&mut self, now: Timestamp, key: InstanceKey, what: Addressed) {
         let Some(slot) = self.slots.get(&key) else { return self.absent(now, what) };
         if matches!(slot.phase, Phase::Purged) && !matches!(what, Addressed::Client(_, ClientOperation::Start(_))) {
@@ -35,20 +36,20 @@ impl Partition {
     fn push(&mut self, key: InstanceKey, arrival: Arrival) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         if slot.is_over() {
-            // Its rows went with its end.
+            // Its rows were removed together with it.
             return;
         }
         if matches!(slot.phase, Phase::Unreadable)
             && !matches!(arrival, Arrival::Terminate { .. } | Arrival::RetryParked { .. })
         {
-            tracing::error!(instance = %slot.head.life.id, ?arrival, "the instance cannot be read; what is for it stays where it is");
+            tracing::error!(instance = %slot.head.life.id, ?arrival, "the instance cannot be read; its messages and tasks stay where they are");
             return;
         }
         if matches!(arrival, Arrival::RetryParked { .. })
             && matches!(slot.phase, Phase::Unreadable)
             && !self.blocked.contains(&key)
         {
-            // It may have been restored. What comes from here on waits for the answer.
+            // The instance may have been restored. Everything that arrives from now on waits for the answer.
             slot.phase = Phase::Stored;
         }
         slot.arrivals.push_back(arrival);
@@ -102,7 +103,7 @@ impl Partition {
         self.push(key, arrival);
     }
 
-    /// An answer about an instance must not overtake the commit that makes it.
+    /// Makes sure that an answer about an instance does not overtake the commit that creates the instance.
     fn settle_fresh(&mut self, now: Timestamp, key: InstanceKey) {
         if self.slots.get(&key).is_some_and(|slot| matches!(slot.phase, Phase::Fresh(_))) {
             self.turn(now, key);
@@ -125,7 +126,8 @@ impl Partition {
         }
     }
 
-    /// The head holds all that a new life begins with, so that neither code nor records of the old one are needed.
+    /// The head contains everything with which a new life begins, so neither the code nor the records of the old life
+    /// are needed.
     fn restart(&mut self, now: Timestamp, request: RequestId, old: &Head, new_id: bool) {
         if !new_id && !old.is_ended() {
             return self
@@ -148,8 +150,8 @@ impl Partition {
         if new_id { self.create(now, request, start, None) } else { self.replace(now, old.life.key, request, start) }
     }
 
-    /// Begins a new life of the id of an ended one. Its first commit removes the old one, which stays in memory until
-    /// then: the store still has it.
+    /// Begins a new life of the id of an ended instance. Its first commit removes the old life, which stays in memory
+    /// until then because the store still has it.
     fn replace(&mut self, now: Timestamp, old: InstanceKey, request: RequestId, start: StartOperation) {
         let id = start.id.clone();
         self.create(now, request, start, Some(old));
@@ -179,7 +181,7 @@ impl Partition {
             Message::Terminate { parent, reason, .. } if head.life.parent.as_ref() == Some(&parent) => {
                 self.push(key, Arrival::Terminate { reason, recursive: true, request: None, anchor: Some(inbox) });
             }
-            // The id belongs to somebody else by now.
+            // The id now belongs to another instance.
             Message::Terminate { .. } => self.discard(inbox),
             Message::ChildDone { parent, result } if parent.execution == head.life.execution => {
                 let Parent { execution, operation, .. } = parent;
@@ -198,7 +200,7 @@ impl Partition {
         }
     }
 
-    /// Gives something to an instance that does not exist.
+    /// Gives an input to an instance that does not exist.
     pub(super) fn absent(&mut self, now: Timestamp, what: Addressed) {
         match what {
             Addressed::Client(request, ClientOperation::Start(start)) => match start.id.clone() {
@@ -218,26 +220,26 @@ impl Partition {
                 self.create_child(now, inbox, target, name, version, input, parent, depth);
             }
             Addressed::Message(inbox, message) => {
-                tracing::warn!(?message, "a message for an instance that does not exist is dropped");
+                tracing::warn!(?message, "dropped a message for an instance that does not exist");
                 self.discard(inbox);
             }
-            // The rows of a life that is gone are gone with it.
+            // The rows of a life are removed together with it.
             Addressed::Task { .. } | Addressed::Timer(_) | Addressed::RetryParked(..) | Addressed::Park(..) => {}
         }
     }
 
-    /// Removes a message that nobody takes.
+    /// Removes a message that nobody receives.
     pub(super) fn discard(&mut self, inbox: InboxId) {
         self.commit(TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() });
     }
 
     fn refuse_start(&mut self, inbox: InboxId, target: &InstanceId, parent: Option<Parent>, head: &Head) {
         let (status, name) = (head.progress.status, &head.life.name);
-        let text = format!("instance `{target}` exists already: it is a {status} `{name}`");
+        let text = format!("instance `{target}` already exists: it is a {status} `{name}`");
         self.refuse_child(inbox, target, parent, FailureDetails::new(ALREADY_EXISTS, text));
     }
 
-    /// Removes a start that begins nothing, and tells the parent why.
+    /// Removes a start that creates nothing, and tells the parent the reason.
     pub(super) fn refuse_child(
         &mut self,
         inbox: InboxId,
@@ -251,7 +253,7 @@ impl Partition {
                 let result = Err(failure.non_retriable());
                 self.send(&mut commit, Message::ChildDone { parent, result });
             }
-            None => tracing::warn!(%target, %failure, "a detached start begins nothing"),
+            None => tracing::warn!(%target, %failure, "a detached start was dropped"),
         }
         self.commit(commit);
     }

@@ -1,4 +1,4 @@
-//! From actions to rows: what a turn asked for becomes tasks, timers and messages of its commit.
+//! From actions to rows: the actions of a turn become tasks, timers and messages of its commit.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use crate::model::{
     Action, FailureDetails, InstanceId, JsonText, Message, OperationId, Parent, TaskId, TaskRow, TimerRow,
 };
 
-/// The failure type of a call that would open one task too many.
+/// The failure type of a call that would exceed the limit of open tasks.
 const TOO_MANY_TASKS: &str = "persevere.TooManyTasks";
 
 impl Partition {
@@ -121,14 +121,14 @@ impl Partition {
         if self.registry.activity(name).is_none() {
             return Some(Self::not_registered("activity", name));
         }
-        // Operation numbers count every operation, so below the limit there is nothing to count.
+        // Operation numbers count every operation, so nothing need be counted while they are below the limit.
         if operation.0 as usize > self.config.open_tasks {
             let id = |operation| TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
             let open =
                 self.tasks.range(id(OperationId(0))..=id(OperationId(u32::MAX))).take(self.config.open_tasks).count();
             if open >= self.config.open_tasks {
                 let text = format!(
-                    "an instance may have {open} open activities: await some before calling more, for example with `ctx.join_all_limit`"
+                    "an instance can have at most {open} open activities: await some before you call more, for example with `ctx.join_all_limit`"
                 );
                 return Some(FailureDetails::new(TOO_MANY_TASKS, text).non_retriable());
             }
@@ -141,7 +141,7 @@ impl Partition {
         let id = TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         match self.tasks.remove(&id) {
             Some(TaskState::Open | TaskState::Done) => taken.commit.tasks_done.push(id),
-            // The message that refuses it finds nobody waiting and is discarded.
+            // The message with the refusal finds nobody waiting and is discarded.
             Some(TaskState::Refused) | None => {}
         }
         if let Some(row) = self.remove_timer(id) {
@@ -154,7 +154,7 @@ impl Partition {
             .insert(TaskId { key: row.key, execution: row.execution, operation: row.operation }, row.fire_at);
     }
 
-    /// Forgets a timer; gives its row when there is one.
+    /// Forgets a timer, and returns its row if there is one.
     pub(super) fn remove_timer(&mut self, id: TaskId) -> Option<TimerRow> {
         let fire_at = self.timer_rows.remove(&id)?;
         let row = TimerRow { fire_at, key: id.key, execution: id.execution, operation: id.operation };

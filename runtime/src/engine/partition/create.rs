@@ -1,4 +1,4 @@
-//! New instances: from a client, from a parent, and in place of an ended one.
+//! New instances: for a client, for a parent, and in place of an ended instance.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ struct Birth {
 }
 
 impl Partition {
-    /// Begins an instance for a client. The edge has checked that its code is registered.
+    /// Creates an instance for a client, which has checked that the code is registered.
     pub(super) fn create(
         &mut self,
         now: Timestamp,
@@ -57,7 +57,7 @@ impl Partition {
         self.begin(now, birth, Arrival::Created { request: Some(request), anchor: None, replaces });
     }
 
-    /// Begins a sub-orchestration, or tells the parent why not.
+    /// Creates a sub-orchestration, or tells the parent why not.
     #[allow(clippy::too_many_arguments, reason = "the fields of the message")]
     pub(super) fn create_child(
         &mut self,
@@ -72,7 +72,7 @@ impl Partition {
     ) {
         if depth > self.config.depth {
             let text = format!(
-                "sub-orchestrations may nest {} deep: use continue-as-new or a detached start",
+                "sub-orchestrations can be nested at most {} deep: use continue-as-new or a detached start",
                 self.config.depth
             );
             return self.refuse_child(inbox, &target, parent, FailureDetails::new(TOO_DEEP, text));
@@ -132,12 +132,13 @@ impl Partition {
             .unwrap_or_default()
     }
 
-    /// What makes two starts the same: name, version and the text of the input.
+    /// Returns the hash by which two starts are recognised as the same: of name, version and the text of the input.
     pub(super) fn start_hash(&self, start: &StartOperation) -> u64 {
         hash_start(&start.name, &self.resolve_version(start), &start.input)
     }
 
-    /// Names an execution among all executions of all stores. Part of the storage format.
+    /// Returns the id of an execution, which is unique among all executions in all stores. This is part of the storage
+    /// format.
     pub(super) fn execution_id(&self, key: InstanceKey, execution: Execution) -> Uuid {
         let mut name = [0; 12];
         name[..8].copy_from_slice(&key.0.to_be_bytes());
@@ -146,9 +147,9 @@ impl Partition {
     }
 }
 
-/// Stored with the head, so it is the same for ever: the first half of a UUIDv5.
+/// The hash is stored with the head, so it must never change: the first half of a UUIDv5.
 fn hash_start(name: &str, version: &str, input: &JsonText) -> u64 {
     let text = [name.as_bytes(), version.as_bytes(), input.as_bytes()].join(&0);
-    // SQLite's integers are signed; the highest bit is left out.
+    // SQLite's integers are signed, so the highest bit is left out.
     Uuid::new_v5(&Uuid::NAMESPACE_OID, &text).as_u64_pair().0 >> 1
 }

@@ -1,4 +1,4 @@
-//! The end of an execution: by its code, by a caller, by a limit, or to go on as the next one.
+//! The end of an execution: by its code, by a caller, by a limit, or by continuing as new.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::model::{
 
 use super::TaskState;
 
-/// The failure type that a parent sees of a sub-orchestration that was terminated.
+/// The failure type that a parent sees if a sub-orchestration was terminated.
 const TERMINATED: &str = "persevere.Terminated";
 
 /// How an instance ended.
@@ -26,7 +26,7 @@ struct Ending {
 }
 
 impl Partition {
-    /// The code ended its execution.
+    /// Ends an execution because its code has ended.
     pub(super) fn complete(
         &mut self,
         time: Timestamp,
@@ -49,7 +49,7 @@ impl Partition {
         self.end(time, slot, taken, Some(actions), ending);
     }
 
-    /// A caller ended the instance. No code is needed.
+    /// Ends an instance because a caller has terminated it. This needs no code.
     pub(super) fn terminate(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, termination: Termination) {
         let Termination { reason, recursive } = termination;
         if recursive {
@@ -67,7 +67,7 @@ impl Partition {
         self.end(time, slot, taken, None, Ending { status: RuntimeStatus::Terminated, output, failure: None });
     }
 
-    /// The engine ended the instance.
+    /// Ends an instance because of the engine.
     pub(super) fn fail(&mut self, time: Timestamp, slot: &mut Slot, taken: Taken, failure: FailureDetails) {
         self.end(
             time,
@@ -125,7 +125,7 @@ impl Partition {
         self.send_off(time, slot, taken);
     }
 
-    /// Removes what is left of tasks and timers of the execution.
+    /// Removes the remaining tasks and timers of the execution.
     fn remove_rows(&mut self, slot: &Slot, taken: &mut Taken) {
         let id = |operation| TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         let all = id(OperationId::START)..=id(OperationId(u32::MAX));
@@ -142,7 +142,7 @@ impl Partition {
         }
     }
 
-    /// The instance has ended: what it was given after that is refused, and its anchors go.
+    /// Refuses everything that arrived after the end of the instance, and removes its anchors.
     fn refuse_rest(&mut self, slot: &mut Slot, taken: &mut Taken, status: RuntimeStatus) {
         for arrival in std::mem::take(&mut slot.arrivals) {
             let (request, anchor) = match arrival {
@@ -165,7 +165,7 @@ impl Partition {
         }
     }
 
-    /// Whether the open sub-orchestrations can be told now; asks for the history when they cannot.
+    /// Returns whether the open sub-orchestrations are known. If they are not, requests the history.
     pub(super) fn children_are_known(&mut self, slot: &mut Slot) -> bool {
         let known = slot.live.is_some()
             || slot.history.is_some()
@@ -177,7 +177,8 @@ impl Partition {
         known
     }
 
-    /// None of a history that is damaged: ending is never refused, so its sub-orchestrations run on, and the log says so.
+    /// Returns no sub-orchestrations if the history is damaged. Ending is never refused, so they keep running, and the
+    /// log reports it.
     fn children(&self, slot: &Slot) -> BTreeMap<OperationId, InstanceId> {
         if let Some(live) = &slot.live {
             return live.children().clone();
@@ -186,13 +187,14 @@ impl Partition {
         match history::decode(rows, slot.records) {
             Ok(records) => history::open_children(&records),
             Err(damage) => {
-                tracing::warn!(instance = %slot.head.life.id, %damage, "the sub-orchestrations are not known and run on");
+                tracing::warn!(instance = %slot.head.life.id, %damage, "the sub-orchestrations are unknown and keep running");
                 BTreeMap::new()
             }
         }
     }
 
-    /// One commit holds the end of execution n and the beginning of n + 1, with a start timer that wakes it.
+    /// One commit contains the end of execution n and the beginning of execution n + 1, with a start timer that wakes
+    /// it.
     fn continue_as_new(
         &mut self,
         time: Timestamp,
@@ -236,7 +238,8 @@ impl Partition {
         let row = TimerRow { fire_at: time, key: slot.head.life.key, execution, operation: OperationId::START };
         self.add_timer(row);
         taken.commit.timers_new.push(row);
-        // In memory it is due at once; it goes to the end of the ready queue, so that a tight loop starves nobody.
+        // In memory, the timer is due immediately. The instance goes to the end of the ready queue, so that a tight
+        // loop starves nobody.
         slot.arrivals.push_front(Arrival::Timer(row));
         slot.progressed = true;
         if let Ok(code) = self.code_of(&started) {

@@ -15,7 +15,7 @@ pub(super) struct LiveSet {
     clock: u64,
 }
 
-/// How many of the least recently used are looked at for one that may go.
+/// The number of least recently used instances that are checked for one that may leave.
 const CANDIDATES: usize = 64;
 
 impl LiveSet {
@@ -42,7 +42,7 @@ impl LiveSet {
 }
 
 impl Partition {
-    /// Notes a commit about a slot.
+    /// Notes a commit that belongs to a slot.
     pub(super) fn touched(&mut self, key: InstanceKey, number: CommitNumber) {
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.last_commit = number;
@@ -50,7 +50,7 @@ impl Partition {
         }
     }
 
-    /// Lets go of slots whose commits have become durable.
+    /// Drops slots whose commits have become durable.
     pub(super) fn cool(&mut self) {
         while self.cooling.front().is_some_and(|(number, _)| *number <= self.durable) {
             if let Some((_, key)) = self.cooling.pop_front() {
@@ -60,7 +60,7 @@ impl Partition {
         }
     }
 
-    /// Asks for the records of a slot that waited for its last commit.
+    /// Requests the records of a slot that waited for its last commit.
     fn read_awaited(&mut self, key: InstanceKey) {
         let durable = self.durable;
         let awaiting = |slot: &Slot| matches!(slot.phase, Phase::Awaiting) && slot.last_commit <= durable;
@@ -72,7 +72,7 @@ impl Partition {
         }
     }
 
-    /// Lets go of a slot that holds nothing the store does not have, and no future.
+    /// Drops a slot that contains nothing that the store does not have, and no future.
     pub(super) fn cool_now(&mut self, key: InstanceKey) {
         let durable = self.durable;
         if self.slots.get(&key).is_some_and(|slot| slot.live.is_none() && slot.is_idle(durable)) {
@@ -80,7 +80,7 @@ impl Partition {
         }
     }
 
-    /// Drops the least recently used futures over the limit. Those with a commit under way stay.
+    /// Drops the least recently used futures above the limit. Those with a commit on its way stay.
     pub(super) fn evict(&mut self) {
         while self.live.len() > self.config.live_instances || self.live.bytes > self.config.live_history_bytes {
             let idle = |key: &InstanceKey| self.slots.get(key).is_some_and(|slot| slot.is_idle(self.durable));

@@ -7,10 +7,11 @@
 //! ```
 //!
 //! Invariants:
-//! - A message to another partition is never in that partition's memory before it is durable: a look is a hint, and the
+//! - A message to another partition is never in that partition's memory before it is durable. A look is a hint, and the
 //!   row always comes from the store.
-//! - A row is taken once. Its id is known from then on until its removal is durable and no read is out that began before.
-//! - A look that comes while a read is out makes the partition read once more.
+//! - A row is taken once. Its id is known from then on, until its removal is durable and no read is in progress that
+//!   began before.
+//! - A look that arrives while a read is in progress makes the partition read once more.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -19,20 +20,20 @@ use crate::engine::{CommitNumber, Effect, PartitionOutput, Ticket};
 use crate::model::{InboxId, InboxRow, Message, PartitionCount, PartitionId, TaskId, Timestamp, TurnCommit, wire};
 use crate::store::{INBOX_ROWS, LoadError};
 
-/// What memory knows of the inbox rows of its partition.
+/// What memory knows about the inbox rows of its partition.
 #[derive(Debug)]
 pub(super) struct Inbox {
     home: PartitionId,
     partitions: PartitionCount,
-    /// The rows that were taken or sent by this partition, until they are gone for good. Empty with a single partition,
-    /// where nothing is ever read.
+    /// The rows that this partition took or sent, until they are permanently gone. Empty with a single partition, where
+    /// nothing is ever read.
     known: BTreeSet<InboxId>,
     /// The rows that these commits remove.
     leaving: VecDeque<(CommitNumber, InboxId)>,
-    /// Rows whose removal became durable while a read was out that may have begun before.
+    /// Rows whose removal became durable while a read was in progress that may have begun before.
     gone: Vec<InboxId>,
     reading: Option<Ticket>,
-    /// A look that has not led to a read.
+    /// Whether a look has not led to a read yet.
     look: bool,
 }
 
@@ -46,7 +47,7 @@ impl Inbox {
         self.partitions == PartitionCount::ONE
     }
 
-    /// Notes the rows that a commit adds and removes. Answers with the other partitions that it sends to.
+    /// Notes the rows that a commit inserts and removes. Returns the other partitions to which it sends messages.
     pub(super) fn note(&mut self, number: CommitNumber, commit: &TurnCommit) -> BTreeSet<PartitionId> {
         let mut others = BTreeSet::new();
         if self.is_alone() {
@@ -83,7 +84,7 @@ impl Inbox {
 }
 
 impl Partition {
-    /// Sends a message: an inbox row in this commit. Within the partition it is delivered in memory at once.
+    /// Sends a message: an inbox row in this commit. Within the partition, it is delivered in memory immediately.
     pub(super) fn send(&mut self, commit: &mut TurnCommit, message: Message) {
         let id = self.mint.inbox_id();
         let partition = self.inbox.partitions.partition_of(message.target());
@@ -93,14 +94,14 @@ impl Partition {
         }
     }
 
-    /// Tells those partitions to look that a commit sends to.
+    /// Tells the partitions to look to which a commit sends messages.
     pub(super) fn tell_to_look(&mut self, partitions: BTreeSet<PartitionId>) {
         for partition in partitions {
             self.effect(Effect::Look { partition });
         }
     }
 
-    /// There may be messages in the inbox that memory does not know.
+    /// Notes that the inbox may contain messages that memory does not know.
     pub(super) fn look(&mut self) {
         if !self.inbox.is_alone() {
             self.inbox.look = true;
@@ -108,7 +109,7 @@ impl Partition {
         }
     }
 
-    /// Reads the inbox if it is to be looked at. While memory holds many messages it waits for commits, which make room.
+    /// Reads the inbox if necessary. While memory holds many messages, it waits for commits, which make room.
     fn read_inbox(&mut self) {
         let full = self.inbox.known.len() >= INBOX_ROWS && self.committed != self.durable;
         if !self.inbox.look || self.inbox.reading.is_some() || full {
@@ -121,7 +122,7 @@ impl Partition {
         self.outputs.push(PartitionOutput::ReadInbox { ticket, known });
     }
 
-    /// What the inbox holds besides the rows that were known when it was asked for.
+    /// Takes the contents of the inbox, except the rows that were known when the read was requested.
     pub(super) fn inbox_read(&mut self, ticket: Ticket, rows: Result<Vec<InboxRow>, LoadError>) {
         if self.inbox.reading != Some(ticket) {
             return;
@@ -131,14 +132,14 @@ impl Partition {
                 self.inbox.look |= rows.len() >= INBOX_ROWS;
                 rows.iter().for_each(|row| self.take_row(row));
             }
-            // The driver retries what may pass. What is left is damage; the rows stay where they are.
+            // The driver retries errors that may pass. What is left is damage, and the rows stay where they are.
             Err(error) => tracing::error!(partition = %self.inbox.home, %error, "the inbox cannot be read"),
         }
         self.inbox.read_is_back();
         self.read_inbox();
     }
 
-    /// Takes the rows that a load gave, before anything else is accepted.
+    /// Takes the rows that a load returned, before anything else is accepted.
     pub(super) fn recover_inbox(&mut self, rows: &[InboxRow]) {
         rows.iter().for_each(|row| self.take_row(row));
     }

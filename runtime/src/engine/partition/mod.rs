@@ -6,9 +6,10 @@
 //! ```
 //!
 //! Invariants:
-//! - Memory runs ahead, the world does not: every effect carries the number of the commit that it depends on.
+//! - Memory runs ahead of the store, but effects do not: every effect carries the number of the commit that it depends
+//!   on.
 //! - A slot with a commit that is not durable stays in memory, and the store is not asked about it.
-//! - `tasks` and `timer_rows` are the rows as they stand after the last turn commit. A row is removed by exactly the
+//! - `tasks` and `timer_rows` are the rows as they are after the last turn commit. A row is removed by exactly the
 //!   commit that takes it out of there.
 
 mod address;
@@ -45,7 +46,7 @@ use crate::model::{
 };
 use crate::registry::Registry;
 
-/// Owns a set of instances and runs their turns one at a time. Values in, values out.
+/// Owns a set of instances and runs their turns one at a time. Its inputs and outputs are values.
 #[derive(Debug)]
 pub struct Partition {
     config: PartitionConfig,
@@ -54,7 +55,7 @@ pub struct Partition {
     mint: Arc<KeyMint>,
     epoch: Epoch,
     slots: FxHashMap<InstanceKey, Box<Slot>>,
-    /// The life that an id names, for the slots in memory.
+    /// The life of each id, for the slots in memory.
     ids: HashMap<InstanceId, InstanceKey>,
     lookups: Lookups,
     ready: VecDeque<InstanceKey>,
@@ -68,35 +69,35 @@ pub struct Partition {
     /// Instances with an open task that this process cannot run: they stay parked until it is started again, or until what
     /// they wait for is registered.
     blocked: BTreeSet<InstanceKey>,
-    /// The lives with a turn that is outstanding.
+    /// The lives with an outstanding turn.
     offers: BTreeSet<InstanceKey>,
     next_offer: u64,
-    /// The lives that wait for code, by what they wait for.
+    /// The lives that wait for code, by the name for which they wait.
     waiting: Waiting,
     live: LiveSet,
     committed: CommitNumber,
     durable: CommitNumber,
-    /// Slots to look at when a commit is durable: they may leave memory then.
+    /// The slots to check when a commit is durable, because they may leave memory then.
     cooling: VecDeque<(CommitNumber, InstanceKey)>,
     outputs: Vec<PartitionOutput>,
     polls: bool,
     next_ticket: u64,
     replayed_turns: u64,
-    /// Held by every instance of the backlog that is still to be parked or tried again; `None` when that is reported.
+    /// Every instance of the backlog that must still be parked or tried again holds a clone. `None` after the report.
     unjudged: BacklogToken,
 }
 
-/// Goes with what the backlog asks of an instance, and is dropped with it: so it cannot be forgotten that one is left.
+/// Belongs to a request of the backlog and is dropped with it, so no instance can be forgotten.
 type BacklogToken = Option<Arc<()>>;
 
 /// A scheduled task without a recorded end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TaskState {
-    /// It has a task row, and its activity is running or about to.
+    /// The task has a row, and its activity is running or about to run.
     Open,
-    /// Its end has arrived and is not recorded.
+    /// The end of the task has arrived but is not recorded.
     Done,
-    /// It has no task row: it was refused, and an inbox row says so.
+    /// The task has no task row: it was refused, and an inbox row says so.
     Refused,
 }
 
@@ -114,11 +115,11 @@ impl Partition {
             PartitionInput::Committed { upto } => self.became_durable(upto),
             PartitionInput::Tick => {}
         }
-        // What an instance sent was accepted before whatever comes in next.
+        // What an instance has sent was accepted before whatever comes in next.
         self.deliver_messages(now);
     }
 
-    /// Fires due timers and runs turns, at most `max_turns`. Returns whether more are ready.
+    /// Fires due timers and runs at most `max_turns` turns. Returns whether more are ready.
     pub fn run(&mut self, now: Timestamp, max_turns: usize) -> bool {
         self.fire_timers(now);
         self.deliver_messages(now);
@@ -135,24 +136,24 @@ impl Partition {
         !self.ready.is_empty()
     }
 
-    /// What came out since the last call, in order. The buffer that is given must be empty, and is used from now on.
+    /// Returns the outputs since the last call, in order. The passed buffer must be empty, and is used from now on.
     pub fn take_outputs(&mut self, buffer: &mut Vec<PartitionOutput>) {
         debug_assert!(buffer.is_empty(), "outputs would be lost");
         std::mem::swap(&mut self.outputs, buffer);
     }
 
-    /// When the next timer is due.
+    /// Returns when the next timer is due.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.timers.first().filter(|_| self.polls).map(|row| row.fire_at)
     }
 
-    /// Shutdown: from now on inputs are recorded, and nothing is polled or fired.
+    /// Begins the shutdown: from now on, inputs are recorded, and nothing is polled or fired.
     pub fn stop_polling(&mut self) {
         self.polls = false;
         self.abandon_all();
     }
 
-    /// Whether so few keys are left that the partition has to be claimed again, which gives it a new epoch.
+    /// Returns whether so few keys are left that the partition must be claimed again to get a new epoch.
     pub fn needs_new_epoch(&self) -> bool {
         self.mint.is_nearly_used_up()
     }
@@ -163,24 +164,24 @@ impl Partition {
         self.mint.use_up();
     }
 
-    /// How many live instances are in memory.
+    /// Returns the number of live instances in memory.
     pub fn live_instances(&self) -> usize {
         self.live.len()
     }
 
-    /// How many turns were replayed since the partition recovered.
+    /// Returns the number of turns that were replayed since the partition recovered.
     pub fn replayed_turns(&self) -> u64 {
         self.replayed_turns
     }
 
-    /// Whether memory and the store are the same: every slot is durable, nothing waits.
+    /// Returns whether memory and the store agree: every slot is durable and nothing waits.
     #[cfg(test)]
     #[cfg(feature = "macros")]
     pub(crate) fn is_quiet(&self) -> bool {
         self.ready.is_empty() && self.messages.is_empty() && self.committed == self.durable && self.lookups.is_empty()
     }
 
-    /// Says once that nothing of the backlog is left to be parked or tried again.
+    /// Reports once that nothing of the backlog is left to be parked or tried again.
     fn report_judged(&mut self) {
         if self.unjudged.as_ref().is_some_and(|token| Arc::strong_count(token) == 1) {
             self.unjudged = None;
@@ -233,7 +234,7 @@ impl Partition {
         }
     }
 
-    /// An effect that depends on everything committed so far.
+    /// Emits an effect that depends on everything committed so far.
     fn effect(&mut self, effect: Effect) {
         self.outputs.push(PartitionOutput::Effect { after: self.committed, effect });
     }

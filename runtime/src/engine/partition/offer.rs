@@ -1,4 +1,4 @@
-//! Turns of programs that run elsewhere: offered, and answered later.
+//! The turns of programs that run elsewhere: they are offered and answered later.
 //!
 //! ```text
 //! offer ─► record the inputs, with a start timer that wakes the instance after a crash ─► Effect::OfferTurn(ticket)
@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Invariants:
-//! - Inputs are recorded, and acknowledged, before they are offered: no caller waits for a program elsewhere.
-//! - While a turn is outstanding its slot stays in memory, and its program is asked for nothing else.
-//! - Only the ticket of the last offer is answered to. A turn that is offered again has a new ticket.
+//! - Inputs are recorded, and acknowledged, before they are offered, so no caller waits for a program elsewhere.
+//! - While a turn is outstanding, its slot stays in memory, and its program is asked for nothing else.
+//! - Only the ticket of the last offer counts. A turn that is offered again has a new ticket.
 
 use super::Partition;
 use super::slot::{Outstanding, Slot};
@@ -50,7 +50,7 @@ impl Partition {
         self.send_off(time, slot, taken);
     }
 
-    /// The row that wakes the instance when the memory of the offer is lost. In memory it is never due.
+    /// Adds the row that wakes the instance if the memory of the offer is lost. In memory, it is never due.
     fn anchor_offer(&mut self, time: Timestamp, slot: &Slot, taken: &mut Taken) {
         let row = start_row(slot, time);
         if !self.timer_rows.contains_key(&start_id(slot)) {
@@ -59,7 +59,8 @@ impl Partition {
         }
     }
 
-    /// A program has answered a turn, or cannot answer it: then the turn is offered again, with everything before it.
+    /// Handles the answer of a program. If the program cannot answer, the turn is offered again, with all previous
+    /// records.
     pub(super) fn turn_done(&mut self, now: Timestamp, ticket: TurnTicket, output: Option<TurnOutput>) {
         let is_last = |slot: &Slot| slot.outstanding.as_ref().is_some_and(|outstanding| outstanding.ticket == ticket);
         let Some(mut slot) = self.slots.remove(&ticket.key) else { return };
@@ -113,21 +114,21 @@ impl Partition {
         self.finish_turn(time, slot, taken, output);
     }
 
-    /// Takes an offer back, if one is out: its answer is ignored from now on.
+    /// Takes back an outstanding offer, if there is one. Its answer is ignored from now on.
     pub(super) fn take_back(&mut self, slot: &mut Slot) -> Option<Outstanding> {
         let outstanding = slot.outstanding.take()?;
         self.offers.remove(&slot.head.life.key);
         Some(outstanding)
     }
 
-    /// Takes an offer back and says so.
+    /// Takes back an outstanding offer and tells the program.
     pub(super) fn abandon(&mut self, slot: &mut Slot) {
         if let Some(Outstanding { ticket, .. }) = self.take_back(slot) {
             self.effect(Effect::AbandonTurn(ticket));
         }
     }
 
-    /// Takes every offer back. The turns are offered again by whoever owns the partition next.
+    /// Takes back every offer. The next owner of the partition offers the turns again.
     pub(super) fn abandon_all(&mut self) {
         let offers: Vec<InstanceKey> = self.offers.iter().copied().collect();
         for key in offers {

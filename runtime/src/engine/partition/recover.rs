@@ -1,4 +1,4 @@
-//! A partition from what the store holds: at the start of a runtime, and after a failed commit.
+//! Creates a partition from the contents of the store, at the start of a runtime and after a failed commit.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,9 +15,10 @@ use crate::registry::Registry;
 use crate::store::{Backlog, Claim, TaskGroup};
 
 impl Partition {
-    /// One of the partitions of a store, as the claim and what the store holds make it.
+    /// Creates one of the partitions of a store from the claim and the contents of the store.
     ///
-    /// The outputs hold a `RunActivity` for every open task: the driver does not start those that are running.
+    /// The outputs contain a `RunActivity` for every open task. The driver does not start those that are already
+    /// running.
     pub fn recover(
         config: PartitionConfig,
         registry: Arc<Registry>,
@@ -68,7 +69,7 @@ impl Partition {
             partition.address(now, Addressed::RetryParked(key, token));
         }
         partition.report_judged();
-        // Before any new input: what was accepted first comes first.
+        // This comes before any new input, because what was accepted first comes first.
         partition.deliver_messages(now);
         partition
     }
@@ -99,7 +100,7 @@ impl Partition {
                     Stuck::Corrupt(format!("turn record {}: {error}", group.turn_number))
                 }
                 None => Stuck::Corrupt(format!(
-                    "the record of turn {} does not hold task {}",
+                    "the record of turn {} does not contain task {}",
                     group.turn_number, operation.0
                 )),
             };

@@ -1,10 +1,10 @@
-//! Code that is registered and code that is not: the one rule, and what follows when that changes while the partition runs.
+//! Registered and unregistered code: the one rule, and what follows when the registry changes while the partition runs.
 //!
 //! | who asks for a name that is not registered | what happens |
 //! |---|---|
-//! | a client that starts an instance | it is refused |
-//! | code that calls an activity or an attached sub-orchestration | the call fails, as recorded input |
-//! | an instance or a task that exists | it waits, visibly parked, until the name is registered |
+//! | a client that starts an instance | the start is refused |
+//! | code that calls an activity or an attached sub-orchestration | the call fails, as a recorded input |
+//! | an existing instance or task | it waits, visibly parked, until the name is registered |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::engine::{Refusal, StartOperation};
 use crate::model::{ExecutionStarted, FailureDetails, InstanceKey, Timestamp};
 use crate::registry::{OrchestratorCode, Registry};
 
-/// The lives that wait for code, by the name of what they wait for.
+/// The lives that wait for code, by the name for which they wait.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     orchestrators: BTreeMap<String, BTreeSet<InstanceKey>>,
@@ -26,7 +26,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Notes that a life waits, if that is what it is stuck with.
+    /// Notes that a life waits, if that is the reason why it is stuck.
     pub(super) fn note(&mut self, key: InstanceKey, stuck: &Stuck) {
         match stuck {
             Stuck::NotRegistered { name, .. } => {
@@ -41,7 +41,7 @@ impl Waiting {
 }
 
 impl Partition {
-    /// The code of an execution, or what it is stuck with.
+    /// Returns the code of an execution, or the reason why it is stuck.
     pub(super) fn code_of(&self, started: &ExecutionStarted) -> Result<&OrchestratorCode, Stuck> {
         let (name, version) = (&started.name, &started.version);
         self.registry
@@ -49,7 +49,7 @@ impl Partition {
             .ok_or_else(|| Stuck::NotRegistered { name: name.clone(), version: version.clone() })
     }
 
-    /// Why a client cannot start this, when it cannot.
+    /// Returns why a client cannot start this, if it cannot.
     pub(super) fn refuse_unregistered(&self, start: &StartOperation) -> Option<Refusal> {
         let known = match &start.version {
             Some(version) => self.registry.code(&start.name, version).is_some(),
@@ -58,14 +58,14 @@ impl Partition {
         (!known).then(|| Refusal::NotRegistered { name: start.name.clone(), version: start.version.clone() })
     }
 
-    /// The failure of a call whose name is not registered.
+    /// Returns the failure of a call whose name is not registered.
     pub(super) fn not_registered(what: &str, name: &str) -> FailureDetails {
         let text = format!("no {what} `{name}` is registered in this runtime: register it, or correct the name");
         FailureDetails::new(kind::NOT_REGISTERED, text).non_retriable()
     }
 
-    /// A name that has come tries again what waited for it. A name that has gone makes its instances wait: those in memory
-    /// are let go of, so that their next turn looks for the code.
+    /// Handles a change of the registry. A name that was added tries again everything that waited for it. A name that
+    /// was removed makes its instances wait: those in memory are dropped, so that their next turn looks for the code.
     pub(super) fn registry_changed(&mut self, now: Timestamp, registry: Arc<Registry>) {
         self.registry = registry;
         let gone = |slot: &Slot| slot.live.as_ref().is_some_and(|live| self.code_of(&live.started).is_err());

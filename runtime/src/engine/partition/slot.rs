@@ -1,4 +1,4 @@
-//! One instance in memory, and what it was given and has not recorded.
+//! One instance in memory, and the inputs that it has not recorded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,36 +13,37 @@ use crate::model::{
     ExecutionStarted, FailureDetails, Head, InboxId, JsonText, OperationId, ParkReason, TaskId, TimerRow, Timestamp,
 };
 
-/// An instance in memory. Its head is as it stands after its last turn commit, durable or not.
+/// An instance in memory. Its head is the state after its last turn commit, whether or not that is durable.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) head: Head,
-    /// How many turn records the current execution has, counting those that are not durable yet.
+    /// The number of turn records of the current execution, including those that are not durable yet.
     pub(super) records: u64,
     /// The time of the newest record.
     pub(super) newest: Timestamp,
-    /// What it was given and has not recorded, in the order of acceptance.
+    /// The inputs that are not recorded yet, in the order of acceptance.
     pub(super) arrivals: VecDeque<Arrival>,
-    /// Its future, while it is kept.
+    /// The live execution, while it is kept.
     pub(super) live: Option<LiveExecution>,
-    /// Its records, read and not replayed yet.
+    /// The records, which were read and have not been replayed yet.
     pub(super) history: Option<Vec<Bytes>>,
-    /// Why its records could not be read.
+    /// Why the records could not be read.
     pub(super) damage: Option<String>,
     pub(super) phase: Phase,
-    /// The last turn commit about it. While that is not durable the slot stays: the store does not know it yet.
+    /// The last turn commit of the instance. While that is not durable, the slot stays, because the store does not
+    /// contain it yet.
     pub(super) last_commit: CommitNumber,
-    /// Whether it stands in the ready queue.
+    /// Whether the slot is in the ready queue.
     pub(super) is_ready: bool,
-    /// Its place in the order of use.
+    /// The place of the slot in the order of use.
     pub(super) used: u64,
-    /// Events recorded without a poll since it came into memory.
+    /// The number of events that were recorded without a poll since the instance came into memory.
     pub(super) unpolled_events: usize,
-    /// Whether the last turn took something, so that what is left may be taken by the next.
+    /// Whether the last turn took something, so that the next one may take what is left.
     pub(super) progressed: bool,
-    /// A parked instance that is to be tried again.
+    /// Whether a parked instance must be tried again.
     pub(super) retry: bool,
-    /// The turn that a program elsewhere was offered and has not answered.
+    /// The turn that was offered to a program elsewhere and has not been answered.
     pub(super) outstanding: Option<Outstanding>,
 }
 
@@ -50,33 +51,33 @@ pub(super) struct Slot {
 #[derive(Debug)]
 pub(super) struct Outstanding {
     pub(super) ticket: TurnTicket,
-    /// It brings the inputs of the records below this number.
+    /// The turn delivers the inputs of the records below this number.
     pub(super) upto: u64,
-    /// The time that the code sees in it.
+    /// The time that the code sees in the turn.
     pub(super) time: Timestamp,
 }
 
-/// Where a slot is in its life.
+/// The state of a slot.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// No turn yet: its first commit inserts the head.
+    /// The instance has had no turn. Its first commit inserts the head.
     Fresh(Arc<ExecutionStarted>),
-    /// As the store has it, or will have it.
+    /// The store contains the instance, or will contain it.
     Stored,
-    /// Its records are wanted, and its last commit is not durable.
+    /// The records are needed, but the last commit is not durable.
     Awaiting,
-    /// Its records were asked for.
+    /// The records were requested.
     Loading,
-    /// It cannot be read. Nothing more is recorded.
+    /// The instance cannot be read. Nothing more is recorded.
     Unreadable,
-    /// It is gone from the store once its last commit is durable.
+    /// The instance is gone from the store when its last commit is durable.
     Purged,
 }
 
-/// Something an instance was given.
+/// An input that an instance has received.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    /// The start that made it; answered with its first turn.
+    /// The start that created the instance. Its first turn answers it.
     Created {
         request: Option<RequestId>,
         anchor: Option<InboxId>,
@@ -119,7 +120,7 @@ pub(super) enum Arrival {
         #[expect(dead_code, reason = "held, not read")]
         token: BacklogToken,
     },
-    /// It cannot go on although its code has not said so.
+    /// The instance cannot continue, although its code has not said so.
     Park {
         reason: ParkReason,
         #[expect(dead_code, reason = "held, not read")]
@@ -127,19 +128,19 @@ pub(super) enum Arrival {
     },
 }
 
-/// Who raised an event.
+/// The source of an event.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum EventSource {
     Client(RequestId),
     Message(InboxId),
 }
 
-/// The row that stands for a completion until it is recorded.
+/// The row that represents a completion until it is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TaskAnchor {
     /// The task row.
     Task,
-    /// An inbox row: the task was refused when it was scheduled.
+    /// An inbox row, because the task was refused when it was scheduled.
     Inbox(InboxId),
 }
 
@@ -164,17 +165,17 @@ impl Slot {
         }
     }
 
-    /// Whether no turn runs before its records are here.
+    /// Returns whether no turn can run before the records have arrived.
     pub(super) fn waits_for_records(&self) -> bool {
         matches!(self.phase, Phase::Awaiting | Phase::Loading)
     }
 
-    /// Whether this life is over.
+    /// Returns whether this life is over.
     pub(super) fn is_over(&self) -> bool {
         self.head.is_ended() || matches!(self.phase, Phase::Purged)
     }
 
-    /// Whether memory holds nothing of it that the store does not have.
+    /// Returns whether memory contains nothing of the instance that the store does not have.
     pub(super) fn is_idle(&self, durable: CommitNumber) -> bool {
         self.arrivals.is_empty()
             && self.outstanding.is_none()
@@ -184,7 +185,7 @@ impl Slot {
 }
 
 impl Arrival {
-    /// Bytes of payload in it: what the limits count.
+    /// Returns the payload bytes, which count towards the limits.
     pub(super) fn payload_len(&self) -> usize {
         match self {
             Self::Event { payload, .. } => payload.len(),

@@ -1,4 +1,4 @@
-//! The first half of a turn: which arrivals it takes, and what each of them means in the order of acceptance.
+//! The first half of a turn: which arrivals it takes, and what each of them means, in the order of acceptance.
 
 use super::Partition;
 use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
@@ -10,9 +10,9 @@ use crate::model::{
 /// What a turn takes.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// To record.
+    /// The inputs to record.
     pub(super) inputs: Vec<Input>,
-    /// The rows that go with it.
+    /// The rows that change with them.
     pub(super) commit: TurnCommit,
     pub(super) replies: Vec<(RequestId, Result<ClientAnswer, Refusal>)>,
     pub(super) suspended: bool,
@@ -20,41 +20,42 @@ pub(super) struct Taken {
     pub(super) park: Option<ParkReason>,
     pub(super) effects: Vec<crate::engine::Effect>,
     pub(super) head_changed: bool,
-    /// What the execution began with changed too: another one follows.
+    /// Whether another execution follows, so that the fixed part of the head changes too.
     pub(super) renewed: bool,
-    /// The latest instant for which one of its timers was due: the turn is not before it, whatever the clock says.
+    /// The latest time at which one of its timers was due. The time of the turn is not earlier, whatever the clock
+    /// says.
     pub(super) due: Timestamp,
-    /// How many arrivals it took.
+    /// The number of arrivals that the turn took.
     pub(super) count: usize,
-    /// It finishes a turn that was offered.
+    /// The offered turn that this turn finishes.
     pub(super) answered: Option<Answered>,
     events: usize,
 }
 
-/// The offer that a program elsewhere has answered.
+/// An offer that a program elsewhere has answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answered {
-    /// It brought the inputs of the records below this number.
+    /// The offer delivered the inputs of the records below this number.
     pub(super) upto: u64,
     /// The time that the code saw.
     pub(super) time: Timestamp,
 }
 
-/// The caller's wish to end an instance.
+/// The request of a caller to end an instance.
 #[derive(Debug)]
 pub(super) struct Termination {
     pub(super) reason: String,
     pub(super) recursive: bool,
 }
 
-/// What a turn is going to need, seen before anything is taken.
+/// What a turn will need, determined before anything is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// Its code is polled.
+    /// The code is polled.
     Poll,
-    /// Inputs are recorded for a later poll. `replay` when an input cannot be judged without the history.
+    /// Inputs are recorded for a later poll. With `replay`, an input cannot be judged without the history.
     Record { replay: bool },
-    /// It ends without its code. `children` when its history is needed to find its sub-orchestrations.
+    /// The instance ends without its code. With `children`, the history is needed to find its sub-orchestrations.
     End { children: bool },
 }
 
@@ -65,12 +66,13 @@ impl Partition {
         let mut parked = slot.head.progress.parked.is_some();
         let mut judged = false;
         let mut time = now.max(slot.newest);
-        // All of them, though one turn may not reach all: what is recorded on the way is polled by a later turn.
+        // This considers all arrivals, although one turn may not reach all of them. What is recorded on the way is
+        // polled by a later turn.
         for arrival in &slot.arrivals {
             match arrival {
                 Arrival::Suspend { .. } => suspended = true,
                 Arrival::Resume { .. } => {
-                    // What was parked meanwhile could not be tried again while it was suspended.
+                    // An instance that was parked in the meantime could not be tried again while it was suspended.
                     retry |= suspended;
                     suspended = false;
                 }
@@ -78,7 +80,7 @@ impl Partition {
                 Arrival::RetryParked { .. } => retry = true,
                 Arrival::Park { .. } => parked = true,
                 Arrival::Event { event_id: Some(_), .. } => judged = true,
-                // It was due when it fired, whatever the clock says by now.
+                // The timer was due when it fired, whatever the clock says now.
                 Arrival::Timer(row) => time = time.max(row.fire_at),
                 _ => {}
             }
@@ -118,20 +120,20 @@ impl Partition {
                 break;
             }
         }
-        // Held back for want of room, at the front and in order.
+        // Arrivals that were held back because there was no room go to the front, in order.
         for arrival in held.into_iter().rev() {
             slot.arrivals.push_front(arrival);
         }
         taken
     }
 
-    /// Takes one arrival, or gives it back when it has to wait.
+    /// Takes one arrival, or returns it if it must wait.
     fn take_one(&mut self, slot: &mut Slot, taken: &mut Taken, arrival: Arrival) -> Option<Arrival> {
         match arrival {
             Arrival::Created { request, anchor, replaces } => self.take_created(slot, taken, request, anchor, replaces),
             Arrival::Event { .. } => return self.take_event(slot, taken, arrival),
             Arrival::TaskDone { task, result, anchor } => self.take_task(taken, task, result, anchor),
-            // After a shutdown it is what brings the next poll.
+            // After a shutdown, this timer brings the next poll.
             Arrival::Timer(row) if row.operation == OperationId::START && !self.polls => {}
             Arrival::Timer(row) => {
                 let id = TaskId { key: row.key, execution: row.execution, operation: row.operation };
@@ -256,7 +258,7 @@ impl Partition {
                     taken.replies.push((request, Err(Refusal::TooManyEvents { id, limit })));
                     None
                 }
-                // Its sender's commit is durable: it stays in the inbox until there is room.
+                // The commit of the sender is durable, so the message stays in the inbox until there is room.
                 EventSource::Message(_) => Some(Arrival::Event { name, payload, event_id, from }),
             };
         }
@@ -271,7 +273,7 @@ impl Partition {
 }
 
 impl Taken {
-    /// The time that the code sees in this turn, whose record is written at `time`.
+    /// Returns the time that the code sees in this turn, whose record is written at `time`.
     pub(super) fn time_seen(&self, time: Timestamp) -> Timestamp {
         self.answered.map_or(time, |answered| answered.time)
     }
@@ -281,7 +283,7 @@ impl Taken {
         self.answered.map(|answered| answered.upto)
     }
 
-    /// Events among the inputs.
+    /// Returns the number of events among the inputs.
     pub(super) fn events(&self) -> usize {
         self.events
     }

@@ -1,10 +1,10 @@
-//! A turn: inputs in, at most one poll, one turn record and one commit out.
+//! A turn: inputs, at most one poll, one turn record and one commit.
 //!
 //! Recording is separate from polling. An instance that may not run (suspended, parked, not started yet, shutdown)
-//! records its inputs without a poll; the next polled turn brings them first, in their order, then its own.
+//! records its inputs without a poll. The next polled turn delivers them first, in their order, and then its own.
 //!
-//! A polled turn has two steps. `begin_turn` asks the program, `finish_turn` makes rows of its answer. Between them lies
-//! nothing for a program in this process; for one elsewhere, see `offer`.
+//! A polled turn has two steps. `begin_turn` asks the program, and `finish_turn` turns its answer into rows. For a
+//! program in this process, the second step follows immediately; for a program elsewhere, see `offer`.
 
 use std::sync::Arc;
 
@@ -25,13 +25,13 @@ use crate::model::{
 /// The failure type of an execution whose history has reached its limit.
 const HISTORY_LIMIT: &str = "persevere.HistoryLimit";
 
-/// The failure type of an execution whose code does not replay its history, where that is asked for.
+/// The failure type of an execution whose code does not fit its history, if that is configured to fail it.
 const NONDETERMINISM: &str = "persevere.Nondeterminism";
 
 /// Whether the code of an instance is in memory.
 enum Code {
     Live,
-    /// Its records were asked for; the turn comes when they are here.
+    /// The records were requested. The turn runs when they have arrived.
     Awaited,
     Stuck(Stuck),
 }
@@ -46,7 +46,7 @@ impl Partition {
         self.put_back(key, slot);
     }
 
-    /// Puts a slot back after a turn, and plans the next one if something is left for it.
+    /// Puts a slot back after a turn, and plans the next turn if something is left for it.
     pub(super) fn put_back(&mut self, key: InstanceKey, mut slot: Box<Slot>) {
         self.live.note(key, &mut slot);
         let again = !slot.arrivals.is_empty() && !slot.is_ready && !slot.waits_for_records() && slot.progressed;
@@ -98,7 +98,7 @@ impl Partition {
         }
     }
 
-    /// Brings the code into memory: new, or by replay.
+    /// Brings the code into memory, as a new execution or by replay.
     fn make_live(&mut self, slot: &mut Slot) -> Code {
         let identity = self.identity(slot);
         if let Phase::Fresh(started) = &slot.phase {
@@ -138,7 +138,7 @@ impl Partition {
         Ok(live)
     }
 
-    /// What the history says is open must have its rows, and the other way round.
+    /// Checks that every operation that is open in the history has its row, and that every row has its operation.
     fn check_rows(&self, slot: &Slot, live: &LiveExecution) -> Result<(), Stuck> {
         let id = |operation| TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         let (first, last) = (id(OperationId(1)), id(OperationId(u32::MAX)));
@@ -146,14 +146,14 @@ impl Partition {
         for (operation, awaits) in live.open_operations() {
             let task = self.tasks.get(&id(operation));
             let has_row = match awaits {
-                // Its inbox row says that it was refused.
+                // The inbox row says that the task was refused.
                 Awaits::Task if task == Some(&TaskState::Refused) => continue,
                 Awaits::Task => task.is_some(),
                 Awaits::Timer(_) => self.timer_rows.contains_key(&id(operation)),
                 Awaits::Child | Awaits::Event => continue,
             };
             if !has_row && !live.will_settle(operation) {
-                return Err(Stuck::Corrupt(format!("operation {} is open in the history and has no row", operation.0)));
+                return Err(Stuck::Corrupt(format!("operation {} is open in the history but has no row", operation.0)));
             }
             open += usize::from(has_row);
         }
@@ -178,19 +178,20 @@ impl Partition {
 
     fn fail_by_limit(&mut self, time: Timestamp, slot: &mut Slot, taken: Taken) {
         let text = format!(
-            "the history has reached its limit ({} turns or {} bytes): use continue-as-new in long loops",
+            "the history has reached its limit of {} turns or {} bytes: use continue-as-new in long loops",
             self.config.history_records, self.config.history_bytes
         );
         let failure = FailureDetails::new(HISTORY_LIMIT, text).non_retriable();
         self.fail(time, slot, taken, failure);
     }
 
-    /// The first step of a polled turn: asks the program. The second follows at once if the program is in this process.
+    /// The first step of a polled turn: asks the program. The second step follows immediately if the program is in this
+    /// process.
     fn begin_turn(&mut self, time: Timestamp, now: Timestamp, slot: &mut Slot, mut taken: Taken) {
         let Some(live) = &mut slot.live else { return };
         let was_parked = slot.head.progress.parked.is_some();
         if taken.inputs.is_empty() && !live.has_undelivered() {
-            // Nothing for the code to see: at the most the instance is parked no more.
+            // There is nothing for the code to see. At most, the instance is no longer parked.
             slot.retry = false;
             if was_parked || taken.commit.row_operations() > 0 {
                 self.unpark(time, slot, taken);
@@ -219,7 +220,7 @@ impl Partition {
         }
     }
 
-    /// The second step of a polled turn: makes rows of what the program answered.
+    /// The second step of a polled turn: turns the answer of the program into rows.
     pub(super) fn finish_turn(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, output: TurnOutput) {
         let TurnOutput { actions, completion, custom_status } = output;
         if let Some(status) = custom_status
@@ -273,7 +274,7 @@ impl Partition {
         let status = if taken.suspended {
             RuntimeStatus::Suspended
         } else if slot.head.progress.status == RuntimeStatus::Suspended {
-            // Resumed, but something else keeps it from running.
+            // The instance was resumed, but something else prevents it from running.
             if slot.head.life.start_at.is_some_and(|at| at > time) {
                 RuntimeStatus::Pending
             } else {
@@ -288,8 +289,8 @@ impl Partition {
         }
     }
 
-    /// Gives an instance that could run the row that wakes it: inputs that were recorded without a poll must not wait for
-    /// the next input to come.
+    /// Adds the row that wakes an instance that could run, because inputs that were recorded without a poll must not
+    /// wait for the next input.
     fn anchor_next_poll(&mut self, time: Timestamp, slot: &Slot, taken: &mut Taken) {
         if taken.suspended || slot.head.progress.parked.is_some() {
             return;
@@ -313,7 +314,7 @@ impl Partition {
         }
     }
 
-    /// Records inputs and says why the instance cannot go on.
+    /// Records the inputs and parks the instance with a reason.
     pub(super) fn park(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: ParkReason) {
         slot.retry = false;
         if reason.code() == ParkCode::DamagedData {
@@ -326,7 +327,8 @@ impl Partition {
         self.record(time, slot, taken);
     }
 
-    /// Its history cannot be trusted, so nothing is added to it. Rows stay for the day when it is restored.
+    /// Parks an instance whose history cannot be trusted. Nothing is added to the history, and the rows stay until it
+    /// is restored.
     fn park_unreadable(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, reason: ParkReason) {
         slot.phase = Phase::Unreadable;
         for (request, answer) in std::mem::take(&mut taken.replies) {
@@ -334,7 +336,7 @@ impl Partition {
                 crate::engine::Refusal::Corrupt { id: slot.head.life.id.clone(), detail: reason.text().to_owned() };
             self.reply(request, if answer.is_ok() { Err(refused) } else { answer });
         }
-        // Nothing of it is recorded, so the rows stay.
+        // Nothing of the turn is recorded, so the rows stay.
         let commit = std::mem::take(&mut taken.commit);
         self.tasks.extend(commit.tasks_done.into_iter().map(|task| (task, TaskState::Done)));
         commit.timers_done.into_iter().for_each(|row| self.add_timer(row));
@@ -384,7 +386,7 @@ impl Partition {
         });
     }
 
-    /// Sends the turn off: its commit, then what depends on it.
+    /// Emits the commit of the turn, then everything that depends on it.
     pub(super) fn send_off(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
         let fresh = matches!(slot.phase, Phase::Fresh(_));
         if taken.head_changed || fresh {

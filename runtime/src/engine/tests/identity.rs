@@ -257,7 +257,7 @@ fn a10_sub_orchestrations_nest_to_the_limit() {
     sim.start("deep", "main", &json!(65));
     sim.settle();
     assert_eq!(sim.output("fits"), json!("bottom"));
-    assert!(sim.output("deep").as_str().unwrap().contains("may nest 64 deep"));
+    assert!(sim.output("deep").as_str().unwrap().contains("nested at most 64 deep"));
     sim.assert_clean();
 }
 

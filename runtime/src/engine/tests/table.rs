@@ -325,7 +325,7 @@ fn check(input: &str, state: &str, cell: &str, runs: Runs) -> Vec<(String, Runti
         }
         "refused" => assert_eq!(
             sim.output("caller")["Err"].as_str().unwrap().split(':').next(),
-            Some("instance `x` exists already")
+            Some("instance `x` already exists")
         ),
         _ => {
             assert_eq!(now, head_before, "nothing is recorded");

@@ -33,7 +33,8 @@ use crate::InstanceId;
 
 const JSON: &str = "application/json";
 
-/// What an instance id may hold (`InstanceId::new`), and that it is neither `.` nor `..`, which no URL names.
+/// The characters that an instance id may contain (`InstanceId::new`). It is also neither `.` nor `..`, which no URL
+/// can name.
 const INSTANCE_ID_PATTERN: &str = r"^(?!@)(?!\.{1,2}$)[^/\\?#\x00-\x1f\x7f-\x9f]+$";
 /// A version of the custom status, or its token.
 const KNOWN: &str = r"^[0-9]{1,18}(\.[0-9]{1,18})?$";
@@ -120,13 +121,14 @@ fn operation(options: &HttpOptions, entry: &Entry) -> OperationBuilder {
             operation = operation.security(SecurityRequirement::default());
         }
     }
-    // What a route says itself stands before what all of them say.
+    // The answers of the route come before the answers that all routes share.
     let guarded = if entry.is_public() { &[] } else { GUARDED };
     let answers = COMMON.iter().chain(guarded).chain(entry.answers);
     answers.fold(operation, |operation, answer| operation.response(answer.status.to_string(), response(answer)))
 }
 
-/// An empty value is none. utoipa has no field for it, but writes what is no `x-` into the parameter itself.
+/// An empty value counts as none. utoipa has no field for this, but it writes extensions that do not begin with `x-`
+/// into the parameter itself.
 fn may_be_empty() -> Extensions {
     [("allowEmptyValue", true)].into_iter().collect()
 }

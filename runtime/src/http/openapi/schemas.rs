@@ -1,4 +1,4 @@
-//! The bodies of answers, as JSON schemas.
+//! The bodies of answers as JSON schemas.
 
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, Ref, RefOr, Schema, SchemaFormat};

@@ -7,7 +7,7 @@ use crate::ClientError;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 
-/// Ends an instance without its code.
+/// Ends an instance without running its code.
 pub(in crate::http) async fn terminate(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
     let terminate = call.client().terminate(call.id(id)?, reason(call));
     match call.query.flag("recursive", false)? {
@@ -17,13 +17,13 @@ pub(in crate::http) async fn terminate(call: &Call<'_>, id: &str) -> Result<Resp
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// Pauses an instance.
+/// Suspends an instance.
 pub(in crate::http) async fn suspend(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
     call.client().suspend(call.id(id)?, reason(call)).await?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// Lets a paused instance go on.
+/// Resumes a suspended instance.
 pub(in crate::http) async fn resume(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
     call.client().resume(call.id(id)?, reason(call)).await?;
     Ok(StatusCode::ACCEPTED.into_response())

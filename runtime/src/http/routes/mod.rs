@@ -1,4 +1,4 @@
-//! The routes: one file for each thing that can be asked for.
+//! The routes, with one file for each kind of request.
 
 pub(super) mod control;
 pub(super) mod purge;

@@ -31,7 +31,7 @@ pub(in crate::http) async fn purge(call: &Call<'_>, id: &str) -> Result<Response
     }
 }
 
-/// Removes every ended instance that was created in a time, in a bounded amount of work at once.
+/// Removes every ended instance that was created within a period, with a bounded amount of work at a time.
 pub(in crate::http) async fn purge_where(call: &Call<'_>) -> Result<Response, ApiError> {
     let query = &call.query;
     if query.get("createdTimeFrom").is_none() {
@@ -39,7 +39,7 @@ pub(in crate::http) async fn purge_where(call: &Call<'_>) -> Result<Response, Ap
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "System.ArgumentException", text));
     }
     let states = States::parse(query);
-    // A list passes over what it cannot read. Here that would remove what the caller did not mean.
+    // A list ignores names that it does not know. Here, that would remove instances that the caller did not mean.
     if states.unreadable {
         return Err(ApiError::bad_argument("`runtimeStatus` names a state that there is not"));
     }

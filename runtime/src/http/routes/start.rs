@@ -8,10 +8,11 @@ use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::{IdReusePolicy, InstanceId};
 
-/// How long an id may be that a caller of this edge gives. The family's number.
+/// The longest id that a caller of this API may choose, in characters, as in Durable Functions.
 pub(in crate::http) const MAX_ID_CHARS: usize = 100;
 
-/// Starts an orchestration. An ended instance of the id is replaced; a running one is a conflict, the same start or not.
+/// Starts an orchestration. An ended instance with the same id is replaced. A running one is a conflict, even if it was
+/// started in the same way.
 pub(in crate::http) async fn start(
     call: &Call<'_>,
     function: &str,
@@ -35,8 +36,9 @@ pub(in crate::http) async fn start(
     call.started(&started).await
 }
 
-/// An id for an instance whose caller gives none. Callers over HTTP may be strangers to each other, so nobody may be able
-/// to guess the id of another caller's instance: it has 122 random bits, and the form that the family uses.
+/// Creates an id for an instance whose caller gives none. Callers over HTTP may be strangers to each other, so nobody
+/// may be able to guess the id of another caller's instance. The id has 122 random bits, and the form that Durable
+/// Functions uses.
 pub(in crate::http) fn random_id() -> String {
     Uuid::new_v4().simple().to_string()
 }
@@ -47,7 +49,7 @@ fn checked_id(id: &str) -> Result<InstanceId, ApiError> {
     if chars > MAX_ID_CHARS {
         return wrong(format!("an instance id has at most {MAX_ID_CHARS} characters, this one has {chars}"));
     }
-    // Clients resolve them as parts of a path, encoded or not (WHATWG URL, 4.4), so no URL would reach the instance.
+    // Clients resolve these as parts of a path, encoded or not (WHATWG URL, 4.4), so no URL would reach the instance.
     if matches!(id, "." | "..") {
         return wrong("an instance id cannot be `.` or `..`: no URL names it".to_owned());
     }

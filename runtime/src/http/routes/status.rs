@@ -9,10 +9,10 @@ use crate::http::history_body::HistoryView;
 use crate::http::limits::held;
 use crate::http::long_poll;
 
-/// The parameter that makes it wait until the custom status differs from what the caller knows.
+/// The parameter that makes a request wait until the custom status differs from what the caller knows.
 pub(in crate::http) const WAIT: &str = "waitForCustomStatusChange";
 
-/// Reads an instance, at once or when its custom status changes.
+/// Reads an instance, immediately or when its custom status changes.
 pub(in crate::http) async fn status(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
     let view = HistoryView {
         show_input: call.query.flag("showInput", true)?,
@@ -26,7 +26,7 @@ pub(in crate::http) async fn status(call: &Call<'_>, id: &str) -> Result<Respons
         Some(known) => long_poll::changed(call, id, known).await?,
         None => call.read(id).await?,
     };
-    // The family does not load it before the code has run.
+    // As in Durable Functions, the history is not loaded before the code has run.
     let Some(place) = place.filter(|_| metadata.runtime_status() != RuntimeStatus::Pending) else {
         return call.status(&metadata, None);
     };

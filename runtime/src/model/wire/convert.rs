@@ -1,4 +1,4 @@
-//! From the stored form to the model; messages the other way too.
+//! Converts between the stored form and the model.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn json(bytes: Bytes) -> Result<JsonText> {
 }
 
 pub(super) fn failure_bytes(failure: &FailureDetails) -> Bytes {
-    // Failure details hold strings and JSON text only, which always have a JSON form.
+    // Failure details contain only strings and JSON text, which can always be written as JSON.
     JsonText::encode(failure).map_or_else(|_| Bytes::new(), |text| text.to_bytes())
 }
 
@@ -38,7 +38,7 @@ impl TryFrom<schema::TurnRecord> for TurnRecord {
     type Error = WireError;
 
     fn try_from(record: schema::TurnRecord) -> Result<Self> {
-        let input = |input: schema::Input| input.kind.ok_or_else(|| malformed("an input of unknown kind"))?.try_into();
+        let input = |input: schema::Input| input.kind.ok_or_else(|| malformed("unknown kind of input"))?.try_into();
         Ok(Self {
             turn_number: record.turn_number,
             time: Timestamp(record.time),
@@ -141,7 +141,7 @@ impl TryFrom<schema::Action> for Action {
             line: l.line,
             column: l.column,
         });
-        Ok(match action.kind.ok_or_else(|| malformed("an action of unknown kind"))? {
+        Ok(match action.kind.ok_or_else(|| malformed("unknown kind of action"))? {
             Kind::ScheduleTask(task) => {
                 Self::ScheduleTask { operation, name: task.name.into(), input: json(task.payload)?, location }
             }
@@ -220,7 +220,7 @@ impl TryFrom<schema::Envelope> for Message {
         let parent = |parent: Option<schema::Parent>| {
             parent.ok_or_else(|| malformed("a message without its parent"))?.try_into()
         };
-        Ok(match envelope.kind.ok_or_else(|| malformed("a message of unknown kind"))? {
+        Ok(match envelope.kind.ok_or_else(|| malformed("unknown kind of message"))? {
             Kind::Start(start) => Self::Start {
                 target: instance(start.target)?,
                 minted: start.minted,

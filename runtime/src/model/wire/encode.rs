@@ -1,8 +1,8 @@
-//! Writes turn records straight from the model: the fields of `schema`, in the order of their numbers, without a copy of
-//! what they hold. This is what every turn pays.
+//! Encodes turn records directly from the model, with the fields of `schema` in the order of their numbers and without
+//! copying their contents. Every turn pays for this.
 //!
-//! A field with its type's default value is left out, as protocol buffers do; one that may be absent is written whenever
-//! it is there. Tests compare with what the generated code writes.
+//! A field with the default value of its type is left out, as in protocol buffers. An optional field is written
+//! whenever it has a value. Tests compare the result with the generated code.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -13,10 +13,10 @@ use crate::model::{
     RecordedLocation, TurnRecord,
 };
 
-/// Bytes around the payloads of a usual record.
+/// The size of a typical record without its payloads, in bytes.
 const OVERHEAD: usize = 192;
 
-/// The record and its checksum.
+/// Encodes a record, followed by its checksum.
 pub(super) fn record(record: &TurnRecord) -> Bytes {
     let inputs: usize = record.inputs.iter().map(Input::payload_len).sum();
     let actions: usize = record.actions.iter().map(Action::payload_len).sum();
@@ -163,15 +163,15 @@ fn optional_text(out: &mut Writer, field: u32, text: Option<&str>) {
     }
 }
 
-/// Protocol buffers on the wire: a key of field number and kind before each value.
+/// Writes protocol buffers: before each value comes a key with the field number and the kind.
 struct Writer(BytesMut);
 
-/// The kinds that are used here.
+/// The kinds of values that are used here.
 const VARINT: u32 = 0;
 const LENGTH_DELIMITED: u32 = 2;
 
 impl Writer {
-    /// A number, unless it is 0.
+    /// Writes a number unless it is 0.
     fn number(&mut self, field: u32, value: u64) {
         if value != 0 {
             self.present_number(field, value);
@@ -183,12 +183,12 @@ impl Writer {
         self.varint(value);
     }
 
-    /// A text, unless it is empty.
+    /// Writes a text unless it is empty.
     fn text(&mut self, field: u32, text: &str) {
         self.bytes(field, text.as_bytes());
     }
 
-    /// Bytes, unless there are none.
+    /// Writes bytes unless there are none.
     fn bytes(&mut self, field: u32, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.present_bytes(field, bytes);
@@ -201,7 +201,8 @@ impl Writer {
         self.0.put_slice(bytes);
     }
 
-    /// A message, whose length is known when it is written: room for a short one is left, and it is moved for a longer one.
+    /// Writes a message, whose length is known only afterwards. Room for a short length is reserved, and the message is
+    /// moved if its length needs more.
     fn message(&mut self, field: u32, body: impl FnOnce(&mut Self)) {
         self.varint(u64::from(field << 3 | LENGTH_DELIMITED));
         let at = self.0.len();

@@ -1,7 +1,7 @@
-//! The stored form of turn records and messages: protocol buffers, a checksum behind them.
+//! The stored form of turn records and messages: protocol buffers, followed by a checksum.
 //!
-//! Where a kind of event exists in the Durable Task family's protocol its field number is kept (`executionStarted` 3,
-//! `taskScheduled` 6, …). A record of a newer format is refused, never guessed.
+//! If a kind of event exists in the protocol of the Durable Task family, it keeps its field number (`executionStarted`
+//! 3, `taskScheduled` 6, …). A record in a newer format is refused and never guessed.
 
 mod convert;
 mod encode;
@@ -12,29 +12,29 @@ use prost::Message as _;
 
 use super::{Message, TurnRecord};
 
-/// The format that this build writes, and the newest it reads.
+/// The format that this build writes, and the newest one that it reads.
 pub(crate) const FORMAT: u32 = 1;
 
-/// Why stored bytes cannot be read.
+/// The reason why stored bytes cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WireError {
-    /// The checksum does not match: the bytes changed on their way.
+    /// The checksum does not match, so the bytes have changed since they were written.
     #[error("the checksum does not match the stored bytes")]
     Checksum,
-    /// Not what was written, though the checksum matches.
-    #[error("the stored bytes are not readable: {0}")]
+    /// The checksum matches, but the bytes are not a valid record or message.
+    #[error("the stored bytes cannot be decoded: {0}")]
     Malformed(String),
-    /// Written by a newer version of this library.
-    #[error("written in format {0}, this build reads up to format {FORMAT}: run a newer version")]
+    /// A newer version of this library has written the bytes.
+    #[error("the format is {0}, but this build reads only formats up to {FORMAT}: run a newer version")]
     NewerFormat(u32),
 }
 
-/// The stored form of a turn record.
+/// Encodes a turn record.
 pub(crate) fn encode_record(record: &TurnRecord) -> Bytes {
     encode::record(record)
 }
 
-/// Reads a stored turn record.
+/// Decodes a turn record.
 pub(crate) fn decode_record(bytes: &Bytes) -> Result<TurnRecord, WireError> {
     let message = schema::TurnRecord::decode(open(bytes)?).map_err(|e| WireError::Malformed(e.to_string()))?;
     if message.format > FORMAT {
@@ -43,12 +43,12 @@ pub(crate) fn decode_record(bytes: &Bytes) -> Result<TurnRecord, WireError> {
     message.try_into()
 }
 
-/// The stored form of a message.
+/// Encodes a message.
 pub(crate) fn encode_message(message: &Message) -> Bytes {
     seal(&schema::Envelope::from(message))
 }
 
-/// Reads a stored message.
+/// Decodes a message.
 pub(crate) fn decode_message(bytes: &Bytes) -> Result<Message, WireError> {
     let envelope = schema::Envelope::decode(open(bytes)?).map_err(|e| WireError::Malformed(e.to_string()))?;
     if envelope.format > FORMAT {

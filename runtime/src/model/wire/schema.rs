@@ -1,4 +1,4 @@
-//! The protocol buffer messages. Field numbers are part of the storage format: never reuse one.
+//! The protocol buffer messages. Field numbers are part of the storage format, so never reuse one.
 
 use std::collections::BTreeMap;
 

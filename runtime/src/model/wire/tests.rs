@@ -49,7 +49,7 @@ fn c01_a_newer_format_is_refused() {
     assert_eq!(decode_record(&seal(&newer)), Err(WireError::NewerFormat(FORMAT + 1)));
 }
 
-/// Texts short and long, so that lengths take one, two and three bytes.
+/// Short and long texts, so that lengths take one, two and three bytes.
 fn text() -> BoxedStrategy<String> {
     prop_oneof![
         Just(String::new()),
@@ -161,7 +161,7 @@ fn action() -> impl Strategy<Value = Action> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What is written by hand is what the schema's own code would write, and it reads back as it was.
+    /// The hand-written encoder writes the same bytes as the generated code, and they decode to the same record.
     #[test]
     fn c01_a_record_is_written_as_its_schema_says(
         turn_number in any::<u64>(),

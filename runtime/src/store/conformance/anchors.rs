@@ -1,4 +1,4 @@
-//! The order inside a batch, and what a recovering partition is given.
+//! The order within a batch, and what a recovering partition loads.
 
 use super::build::*;
 use super::subject::Subject;
@@ -15,9 +15,9 @@ pub(super) async fn rows_may_come_and_go_within_one_batch(mut store: Subject) {
     assert_eq!(store.state().await.backlog, before.backlog);
     assert_eq!(store.instance(2).await, None);
     assert!(store.history(2, 0).await.is_empty());
-    // In one turn what goes comes first.
+    // Within one turn, removals come first.
     store.refused([together([task(1, 1, 0), task_done(1, 1)])]).await;
-    // A row that goes before it comes.
+    // The row is removed before it is inserted.
     store.refused([timer_done(1, 1, 5), timer(1, 1, 5)]).await;
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn tasks_are_loaded_with_the_record_of_their_turn(mut store: Su
     let tasks = |operations: [u32; 2], turn| together(operations.map(|operation| task(1, operation, turn)));
     store.commit([insert(head(1)), insert(head(2))]).await;
     store.commit([together([record(1, 0, 0), tasks([2, 1], 0)]), together([record(1, 0, 1), tasks([10, 9], 1)])]).await;
-    // A record that is lost is missing, not invented.
+    // A record that is lost is reported as missing and never invented.
     store.commit([task(2, 3, 5)]).await;
     let found: Vec<_> = store
         .backlog()

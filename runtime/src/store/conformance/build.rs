@@ -19,7 +19,7 @@ pub(super) fn id(text: &str) -> InstanceId {
     }
 }
 
-/// A running instance with the id `i<key>` and nothing optional.
+/// A running instance with the id `i<key>` and no optional fields.
 pub(super) fn head(number: u64) -> Head {
     let life = Life::new(key(number), id(&format!("i{number}")), "hello", Timestamp(1));
     Head::new(life, Progress::new(RuntimeStatus::Running, Timestamp(2)))
@@ -57,7 +57,7 @@ pub(super) fn record(number: u64, execution: u32, turn: u64) -> TurnCommit {
     TurnCommit { record: Some(row), ..TurnCommit::default() }
 }
 
-/// What [`record`] stores.
+/// The bytes that [`record`] stores.
 pub(super) fn record_bytes(number: u64, execution: u32, turn: u64) -> Bytes {
     format!("record {number}/{execution}/{turn}").into()
 }
@@ -104,7 +104,7 @@ pub(super) fn inbox_done(id: u64) -> TurnCommit {
     TurnCommit { inbox_done: vec![InboxId(id)], ..TurnCommit::default() }
 }
 
-/// One turn commit with the changes of all these.
+/// One turn commit with all of these changes.
 pub(super) fn together(parts: impl IntoIterator<Item = TurnCommit>) -> TurnCommit {
     parts.into_iter().fold(TurnCommit::default(), |mut all, part| {
         all.purge = part.purge.or(all.purge);
@@ -123,7 +123,7 @@ pub(super) fn together(parts: impl IntoIterator<Item = TurnCommit>) -> TurnCommi
     })
 }
 
-/// The first turn of an instance: head, record, and one row of each kind.
+/// The first turn of an instance: a head, a record, and one row of each kind.
 pub(super) fn first_turn(number: u64) -> TurnCommit {
     together([insert(head(number)), record(number, 0, 0), task(number, 1, 0), timer(number, 2, 50), inbox(number)])
 }

@@ -1,4 +1,4 @@
-//! All of a batch or nothing of it; each row counted; what is removed and what stays.
+//! A batch is applied completely or not at all; each row is counted; what is removed and what stays.
 
 use super::build::*;
 use super::subject::Subject;
@@ -46,7 +46,7 @@ pub(super) async fn one_row_that_is_not_as_expected_refuses_the_whole_batch(mut 
             purge(1),
         ]
     };
-    // The row that is wrong comes last, or between the others.
+    // The wrong row comes last, or between the others.
     store.refused([changed().as_slice(), &[timer_done(9, 9, 9)]].concat()).await;
     store.refused([&[record(2, 0, 0)], changed().as_slice()].concat()).await;
     store.commit(changed()).await;

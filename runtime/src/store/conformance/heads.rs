@@ -1,4 +1,4 @@
-//! The head row comes back as it went in.
+//! Heads are read as they were written.
 
 use super::build::*;
 use super::subject::Subject;
@@ -11,7 +11,7 @@ fn json(text: &str) -> JsonText {
     JsonText::from_string(text.to_owned())
 }
 
-/// Every column differs from those of `head`.
+/// A head that differs from `head` in every column.
 pub(super) fn full(number: u64) -> Head {
     let life = Life {
         key: key(number),
@@ -188,7 +188,7 @@ pub(super) async fn large_payloads_are_kept(mut store: Subject) {
     head.progress_mut().output = Some(json(&format!("{:?}", "é".repeat(1 << 20))));
     head.progress_mut().custom_status = Some(json(&format!("{:?}", "s".repeat(32 << 10))));
     keeps(&mut store, head).await;
-    // Lengths around the sizes of pages, the empty one, and one of several MiB.
+    // Lengths around the sizes of pages, an empty text, and a text of several MiB.
     let lengths = [0, 1, 900, 4_095, 4_096, 4_097, 65_536, 5 << 20];
     let mut turns = Vec::new();
     for (turn, len) in (0..).zip(lengths) {

@@ -1,4 +1,4 @@
-//! The suite that every store passes: one `#[test]` for each case, from one list.
+//! The test suite that every store must pass: one `#[test]` for each case, from one list.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -31,11 +31,11 @@ use std::thread::{self, Thread};
 use self::subject::Subject;
 use super::Store;
 
-/// Makes a module `$suite` with one test for each case. `$fixture` is called once in each and gives the opener: a
-/// closure whose first call opens an empty store, and whose later calls open that same store again.
+/// Creates a module `$suite` with one test for each case. `$fixture` is called once in each test and returns the
+/// opener: a closure whose first call opens an empty store, and whose later calls open the same store again.
 ///
-/// Run the suite twice: on a store with one partition and on a store with four. The cases about several partitions have
-/// nothing to do on the first.
+/// Run the suite twice: on a store with one partition and on a store with four. The cases about several partitions do
+/// nothing on a store with one partition.
 #[macro_export]
 macro_rules! store_conformance {
     ($suite:ident, $fixture:expr) => {
@@ -172,7 +172,7 @@ macro_rules! run_case {
 /// Runs one case.
 ///
 /// # Panics
-/// When the store does not do what the case asks of it.
+/// Panics if the store does not behave as the case requires.
 #[doc(hidden)]
 pub fn run<F>(name: &str, opener: F)
 where
@@ -182,7 +182,7 @@ where
     crate::__store_conformance_cases!(run_case, (name, subject));
 }
 
-/// Stores need no Tokio context: neither does the suite.
+/// Stores need no Tokio context, and neither does the suite.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {

@@ -1,4 +1,4 @@
-//! Pages: whatever their size and whatever happens between them, together they are the list.
+//! Pages: whatever their size is and whatever happens between them, together they are the list.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use super::subject::{Subject, batch, done};
 use crate::model::{Head, InstanceKey, JsonText, Timestamp, TurnCommit};
 use crate::store::{InstanceFilter, InstancePage, InstanceQuery, PAGE_BYTES, PAGE_ROWS, PageCursor};
 
-/// A list in each order and direction.
+/// A list in each order and each direction.
 fn lists() -> [InstanceQuery; 4] {
     let (by_key, by_id) = (InstanceFilter::new(), InstanceFilter::new().instance_id_prefix("i"));
     [query(by_key.clone(), false), query(by_key, true), query(by_id.clone(), false), query(by_id, true)]
 }
 
-/// The same filter in each order and direction.
+/// The same filter in each order and each direction.
 fn each_way(filter: &InstanceFilter) -> [InstanceQuery; 4] {
     lists().map(|list| InstanceQuery { filter: filter.clone().instance_id_prefix(list.filter.id_prefix), ..list })
 }
@@ -42,7 +42,7 @@ pub(super) async fn pages_of_every_size_make_the_same_list(mut store: Subject) {
             let whole = store.page(InstanceQuery { limit: usize::MAX, ..list.clone() }).await;
             assert_eq!(whole.next, None);
             assert!(list.filter.name.is_some() || whole.instances.len() == COUNT);
-            // No page has no room: 0 counts as 1.
+            // A page always has room for one instance: 0 counts as 1.
             for limit in 0..=COUNT + 1 {
                 assert_eq!(
                     store.list(InstanceQuery { limit, ..list.clone() }).await,
@@ -61,7 +61,7 @@ pub(super) async fn only_the_end_of_the_list_has_no_next(mut store: Subject) {
     for list in lists() {
         let first = store.page(list.clone()).await;
         assert_eq!((first.instances.len(), first.next.is_some()), (3, true));
-        // The last row of all is on this page: nothing can stand behind it.
+        // This page contains the last row of all, so nothing can follow it.
         let second = store.page(InstanceQuery { after: first.next, ..list.clone() }).await;
         assert_eq!((second.instances.len(), second.next), (3, None));
         let last = list.place(&second.instances[2].head);
@@ -119,14 +119,14 @@ pub(super) async fn places_beyond_the_ends_are_places(mut store: Subject) {
         let page = store.page(InstanceQuery { after: Some(PageCursor::Id(id(place))), ..list }).await;
         assert_eq!(numbers(&page), expected, "behind {place:?}, newest first: {newest_first}");
     }
-    // A place of the other order is none of this list.
+    // A place of the other order does not belong to this list.
     assert_eq!(store.page(after(false, PageCursor::Id(id("i0")))).await, InstancePage::default());
     let by_id = InstanceFilter::new().instance_id_prefix("i");
     let mixed = InstanceQuery { after: Some(key(0)), ..query(by_id, false) };
     assert_eq!(store.page(mixed).await, InstancePage::default());
 }
 
-/// What happens between the pages of a list of the instances `base + 1` to `base + 12`.
+/// The changes between the pages of a list of the instances `base + 1` to `base + 12`.
 fn changes(base: u64) -> Vec<Vec<TurnCommit>> {
     let named = |number: u64, id_text: &str| {
         let mut head = member(base, number);
@@ -145,7 +145,7 @@ fn changes(base: u64) -> Vec<Vec<TurnCommit>> {
     ]
 }
 
-/// These are there all the time.
+/// These instances exist throughout.
 const STAYED: [u64; 5] = [3, 5, 6, 8, 10];
 
 fn prefix(base: u64) -> String {
@@ -232,7 +232,7 @@ pub(super) async fn a_page_looks_at_a_bounded_number_of_rows(mut store: Subject)
     store.claim().await;
     let row = |number: usize| {
         let mut head = head(number as u64);
-        // In the order of the keys.
+        // The ids have the same order as the keys.
         head.life_mut().id = id(&format!("i{number:05}"));
         head.life_mut().name = if number == 1 || number == ROWS { "wanted" } else { "other" }.to_owned();
         insert(head)
@@ -274,7 +274,7 @@ pub(super) async fn a_page_reads_a_bounded_number_of_bytes(mut store: Subject) {
         assert_eq!((page.instances.len(), page.next.is_some()), (4, true), "{list:?}");
         assert_eq!(store.list(list).await.len(), 6);
     }
-    // What is read and then left out counts too, and what is not read does not.
+    // Data that is read and then left out counts too. Data that is not read does not count.
     for list in each_way(&InstanceFilter::new().custom_status("/nothing", 1)) {
         assert_eq!(store.page(list).await, InstancePage::default());
     }

@@ -1,5 +1,5 @@
-//! Partitions: each has its own owner, its own rows and its own end. On a store with one partition there is nothing to
-//! test here.
+//! Partitions: each has its own owner, its own rows and its own end. On a store with one partition, these cases do
+//! nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl Owner {
     }
 }
 
-/// All partitions of the store, each claimed; `None` when there is but one.
+/// Claims all partitions of the store. Returns `None` if there is only one.
 async fn owners(store: &Subject) -> Option<Vec<Owner>> {
     let mut owners = Vec::new();
     for partition in store.store().partitions().all() {
@@ -61,7 +61,7 @@ async fn owners(store: &Subject) -> Option<Vec<Owner>> {
     (owners.len() > 1).then_some(owners)
 }
 
-/// What [`first_turn`] leaves in the backlog.
+/// The backlog after [`first_turn`].
 fn backlog_of_first_turn(number: u64) -> Backlog {
     let task = (task_id(number, 1).operation, "activity 1".into());
     Backlog {
@@ -91,7 +91,7 @@ pub(super) async fn a_claim_disturbs_no_other_partition(store: Subject) {
     owners[0].epoch = stale;
     let refused = owners[0].send([first_turn(100)]).await;
     assert!(matches!(refused, Err(CommitError::LeaseLost(_))), "{refused:?}");
-    // An epoch belongs to one partition: no other can use it.
+    // An epoch belongs to one partition, and no other partition can use it.
     owners[0].epoch = owners[1].epoch;
     let refused = owners[0].send([first_turn(100)]).await;
     assert!(matches!(refused, Err(CommitError::LeaseLost(_))), "{refused:?}");
@@ -136,7 +136,7 @@ pub(super) async fn a_partition_sees_its_own_rows_only(store: Subject) {
         let expected = Backlog { parked: vec![key(100 + number)], ..backlog_of_first_turn(number) };
         assert_eq!(owner.backlog().await, expected);
         assert_eq!(owner.inbox().await, [inbox_row(number)]);
-        // The instances themselves are found without knowing their partition.
+        // The instances can be found without knowing their partition.
         assert!(done(store.store().instance(InstanceRef::Key(key(number)), false).await).is_some());
         assert!(done(store.store().instance(InstanceRef::Id(id(&format!("i{number}"))), false).await).is_some());
     }
@@ -154,7 +154,7 @@ pub(super) async fn a_batch_changes_no_row_of_another_partition(store: Subject) 
     assert_eq!(mine.backlog().await, backlog_of_first_turn(1));
     assert_eq!(other.backlog().await, Backlog::default());
     assert_eq!(store.instance(1).await.map(|stored| stored.head), Some(head(1)));
-    // An id belongs to one life, whatever the partition.
+    // An id belongs to one life, whatever the partition is.
     other.refused([insert(head(1))]).await;
     mine.commit([progress(head(1)), task_done(1, 1)]).await;
     for change in changes.into_iter().rev() {
@@ -178,7 +178,7 @@ pub(super) async fn a_message_is_in_the_inbox_of_its_partition_until_that_remove
     receiver.commit([inbox_done(2)]).await;
     receiver.refused([inbox_done(2)]).await;
     assert_eq!(receiver.inbox().await, [inbox_row(3)]);
-    // The sender may be lost by then, and what it sent is still there.
+    // The sender may be gone by now, but its message is still there.
     let mut sender = Owner { store: Arc::clone(&sender.store), ..*sender };
     sender.claim().await;
     receiver.commit([inbox_done(3)]).await;
@@ -275,7 +275,7 @@ pub(super) async fn each_partition_is_clean_by_itself(mut store: Subject) {
 
 pub(super) async fn paging_shows_each_instance_once_while_all_partitions_create(store: Subject) {
     let Some(owners) = owners(&store).await else { return };
-    // Keys and times rise in each partition, and keys do not follow the time from one partition to another.
+    // Keys and times rise in each partition, but across partitions, keys do not follow the times.
     let mut created = 0;
     let mut create = async || {
         created += 1;
@@ -301,7 +301,7 @@ pub(super) async fn paging_shows_each_instance_once_while_all_partitions_create(
                     break;
                 }
                 pages += 1;
-                // A list from the oldest on would not end while instances are created.
+                // A list that begins with the oldest instance would not end while instances are created.
                 if pages < 10 {
                     create().await;
                 }

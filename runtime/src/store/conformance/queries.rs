@@ -1,4 +1,4 @@
-//! Lists hold what meets the filter, as single reads show it, in the order that was asked for.
+//! Lists contain what matches the filter, as single reads show it, in the requested order.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(super) fn query(filter: InstanceFilter, newest_first: bool) -> InstanceQuery
     InstanceQuery { filter, newest_first, after: None, limit: 3 }
 }
 
-/// The keys of the instances that the filter holds, in order.
+/// Returns the keys of the instances that match the filter, in order.
 async fn keys(store: &Subject, filter: InstanceFilter) -> Vec<u64> {
     store.list(query(filter, false)).await.iter().map(|stored| stored.head.life.key.0).collect()
 }
@@ -23,7 +23,7 @@ async fn ids(store: &Subject, prefix: &str, newest_first: bool) -> Vec<String> {
     list.iter().map(|stored| stored.head.life.id.as_str().to_owned()).collect()
 }
 
-/// Commits instances with the keys 1, 2, …, each changed by its value.
+/// Commits instances with the keys 1, 2, …, and applies one of the values to each.
 async fn filled<T>(store: &mut Subject, values: impl IntoIterator<Item = T>, change: impl Fn(&mut Head, T)) {
     store.claim().await;
     let turns = (1..).zip(values).map(|(number, value)| {
@@ -71,7 +71,7 @@ pub(super) async fn a_list_sees_the_commit_before_it(mut store: Subject) {
 pub(super) async fn lists_are_ordered_by_creation_and_key(mut store: Subject) {
     const LAST: u64 = i64::MAX.cast_unsigned();
     store.claim().await;
-    // Ids rise the other way, and keys do not follow the time.
+    // Ids rise in the opposite order, and keys do not follow the times.
     let times = [(5, 7), (5, 255), (-3, LAST), (5, 6), (i64::MAX, 0), (i64::MIN, 9), (-3, 8), (5, 1 << 39)];
     for (place, (time, number)) in times.into_iter().enumerate() {
         let mut head = head(number);
@@ -86,7 +86,7 @@ pub(super) async fn lists_are_ordered_by_creation_and_key(mut store: Subject) {
     assert_eq!(list.iter().map(|stored| stored.head.life.key.0).collect::<Vec<_>>(), expected);
 }
 
-/// In the order of their bytes.
+/// The ids in the order of their bytes.
 const IDS: [&str; 22] = [
     "%",
     "%a",
@@ -128,7 +128,7 @@ pub(super) async fn a_prefix_is_compared_letter_by_letter(mut store: Subject) {
     let longest = "x".repeat(256);
     let all: Vec<&str> = IDS.into_iter().chain(others).chain([longest.as_str()]).collect();
     filled(&mut store, &all, |head, text| head.life_mut().id = id(text)).await;
-    // Each id is a prefix too: the whole of one, and the beginning of others.
+    // Each id is also used as a prefix: of itself, and of other ids.
     let more =
         ["", "ab", "b", "e", "aa ", "a\u{10ffff}\u{10ffff}\u{10ffff}", "東京 ", "@", "a/", "\0", "A%", "%%", "__"];
     let too_long = "x".repeat(257);
@@ -303,7 +303,7 @@ pub(super) async fn a_damaged_custom_status_is_named_and_never_left_out(mut stor
         let answer = store.store().query(asked).await;
         let Err(LoadError::Corrupt(detail)) = &answer else { panic!("{answer:?}") };
         assert!(detail.contains("\"i2\"") && detail.contains("0.2"), "{detail}");
-        // Nobody looks at it here.
+        // The custom status is not needed here.
         assert_eq!(keys(&store, filter).await, [1, 2, 3]);
     }
 }

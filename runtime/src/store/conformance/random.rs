@@ -1,5 +1,5 @@
-//! Many random batches, legal and illegal: the store answers as the memory store does and ends with the same rows. Many
-//! random lists: they hold what a search through all heads finds.
+//! Many random batches, valid and invalid: the store answers like the memory store and ends with the same rows. Many
+//! random lists: they contain what a search through all heads finds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use super::subject::Subject;
 use crate::model::{Head, InstanceKey, JsonText, ParkCode, ParkReason, RuntimeStatus, Timestamp, TurnCommit};
 use crate::store::{CommitError, InstanceFilter, InstanceQuery, MemoryStore, PageCursor, Store};
 
-/// The instance that has the tasks. It is never purged, for a task without its instance is damage.
+/// The instance that has the tasks. It is never purged, because a task without its instance counts as damage.
 const OWNER: u64 = 9;
 
-/// A small generator of numbers: the batches are the same in every run and for every store.
+/// A small random generator, so that the batches are the same in every run and for every store.
 struct Numbers(u64);
 
 impl Numbers {
@@ -27,7 +27,7 @@ impl Numbers {
         values[usize::try_from(self.below(values.len() as u64)).unwrap_or(0)]
     }
 
-    /// Few instances and few numbers, so that rows meet.
+    /// Few instances and few numbers, so that rows collide.
     fn turn(&mut self) -> TurnCommit {
         let number = 1 + self.below(4);
         let small = u32::from(self.below(3) == 0);
@@ -135,7 +135,7 @@ impl Numbers {
     }
 }
 
-/// Whether a list should hold it, in other words than the filter's own.
+/// Returns whether a list should contain the head. This is written differently from the filter's own code.
 fn is_wanted(filter: &InstanceFilter, head: &Head) -> bool {
     let status: Option<Value> =
         head.progress.custom_status.as_ref().and_then(|text| serde_json::from_str(text.as_str()).ok());
@@ -159,7 +159,7 @@ fn is_wanted(filter: &InstanceFilter, head: &Head) -> bool {
     met.into_iter().all(|met| met)
 }
 
-/// The keys of the list, from all heads.
+/// Returns the keys of the list, computed from all heads.
 fn expected(heads: &BTreeMap<InstanceKey, Head>, query: &InstanceQuery) -> Vec<InstanceKey> {
     let by_id = !query.filter.id_prefix.is_empty();
     let mut wanted: Vec<_> = heads.values().filter(|head| is_wanted(&query.filter, head)).collect();
@@ -210,7 +210,7 @@ pub(super) async fn random_lists_hold_what_a_search_through_all_heads_finds(mut 
         let mut query =
             InstanceQuery { filter, newest_first, after: None, limit: usize::try_from(limit).unwrap_or_default() };
         if numbers.below(3) == 0 {
-            // It may be there or gone.
+            // It may exist or be gone.
             let place = numbers.below(next_key);
             query.after = Some(query.place(&numbers.head(place)));
         }

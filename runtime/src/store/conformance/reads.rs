@@ -1,4 +1,4 @@
-//! Reads see the durable state, whole, and nothing else.
+//! Reads see the durable state, complete, and nothing else.
 
 use std::sync::Arc;
 use std::thread;
@@ -91,7 +91,7 @@ pub(super) async fn an_inbox_is_read_in_the_order_of_ids_without_known_rows(mut 
         rows
     };
     assert_eq!(read(&[]).await, [2, 9, 11, 300].map(inbox_row));
-    // What is known may be gone by now, or may not be there yet.
+    // A known row may be gone by now, or may not be there yet.
     assert_eq!(read(&[1, 2, 11, 12]).await, [9, 300].map(inbox_row));
     assert_eq!(read(&[2, 9, 11, 300]).await, []);
     assert!(read(&[]).await.iter().all(|row| row.partition == HERE));
@@ -104,7 +104,7 @@ pub(super) async fn an_inbox_is_read_in_bounded_parts(mut store: Subject) {
     assert_eq!(store.backlog().await.inbox.len() as u64, ROWS, "a recovering partition is given all of them");
     let first: Vec<_> = done(store.store().inbox(store.home, Arc::default()).await).iter().map(|row| row.id).collect();
     assert_eq!(first.iter().map(|id| id.0).collect::<Vec<_>>(), (1..=ROWS - 5).collect::<Vec<_>>());
-    // Known rows do not count: the others are found behind them.
+    // Known rows do not count towards the limit, so the others are still found.
     let rest = done(store.store().inbox(store.home, first.into()).await);
     assert_eq!(rest.iter().map(|row| row.id.0).collect::<Vec<_>>(), (ROWS - 4..=ROWS).collect::<Vec<_>>());
 }

@@ -1,4 +1,4 @@
-//! The store under test, and what is asked of it again and again.
+//! The store under test, and the requests that the cases repeat.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -11,21 +11,23 @@ use crate::store::{
     Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, Store, StoreFuture, StoredInstance,
 };
 
-/// In the rows of a case: the partition whose batch they stand in. No store has one of this number.
+/// Stands, in the rows of a case, for the partition whose batch contains them. No store has a partition with this
+/// number.
 pub(super) const HERE: PartitionId = PartitionId(u16::MAX);
 
-/// A store that is open and claimed. It remembers what was mentioned in a batch, so that it can look at all of it.
+/// A store that is open and claimed. It remembers everything that was mentioned in a batch, so that it can look at all
+/// of it.
 pub(super) struct Subject {
     opener: Box<dyn FnMut() -> Arc<dyn Store>>,
     store: Option<Arc<dyn Store>>,
-    /// The partition that the cases are about: one in the middle, if there are several.
+    /// The partition that the cases use: one in the middle, if there are several.
     pub(super) home: PartitionId,
     pub(super) epoch: Epoch,
     ids: BTreeSet<InstanceId>,
     executions: BTreeSet<(InstanceKey, Execution)>,
 }
 
-/// All that a store holds of what was ever mentioned to it.
+/// Everything that a store contains of what was ever mentioned to it.
 #[derive(Debug, PartialEq)]
 pub(super) struct State {
     pub(super) backlog: Backlog,
@@ -54,13 +56,13 @@ impl Subject {
         claim
     }
 
-    /// Drops the store and opens it again, unclaimed.
+    /// Drops the store and opens it again, without claiming it.
     pub(super) fn reopen(&mut self) {
         self.store = None;
         self.store = Some((self.opener)());
     }
 
-    /// Sends a batch of the current epoch.
+    /// Sends a batch with the current epoch.
     pub(super) fn send(&mut self, turns: impl Into<Vec<TurnCommit>>) -> StoreFuture<Result<(), CommitError>> {
         self.send_as(self.epoch, turns)
     }
@@ -75,12 +77,12 @@ impl Subject {
         self.store().commit(batch(self.home, epoch, turns))
     }
 
-    /// Commits what must succeed.
+    /// Commits turns that must succeed.
     pub(super) async fn commit(&mut self, turns: impl Into<Vec<TurnCommit>>) {
         done(self.send(turns).await);
     }
 
-    /// Commits what must be refused, and looks whether anything changed nevertheless.
+    /// Sends turns that must be refused, and checks that nothing has changed.
     pub(super) async fn refused(&mut self, turns: impl Into<Vec<TurnCommit>>) {
         let turns = turns.into();
         turns.iter().for_each(|turn| self.remember(turn));
@@ -90,7 +92,8 @@ impl Subject {
         assert_eq!(self.state().await, before, "a refused batch changed something: {turns:#?}");
     }
 
-    /// Everything as it is after the commits so far. Claims the store, for that is when a backlog may be loaded.
+    /// Returns the state after all commits so far. This claims the store, because a backlog may be loaded only after a
+    /// claim.
     pub(super) async fn state(&mut self) -> State {
         self.claim().await;
         let store = Arc::clone(self.store());
@@ -132,7 +135,7 @@ impl Subject {
         page
     }
 
-    /// All pages of a list.
+    /// Returns all pages of a list.
     pub(super) async fn list(&self, mut query: InstanceQuery) -> Vec<StoredInstance> {
         let mut instances = Vec::new();
         loop {
@@ -157,7 +160,7 @@ impl Subject {
     }
 }
 
-/// A batch of a partition, in which [`HERE`] is that partition.
+/// Creates a batch of a partition, and replaces [`HERE`] with that partition.
 pub(super) fn batch(partition: PartitionId, epoch: Epoch, mut turns: Vec<TurnCommit>) -> Arc<CommitBatch> {
     for row in turns.iter_mut().flat_map(|turn| &mut turn.inbox_new) {
         if row.partition == HERE {
@@ -167,14 +170,14 @@ pub(super) fn batch(partition: PartitionId, epoch: Epoch, mut turns: Vec<TurnCom
     Arc::new(CommitBatch { partition, epoch, turns })
 }
 
-/// The row as a case of this partition writes it.
+/// Replaces the partition of a row with [`HERE`] if it is this partition.
 pub(super) fn seen_from(partition: PartitionId, row: &mut InboxRow) {
     if row.partition == partition {
         row.partition = HERE;
     }
 }
 
-/// What must have succeeded.
+/// Returns the value of a result that must be `Ok`.
 pub(super) fn done<T, E: Debug>(result: Result<T, E>) -> T {
     match result {
         Ok(value) => value,

@@ -1,7 +1,7 @@
-//! The store that lives in memory: for tests, for trying things out, and for work that may be lost with its process.
+//! The memory store: for tests, for trying things out, and for work that may be lost together with its process.
 //!
-//! It is as strict as the others, and like theirs its commits are not durable at once: a batch is pending until its
-//! future is polled for the second time. Only then readers see it.
+//! It is as strict as the other stores. As in theirs, commits are not durable immediately: a batch is pending until its
+//! future is polled for the second time. Only then can readers see it.
 
 mod tables;
 
@@ -23,13 +23,13 @@ use crate::model::{CommitBatch, Epoch, Execution, InboxId, InboxRow, InstanceKey
 
 /// A store in memory.
 ///
-/// A clone is another handle to the same rows, as if a file were opened again: the handle that claims last owns them.
-/// The rows go with the last handle.
+/// A clone is another handle to the same rows, as if a file were opened again. The handle that claims a partition last
+/// owns it. The rows are dropped together with the last handle.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     partitions: PartitionCount,
     shared: Arc<Mutex<Shared>>,
-    /// What this handle claimed.
+    /// The claims of this handle.
     claimed: Arc<Mutex<Claimed>>,
 }
 
@@ -38,12 +38,12 @@ type Claimed = BTreeMap<PartitionId, Epoch>;
 struct Shared {
     tables: Tables,
     store_id: Uuid,
-    /// The epoch that was given last, whatever the partition.
+    /// The epoch that was assigned last, in any partition.
     epoch: Epoch,
     owners: BTreeMap<PartitionId, Owner>,
 }
 
-/// Who owns a partition.
+/// The owner of a partition.
 #[derive(Debug)]
 struct Owner {
     epoch: Option<Epoch>,
@@ -51,14 +51,15 @@ struct Owner {
 }
 
 impl MemoryStore {
-    /// An empty store with one partition.
+    /// Creates an empty store with one partition.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty store with this many partitions, 1 to 1,024. A number outside of that is brought to the nearer end.
+    /// Creates an empty store with this many partitions, from 1 to 1,024. A number outside this range is replaced with
+    /// the nearest one in it.
     ///
-    /// Several partitions let several threads run turns at a time:
+    /// With several partitions, several threads can run turns at the same time: see
     /// [`RuntimeBuilder::engine_threads`](crate::RuntimeBuilder::engine_threads).
     pub fn with_partitions(partitions: u16) -> Self {
         let partitions = partitions.clamp(1, PartitionCount::MAX);
@@ -92,7 +93,8 @@ impl Store for MemoryStore {
             if partition.0 >= partitions.get() {
                 return Err(failed(format!("there is no partition {partition}")));
             }
-            let epoch = next_epoch(shared.epoch).ok_or_else(|| failed("it was claimed too often".to_owned()))?;
+            let epoch = next_epoch(shared.epoch)
+                .ok_or_else(|| failed("it was claimed so often that keys would repeat".to_owned()))?;
             shared.epoch = epoch;
             let before = shared.owners.insert(partition, Owner { epoch: Some(epoch), clean: false });
             claimed.insert(partition, epoch);
@@ -173,7 +175,7 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// A panic cannot leave half a change behind: what panics here is memory that runs out.
+/// A panic cannot leave a change half done, because only running out of memory can panic here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

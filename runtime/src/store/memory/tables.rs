@@ -1,4 +1,4 @@
-//! The rows of the memory store, and the way back when a batch is refused half-way.
+//! The rows of the memory store, and how a batch is undone when it is refused in the middle.
 
 use std::borrow::Cow;
 use std::collections::btree_map::Entry;
@@ -34,7 +34,7 @@ pub(super) struct Tables {
     tasks: FxHashMap<TaskId, Task>,
     timers: BTreeSet<(PartitionId, TimerRow)>,
     undo: Vec<Undo>,
-    /// Whose batch is being applied.
+    /// The partition whose batch is being applied.
     partition: PartitionId,
 }
 
@@ -50,7 +50,7 @@ struct Task {
     name: Cow<'static, str>,
 }
 
-/// What a row of the batch's partition was before it was changed.
+/// The previous state of a row of the batch's partition.
 enum Undo {
     Inserted(Head),
     Changed(Head),
@@ -63,7 +63,7 @@ enum Undo {
 }
 
 impl Tables {
-    /// Applies all turns, or none of them and says which row was not as expected.
+    /// Applies all turns. If a row is not as expected, applies none of them and returns which row it was.
     pub(super) fn apply(&mut self, partition: PartitionId, turns: &[TurnCommit]) -> Result<(), String> {
         self.partition = partition;
         for turn in turns {
@@ -122,7 +122,7 @@ impl Tables {
         }
     }
 
-    /// The head of a life, if it belongs to the partition whose batch is being applied.
+    /// Returns the head of a life, if it belongs to the partition whose batch is being applied.
     fn own_head(&mut self, key: InstanceKey) -> Option<&mut Head> {
         let row = self.heads.get_mut(&key)?;
         (row.partition == self.partition).then_some(&mut row.head)
@@ -232,7 +232,7 @@ impl Tables {
         }
         let group = |((key, execution, turn_number), mut tasks): (_, Vec<_>)| {
             let Some(Row { head, .. }) = self.heads.get(&key) else {
-                return Err(LoadError::Corrupt(format!("there are tasks of {key:?}, which is no instance")));
+                return Err(LoadError::Corrupt(format!("there are tasks of {key:?}, which is not an instance")));
             };
             tasks.sort_unstable();
             let record = self.history.get(&key).and_then(|records| records.get(&(execution, turn_number)));
@@ -243,12 +243,13 @@ impl Tables {
     }
 }
 
-/// Where a life stands in the order of creation.
+/// Returns the place of a life in the order of creation.
 fn place(head: &Head) -> Place {
     (head.life.created_at, head.life.key)
 }
 
-/// The custom status is the only text here that may be damaged: whoever made the head may have given anything.
+/// The custom status is the only text here that can be damaged, because the creator of the head may have passed
+/// anything.
 fn holds(filter: &InstanceFilter, head: &Head) -> Result<bool, LoadError> {
     let status = head.progress.custom_status.as_ref().map(JsonText::as_bytes);
     if !filter.holds_row(head.progress.status, head.life.created_at, head.life.id.as_str(), &head.life.name)

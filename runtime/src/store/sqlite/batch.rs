@@ -1,4 +1,4 @@
-//! The rows of batches on their way into the tables.
+//! Applies the rows of batches to the tables.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::store::rows::{Refusal, Rows, apply_turn, recorded_already, scheduled_already};
 
-/// Applies batches inside the transaction that is open.
+/// Applies batches within the open transaction.
 pub(super) fn apply(
     statements: &mut Statements<'_>,
     batches: &[Arc<CommitBatch>],
@@ -28,20 +28,21 @@ pub(super) fn apply(
     rows.finish()
 }
 
-/// Batches on their way into the tables. Turn records and tasks are most of the rows, and are inserted many at a time.
+/// Batches that are being applied. Turn records and tasks are most of the rows, and many of them are inserted by one
+/// statement.
 struct Batch<'s, 'c, 'r> {
     statements: &'s mut Statements<'c>,
-    /// Whose turns are being applied.
+    /// The partition whose turns are being applied.
     partition: PartitionId,
-    /// Rows that are not inserted yet. What could meet them in the tables comes after their insertion.
+    /// Rows that have not been inserted yet. Statements that could touch the same rows come after their insertion.
     records: Vec<&'r RecordRow>,
     tasks: Vec<(PartitionId, &'r TaskRow)>,
-    /// A row that was there already.
+    /// A row that already existed.
     there: Option<String>,
 }
 
 impl Batch<'_, '_, '_> {
-    /// Inserts what waits, and tells of a row that was there already.
+    /// Inserts the remaining rows, and returns an error if a row already existed.
     fn finish(&mut self) -> Result<(), Refusal<rusqlite::Error>> {
         self.insert_records()?;
         self.insert_tasks()?;
@@ -152,7 +153,7 @@ impl<'r> Rows<'r> for Batch<'_, '_, 'r> {
     }
 }
 
-/// An insertion that meets a row with the same identity inserts none.
+/// Converts a violated constraint to 0 inserted rows.
 fn inserted(result: rusqlite::Result<usize>) -> rusqlite::Result<usize> {
     match result {
         Err(error) if Kind::of(&error) == Kind::Constraint => Ok(0),

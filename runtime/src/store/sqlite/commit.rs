@@ -1,8 +1,8 @@
-//! The write path: batches in, one transaction out.
+//! The write path: batches become one transaction.
 //!
-//! Whatever fails before COMMIT is rolled back, and the connection confirms that; then nothing was applied. Whatever
-//! COMMIT itself answers besides success leaves the outcome open: its frames may stand in the log (a later recovery of
-//! the log would find them), so only a claim settles it.
+//! If anything fails before COMMIT, the transaction is rolled back and the connection confirms it, so nothing was
+//! applied. If COMMIT itself fails, the outcome is unknown: the frames may be in the log, where a later recovery of the
+//! log would find them. Only a claim settles the outcome.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::model::{CommitBatch, Epoch, PartitionId};
 use crate::store::rows::{Refusal, next_epoch, wrong_epoch};
 use crate::store::{Claim, CommitError};
 
-/// The statements of the write path, prepared once per connection.
+/// The statements of the write path, which are prepared once for each connection.
 pub(super) struct Statements<'c> {
     connection: &'c Connection,
     begin: Statement<'c>,
@@ -70,12 +70,12 @@ impl<'c> Statements<'c> {
         })
     }
 
-    /// Writes batches, of whatever partitions, as one transaction: all of them or none.
+    /// Writes batches of any partitions as one transaction: all of them or none.
     pub(super) fn write(&mut self, batches: &[Arc<CommitBatch>]) -> Result<(), CommitError> {
         self.transaction(|statements| statements.apply(batches))
     }
 
-    /// Writes batches as one transaction and leaves out those that are refused, with the reason. It costs more than
+    /// Writes batches as one transaction, except those that are refused, and returns the reasons. This costs more than
     /// [`write`](Self::write), which is tried first.
     pub(super) fn write_accepted(
         &mut self,
@@ -84,7 +84,7 @@ impl<'c> Statements<'c> {
         self.transaction(|statements| batches.iter().map(|batch| statements.try_apply(batch)).collect())
     }
 
-    /// Applies one batch inside the transaction, or takes back what it has changed.
+    /// Applies one batch within the transaction, or undoes what it has changed.
     fn try_apply(&mut self, batch: &Arc<CommitBatch>) -> Result<Result<(), CommitError>, Refusal<rusqlite::Error>> {
         self.connection.execute_batch("SAVEPOINT batch")?;
         let refused = match self.apply(std::slice::from_ref(batch)) {
@@ -111,7 +111,7 @@ impl<'c> Statements<'c> {
         batch::apply(self, batches)
     }
 
-    /// Raises the epoch of a partition in a transaction of its own.
+    /// Raises the epoch of a partition in a separate transaction.
     pub(super) fn claim(&mut self, partition: PartitionId) -> Result<Claim, CommitError> {
         self.transaction(|statements| {
             let connection = statements.connection;
@@ -148,7 +148,8 @@ impl<'c> Statements<'c> {
         work: impl FnOnce(&mut Self) -> Result<T, Refusal<rusqlite::Error>>,
     ) -> Result<T, CommitError> {
         self.begin.execute([]).map_err(|e| not_applied(&e))?;
-        // Everything is written to the log before COMMIT adds its mark: a full disk shows here, where nothing is applied.
+        // All pages are written to the log before COMMIT adds its mark, so that a full disk is discovered while nothing
+        // has been applied.
         let done = work(self).and_then(|value| Ok(self.connection.cache_flush().map(|()| value)?));
         let value = match done {
             Ok(value) => value,
@@ -174,7 +175,8 @@ impl<'c> Statements<'c> {
         }
     }
 
-    /// Answers whether no transaction is open any more. SQLite closes it by itself on some errors.
+    /// Rolls back, and returns whether no transaction is open any more. SQLite closes the transaction itself on some
+    /// errors.
     fn roll_back(&mut self) -> bool {
         if !self.connection.is_autocommit()
             && let Err(error) = self.rollback.execute([])

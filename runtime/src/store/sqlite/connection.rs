@@ -13,22 +13,22 @@ use crate::store::OpenError;
 /// Older versions can corrupt a database in WAL mode when a checkpoint resets the log.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// How long a statement waits for a lock that somebody outside holds.
+/// How long a statement waits for a lock that another program holds.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Opens the one connection that writes; creates the file, or brings it to the newest schema.
+/// Opens the only connection that writes, creates the file, or migrates it to the newest schema.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
     let store = options.path.display().to_string();
     let failed = |detail: String| OpenError::Failed { store: store.clone(), detail };
     if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(failed(format!("SQLite {} is linked, at least 3.51.3 is needed", rusqlite::version())));
+        return Err(failed(format!("SQLite {} is linked, but at least 3.51.3 is needed", rusqlite::version())));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let sqlite = |error: rusqlite::Error| open_error(&store, &error);
     let mut connection = Connection::open_with_flags(&options.path, flags).map_err(sqlite)?;
-    // SQLite opens a file that it may not write for reading, and says so only here.
+    // SQLite opens a file for reading if it may not write it, and reports this only here.
     if connection.is_readonly("main").map_err(sqlite)? {
-        return Err(OpenError::ReadOnly { store, detail: "the file can only be read".to_owned() });
+        return Err(OpenError::ReadOnly { store, detail: "the file is read-only".to_owned() });
     }
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     // A connection that is given up must leave the log as it is: the next one makes it durable first.
@@ -38,7 +38,9 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
     options.files.rewrite_log(&options.path).map_err(|e| file_error(&store, &e))?;
     let journal = switch_to_wal(&connection).map_err(sqlite)?;
     if !journal.eq_ignore_ascii_case("wal") {
-        return Err(failed(format!("the journal mode stays `{journal}`: its file system does not support WAL")));
+        return Err(failed(format!(
+            "the journal mode stays `{journal}`, because the file system does not support WAL"
+        )));
     }
     configure(&connection, options).map_err(sqlite)?;
     schema::migrate(&mut connection, &store, options.partitions.unwrap_or_default())?;
@@ -79,7 +81,8 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Plans do not depend on bound values. Otherwise a build with `STAT4` prepares some statements again at each use.
+/// Makes query plans independent of bound values. Otherwise a build with `STAT4` prepares some statements again at each
+/// use.
 fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }

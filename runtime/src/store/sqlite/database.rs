@@ -14,15 +14,15 @@ use super::{Options, connection, schema};
 use crate::model::PartitionCount;
 use crate::store::OpenError;
 
-/// Readers that the log waits for are looked at so often, with a pause in between. A read of this store takes less time.
-/// What takes more, such as a backup, is waited for again when the log is twice as long.
+/// How often to check, with pauses, whether the readers of the log have finished. A read of this store takes less time
+/// than that. A reader that takes longer, such as a backup, is waited for again when the log has doubled.
 const RESTART_LOOKS: u32 = 200;
 const RESTART_PAUSE: Duration = Duration::from_millis(1);
 
 pub(super) struct Database {
     pub(super) connection: Connection,
     pub(super) partitions: PartitionCount,
-    /// Frames in the log after the last commit.
+    /// The number of frames in the log after the last commit.
     frames: Arc<AtomicI32>,
 }
 
@@ -41,20 +41,22 @@ impl Database {
         Ok(Self { connection, partitions, frames })
     }
 
-    /// Frames in the log after the last commit.
+    /// Returns the number of frames in the log after the last commit.
     pub(super) fn frames(&self) -> i32 {
         self.frames.load(Ordering::Relaxed)
     }
 
-    /// Copies the log into the database. A failure costs nothing but room: the log has it all.
+    /// Copies the log into the database. If this fails, only disk space is lost, because the log still contains
+    /// everything.
     pub(super) fn checkpoint(&self, mode: CheckpointMode) {
         if let Err(error) = self.connection.wal_checkpoint_v2(Some("main"), mode) {
             tracing::warn!(%error, "the write-ahead log could not be copied into the database");
         }
     }
 
-    /// Copies the log and waits until nobody reads from it, so that the next commit begins it anew. Nobody commits
-    /// meanwhile: once all is copied, new readers do without the log and are not waited for.
+    /// Copies the log and waits until nobody reads from it, so that the next commit starts it again from its beginning.
+    /// Nobody commits in the meantime. Once everything is copied, new readers do not use the log, so they need not be
+    /// waited for.
     pub(super) fn restart_log(&self) {
         let restarted = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
             for _ in 0..RESTART_LOOKS {
@@ -69,7 +71,7 @@ impl Database {
         });
         let restored = self.connection.busy_timeout(connection::BUSY_TIMEOUT);
         if let Err(error) = restarted.and(restored) {
-            tracing::warn!(%error, "the write-ahead log could not be begun anew");
+            tracing::warn!(%error, "the write-ahead log could not be restarted");
         }
     }
 }

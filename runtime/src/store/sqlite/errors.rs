@@ -1,23 +1,23 @@
-//! What an answer of SQLite means for the caller of the store.
+//! What an error of SQLite means for the caller of the store.
 
 use rusqlite::{Error, ErrorCode};
 
 use crate::store::{CommitError, LoadError, OpenError};
 
-/// The kinds of failure that the store tells apart.
+/// The kinds of errors that the store distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It may work when tried again: locked, out of memory, an I/O error.
+    /// The operation may succeed when it is repeated: a lock, too little memory, or an I/O error.
     Transient,
-    /// No room on the disk, or the page limit is reached.
+    /// There is no room on the disk, or the page limit is reached.
     Full,
     /// The file or its folder cannot be written.
     ReadOnly,
-    /// The content of the file is not what was written.
+    /// The content of the file differs from what was written.
     Corrupt,
-    /// A unique, check, not-null or type constraint.
+    /// A unique, check, not-null or type constraint was violated.
     Constraint,
-    /// Trying again cannot help.
+    /// Repeating the operation cannot help.
     Fatal,
 }
 
@@ -36,7 +36,7 @@ impl Kind {
         }
     }
 
-    /// Whether the batch is the cause, and another one may be written.
+    /// Returns whether the batch is the cause, so that other batches can be written.
     pub(super) fn is_of_the_batch(self) -> bool {
         matches!(self, Self::Constraint | Self::Fatal)
     }
@@ -56,14 +56,15 @@ impl Kind {
             | ErrorCode::OperationAborted
             | ErrorCode::FileLockingProtocolFailed
             | ErrorCode::SchemaChanged => Self::Transient,
-            // `SQLITE_ERROR` of a statement that this build prepared before: a table or column is not as it should be.
+            // `SQLITE_ERROR` from a statement that this build has prepared before means that a table or a column is not
+            // as it should be.
             ErrorCode::Unknown => Self::Corrupt,
             _ => Self::Fatal,
         }
     }
 }
 
-/// A failure before COMMIT whose rollback is confirmed: nothing was applied.
+/// Converts an error before COMMIT whose rollback is confirmed, so that nothing was applied.
 pub(super) fn not_applied(error: &Error) -> CommitError {
     let detail = error.to_string();
     match Kind::of(error) {
@@ -85,7 +86,7 @@ pub(super) fn open_error(store: &str, error: &Error) -> OpenError {
     }
 }
 
-/// The same for files that are opened without SQLite.
+/// Converts an error of a file that is opened without SQLite.
 pub(super) fn file_error(store: &str, error: &std::io::Error) -> OpenError {
     use std::io::ErrorKind;
     let (store, detail) = (store.to_owned(), error.to_string());
@@ -96,7 +97,7 @@ pub(super) fn file_error(store: &str, error: &std::io::Error) -> OpenError {
     }
 }
 
-/// A read that failed.
+/// The error of a read.
 #[derive(Debug)]
 pub(super) struct ReadError(pub(super) LoadError);
 

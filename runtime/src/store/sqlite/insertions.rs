@@ -1,24 +1,24 @@
-//! Insertions of many rows by one statement: entering and leaving a statement costs as much as the row does.
+//! Inserting many rows with one statement, because starting and finishing a statement costs as much as the row itself.
 
 use rusqlite::{Connection, Statement};
 
 use super::errors::Kind;
 
-/// Rows of the statement for what is left over. Those that are left then go one by one.
+/// The number of rows of the statement for the remaining rows. Rows that still remain are inserted one by one.
 const FEW: usize = 4;
 
-/// The statements that insert into one table, which has so many columns.
+/// The statements that insert into one table with this many columns.
 pub(super) struct Insertions<'c, const COLUMNS: usize> {
     many: Statement<'c>,
     few: Statement<'c>,
     one: Statement<'c>,
 }
 
-/// Rows of a full statement.
+/// The number of rows of a full statement.
 pub(super) const MANY: usize = 16;
 
 impl<'c, const COLUMNS: usize> Insertions<'c, COLUMNS> {
-    /// For a table and its columns: `table (a, b, c)`.
+    /// Prepares the statements for a table and its columns: `table (a, b, c)`.
     pub(super) fn prepare(connection: &'c Connection, table: &str) -> rusqlite::Result<Self> {
         let of = |rows: usize| {
             let row = format!("({})", ["?"; COLUMNS].join(", "));
@@ -27,10 +27,10 @@ impl<'c, const COLUMNS: usize> Insertions<'c, COLUMNS> {
         Ok(Self { many: of(MANY)?, few: of(FEW)?, one: of(1)? })
     }
 
-    /// Inserts the rows, in order. Answers with one that is there already; then the others are inserted or not, and the
-    /// caller takes the transaction back.
+    /// Inserts the rows in order. If a row already exists, returns it. In that case some of the other rows may have
+    /// been inserted, and the caller must roll back the transaction.
     ///
-    /// `bind` binds the columns of a row from a place on.
+    /// `bind` binds the columns of a row, beginning at a parameter number.
     pub(super) fn insert<T: Copy>(
         &mut self,
         rows: &[T],
@@ -45,7 +45,7 @@ impl<'c, const COLUMNS: usize> Insertions<'c, COLUMNS> {
             };
             let (now, later) = rest.split_at(count);
             if !run::<T, COLUMNS>(statement, now, &bind)? {
-                // The statement has taken all of its rows back.
+                // The statement has undone all of its rows.
                 return self.first_there(now, bind);
             }
             rest = later;
@@ -67,7 +67,7 @@ impl<'c, const COLUMNS: usize> Insertions<'c, COLUMNS> {
     }
 }
 
-/// Answers whether all of them were inserted; none of them was otherwise.
+/// Returns whether all rows were inserted. Otherwise none of them was.
 fn run<T: Copy, const COLUMNS: usize>(
     statement: &mut Statement<'_>,
     rows: &[T],

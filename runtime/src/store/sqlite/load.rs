@@ -1,4 +1,4 @@
-//! The read path: what each read asks the database, in a transaction of its own.
+//! The read path: the queries of each read, in a separate transaction.
 
 use std::sync::LazyLock;
 
@@ -31,16 +31,16 @@ pub(super) fn instance(
     Ok(stored)
 }
 
-/// By what an instance is found.
+/// The column by which an instance is found.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Column {
     Id,
     Key,
 }
 
-/// What [`one_instance`] runs.
+/// Prepares the statement that [`one_instance`] runs.
 pub(super) fn by_column(connection: &Connection, column: Column) -> rusqlite::Result<CachedStatement<'_>> {
-    // Made once: putting the text together costs more than running it.
+    // The text is created once, because creating it costs more than running the statement.
     static BY_ID: LazyLock<String> = LazyLock::new(|| instance_sql("id"));
     static BY_KEY: LazyLock<String> = LazyLock::new(|| instance_sql("key"));
     connection.prepare_cached(match column {
@@ -49,10 +49,10 @@ pub(super) fn by_column(connection: &Connection, column: Column) -> rusqlite::Re
     })
 }
 
-/// Turns are numbered from 0 without gaps, so the last one tells how many there are without reading the others.
+/// Turns are numbered from 0 without gaps, so the last number gives the number of turns without reading the others.
 fn instance_sql(column: &str) -> String {
     let columns = COLUMNS.map(|(table, name)| format!("{table}.{name}")).join(", ");
-    // A row of progress that is missing must not make an instance absent.
+    // A missing row in `progress` must not make an instance look absent.
     format!(
         "SELECT {columns}, h.turn, h.time FROM instance i
          LEFT JOIN progress p ON p.key = i.key
@@ -122,7 +122,7 @@ const TASKS: &str = "
     SELECT t.key, t.execution, t.turn, t.operation, t.name, i.id FROM task t LEFT JOIN instance i ON i.key = t.key
     WHERE t.partition = ?1 ORDER BY t.key, t.execution, t.turn, t.operation";
 
-/// Reads everything of a partition as of one moment.
+/// Reads everything that belongs to a partition, as of one moment.
 pub(super) fn backlog(connection: &Connection, partition: PartitionId) -> Result<Backlog, ReadError> {
     let snapshot = connection.unchecked_transaction()?;
     Ok(Backlog {
@@ -157,7 +157,9 @@ fn tasks(connection: &Connection, partition: PartitionId) -> Result<Vec<TaskGrou
             }
             _ => {
                 if row.get_ref(5)? == rusqlite::types::ValueRef::Null {
-                    return Err(ReadError::corrupt(format_args!("there are tasks of {key:?}, which is no instance")));
+                    return Err(ReadError::corrupt(format_args!(
+                        "there are tasks of {key:?}, which is not an instance"
+                    )));
                 }
                 let mut records = record.query(params![Key(key), execution.0, turn])?;
                 let record = records.next()?.map(|row| bytes(row, 0)).transpose()?;

@@ -14,7 +14,7 @@ use super::files::beside;
 use super::owned::OwnedFile;
 use crate::store::OpenError;
 
-/// Between two attempts to get the lock.
+/// The pause between two attempts to get the lock.
 const RETRY: Duration = Duration::from_millis(5);
 
 /// The locks, held until this is dropped. A process that is killed loses them too.

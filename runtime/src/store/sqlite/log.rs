@@ -1,22 +1,23 @@
-//! The length of the write-ahead log, and what it asks for: to be copied, to wait for its readers, to be warned of.
+//! The length of the write-ahead log, and what follows from it: copying it, waiting for its readers, or logging a
+//! warning.
 
-/// The log is copied into the database when it has this many more frames (of 4 KiB) than after the last time.
+/// The log is copied into the database when it has grown by this many frames (of 4 KiB) since the last time.
 const CHECKPOINT_FRAMES: i32 = 1_024;
-/// A log of this many frames (16 MiB) was copied several times and did not begin anew: readers follow one another
-/// without a gap, and there is always one that needs it. Then the writer waits for them, which bounds the log.
+/// A log with this many frames (16 MiB) was copied several times but not restarted, because readers follow one another
+/// without a gap and one of them always needs it. The writer then waits for them, which limits the log.
 const RESTART_FRAMES: i32 = 4 * CHECKPOINT_FRAMES;
-/// A log of this many frames (1 GiB) means that a reader that does not end keeps it from being reset.
+/// A log with this many frames (1 GiB) means that a reader that does not end prevents the log from being reset.
 const WARN_FRAMES: i32 = 262_144;
 
-/// When to checkpoint.
+/// Decides when to checkpoint.
 pub(super) struct Log {
-    /// Frames in it after the last commit.
+    /// The number of frames after the last commit.
     frames: i32,
-    /// Checkpoint when it is longer than this.
+    /// A checkpoint is due when the log is longer than this.
     next: i32,
-    /// Wait for the readers when it is longer than this.
+    /// The writer waits for the readers when the log is longer than this.
     restart: i32,
-    /// Whether it holds something that the database does not.
+    /// Whether the log contains anything that the database does not.
     dirty: bool,
     warned: bool,
 }
@@ -26,10 +27,10 @@ impl Log {
         Self { frames: 0, next: CHECKPOINT_FRAMES, restart: RESTART_FRAMES, dirty: true, warned: false }
     }
 
-    /// Notes the length after a commit; answers whether a checkpoint is due.
+    /// Notes the length after a commit. Returns whether a checkpoint is due.
     pub(super) fn committed(&mut self, frames: i32) -> bool {
         if frames < self.frames {
-            // It was copied as a whole and begins anew.
+            // The whole log was copied, and it starts again from its beginning.
             self.next = CHECKPOINT_FRAMES;
             self.restart = RESTART_FRAMES;
             self.warned = false;
@@ -40,18 +41,19 @@ impl Log {
             self.warned = true;
             tracing::warn!(
                 frames,
-                "the write-ahead log is longer than 1 GiB: something keeps reading and so keeps it from being reset"
+                "the write-ahead log is longer than 1 GiB, because another program keeps a read transaction open and prevents the log from being reset"
             );
         }
         frames >= self.next
     }
 
-    /// Whether it holds something that the database does not.
+    /// Returns whether the log contains anything that the database does not.
     pub(super) fn is_dirty(&self) -> bool {
         self.dirty
     }
 
-    /// Whether this checkpoint has to wait for the readers. If that does not help, the one that does is far off.
+    /// Returns whether this checkpoint must wait for the readers. If waiting does not help, the next checkpoint that
+    /// waits is far off.
     pub(super) fn outlives_copies(&mut self) -> bool {
         let outlives = self.frames >= self.restart;
         if outlives {
@@ -60,7 +62,8 @@ impl Log {
         outlives
     }
 
-    /// Notes a checkpoint. A reader may keep the log from beginning anew, so the next one is due after as much again.
+    /// Notes a checkpoint. A reader may prevent the log from being restarted, so the next checkpoint is due after the
+    /// same growth again.
     pub(super) fn copied(&mut self) {
         self.next = self.frames.saturating_add(CHECKPOINT_FRAMES);
         self.dirty = false;

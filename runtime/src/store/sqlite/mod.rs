@@ -5,8 +5,8 @@
 //!             ──requests──► reader threads ─► connections that only read; lists have one of their own
 //! ```
 //!
-//! Invariants: nobody but the writer thread writes; a caller's thread never waits for the disk; what a reader sees is
-//! durable (unless [`Durability::Relaxed`] was asked for).
+//! Invariants: only the writer thread writes; the thread of a caller never waits for the disk; everything that a reader
+//! sees is durable (except with [`Durability::Relaxed`]).
 
 mod batch;
 mod commit;
@@ -49,7 +49,7 @@ use super::{
 };
 use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 
-/// How long opening waits for an owner of the file that is on its way out.
+/// How long opening waits for an owner that is about to release the file.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// Symbolic links that lead from one to the next at most, as on Linux.
 const MAX_LINKS: usize = 40;
@@ -58,34 +58,35 @@ const READERS: usize = 2;
 
 /// A store in one SQLite file.
 ///
-/// One runtime owns the file at a time, in this process or another; others may open it for reading. Dropping the store
-/// lets a commit that is under way finish and then closes the file. [`close`](Store::close) also marks a partition as
-/// cleanly closed; with the last partition it closes the file.
+/// One runtime owns the file at a time, in this process or in another. Others can open it for reading. Dropping the
+/// store lets a commit that is on its way finish and then closes the file. [`close`](Store::close) also marks a
+/// partition as cleanly closed, and with the last partition it closes the file.
 #[derive(Debug)]
 pub struct SqliteStore {
     options: Options,
     partitions: PartitionCount,
-    /// None while it is closed. The writer shuts it, when the last partition is closed.
+    /// `None` while the store is closed. The writer closes it together with the last partition.
     threads: Arc<Mutex<Option<Threads>>>,
 }
 
 /// What is durable when a commit is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// It survives the loss of power.
+    /// An acknowledged commit survives a loss of power.
     #[default]
     Full,
-    /// It survives the end of the process. The loss of power may take the last commits, never parts of one: clients may
-    /// have been told, and activities may have run, what the store then knows nothing of.
+    /// An acknowledged commit survives the end of the process. A loss of power can take the last commits, but never
+    /// parts of one. Clients may have been told about work, and activities may have run, that the store then does not
+    /// contain.
     Relaxed,
 }
 
-/// Opens a [`SqliteStore`] with other than the usual settings.
+/// Opens a [`SqliteStore`] with settings other than the defaults.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SqliteStoreBuilder {
     options: Options,
-    /// As it was asked for, whether a store can have so many or not.
+    /// The requested number of partitions, which has not been checked.
     partitions: Option<u16>,
 }
 
@@ -95,12 +96,13 @@ struct Options {
     durability: Durability,
     lock_wait: Duration,
     max_pages: Option<u32>,
-    /// How many a new store gets and an existing one must have; without a number one, or whatever it has.
+    /// The number of partitions of a new store, which an existing store must have too. `None` means one for a new
+    /// store, and any number for an existing store.
     partitions: Option<PartitionCount>,
     files: Files,
 }
 
-/// The ways to the threads. They end when these are dropped.
+/// The channels to the threads, which end when these are dropped.
 #[derive(Debug)]
 struct Threads {
     commands: mpsc::Sender<Command>,
@@ -109,16 +111,16 @@ struct Threads {
 }
 
 impl SqliteStore {
-    /// Opens the file, or creates it. Blocks for the time this takes, and up to two seconds while another owner of the
-    /// file is on its way out.
+    /// Opens the file, or creates it. This blocks while it works, and for up to two seconds if another owner is about
+    /// to release the file.
     ///
     /// # Errors
-    /// [`OpenError`] says why the file cannot be used and what to do.
+    /// Returns [`OpenError`], which says why the file cannot be used and what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder(path).open()
     }
 
-    /// Begins to open a file with other than the usual settings.
+    /// Begins to open a file with settings other than the defaults.
     pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
         let options = Options {
             path: path.as_ref().to_owned(),
@@ -131,7 +133,7 @@ impl SqliteStore {
         SqliteStoreBuilder { options, partitions: None }
     }
 
-    /// Sends to the writer; answers what could not be sent because the store is closed.
+    /// Sends a command to the writer. Returns the command if it could not be sent because the store is closed.
     fn command(&self, command: Command) -> Result<(), Command> {
         match &*self.threads() {
             Some(threads) => threads.commands.send(command).map_err(|unsent| unsent.0),
@@ -147,7 +149,7 @@ impl SqliteStore {
         if let Some(threads) = &*self.threads() {
             let request = request(answer);
             let queue = if matches!(request, Read::Page(..)) { &threads.lists } else { &threads.requests };
-            // A request that cannot be sent is dropped, which shows in the answer.
+            // A request that cannot be sent is dropped, and the caller sees this in the answer.
             let _ = queue.send(request);
         }
         Box::pin(async {
@@ -161,29 +163,29 @@ impl SqliteStore {
 }
 
 impl SqliteStoreBuilder {
-    /// What is durable when a commit is acknowledged.
+    /// Sets what is durable when a commit is acknowledged. The default is [`Durability::Full`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.options.durability = durability;
         self
     }
 
-    /// How many partitions the store has, 1 to 1,024. Each partition is worked on by one thread at a time, so several of
-    /// them let several threads run turns. A new store has one partition unless this says otherwise.
+    /// Sets the number of partitions, from 1 to 1,024. The default for a new store is one. One thread at a time works
+    /// on a partition, so several threads can run turns only with several partitions.
     ///
-    /// The number is fixed when the file is created. Leave it out to open an existing file with the number that it has;
-    /// with another number, opening fails with [`OpenError::Partitions`].
+    /// The number is fixed when the file is created. To open an existing file with the number that it has, do not call
+    /// this method. With another number, opening fails with [`OpenError::Partitions`].
     pub fn partitions(mut self, partitions: u16) -> Self {
         self.partitions = Some(partitions);
         self
     }
 
-    /// How long to wait for another owner of the file that is on its way out. Two seconds unless set.
+    /// Sets how long to wait for another owner that is about to release the file. The default is two seconds.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.options.lock_wait = wait;
         self
     }
 
-    /// The largest size of the file in pages: for tests of a full disk.
+    /// Sets the largest size of the file in pages, for tests of a full disk.
     #[doc(hidden)]
     pub fn max_pages(mut self, pages: u32) -> Self {
         self.options.max_pages = Some(pages);
@@ -201,7 +203,7 @@ impl SqliteStoreBuilder {
     /// Opens the file, or creates it; see [`SqliteStore::open`].
     ///
     /// # Errors
-    /// [`OpenError`] says why the file cannot be used and what to do.
+    /// Returns [`OpenError`], which says why the file cannot be used and what to do.
     pub fn open(self) -> Result<SqliteStore, OpenError> {
         let Self { mut options, partitions } = self;
         options.path = options.resolved_path()?;
@@ -219,13 +221,16 @@ impl SqliteStoreBuilder {
 }
 
 impl Options {
-    /// The same path for the same file, by whatever links and folders it is named: it leads to the lock.
+    /// Returns the same path for the same file, whatever links and folders lead to it, because the lock depends on the
+    /// path.
     fn resolved_path(&self) -> Result<PathBuf, OpenError> {
         if self.path.as_os_str() == ":memory:" {
-            return Err(self.failed("it names no file: for rows that are gone with the process, take a `MemoryStore`"));
+            return Err(self.failed(
+                "the path names no file: use a `MemoryStore` for rows that are lost together with the process",
+            ));
         }
         if let Ok(path) = self.path.canonicalize() {
-            return if path.is_dir() { Err(self.failed("it is a folder: name a file in it")) } else { Ok(path) };
+            return if path.is_dir() { Err(self.failed("the path is a folder: name a file in it")) } else { Ok(path) };
         }
         let path = self.target()?;
         let Some(name) = path.file_name() else { return Err(self.failed("the path names no file")) };
@@ -241,7 +246,7 @@ impl Options {
 
     fn partition_count(&self, asked: u16) -> Result<PartitionCount, OpenError> {
         PartitionCount::new(asked).ok_or_else(|| {
-            self.failed(&format!("a store has 1 to {} partitions, and {asked} were asked for", PartitionCount::MAX))
+            self.failed(&format!("a store has 1 to {} partitions, but {asked} were requested", PartitionCount::MAX))
         })
     }
 
@@ -278,7 +283,7 @@ impl Threads {
         let (commands, received) = mpsc::channel();
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let builder = thread::Builder::new().name(name.to_owned());
-            builder.spawn(work).map_err(|e| options.failed(&format!("a thread cannot be started: {e}")))
+            builder.spawn(work).map_err(|e| options.failed(&format!("a thread could not be started: {e}")))
         };
         let mut readers = Vec::new();
         let mut queue = |threads: usize| {
@@ -305,7 +310,7 @@ impl Store for SqliteStore {
     fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
         let (answer, answered) = oneshot::channel();
         let gone = self.options.failed("its writer thread is gone");
-        // Locked throughout, so that two claims do not both open a store that is closed.
+        // The lock is held throughout, so that two claims do not both open a closed store.
         let mut threads = self.threads();
         let command = Command::Claim(partition, answer);
         let unsent = match &*threads {
@@ -315,7 +320,7 @@ impl Store for SqliteStore {
         if let Err(command) = unsent {
             match Threads::start(&self.options, Arc::downgrade(&self.threads)) {
                 Ok(started) => {
-                    // If this fails the answer says so.
+                    // If this fails, the answer reports it.
                     let _ = started.commands.send(command);
                     *threads = Some(started);
                 }
@@ -352,7 +357,7 @@ impl Store for SqliteStore {
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {
         let (answer, answered) = oneshot::channel();
         if self.command(Command::Commit(batch, answer)).is_err() {
-            return Box::pin(async { Err(CommitError::Closed("claim it to open it again".to_owned())) });
+            return Box::pin(async { Err(CommitError::Closed("claim a partition to open it again".to_owned())) });
         }
         Box::pin(async {
             let gone = || CommitError::Ambiguous("the writer thread ended during the commit".to_owned());

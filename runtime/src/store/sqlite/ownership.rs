@@ -6,14 +6,14 @@ use crate::model::{CommitBatch, Epoch, PartitionId};
 use crate::store::CommitError;
 use crate::store::rows::wrong_epoch;
 
-/// What became of a partition after its claim.
+/// The state of a partition after its claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ownership {
-    /// It is written under this epoch.
+    /// The partition is owned under this epoch.
     Owned(Epoch),
-    /// The connection that was its own is gone. Another claim says which of its commits were applied.
+    /// The connection was lost. Only another claim shows which of its commits were applied.
     Unsettled,
-    /// Somebody else has claimed it.
+    /// Another runtime has claimed the partition.
     Lost,
 }
 
@@ -22,12 +22,12 @@ enum Ownership {
 pub(super) struct Ownerships(BTreeMap<PartitionId, Ownership>);
 
 impl Ownerships {
-    /// Whether there is nothing left to close.
+    /// Returns whether there is nothing left to close.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether any partition could be written by the connection that is open now.
+    /// Returns whether any partition can be written by the current connection.
     pub(super) fn any_owned(&self) -> bool {
         self.0.values().any(|ownership| matches!(ownership, Ownership::Owned(_)))
     }
@@ -36,24 +36,24 @@ impl Ownerships {
         self.0.insert(partition, Ownership::Owned(epoch));
     }
 
-    /// A claim failed: the caller has given up the epoch before it, and has no other.
+    /// Notes that a claim failed. The caller has given up the previous epoch and has no other.
     pub(super) fn not_claimed(&mut self, partition: PartitionId) {
         if let Some(ownership) = self.0.get_mut(&partition) {
             *ownership = Ownership::Unsettled;
         }
     }
 
-    /// A batch was refused because somebody else has claimed the partition.
+    /// Notes that a batch was refused because another runtime has claimed the partition.
     pub(super) fn lost(&mut self, partition: PartitionId) {
         self.0.insert(partition, Ownership::Lost);
     }
 
-    /// Somebody else has the file.
+    /// Notes that another runtime has the file.
     pub(super) fn lost_all(&mut self) {
         self.0.values_mut().for_each(|ownership| *ownership = Ownership::Lost);
     }
 
-    /// The connection is gone, and nobody knows what it left behind.
+    /// Notes that the connection is lost, so that nobody knows which commits it has applied.
     pub(super) fn unsettle_all(&mut self) {
         for ownership in self.0.values_mut() {
             if matches!(ownership, Ownership::Owned(_)) {
@@ -62,7 +62,7 @@ impl Ownerships {
         }
     }
 
-    /// Whether a batch may be written.
+    /// Checks whether a batch may be written.
     pub(super) fn check(&self, batch: &CommitBatch) -> Result<(), CommitError> {
         match self.0.get(&batch.partition) {
             Some(Ownership::Owned(epoch)) if *epoch == batch.epoch => Ok(()),
@@ -73,7 +73,8 @@ impl Ownerships {
         }
     }
 
-    /// Gives a partition up. Answers the epoch to be marked as cleanly closed; none when it was not claimed.
+    /// Gives up a partition. Returns the epoch to be marked as cleanly closed, or `None` if the partition was not
+    /// claimed.
     pub(super) fn close(&mut self, partition: PartitionId) -> Result<Option<Epoch>, CommitError> {
         match self.0.remove(&partition) {
             None => Ok(None),
@@ -86,12 +87,12 @@ impl Ownerships {
 
 fn unsettled(partition: PartitionId) -> CommitError {
     CommitError::Ambiguous(format!(
-        "the connection of partition {partition} was closed after a failure; claim the partition to learn what was applied"
+        "the connection of partition {partition} was closed after an error; claim the partition to find out what was applied"
     ))
 }
 
 fn lost(partition: PartitionId) -> CommitError {
-    CommitError::LeaseLost(format!("somebody else has claimed partition {partition}"))
+    CommitError::LeaseLost(format!("another runtime has claimed partition {partition}"))
 }
 
 #[cfg(test)]

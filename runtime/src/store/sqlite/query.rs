@@ -1,4 +1,4 @@
-//! Lists: a scan over what is cheap to look at, and the whole row of what stands on the page.
+//! Lists: a scan over columns that are cheap to read, and the whole row of each instance on the page.
 //!
 //! ```text
 //! the index of `created_at`, or that of `id` ──► filter on raw columns ──► row by key ──► page
@@ -69,7 +69,7 @@ pub(super) fn page(connection: &Connection, query: &InstanceQuery) -> Result<Ins
             let instance = load::one_instance(&mut whole, Key(seen.key)).map_err(|error| name(row, error))?;
             match instance.filter(|instance| seen.is_of(instance)) {
                 Some(instance) => page.push(instance),
-                None => return Err(name(row, ReadError::corrupt("an index does not agree with it"))),
+                None => return Err(name(row, ReadError::corrupt("an index disagrees with it"))),
             }
         }
         if page.is_full() {
@@ -113,14 +113,14 @@ fn last_of(to: Bound<Place>) -> (i64, i64) {
     }
 }
 
-/// A row of the scan.
+/// A row that the scan has looked at.
 struct Seen {
     key: InstanceKey,
     id: InstanceId,
     created_at: Timestamp,
-    /// Whether it stands on the page.
+    /// Whether the row is on the page.
     holds: bool,
-    /// How much was read for that.
+    /// The number of bytes that were read to decide this.
     bytes: usize,
 }
 
@@ -152,13 +152,13 @@ impl Seen {
         }
     }
 
-    /// Whether an index led to the row that it says.
+    /// Returns whether the index led to the right row.
     fn is_of(&self, stored: &StoredInstance) -> bool {
         stored.head.life.id == self.id && stored.head.life.created_at == self.created_at
     }
 }
 
-/// Says which row is damaged.
+/// Adds to an error which row is damaged.
 fn name(row: &Row<'_>, error: ReadError) -> ReadError {
     let LoadError::Corrupt(detail) = error.0 else { return error };
     let (key, id) = (row.get_ref(0), row.get_ref(1));
@@ -229,7 +229,7 @@ mod tests {
         let damages = [
             ("instance", "key = -5", "\"i2\""),
             ("instance", "id = 'i/2'", "0.2"),
-            ("progress", "status = 99", "\"i2\" with key 0.2: 99 is no runtime status"),
+            ("progress", "status = 99", "\"i2\" with key 0.2: 99 is not a runtime status"),
             ("instance", "tags = 'no JSON'", "\"i2\" with key 0.2"),
             ("progress", "custom_status = '{'", "\"i2\" with key 0.2"),
             ("instance", "execution = -1", "\"i2\" with key 0.2"),

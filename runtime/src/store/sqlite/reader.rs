@@ -1,4 +1,4 @@
-//! The threads that read, so that no caller waits for a disk.
+//! The threads that read, so that no caller waits for the disk.
 
 use std::path::Path;
 use std::sync::mpsc::Receiver;
@@ -15,7 +15,7 @@ use crate::store::{Backlog, INBOX_ROWS, InstancePage, InstanceQuery, InstanceRef
 
 type Answer<T> = oneshot::Sender<Result<T, LoadError>>;
 
-/// What is asked of a reader.
+/// A request to a reader.
 pub(super) enum Read {
     Backlog(PartitionId, Answer<Backlog>),
     Inbox(PartitionId, Arc<[InboxId]>, Answer<Vec<InboxRow>>),
@@ -27,7 +27,7 @@ pub(super) enum Read {
 /// Answers requests until nobody can send one any more.
 pub(super) fn run(path: &Path, requests: &Arc<Mutex<Receiver<Read>>>) {
     let mut connection = None;
-    // The guard goes at the end of this statement: the other readers are kept waiting only while nothing is asked.
+    // The guard is dropped at the end of this statement, so the other readers wait only while there is no request.
     while let Ok(request) = { requests.lock().unwrap_or_else(PoisonError::into_inner).recv() } {
         match request {
             Read::Backlog(partition, answer) => {
@@ -47,7 +47,7 @@ pub(super) fn run(path: &Path, requests: &Arc<Mutex<Receiver<Read>>>) {
     }
 }
 
-/// After a failure the connection is opened anew, for it may be what failed.
+/// Runs a request. After an error, the connection is opened again, because it may be the cause.
 fn serve<T>(
     path: &Path,
     connection: &mut Option<Connection>,
@@ -63,6 +63,6 @@ fn serve<T>(
         *connection = Some(open);
         Ok(value)
     });
-    // A caller that has gone does not want the answer.
+    // A caller that is gone does not want the answer.
     let _ = answer.send(result.map_err(|ReadError(error)| error));
 }

@@ -1,6 +1,7 @@
-//! The head row: its columns in two tables, and the way into them and back.
+//! The head: its columns in two tables, and how it is written and read.
 //!
-//! `instance` holds what a life or an execution begins with, `progress` what a run changes.
+//! `instance` contains what is fixed when a life or an execution begins, and `progress` contains what changes while the
+//! instance runs.
 
 use rusqlite::types::{FromSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement, ToSql, params};
@@ -11,7 +12,7 @@ use crate::model::{
     PartitionId, Progress, RuntimeStatus, Timestamp,
 };
 
-/// The columns of `instance` that a head is read from, then those of `progress`.
+/// The columns from which a head is read: first those of `instance`, then those of `progress`.
 pub(super) const COLUMNS: [(&str, &str); 24] = [
     ("i", "key"),
     ("i", "id"),
@@ -39,10 +40,10 @@ pub(super) const COLUMNS: [(&str, &str); 24] = [
     ("p", "failure"),
 ];
 
-/// Where those of `progress` begin.
+/// The index of the first column of `progress`.
 const PROGRESS: usize = 15;
 
-/// What a life begins with: written by its start, and anew for each execution.
+/// Writes the fixed part when a life begins, and again for each execution.
 pub(super) const INSERT: &str = "
     INSERT INTO instance (key, id, name, version, execution, created_at, start_at, depth, start_hash, parent_id,
         parent_key, parent_execution, parent_operation, tags, input, partition)
@@ -140,11 +141,11 @@ pub(super) fn read(row: &Row<'_>) -> Result<Head, ReadError> {
     Ok(Head::new(life, progress))
 }
 
-/// Reads a runtime status and checks it. Every instance has its progress.
+/// Reads and checks a runtime status. Every instance has a row in `progress`.
 pub(super) fn runtime_status(row: &Row<'_>, column: usize) -> Result<RuntimeStatus, ReadError> {
     let code: Option<i64> = row.get(column)?;
-    let code = code.ok_or_else(|| ReadError::corrupt("its row of progress is missing"))?;
-    RuntimeStatus::from_code(code).ok_or_else(|| ReadError::corrupt(format_args!("{code} is no runtime status")))
+    let code = code.ok_or_else(|| ReadError::corrupt("its row in `progress` is missing"))?;
+    RuntimeStatus::from_code(code).ok_or_else(|| ReadError::corrupt(format_args!("{code} is not a runtime status")))
 }
 
 fn parent(row: &Row<'_>) -> Result<Option<Parent>, ReadError> {
@@ -159,7 +160,7 @@ fn parent(row: &Row<'_>) -> Result<Option<Parent>, ReadError> {
     }))
 }
 
-/// Reads an instance id and checks it.
+/// Reads and checks an instance id.
 pub(super) fn instance_id(row: &Row<'_>, column: usize) -> Result<InstanceId, ReadError> {
     let text = row.get_ref(column)?.as_str().map_err(ReadError::corrupt)?;
     InstanceId::new(text).map_err(ReadError::corrupt)
@@ -181,7 +182,7 @@ fn to_json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
 }
 
-/// A key as it is stored. It has 63 bits, so that its order is kept.
+/// A key as it is stored. It has 63 bits, so its order stays the same.
 pub(super) struct Key(pub(super) InstanceKey);
 
 impl ToSql for Key {

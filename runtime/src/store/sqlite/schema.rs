@@ -7,13 +7,14 @@ use super::errors::open_error;
 use crate::model::PartitionCount;
 use crate::store::OpenError;
 
-/// Marks a file as a store of this library: `PRAGMA application_id`, the letters `PRSV`.
+/// The value of `PRAGMA application_id` that marks a file as a store of this library: the letters `PRSV`.
 const APPLICATION_ID: i32 = 0x5052_5356;
 
-/// Step `n` brings a store from version `n` to `n + 1`. Steps are only ever added.
+/// Step `n` migrates a store from version `n` to `n + 1`. Steps are only ever added.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
-/// `meta` and its columns `schema_version` stay where they are in all versions: older builds read them to say no.
+/// `meta` and its column `schema_version` stay the same in all versions, so that older builds can read the version and
+/// refuse the file.
 const VERSION_1: &str = "
     CREATE TABLE meta (
         one            INTEGER PRIMARY KEY CHECK (one = 1),
@@ -79,7 +80,8 @@ const VERSION_1: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What a run changes goes into a narrow table of its own: a custom status costs the same however large the input is.
+/// What changes while an instance runs is moved to a narrow table, so that a custom status costs the same however large
+/// the input is.
 const VERSION_2: &str = "
     CREATE TABLE progress (
         key                   INTEGER PRIMARY KEY,
@@ -150,10 +152,10 @@ const VERSION_3: &str = "
     DROP TABLE timer_2;
 ";
 
-/// The first version whose stores say how many partitions they have; older ones have one.
+/// The first version whose stores contain the number of partitions. Older stores have one.
 const PARTITIONS_SINCE: i64 = 3;
 
-/// What a file holds.
+/// What a file contains.
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
     Nothing,
@@ -161,8 +163,8 @@ enum Content {
     SomethingElse,
 }
 
-/// Refuses a file that is not a store of this library, is one of a newer version, or has another number of partitions
-/// than was asked for. Changes nothing.
+/// Refuses a file that is not a store of this library, that a newer version has written, or that has another number of
+/// partitions than requested. Changes nothing.
 pub(super) fn check(connection: &Connection, store: &str, partitions: Option<PartitionCount>) -> Result<(), OpenError> {
     check_version(connection, store, MIGRATIONS)?;
     match (partitions, stored_partitions(connection).map_err(|e| open_error(store, &e))?) {
@@ -174,18 +176,18 @@ pub(super) fn check(connection: &Connection, store: &str, partitions: Option<Par
     }
 }
 
-/// Brings the file to the newest version, in one transaction. A store that it creates has this many partitions.
+/// Migrates the file to the newest version in one transaction. A new store gets this many partitions.
 pub(super) fn migrate(connection: &mut Connection, store: &str, partitions: PartitionCount) -> Result<(), OpenError> {
     migrate_with(connection, store, partitions, MIGRATIONS)
 }
 
-/// How many partitions a store of the newest version has.
+/// Returns the number of partitions of a store of the newest version.
 pub(super) fn partitions(connection: &Connection, store: &str) -> Result<PartitionCount, OpenError> {
     let stored = stored_partitions(connection).map_err(|e| open_error(store, &e))?;
     partition_count(stored.unwrap_or_default(), store)
 }
 
-/// `None` when the file holds nothing yet.
+/// Returns the stored number of partitions, or `None` if the file is empty.
 fn stored_partitions(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     match content(connection)? {
         Content::Store { version } if version >= PARTITIONS_SINCE => {
@@ -199,7 +201,7 @@ fn stored_partitions(connection: &Connection) -> rusqlite::Result<Option<i64>> {
 fn partition_count(stored: i64, store: &str) -> Result<PartitionCount, OpenError> {
     u16::try_from(stored).ok().and_then(PartitionCount::new).ok_or_else(|| OpenError::Corrupt {
         store: store.to_owned(),
-        detail: format!("it says that it has {stored} partitions"),
+        detail: format!("the stored number of partitions is {stored}"),
     })
 }
 
@@ -211,7 +213,7 @@ fn check_version(connection: &Connection, store: &str, migrations: &[&str]) -> R
         }
         Content::SomethingElse => Err(OpenError::Corrupt {
             store: store.to_owned(),
-            detail: "it is a database of another application".to_owned(),
+            detail: "it is the database of another application".to_owned(),
         }),
         Content::Nothing | Content::Store { .. } => Ok(()),
     }
@@ -263,7 +265,7 @@ fn run_steps(
             "INSERT INTO meta (one, schema_version, store_id, epoch, partitions) VALUES (1, ?1, ?2, 0, ?3)",
             params![version, Uuid::new_v4().as_bytes(), partitions.get()],
         )?;
-        // Nobody owned them yet, so no owner can have crashed.
+        // Nobody owned the partitions yet, so no owner can have crashed.
         let mut insert = transaction.prepare("INSERT INTO partition (partition, epoch, clean) VALUES (?1, 0, 1)")?;
         for partition in partitions.all() {
             insert.execute([partition.0])?;
@@ -285,7 +287,7 @@ mod tests {
     const NEXT: &[&str] =
         &[VERSION_1, VERSION_2, VERSION_3, "ALTER TABLE meta ADD COLUMN more TEXT; UPDATE meta SET more = 'new';"];
 
-    /// Brings it forward; a new one gets one partition.
+    /// Migrates the file. A new store gets one partition.
     fn create(connection: &mut Connection, migrations: &[&str]) -> Result<(), OpenError> {
         migrate_with(connection, "s", PartitionCount::ONE, migrations)
     }

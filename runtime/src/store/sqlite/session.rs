@@ -1,4 +1,4 @@
-//! The time from a claim to the end of its connection: what is asked of the writer while it can write.
+//! A session of the writer, from a claim to the end of its connection.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -18,20 +18,20 @@ use super::writer::{Answer, Closing, Command};
 use crate::model::{CommitBatch, PartitionId};
 use crate::store::{Claim, CommitError, OpenError};
 
-/// The log is copied into the database when nothing was asked for this long, and when it is due.
+/// How long the writer waits without work before it copies the log, if that is due.
 const CHECKPOINT_IDLE: Duration = Duration::from_secs(1);
 /// How long the thread looks for the next command before it sleeps.
 const LOOK: Duration = Duration::from_micros(60);
 
-/// Why a session ends.
+/// The reason why a session ends.
 pub(super) enum Exit {
-    /// The connection cannot be trusted until it is opened anew.
+    /// The connection cannot be trusted until it is opened again.
     Spoilt,
-    /// Somebody deleted the lock file: it has to be locked anew before this claim.
+    /// The lock file was deleted, so it must be locked again before this claim.
     Unlocked(PartitionId, Answer<Claim, OpenError>),
     /// The last partition was closed.
     Closed(Closing),
-    /// Nobody can ask any more.
+    /// Nobody can send commands any more.
     Abandoned,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The next command. A log that is not copied yet is, when none comes for a while.
+    /// Returns the next command. If none arrives for a while, this copies the log.
     fn wait(&mut self) -> Option<Command> {
         match self.look() {
             Err(TryRecvError::Empty) => {}
@@ -108,8 +108,8 @@ impl<'a> Session<'a> {
         self.commands.recv().ok()
     }
 
-    /// Looks for a command before the thread sleeps: the next commit often comes sooner than a sleeping thread could be
-    /// woken.
+    /// Looks for a command before the thread sleeps, because the next commit often arrives sooner than a sleeping
+    /// thread could be woken.
     fn look(&self) -> Result<Command, TryRecvError> {
         let begin = Instant::now();
         loop {
@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes the batches that wait; answers what came after them.
+    /// Takes the batches that are waiting. Returns the command that came after them.
     fn collect(&self, waiting: &mut Vec<Waiting>) -> Option<Command> {
         loop {
             match self.commands.try_recv().ok()? {
@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Answers whether the connection can still be used.
+    /// Claims a partition. Returns whether the connection can still be used.
     fn claim(&mut self, partition: PartitionId, answer: Answer<Claim, OpenError>) -> bool {
         let store = self.options.store();
         let result = self.statements.claim(partition);
@@ -138,7 +138,7 @@ impl<'a> Session<'a> {
             Ok(claim) => self.owned.claimed(partition, claim.epoch),
             Err(_) => self.owned.not_claimed(partition),
         }
-        // A connection that nobody else needs is opened anew, for it may be what failed.
+        // If nobody else needs the connection, it is opened again, because it may be the cause of the error.
         let usable = result.is_ok() || (self.owned.any_owned() && usable(&result));
         let _ = answer.send(result.map_err(|error| match error {
             CommitError::Full(detail) => OpenError::Full { store, detail },
@@ -156,7 +156,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Writes the batches and answers whether the connection can still be used.
+    /// Writes the batches. Returns whether the connection can still be used.
     fn commit(&mut self, waiting: Vec<Waiting>) -> bool {
         let mut batches = Vec::with_capacity(waiting.len());
         let mut answers = Vec::with_capacity(waiting.len());
@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
         }
         let mut result = self.statements.write(&batches);
         if batches.len() > 1 && is_of_one_batch(&result) {
-            // The others must not suffer.
+            // The other batches must not suffer from it.
             match self.statements.write_accepted(&batches) {
                 Ok(results) => {
                     for ((batch, answer), result) in batches.iter().zip(answers.drain(..)).zip(results) {
@@ -217,15 +217,15 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A batch that waits for its transaction.
+/// A batch that is waiting for its transaction.
 type Waiting = (Arc<CommitBatch>, Answer<(), CommitError>);
 
-/// Whether the cause lies in one of the batches, so that the others can be written without it.
+/// Returns whether the cause lies in one of the batches, so that the others can be written without it.
 fn is_of_one_batch(result: &Result<(), CommitError>) -> bool {
     matches!(result, Err(CommitError::Unexpected(_) | CommitError::LeaseLost(_) | CommitError::Fatal(_)))
 }
 
-/// After these answers nobody knows what the connection remembers.
+/// Returns whether the connection can still be used. After some errors, nobody knows what state it is in.
 fn usable<T>(result: &Result<T, CommitError>) -> bool {
     !matches!(result, Err(CommitError::Ambiguous(_) | CommitError::Corrupt(_)))
 }
@@ -257,7 +257,7 @@ mod tests {
         }
     }
 
-    /// What was asked, to be answered when the session runs.
+    /// A command that is answered when the session runs.
     fn asked<T>(
         commands: &Sender<Command>,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,

@@ -1,4 +1,4 @@
-//! The thread that writes. It owns the lock and the only connection that writes, and does every checkpoint.
+//! The thread that writes. It owns the lock and the only connection that writes, and it does every checkpoint.
 //!
 //! ```text
 //!  commands ──► Session: all batches that wait ──► one transaction ──► an answer to each
@@ -22,29 +22,29 @@ use crate::store::{Claim, CommitError, OpenError};
 
 pub(super) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
 
-/// What is asked of the writer.
+/// A command to the writer.
 pub(super) enum Command {
     /// Lock and open the database.
     Open(Sender<Result<PartitionCount, OpenError>>),
     Claim(PartitionId, Answer<Claim, OpenError>),
     Commit(Arc<CommitBatch>, Answer<(), CommitError>),
-    /// The last command, when no other partition is owned.
+    /// Close a partition. This is the last command if no other partition is owned.
     Close(PartitionId, Answer<(), CommitError>),
 }
 
 pub(super) struct Writer {
     options: Options,
     commands: Receiver<Command>,
-    /// The other end of the commands, to be shut when nothing is owned any more.
+    /// The other end of the command channel, which is closed when no partition is owned any more.
     threads: Weak<Mutex<Option<Threads>>>,
     readers: Vec<JoinHandle<()>>,
     owned: Ownerships,
-    // The lock goes after the connection: fields are dropped in their order.
+    // The lock is released after the connection, because fields are dropped in their order.
     database: Option<Database>,
     lock: Option<FileLock>,
 }
 
-/// Who asked to close, and what to answer when everything is let go of.
+/// A caller of `close`, and the answer that it gets when everything is released.
 pub(super) struct Closing {
     pub(super) answer: Answer<(), CommitError>,
     pub(super) result: Result<(), CommitError>,
@@ -66,7 +66,7 @@ impl Writer {
         Self { options, commands, threads, readers, owned: Ownerships::default(), database: None, lock: None }
     }
 
-    /// Serves until nothing is owned or nobody can ask any more; then lets go of everything.
+    /// Runs until no partition is owned or nobody can send commands any more, and then releases everything.
     pub(super) fn run(mut self) {
         let closing = self.serve();
         for reader in self.readers.drain(..) {
@@ -88,7 +88,7 @@ impl Writer {
         closing.into_iter().for_each(Closing::answer);
     }
 
-    /// Answers those who closed the last partition; nobody when the store was dropped.
+    /// Runs the sessions. Returns those who closed the last partition, or nobody if the store was dropped.
     fn serve(&mut self) -> Vec<Closing> {
         let mut closing = Vec::new();
         loop {
@@ -99,7 +99,7 @@ impl Writer {
                     let _ = answer.send(self.open());
                 }
                 Some(Command::Commit(batch, answer)) => {
-                    // No connection is claimed, so this is no batch that may be written.
+                    // No connection is claimed, so this batch may not be written.
                     let _ = answer.send(self.owned.check(&batch));
                 }
                 Some(Command::Close(partition, answer)) => {
@@ -121,7 +121,7 @@ impl Writer {
         }
     }
 
-    /// Lets nobody ask any more, unless somebody has asked since: then answers what.
+    /// Closes the command channel, unless a command has arrived in the meantime, which is then returned.
     fn shut(&self) -> Option<Command> {
         let threads = self.threads.upgrade();
         let mut open = threads.as_ref().map(|threads| threads.lock().unwrap_or_else(PoisonError::into_inner));
@@ -133,7 +133,7 @@ impl Writer {
         asked
     }
 
-    /// Serves from a claim on, for as long as the connection can be used.
+    /// Runs from a claim for as long as the connection can be used.
     fn serve_claimed(&mut self, mut partition: PartitionId, mut answer: Answer<Claim, OpenError>) -> Exit {
         loop {
             if let Err(error) = self.open() {
@@ -144,7 +144,7 @@ impl Writer {
                 let _ = answer.send(Err(error));
                 return Exit::Spoilt;
             }
-            // `open` leaves both behind or says why not.
+            // `open` either sets both or returns the reason.
             let (Some(database), Some(lock)) = (&self.database, &self.lock) else { return Exit::Spoilt };
             let exit = match Session::begin(&self.options, &self.commands, database, lock, &mut self.owned) {
                 Ok(session) => session.serve(partition, answer),
@@ -160,7 +160,7 @@ impl Writer {
         }
     }
 
-    /// Locks and opens what is not locked and open already.
+    /// Locks and opens the database, unless this is already done.
     fn open(&mut self) -> Result<PartitionCount, OpenError> {
         if !self.lock.as_ref().is_some_and(FileLock::is_in_place) {
             self.database = None;

@@ -14,7 +14,7 @@ use super::*;
 use crate::definition::BoxedActivity;
 use crate::model::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, PartitionCount};
 
-/// Activities that end when the test says so; their input is their number.
+/// Activities that end when the test says so. Their input is their number.
 #[derive(Debug, Default)]
 struct Scripted {
     running: Mutex<BTreeMap<u32, (ActivityContext, oneshot::Sender<ActivityResult>)>>,
@@ -100,7 +100,7 @@ impl Bench {
         self.dispatch().await;
     }
 
-    /// Starts what may start, and lets it come to where it waits.
+    /// Starts what may start, and lets it run until it waits.
     async fn dispatch(&mut self) {
         spawn(&self.tokio, self.activities.starts());
         for _ in 0..100 {
@@ -152,7 +152,7 @@ async fn b02_a_running_activity_is_not_started_again_and_a_finished_one_answers_
     assert_eq!(bench.ended().await, Some((id(1), ok("a"))));
     bench.activities.retain(HOME, &HashSet::from([id(1)]));
     assert_eq!(bench.ask(1, "a").map(done), Some((id(1), ok("a"))));
-    // The commit that records it is durable: nobody asks again.
+    // The commit that records it is durable, so nobody asks again.
     bench.activities.settle(id(1), CancellationReason::Cancelled);
     assert_eq!((bench.activities.kept_bytes, bench.activities.entries.len()), (0, 0));
     assert_eq!(bench.runs(), [1]);
@@ -186,7 +186,7 @@ async fn p26_a_recovery_settles_only_what_is_of_its_own_partition() {
     bench.end(1, err("stopped"));
     assert_eq!(bench.ended().await, None);
     bench.dispatch().await;
-    // What the other partition runs goes on, and what it has queued gets the slot that is free.
+    // The running activity of the other partition continues, and its queued activity gets the free slot.
     assert_eq!(bench.runs(), [1, 2, 3]);
     bench.activities.cancel_all(|partition| partition == HOME);
     assert_eq!((bench.reason(2), bench.reason(3)), (None, None));
@@ -301,7 +301,7 @@ fn a_tokio_runtime_that_goes_takes_runs_with_it_and_each_is_reported() {
     let mut bench = tokio.block_on(async {
         let mut bench = Bench::new(8, usize::MAX);
         bench.start([1]).await;
-        // Spawned and never polled.
+        // Spawned, but never polled.
         bench.ask(2, "a");
         bench.ask(3, "a");
         spawn(&bench.tokio, bench.activities.starts());

@@ -1,4 +1,4 @@
-//! The commit lane, on a store that answers when the test says so.
+//! The commit lane, with a store that answers when the test says so.
 
 use std::task::Waker;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Bench {
         self.lane.poll(&mut Context::from_waker(Waker::noop()), self.now)
     }
 
-    /// The operations in the batch that waits for an answer; at most one waits.
+    /// Returns the operations in the batch that waits for an answer. At most one batch waits.
     fn in_flight(&self) -> Vec<u32> {
         let commits = self.store.commits();
         assert!(commits.len() <= 1, "{commits:?}");

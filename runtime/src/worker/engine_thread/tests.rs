@@ -1,4 +1,4 @@
-//! The engine, round by round, on a store that answers when the test says so.
+//! The engine, round by round, with a store that answers when the test says so.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -37,7 +37,7 @@ mod partitions;
 
 type Answer = BoxFuture<Result<Answered, SubmitError>>;
 
-/// An engine without its thread: the test does the rounds.
+/// An engine without its thread: the test runs the rounds.
 struct Bench {
     store: Arc<ScriptedStore>,
     engine: Engine,
@@ -77,7 +77,7 @@ impl Bench {
         Self::on(ScriptedStore::default(), bounds, calls_bound)
     }
 
-    /// An engine of one thread with several partitions. The first claim of each has its number as epoch.
+    /// An engine with one thread and several partitions. The epoch of the first claim of each partition is its number.
     fn with_partitions(count: u16) -> Self {
         Self::on(ScriptedStore::with_partitions(count), SessionBounds::default(), 8)
     }
@@ -90,7 +90,7 @@ impl Bench {
         bench
     }
 
-    /// Before its first session.
+    /// An engine before its first session.
     fn idle(store: ScriptedStore, bounds: SessionBounds, calls_bound: usize) -> Self {
         let (store, registry) = (Arc::new(store), registry());
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -134,13 +134,13 @@ impl Bench {
         Self { store, engine, port, started, tokio }
     }
 
-    /// Rounds until one finds nothing to do.
+    /// Runs rounds until one finds nothing to do.
     fn settle(&mut self) -> Result<(), End> {
         while self.engine.round(&mut Context::from_waker(Waker::noop()))? {}
         Ok(())
     }
 
-    /// What the engine makes of a loss of its first partition.
+    /// Returns what the engine does about a loss of its first partition.
     fn lose(&mut self, loss: Loss) -> Result<(), End> {
         let now = self.engine.now();
         self.engine.with_partition(PartitionId::FIRST, |partition, shared| partition.lose(shared, loss, now))
@@ -150,7 +150,7 @@ impl Bench {
         &self.engine.thread.shared.process
     }
 
-    /// Calls that wait, in the queue of the thread or before a partition.
+    /// Returns the number of waiting calls, in the queue of the thread or of a partition.
     fn waiting(&self) -> usize {
         64 - self.port.queue.places.available_permits()
     }
@@ -189,7 +189,7 @@ impl Bench {
         }
     }
 
-    /// Answers every commit, until none is left.
+    /// Answers every commit until none is left.
     fn commit_all(&mut self) {
         while self.turns_in_flight() > 0 {
             self.store.answer_commit(Ok(()));
@@ -209,7 +209,7 @@ fn poll(answer: &mut Answer) -> Poll<Result<Answered, SubmitError>> {
     answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// The answer, which is there.
+/// Returns the answer, which must be there.
 fn answered(mut answer: Answer) -> Result<Answered, SubmitError> {
     let Poll::Ready(answer) = poll(&mut answer) else { panic!("no answer") };
     answer
@@ -342,7 +342,7 @@ fn b01_what_waits_for_a_slot_does_not_start_before_the_recovered_store_knows_it(
     bench.settle().unwrap();
     let running = |bench: &Bench| bench.process().activities().running(PartitionId::FIRST);
     assert_eq!(running(&bench), 0);
-    // The commit whose outcome was unknown had removed its row.
+    // The commit with the unknown outcome had removed its row.
     bench.store.answer_claim(Ok(claim(2)));
     bench.settle().unwrap();
     assert_eq!(running(&bench), 0);

@@ -1,4 +1,4 @@
-//! Reads, on a store that answers when the test says so.
+//! Reads, with a store that answers when the test says so.
 
 use bytes::Bytes;
 use std::task::Waker;

@@ -5,14 +5,14 @@ use std::task::Wake;
 use super::*;
 use crate::model::{PartitionCount, PartitionId as P};
 
-/// An id of this partition, of four.
+/// Returns an id that belongs to this partition, of four.
 fn id_of(partition: P) -> InstanceId {
     let count = PartitionCount::new(4).unwrap();
     let mut ids = (0..).map(|number| InstanceId::new(format!("i{number}")).unwrap());
     ids.find(|id| count.partition_of(id) == partition).unwrap()
 }
 
-/// Four partitions that were told to look, and have.
+/// Four partitions that were told to look and have done so.
 fn four() -> Bench {
     let mut bench = Bench::with_partitions(4);
     bench.settle().unwrap();
@@ -21,7 +21,7 @@ fn four() -> Bench {
 }
 
 impl Bench {
-    /// Answers every read of an inbox with nothing, and says whose they were.
+    /// Answers every read of an inbox with no rows, and returns whose they were.
     fn read_inboxes(&mut self) -> Vec<P> {
         let mut read = Vec::new();
         while !self.store.inboxes().is_empty() {
@@ -36,7 +36,7 @@ impl Bench {
         self.start_as(Some(id_of(partition)))
     }
 
-    /// Answers the lookups of ids: the store holds no instance.
+    /// Answers the lookups of ids: the store contains no such instance.
     fn looked_up(&mut self) {
         self.settle().unwrap();
         while !self.store.reads().is_empty() {
@@ -49,7 +49,7 @@ impl Bench {
         self.store.commits().iter().map(|batch| batch.partition).collect()
     }
 
-    /// A start in this partition, whose commit fails.
+    /// A start in this partition whose commit fails.
     fn lose_commit(&mut self, partition: P, error: CommitError) -> Result<Answer, End> {
         let lost = self.start_in(partition);
         self.looked_up();
@@ -58,7 +58,7 @@ impl Bench {
         Ok(lost)
     }
 
-    /// The next claim works.
+    /// Lets the next claim succeed.
     fn claimed(&mut self, epoch: u32) {
         self.wait_for_claim();
         self.store.answer_claim(Ok(claim(epoch)));
@@ -206,7 +206,7 @@ fn p07_looks_are_coalesced_and_one_that_comes_during_a_load_is_followed_afterwar
     (0..3).for_each(|_| routes.look(P(2)));
     bench.settle().unwrap();
     assert_eq!(bench.store.inboxes(), [P(2)]);
-    // While a read is out, the next look has it read once more.
+    // If a look arrives while a read is in progress, the inbox is read once more.
     (0..3).for_each(|_| routes.look(P(2)));
     bench.settle().unwrap();
     assert_eq!(bench.read_inboxes(), [P(2), P(2)]);
