@@ -7,7 +7,7 @@ use syn::{FnArg, GenericParam, Ident, Pat, PatType, ReturnType, Safety, Type};
 use crate::attr::{Kind, Options, plain_name};
 use crate::errors::Errors;
 use crate::input::Function;
-use crate::model::{Callable, Input, Sketch};
+use crate::model::{Callable, Sketch, StoredInput};
 
 /// The most inputs of an orchestrator or an activity.
 const MAX_INPUTS: usize = 16;
@@ -177,7 +177,7 @@ fn orchestration_context(parameter: &PatType, errors: &mut Errors) -> Option<Typ
     storable_form(&parameter.ty, errors).then(|| (*parameter.ty).clone())
 }
 
-fn input(kind: Kind, parameter: &PatType, errors: &mut Errors) -> Option<Input> {
+fn input(kind: Kind, parameter: &PatType, errors: &mut Errors) -> Option<StoredInput> {
     if kind == Kind::Activity && is_activity_context(&parameter.ty) {
         errors.push(parameter, "the context of an activity is its first parameter: move it before the inputs");
         return None;
@@ -193,7 +193,7 @@ fn input(kind: Kind, parameter: &PatType, errors: &mut Errors) -> Option<Input> 
         }
     };
     let owned = storable_form(&parameter.ty, errors);
-    Some(Input { ident: ident?, ty: (*parameter.ty).clone() }).filter(|_| owned)
+    Some(StoredInput { ident: ident?, ty: (*parameter.ty).clone() }).filter(|_| owned)
 }
 
 /// Whether a reference is one to the context. A reference is refused in any case: this only decides what is said.

@@ -9,7 +9,7 @@ use crate::lints::Allowed;
 
 /// One stored input.
 #[derive(Clone)]
-pub(crate) struct Input {
+pub(crate) struct StoredInput {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Callable {
     pub(crate) version: String,
     /// The type of the context parameter: of an orchestrator always, without the `&` of an activity.
     pub(crate) context: Option<Type>,
-    pub(crate) inputs: Vec<Input>,
+    pub(crate) inputs: Vec<StoredInput>,
     pub(crate) output: Type,
     /// The type of which an activity is a method.
     pub(crate) service: Option<Type>,

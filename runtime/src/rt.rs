@@ -16,7 +16,7 @@ pub use crate::context::{
     select_branch, select_end, try_join, try_join_all,
 };
 pub use crate::contract::{
-    Accepts, Activity, ActivityError, ExternalEvent, Holds, Input, Inputs, Known, NoStatus, OrchestrationError,
+    Accepts, Activity, ActivityError, EncodedInput, ExternalEvent, Holds, Inputs, Known, NoStatus, OrchestrationError,
     Orchestrator, Outcome, Present, Unknown, WaitCheck, absent, encode, parameter, refuse,
 };
 pub use crate::definition::{
@@ -74,30 +74,30 @@ pub fn start<O: DefinedOrchestrator>(client: &Client, inputs: O::Inputs) -> Star
 
 /// The `call` function of an activity that runs elsewhere.
 #[track_caller]
-pub fn call_declared_activity<A: Activity>(ctx: &Context, input: Input) -> ActivityCall<A> {
+pub fn call_declared_activity<A: Activity>(ctx: &Context, input: EncodedInput) -> ActivityCall<A> {
     ActivityCall::new(ctx, input)
 }
 
 /// The `call` function of an orchestrator that runs elsewhere.
 #[track_caller]
-pub fn call_declared_orchestrator<O: Orchestrator>(ctx: &Context, input: Input) -> SubOrchestrationCall<O> {
+pub fn call_declared_orchestrator<O: Orchestrator>(ctx: &Context, input: EncodedInput) -> SubOrchestrationCall<O> {
     SubOrchestrationCall::new(ctx, input)
 }
 
 /// The `continue_as_new` function of an orchestrator that runs elsewhere.
 #[track_caller]
-pub fn continue_as_declared<O: Orchestrator>(ctx: &Context, input: Input) -> ContinueAsNew<O> {
+pub fn continue_as_declared<O: Orchestrator>(ctx: &Context, input: EncodedInput) -> ContinueAsNew<O> {
     ContinueAsNew::new(ctx, input)
 }
 
 /// The `start_detached` function of an orchestrator that runs elsewhere.
 #[track_caller]
-pub fn start_declared_detached<O: Orchestrator>(ctx: &Context, input: Input) -> DetachedStart {
+pub fn start_declared_detached<O: Orchestrator>(ctx: &Context, input: EncodedInput) -> DetachedStart {
     crate::context::start_detached::<O>(ctx, input)
 }
 
 /// The `start` function of an orchestrator that runs elsewhere.
-pub fn start_declared<O: Orchestrator>(client: &Client, input: Input) -> StartOrchestration<O> {
+pub fn start_declared<O: Orchestrator>(client: &Client, input: EncodedInput) -> StartOrchestration<O> {
     StartOrchestration::new(client, input)
 }
 

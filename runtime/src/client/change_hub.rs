@@ -3,12 +3,12 @@
 //!
 //! ```text
 //! effect release ─ publish ─┐
-//! first reader ── accept ───┼─► Entry (one life of one id) ─► Registration, Registration, …
+//! first reader ── accept ───┼─► Entry (one life of one id) ─► ChangeReceiver, ChangeReceiver, …
 //! recovery ───── offer ─────┘
 //! ```
 //!
 //! Invariants:
-//! - A caller that registers, then reads the store, then takes changes, misses nothing. [`Registration::next`] does
+//! - A caller that registers, then reads the store, then takes changes, misses nothing. [`ChangeReceiver::next`] does
 //!   this in the right order.
 //! - An entry belongs to one life. Once it has a value, that value stays current until the entry leaves the map, so a
 //!   later registration needs no read. The entry leaves with the end of that life, so nothing that comes later can be
@@ -35,12 +35,12 @@ pub(crate) struct ChangeHub {
 #[derive(Debug, Default)]
 struct State {
     closed: Option<Lost>,
-    slots: HashMap<InstanceId, Slot>,
+    entries: HashMap<InstanceId, SharedEntry>,
 }
 
 /// An entry and the number of its users.
 #[derive(Debug)]
-struct Slot {
+struct SharedEntry {
     entry: Arc<Entry>,
     members: usize,
     /// The number of registrations that were ever made for this entry.
@@ -161,7 +161,7 @@ impl ChangeHub {
     /// Tells those who wait what an instance is now. Only the place where effects are released may call this: the head
     /// must be durable, and the heads of one instance must arrive in the order of their commits.
     pub(crate) fn publish(&self, head: Head) {
-        let entry = self.lock().slots.get(&head.life.id).map(|slot| Arc::clone(&slot.entry));
+        let entry = self.lock().entries.get(&head.life.id).map(|shared| Arc::clone(&shared.entry));
         let Some(entry) = entry else { return };
         match entry.accept(head) {
             // The head of an ended instance is the final value of its life. Whatever comes later with this id is
@@ -189,7 +189,7 @@ impl ChangeHub {
         if known.is_none() || self.known_life(id) != known {
             return;
         }
-        let entry = self.lock().slots.get(id).map(|slot| Arc::clone(&slot.entry));
+        let entry = self.lock().entries.get(id).map(|shared| Arc::clone(&shared.entry));
         if let Some(entry) = entry {
             self.detach(&entry);
             entry.lose(Lost::Gone);
@@ -198,53 +198,53 @@ impl ChangeHub {
 
     /// Returns the life of this id that those who wait know.
     pub(crate) fn known_life(&self, id: &InstanceId) -> Option<InstanceKey> {
-        let entry = self.lock().slots.get(id).map(|slot| Arc::clone(&slot.entry))?;
+        let entry = self.lock().entries.get(id).map(|shared| Arc::clone(&shared.entry))?;
         let seen = entry.seen.borrow();
         seen.head.as_ref().map(|head| head.life.key)
     }
 
     /// The ids that somebody waits for, of those that are asked for.
     pub(crate) fn watched_ids(&self, of: impl Fn(&InstanceId) -> bool) -> Vec<InstanceId> {
-        self.lock().slots.keys().filter(|id| of(id)).cloned().collect()
+        self.lock().entries.keys().filter(|id| of(id)).cloned().collect()
     }
 
     /// Tells everyone who waits, now and later, that nothing will change any more.
     pub(crate) fn close(&self, reason: CloseReason) {
         let lost = Lost::Closed(reason);
-        let slots = {
+        let entries = {
             let mut state = self.lock();
             if state.closed.is_some() {
                 return;
             }
             state.closed = Some(lost.clone());
-            std::mem::take(&mut state.slots)
+            std::mem::take(&mut state.entries)
         };
-        for slot in slots.into_values() {
-            slot.entry.lose(lost.clone());
+        for shared in entries.into_values() {
+            shared.entry.lose(lost.clone());
         }
     }
 
     /// Registers for everything that becomes known about an instance from now on.
-    pub(crate) fn register(self: &Arc<Self>, id: &InstanceId) -> Registration {
+    pub(crate) fn register(self: &Arc<Self>, id: &InstanceId) -> ChangeReceiver {
         let mut state = self.lock();
         if let Some(lost) = state.closed.clone() {
             let entry = Arc::new(Entry::new(id.clone()));
             entry.lose(lost);
-            return Registration::new(Arc::clone(self), entry, 0);
+            return ChangeReceiver::new(Arc::clone(self), entry, 0);
         }
-        let slot = state.slots.entry(id.clone()).or_insert_with(|| Slot {
+        let shared = state.entries.entry(id.clone()).or_insert_with(|| SharedEntry {
             entry: Arc::new(Entry::new(id.clone())),
             members: 0,
             registered: 0,
         });
-        slot.members += 1;
-        slot.registered += 1;
-        Registration::new(Arc::clone(self), Arc::clone(&slot.entry), slot.registered)
+        shared.members += 1;
+        shared.registered += 1;
+        ChangeReceiver::new(Arc::clone(self), Arc::clone(&shared.entry), shared.registered)
     }
 
     /// Registers for an instance whose newest durable head is `head`. Only the place where effects are released may
     /// call this, because nothing can come in between there.
-    pub(crate) fn register_with(self: &Arc<Self>, head: &Head) -> Registration {
+    pub(crate) fn register_with(self: &Arc<Self>, head: &Head) -> ChangeReceiver {
         let registration = self.register(&head.life.id);
         if let Accepted::Ended = registration.entry.accept(head.clone()) {
             self.detach(&registration.entry);
@@ -253,43 +253,43 @@ impl ChangeHub {
     }
 
     /// Registers with an entry, whether or not it is in the map.
-    fn join(self: &Arc<Self>, entry: &Arc<Entry>) -> Registration {
+    fn join(self: &Arc<Self>, entry: &Arc<Entry>) -> ChangeReceiver {
         let mut state = self.lock();
-        let ordinal = match state.slots.get_mut(&entry.id) {
-            Some(slot) if Arc::ptr_eq(&slot.entry, entry) => {
-                slot.members += 1;
-                slot.registered += 1;
-                slot.registered
+        let ordinal = match state.entries.get_mut(&entry.id) {
+            Some(shared) if Arc::ptr_eq(&shared.entry, entry) => {
+                shared.members += 1;
+                shared.registered += 1;
+                shared.registered
             }
             _ => 0,
         };
         drop(state);
-        Registration::new(Arc::clone(self), Arc::clone(entry), ordinal)
+        ChangeReceiver::new(Arc::clone(self), Arc::clone(entry), ordinal)
     }
 
     /// Takes an entry out of the map, so that later registrations begin with a new entry.
     fn detach(&self, entry: &Arc<Entry>) {
         let mut state = self.lock();
-        if state.slots.get(&entry.id).is_some_and(|slot| Arc::ptr_eq(&slot.entry, entry)) {
-            state.slots.remove(&entry.id);
+        if state.entries.get(&entry.id).is_some_and(|shared| Arc::ptr_eq(&shared.entry, entry)) {
+            state.entries.remove(&entry.id);
         }
     }
 
     fn leave(&self, entry: &Arc<Entry>) {
         let mut state = self.lock();
-        let hash_map::Entry::Occupied(mut slot) = state.slots.entry(entry.id.clone()) else { return };
-        if !Arc::ptr_eq(&slot.get().entry, entry) {
+        let hash_map::Entry::Occupied(mut shared) = state.entries.entry(entry.id.clone()) else { return };
+        if !Arc::ptr_eq(&shared.get().entry, entry) {
             return;
         }
-        slot.get_mut().members -= 1;
-        if slot.get().members == 0 {
-            slot.remove();
+        shared.get_mut().members -= 1;
+        if shared.get().members == 0 {
+            shared.remove();
         }
     }
 
     fn registered(&self, entry: &Arc<Entry>) -> u64 {
-        match self.lock().slots.get(&entry.id) {
-            Some(slot) if Arc::ptr_eq(&slot.entry, entry) => slot.registered,
+        match self.lock().entries.get(&entry.id) {
+            Some(shared) if Arc::ptr_eq(&shared.entry, entry) => shared.registered,
             _ => 0,
         }
     }
@@ -301,7 +301,7 @@ impl ChangeHub {
 
 /// A registration for the changes of one life of an instance. However slowly it is read, it costs the engine nothing.
 #[derive(Debug)]
-pub(crate) struct Registration {
+pub(crate) struct ChangeReceiver {
     hub: Arc<ChangeHub>,
     entry: Arc<Entry>,
     receiver: watch::Receiver<Seen>,
@@ -309,7 +309,7 @@ pub(crate) struct Registration {
     given: Option<Head>,
 }
 
-impl Registration {
+impl ChangeReceiver {
     fn new(hub: Arc<ChangeHub>, entry: Arc<Entry>, ordinal: u64) -> Self {
         let receiver = entry.seen.subscribe();
         Self { hub, entry, receiver, ordinal, given: None }
@@ -408,7 +408,7 @@ impl Registration {
     }
 }
 
-impl Drop for Registration {
+impl Drop for ChangeReceiver {
     fn drop(&mut self) {
         self.hub.leave(&self.entry);
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::change_hub::Registration;
+use super::change_hub::ChangeReceiver;
 use super::error::ClientError;
 use super::history::{self, OrchestrationHistory};
 use super::metadata::{OrchestrationMetadata, StatusValue};
@@ -75,7 +75,7 @@ pub struct OrchestrationHandle<O> {
     key: Option<InstanceKey>,
     was_created: bool,
     /// The registration of a life that was followed from its beginning, so that waits and watches need no read.
-    followed: Option<Arc<Registration>>,
+    followed: Option<Arc<ChangeReceiver>>,
     orchestrator: PhantomData<fn() -> O>,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::change_hub::{ChangeHub, Registration};
+use super::change_hub::{ChangeHub, ChangeReceiver};
 use crate::engine::{ClientAnswer, ClientOperation, Refusal};
 use crate::model::{Execution, InstanceKey, Timestamp};
 use crate::registry::Registry;
@@ -50,7 +50,7 @@ pub(crate) trait ClientPort: Send + Sync + Debug + 'static {
 pub(crate) struct Answered {
     pub(crate) answer: ClientAnswer,
     /// The registration for the instance that was created.
-    pub(crate) followed: Option<Registration>,
+    pub(crate) followed: Option<ChangeReceiver>,
 }
 
 impl From<ClientAnswer> for Answered {

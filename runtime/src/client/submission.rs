@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::change_hub::Registration;
+use super::change_hub::ChangeReceiver;
 use super::error::ClientError;
 use super::port::{Answered, BoxFuture, ClientPort, SubmitError};
 use crate::engine::{ClientAnswer, ClientOperation};
@@ -90,7 +90,7 @@ pub(super) struct Begun {
     pub(super) key: InstanceKey,
     pub(super) was_created: bool,
     /// The registration for the instance, from its beginning.
-    pub(super) followed: Option<Arc<Registration>>,
+    pub(super) followed: Option<Arc<ChangeReceiver>>,
 }
 
 impl fmt::Debug for Submission {

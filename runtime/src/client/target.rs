@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::change_hub::{Lost, Registration};
+use super::change_hub::{ChangeReceiver, Lost};
 use super::error::ClientError;
 use super::metadata::OrchestrationMetadata;
 use super::port::ClientPort;
@@ -19,7 +19,7 @@ pub(super) struct Target {
     /// The orchestrator that the instance must run, or `None` for any.
     pub(super) orchestrator: Option<&'static str>,
     /// The registration for the life that is meant.
-    pub(super) followed: Option<Arc<Registration>>,
+    pub(super) followed: Option<Arc<ChangeReceiver>>,
 }
 
 impl Target {
@@ -55,7 +55,7 @@ impl Target {
 #[derive(Debug)]
 pub(super) struct Subscription {
     target: Target,
-    registration: Registration,
+    registration: ChangeReceiver,
 }
 
 impl Subscription {

@@ -18,7 +18,7 @@ use crate::model::{
 
 /// Whether the code is being polled, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum PollMode {
     /// The code is not being polled. Futures may be dropped, and that has no meaning.
     Idle,
     /// The code is being polled for the first time with these inputs.
@@ -52,7 +52,7 @@ struct BufferedEvent {
 /// The journal of one execution.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    phase: Phase,
+    mode: PollMode,
     /// The time of this turn, as the instance sees it.
     pub(crate) turn_time: Timestamp,
     /// The time of the engine in this turn. The duration of a relative timer is added to it.
@@ -82,7 +82,7 @@ const ACTION_BYTES_PER_TURN: usize = 4 * 1024 * 1024;
 impl Journal {
     pub(crate) fn new(limits: ExecutionLimits, custom_status: Option<JsonText>) -> Self {
         Self {
-            phase: Phase::Idle,
+            mode: PollMode::Idle,
             turn_time: Timestamp::default(),
             now: Timestamp::default(),
             limits,
@@ -108,7 +108,7 @@ impl Journal {
 
     /// Opens a turn. `expected` contains the recorded actions if the turn is a replay.
     pub(crate) fn open_turn(&mut self, time: Timestamp, now: Timestamp, expected: Option<Vec<Action>>) {
-        self.phase = if expected.is_some() { Phase::Replay } else { Phase::Live };
+        self.mode = if expected.is_some() { PollMode::Replay } else { PollMode::Live };
         self.turn_time = time;
         self.now = now;
         self.expected = expected.unwrap_or_default();
@@ -119,7 +119,7 @@ impl Journal {
 
     /// Closes the turn and returns the actions that were issued in it.
     pub(crate) fn close_turn(&mut self) -> Vec<Action> {
-        self.phase = Phase::Idle;
+        self.mode = PollMode::Idle;
         std::mem::take(&mut self.actions)
     }
 
@@ -130,7 +130,7 @@ impl Journal {
 
     /// Returns the difference if recorded actions were not issued, or if others were issued.
     pub(crate) fn take_mismatch(&mut self) -> Option<Mismatch> {
-        if self.mismatch.is_none() && self.phase == Phase::Replay && self.actions.len() < self.expected.len() {
+        if self.mismatch.is_none() && self.mode == PollMode::Replay && self.actions.len() < self.expected.len() {
             self.mismatch = Some(self.mismatch_here(None));
         }
         self.mismatch.take()
@@ -221,8 +221,8 @@ impl Journal {
 
     // ── used by leaf futures ────────────────────────────────────────────────────────────────────────────────────────
 
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase
+    pub(crate) fn mode(&self) -> PollMode {
+        self.mode
     }
 
     pub(crate) fn limits(&self) -> ExecutionLimits {
@@ -244,23 +244,23 @@ impl Journal {
 
     /// Returns the recorded action at the place where the next action will be issued, if this is a replayed turn.
     pub(crate) fn recorded_next(&self) -> Option<&Action> {
-        (self.phase == Phase::Replay).then(|| self.expected.get(self.actions.len())).flatten()
+        (self.mode == PollMode::Replay).then(|| self.expected.get(self.actions.len())).flatten()
     }
 
     fn push(&mut self, action: Action) -> Result<Action, Halted> {
         if self.mismatch.is_some() || self.fatal.is_some() {
             return Err(Halted);
         }
-        let action = match self.phase {
-            Phase::Live => action,
-            Phase::Replay => match self.expected.get(self.actions.len()) {
+        let action = match self.mode {
+            PollMode::Live => action,
+            PollMode::Replay => match self.expected.get(self.actions.len()) {
                 Some(recorded) if recorded.agrees_with(&action) => recorded.clone(),
                 _ => {
                     self.mismatch = Some(self.mismatch_here(Some(action)));
                     return Err(Halted);
                 }
             },
-            Phase::Idle => return Err(Halted),
+            PollMode::Idle => return Err(Halted),
         };
         self.payload_bytes += action.payload_len();
         self.actions.push(action.clone());
@@ -317,7 +317,7 @@ impl Journal {
     /// Notes that the future of an issued operation was dropped. Outside a poll this has no meaning: the instance was
     /// evicted, or the process is ending.
     pub(crate) fn dropped(&mut self, operation: OperationId) {
-        if self.phase == Phase::Idle || self.mismatch.is_some() || self.fatal.is_some() {
+        if self.mode == PollMode::Idle || self.mismatch.is_some() || self.fatal.is_some() {
             return;
         }
         if self.operations.drop_future(operation) {
@@ -346,7 +346,7 @@ impl Journal {
             return *decided;
         }
         let recorded = matches!(self.recorded_next(), Some(Action::Patched { id: recorded, .. }) if recorded == id);
-        let decided = self.phase == Phase::Live || recorded;
+        let decided = self.mode == PollMode::Live || recorded;
         if decided {
             let _ = self.issue(None, |operation| Action::Patched { operation, id: id.to_owned(), location });
         }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::event::EventWait;
 use super::foreign::ForeignWatch;
-use super::journal::{Journal, Phase};
+use super::journal::{Journal, PollMode};
 use super::timer::Timer;
 use crate::contract::{CustomStatus, CustomStatusError, DeclaresStatus, NoStatus, Payload};
 use crate::model::{
@@ -67,7 +67,7 @@ impl Context {
         let mut journal = self.journal();
         let touched = self.0.foreign.was_touched();
         journal.foreign |= touched;
-        if journal.phase() == Phase::Idle {
+        if journal.mode() == PollMode::Idle {
             drop(journal);
             outside_a_turn();
         }
@@ -112,7 +112,7 @@ impl Context {
     /// # Determinism
     /// The value differs between a live run and a replay. Never let it decide about a durable operation.
     pub fn is_replaying(&self) -> bool {
-        self.journal().phase() == Phase::Replay
+        self.journal().mode() == PollMode::Replay
     }
 
     /// Returns the time of this turn in UTC, rounded down to microseconds.

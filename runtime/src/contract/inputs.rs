@@ -6,14 +6,14 @@ use super::Payload;
 use crate::model::json::{DecodeError, EncodeError, JsonText};
 
 /// An encoded input, or the reason why it could not be encoded. The operation that takes it reports the error.
-pub type Input = Result<JsonText, EncodeError>;
+pub type EncodedInput = Result<JsonText, EncodeError>;
 
 /// How one parameter is encoded and decoded. The generated code creates one for each parameter, at the place of its
 /// type, so that a type that cannot be stored gives one error at that place.
 #[derive(Debug)]
 pub struct Parameter<T> {
     name: &'static str,
-    encode: fn(&T) -> Input,
+    encode: fn(&T) -> EncodedInput,
     decode: fn(&JsonText) -> Result<T, DecodeError>,
 }
 
@@ -47,14 +47,14 @@ pub trait Inputs: Sized + 'static {
     /// How each input is encoded and decoded.
     type Parameters: Copy + 'static;
     /// Encodes the inputs.
-    fn encode(self, parameters: &Self::Parameters) -> Input;
+    fn encode(self, parameters: &Self::Parameters) -> EncodedInput;
     /// Decodes the inputs. A caller in another language may leave out the last ones.
     fn decode(text: &JsonText, parameters: &Self::Parameters) -> Result<Self, DecodeError>;
 }
 
 /// Encodes the inputs of code that runs elsewhere.
 #[allow(clippy::needless_pass_by_value, reason = "the value is created for this one call")]
-pub fn encode<I: Inputs>(inputs: I, parameters: I::Parameters) -> Input {
+pub fn encode<I: Inputs>(inputs: I, parameters: I::Parameters) -> EncodedInput {
     inputs.encode(&parameters)
 }
 
@@ -62,7 +62,7 @@ impl Inputs for () {
     type Value = ();
     type Parameters = ();
 
-    fn encode(self, (): &()) -> Input {
+    fn encode(self, (): &()) -> EncodedInput {
         Ok(JsonText::null())
     }
 
@@ -75,7 +75,7 @@ impl<A: 'static> Inputs for (A,) {
     type Value = A;
     type Parameters = (Parameter<A>,);
 
-    fn encode(self, (parameter,): &(Parameter<A>,)) -> Input {
+    fn encode(self, (parameter,): &(Parameter<A>,)) -> EncodedInput {
         (parameter.encode)(&self.0)
     }
 
@@ -85,7 +85,7 @@ impl<A: 'static> Inputs for (A,) {
 }
 
 /// Encodes several values as a JSON array.
-fn array<const N: usize>(values: [Input; N]) -> Input {
+fn array<const N: usize>(values: [EncodedInput; N]) -> EncodedInput {
     let mut text = String::from("[");
     for (place, value) in values.into_iter().enumerate() {
         if place > 0 {
@@ -114,7 +114,7 @@ macro_rules! several {
             type Value = Self;
             type Parameters = ($(Parameter<$ty>,)*);
 
-            fn encode(self, parameters: &Self::Parameters) -> Input {
+            fn encode(self, parameters: &Self::Parameters) -> EncodedInput {
                 array([$((parameters.$place.encode)(&self.$place)),*])
             }
 

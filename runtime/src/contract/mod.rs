@@ -18,7 +18,7 @@ pub(crate) use errors::kind;
 pub use errors::{ActivityError, CallError, CustomStatusError, EventError, OrchestrationError, TimedOut};
 pub use event::{AcceptedBy, Accepts, ExternalEvent, WaitCheck};
 pub use failure::Failure;
-pub use inputs::{Input, Inputs, encode, parameter};
+pub use inputs::{EncodedInput, Inputs, encode, parameter};
 pub use known_names::{Holds, Known, Present, Unknown, absent, refuse};
 pub use orchestrator::Orchestrator;
 pub use outcome::Outcome;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::context::{ActivityContext, Context};
 use crate::contract::{
-    Accepts, Activity, ExternalEvent, Failure, Input, Inputs, Orchestrator, Outcome, Payload, StatusType,
+    Accepts, Activity, EncodedInput, ExternalEvent, Failure, Inputs, Orchestrator, Outcome, Payload, StatusType,
 };
 use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
@@ -55,7 +55,7 @@ impl<A: DefinedActivity> ActivityDefinition<A> {
         Self { service: Some(ServiceType::of::<S>()), ..self }
     }
 
-    pub(crate) fn encode(inputs: A::Inputs) -> Input {
+    pub(crate) fn encode(inputs: A::Inputs) -> EncodedInput {
         inputs.encode(&A::DEFINITION.parameters)
     }
 }
@@ -249,7 +249,7 @@ impl<O: DefinedOrchestrator> OrchestratorDefinition<O> {
         self
     }
 
-    pub(crate) fn encode(inputs: O::Inputs) -> Input {
+    pub(crate) fn encode(inputs: O::Inputs) -> EncodedInput {
         inputs.encode(&O::DEFINITION.parameters)
     }
 }

@@ -33,7 +33,7 @@ pub(crate) trait Rows<'r> {
 
 /// The reason why a turn commit was not applied.
 #[derive(Debug)]
-pub(crate) enum Refusal<E> {
+pub(crate) enum NotApplied<E> {
     /// A row was not as the turn commit expects. The text names it.
     Row(String),
     /// The batch does not have the epoch of the owner.
@@ -46,7 +46,7 @@ pub(crate) enum Refusal<E> {
     Store(E),
 }
 
-impl<E> From<E> for Refusal<E> {
+impl<E> From<E> for NotApplied<E> {
     fn from(error: E) -> Self {
         Self::Store(error)
     }
@@ -56,7 +56,7 @@ impl<E> From<E> for Refusal<E> {
 /// whole batch.
 ///
 /// Removals come before insertions, so that one turn commit can purge a life and use its id again.
-pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {
+pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), NotApplied<R::Error>> {
     if let Some(key) = turn.purge {
         exactly_one(rows.delete_head(key)?, || format!("instance {key:?} cannot be purged because it does not exist"))?;
         rows.delete_history(key, None)?;
@@ -86,7 +86,7 @@ pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) ->
     add_anchors(rows, turn)
 }
 
-fn remove_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {
+fn remove_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), NotApplied<R::Error>> {
     for id in &turn.inbox_done {
         exactly_one(rows.delete_inbox(*id)?, || {
             format!("inbox row {} cannot be removed because it does not exist", id.0)
@@ -101,7 +101,7 @@ fn remove_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result
     Ok(())
 }
 
-fn add_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), Refusal<R::Error>> {
+fn add_anchors<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) -> Result<(), NotApplied<R::Error>> {
     for row in &turn.inbox_new {
         exactly_one(rows.insert_inbox(row)?, || format!("inbox row {} already exists", row.id.0))?;
     }
@@ -123,8 +123,8 @@ pub(crate) fn scheduled_already(task: &TaskRow) -> String {
     format!("{:?} already exists", task.id)
 }
 
-fn exactly_one<E>(count: usize, problem: impl FnOnce() -> String) -> Result<(), Refusal<E>> {
-    if count == 1 { Ok(()) } else { Err(Refusal::Row(problem())) }
+fn exactly_one<E>(count: usize, problem: impl FnOnce() -> String) -> Result<(), NotApplied<E>> {
+    if count == 1 { Ok(()) } else { Err(NotApplied::Row(problem())) }
 }
 
 /// Returns the next epoch, or `None` if keys have no room for it.
@@ -132,7 +132,7 @@ pub(crate) fn next_epoch(epoch: Epoch) -> Option<Epoch> {
     (epoch < Epoch::LAST).then(|| Epoch(epoch.0 + 1))
 }
 
-/// Describes the refusal of a batch with another epoch.
+/// Describes the error of a batch with another epoch.
 pub(crate) fn wrong_epoch(batch: Epoch, owner: Option<Epoch>) -> String {
     match owner {
         Some(owner) => format!("the batch has epoch {}, but epoch {} owns the partition", batch.0, owner.0),

@@ -22,9 +22,9 @@ use super::activity_run::panic_message;
 use super::bell::Bell;
 use super::calls::ClientCall;
 use super::clock::Clock;
-use super::ending::End;
 use super::notice::Notice;
 use super::owned::{Beginning, Now, OwnedPartition, Shared};
+use super::shutdown::End;
 use super::shutdown::{Remaining, Stop, StopRequest, StopStep};
 use crate::engine::recognise_missing_runtime;
 use crate::model::PartitionId;
@@ -207,9 +207,9 @@ impl Engine {
     pub(super) fn remaining(&self) -> Remaining {
         let activities = self.thread.shared.process.activities();
         let running = self.partitions.iter().map(|partition| activities.running(partition.id())).sum();
-        let mut left = self.partitions.iter().map(OwnedPartition::phase).filter(|phase| !phase.is_drained()).peekable();
+        let mut left = self.partitions.iter().map(OwnedPartition::state).filter(|state| !state.is_drained()).peekable();
         let drained = left.peek().is_none();
-        Remaining { running, drained, trouble: !drained && left.all(|phase| phase.trouble().is_some()) }
+        Remaining { running, drained, trouble: !drained && left.all(|state| state.trouble().is_some()) }
     }
 
     /// Asks the activities of this thread's partitions to stop because of the shutdown.
@@ -222,7 +222,7 @@ impl Engine {
     fn sleep(&self, look_again: Option<Instant>, now: Instant) {
         let at = self.partitions.iter().filter_map(OwnedPartition::wake_at).chain(look_again).min();
         let wait = at.map(|at| at.saturating_duration_since(now)).into_iter().chain(self.until_deadline()).min();
-        let writing = self.partitions.iter().any(|partition| partition.phase().is_writing());
+        let writing = self.partitions.iter().any(|partition| partition.state().is_writing());
         let look = if writing { LOOK_FOR_COMMIT } else { LOOK };
         self.thread.bell.wait(look, wait);
     }

@@ -10,14 +10,14 @@ use std::time::Instant;
 
 use super::backoff::Backoff;
 use super::calls::{Calls, ClientCall};
-use super::ending::End;
 use super::loss::Loss;
 use super::outside::Outside;
-use super::phase::Phase;
+use super::partition_state::PartitionState;
 use super::process::Process;
 use super::recovery::{Opened, Recovery};
 use super::routes::Signal;
 use super::session::{Progress, Session, SessionParts};
+use super::shutdown::End;
 use crate::client::SubmitError;
 use crate::engine::PartitionInput;
 use crate::model::{PartitionId, TaskId, Timestamp};
@@ -43,7 +43,7 @@ pub(crate) type Now = (Timestamp, Instant);
 
 pub(crate) struct OwnedPartition {
     id: PartitionId,
-    phase: Phase,
+    state: PartitionState,
     calls: Calls,
     /// The calls that the partition has not seen.
     waiting: VecDeque<ClientCall>,
@@ -71,7 +71,7 @@ impl OwnedPartition {
         let waker = Waker::from(Arc::clone(&signal));
         let mut partition = Self {
             id,
-            phase: Phase::Recovering(Recovery::new(Arc::clone(&shared.parts.store), id)),
+            state: PartitionState::Recovering(Recovery::new(Arc::clone(&shared.parts.store), id)),
             calls: Calls::default(),
             waiting: VecDeque::new(),
             losses: 0,
@@ -105,7 +105,7 @@ impl OwnedPartition {
     /// Gives the partition an input. Without a session, the input is dropped, because its subject is in the store or is
     /// kept elsewhere.
     pub(crate) fn give(&mut self, shared: &Shared, input: PartitionInput, now: Now) -> Result<(), End> {
-        let Phase::Running(session) = &mut self.phase else { return Ok(()) };
+        let PartitionState::Running(session) = &mut self.state else { return Ok(()) };
         self.busy = true;
         session.handle(now.0, input).or_else(|loss| self.lose(shared, loss, now))
     }
@@ -113,7 +113,7 @@ impl OwnedPartition {
     /// From now on, inputs are recorded, and nothing is polled or fired.
     pub(crate) fn stop(&mut self, shared: &Shared, now: Now) -> Result<(), End> {
         (self.stopping, self.busy) = (true, true);
-        let Phase::Running(session) = &mut self.phase else { return Ok(()) };
+        let PartitionState::Running(session) = &mut self.state else { return Ok(()) };
         session.stop_polling().or_else(|loss| self.lose(shared, loss, now))
     }
 
@@ -134,10 +134,10 @@ impl OwnedPartition {
                 true
             }
         };
-        self.wake_at = self.phase.wake_at(now.1);
-        self.deadline = match &self.phase {
+        self.wake_at = self.state.wake_at(now.1);
+        self.deadline = match &self.state {
             // While the runtime is stopping, no timer fires.
-            Phase::Running(session) if !self.stopping && !self.renewing => session.next_deadline(),
+            PartitionState::Running(session) if !self.stopping && !self.renewing => session.next_deadline(),
             _ => None,
         };
         Ok(self.busy)
@@ -146,7 +146,7 @@ impl OwnedPartition {
     fn go_on(&mut self, shared: &Shared, now: Now) -> Result<bool, Loss> {
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
-        if let Phase::Recovering(recovery) = &mut self.phase {
+        if let PartitionState::Recovering(recovery) = &mut self.state {
             if let Poll::Ready(opened) = recovery.poll(&mut cx, now.1) {
                 self.resume(shared, opened?, now)?;
                 return Ok(true);
@@ -154,7 +154,7 @@ impl OwnedPartition {
             return Ok(self.refuse_if_in_trouble(shared));
         }
         let read = self.read_calls(shared, now)?;
-        let Phase::Running(session) = &mut self.phase else { return Ok(true) };
+        let PartitionState::Running(session) = &mut self.state else { return Ok(true) };
         if self.signal.take_look() {
             session.handle(now.0, PartitionInput::Look)?;
         }
@@ -179,7 +179,7 @@ impl OwnedPartition {
 
     /// Claims the partition again when its keys are nearly used up. Callers wait for a moment, and nothing is lost.
     fn renew(&mut self, shared: &Shared) -> Result<bool, Loss> {
-        let Phase::Running(session) = &mut self.phase else { return Ok(false) };
+        let PartitionState::Running(session) = &mut self.state else { return Ok(false) };
         if self.renewing && session.is_drained() {
             tracing::info!(partition = self.id.0, "claiming the partition again to get new keys");
             self.drop_session(
@@ -202,7 +202,7 @@ impl OwnedPartition {
         if self.refuse_if_in_trouble(shared) {
             return Ok(true);
         }
-        let Phase::Running(session) = &mut self.phase else { return Ok(false) };
+        let PartitionState::Running(session) = &mut self.state else { return Ok(false) };
         let mut room = shared.calls_bound.max(1).saturating_sub(self.calls.len());
         if self.waiting.is_empty() || self.renewing || session.is_blocked() {
             return Ok(false);
@@ -221,7 +221,7 @@ impl OwnedPartition {
 
     /// If the store does not work, answers the waiting calls: nothing has happened.
     fn refuse_if_in_trouble(&mut self, shared: &Shared) -> bool {
-        let trouble = self.phase.trouble();
+        let trouble = self.state.trouble();
         self.signal.set_takes_calls(trouble.is_none());
         let Some(cause) = trouble else { return false };
         let any = !self.waiting.is_empty();
@@ -229,7 +229,7 @@ impl OwnedPartition {
             call.refuse(SubmitError::StoreUnavailable { cause: cause.to_owned() });
         }
         // Those who wait for the start no longer wait for a partition that cannot be taken over.
-        if matches!(self.phase, Phase::Recovering(_)) {
+        if matches!(self.state, PartitionState::Recovering(_)) {
             self.is_judged(shared);
         }
         any
@@ -250,7 +250,7 @@ impl OwnedPartition {
         if self.stopping {
             session.stop_polling()?;
         }
-        self.phase = Phase::Running(Box::new(session));
+        self.state = PartitionState::Running(Box::new(session));
         // The last commits of the earlier session may have sent messages of which nobody was told.
         process.routes.others_look(self.id);
         Ok(())
@@ -291,7 +291,7 @@ impl OwnedPartition {
     }
 
     fn drop_session(&mut self, shared: &Shared, recovery: Recovery, cause: &str) {
-        self.phase = Phase::Recovering(recovery);
+        self.state = PartitionState::Recovering(recovery);
         (self.renewing, self.busy) = (false, true);
         shared.process.activities().forget_queued(self.id);
         self.calls.answer_all(&SubmitError::OutcomeUnknown { cause: cause.to_owned() });
@@ -299,13 +299,13 @@ impl OwnedPartition {
 
     // ── used by the thread ──────────────────────────────────────────────────────────────────────────────────────────
 
-    pub(crate) fn phase(&self) -> &Phase {
-        &self.phase
+    pub(crate) fn state(&self) -> &PartitionState {
+        &self.state
     }
 
     #[cfg(test)]
-    pub(super) fn phase_mut(&mut self) -> &mut Phase {
-        &mut self.phase
+    pub(super) fn state_mut(&mut self) -> &mut PartitionState {
+        &mut self.state
     }
 
     pub(crate) fn wake_at(&self) -> Option<Instant> {

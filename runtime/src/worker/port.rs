@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::calls::ClientCall;
 use super::clock::Clock;
-use super::ending::Ending;
 use super::routes::Routes;
+use super::shutdown::RuntimeEnd;
 use super::store_access::StoreAccess;
 use crate::client::{Answered, BoxFuture, ChangeHub, ClientPort, SubmitError};
 use crate::engine::ClientOperation;
@@ -27,7 +27,7 @@ pub(crate) struct RuntimePort {
     pub(crate) hub: Arc<ChangeHub>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ending: Arc<Ending>,
+    pub(crate) ending: Arc<RuntimeEnd>,
     /// The number of starts that could go to any partition.
     pub(crate) starts: AtomicUsize,
 }
@@ -118,7 +118,7 @@ impl RuntimePort {
 }
 
 /// Returns the answer to a call that finds the queue closed or the store gone.
-fn stopped(ending: &Ending) -> SubmitError {
+fn stopped(ending: &RuntimeEnd) -> SubmitError {
     ending.error().unwrap_or(SubmitError::RuntimeStopped)
 }
 

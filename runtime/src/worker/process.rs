@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::activities::{Activities, spawn};
-use super::closing::Closing;
-use super::ending::{End, Ending};
 use super::routes::Routes;
+use super::shutdown::ThreadResults;
+use super::shutdown::{End, RuntimeEnd};
 use super::store_access::StoreAccess;
 use crate::client::ChangeHub;
 
@@ -22,8 +22,8 @@ pub(crate) struct Process {
     pub(crate) tokio: Handle,
     pub(crate) hub: Arc<ChangeHub>,
     pub(crate) routes: Arc<Routes>,
-    pub(crate) ending: Arc<Ending>,
-    pub(crate) closing: Arc<Closing>,
+    pub(crate) ending: Arc<RuntimeEnd>,
+    pub(crate) closing: Arc<ThreadResults>,
     /// The access of clients to the store.
     pub(crate) access: Arc<StoreAccess>,
     pub(crate) judged: Judged,

@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::builder::RuntimeBuilder;
-use super::closing::Closing;
-use super::ending::{End, Ending};
 use super::notice::Notice;
 use super::routes::Routes;
+use super::shutdown::ThreadResults;
+use super::shutdown::{End, RuntimeEnd};
 use super::shutdown::{ShutdownError, StopRequest};
 use crate::client::Client;
 
@@ -31,8 +31,8 @@ pub struct Runtime {
     routes: Arc<Routes>,
     /// Empty after the threads were joined.
     threads: Vec<JoinHandle<()>>,
-    closing: Arc<Closing>,
-    ending: Arc<Ending>,
+    closing: Arc<ThreadResults>,
+    ending: Arc<RuntimeEnd>,
     grace: Duration,
 }
 
@@ -40,8 +40,8 @@ pub struct Runtime {
 pub(crate) struct RuntimeParts {
     pub(crate) routes: Arc<Routes>,
     pub(crate) threads: Vec<JoinHandle<()>>,
-    pub(crate) closing: Arc<Closing>,
-    pub(crate) ending: Arc<Ending>,
+    pub(crate) closing: Arc<ThreadResults>,
+    pub(crate) ending: Arc<RuntimeEnd>,
     pub(crate) grace: Duration,
 }
 

@@ -19,8 +19,6 @@ use super::activities::{Activities, ActivityHost};
 use super::bell::Bell;
 use super::builder::RuntimeBuilder;
 use super::calls::ClientCall;
-use super::closing::Closing;
-use super::ending::Ending;
 use super::engine_thread::EngineThread;
 use super::error::StartError;
 use super::notice::Notice;
@@ -32,6 +30,8 @@ use super::registered::RegisteredActivities;
 use super::routes::{Routes, ThreadRoute};
 use super::runtime::{Runtime, RuntimeParts};
 use super::session::SessionParts;
+use super::shutdown::RuntimeEnd;
+use super::shutdown::ThreadResults;
 use super::store_access::StoreAccess;
 use crate::client::{ChangeHub, Client};
 use crate::model::{PartitionCount, PartitionId};
@@ -118,8 +118,8 @@ pub(super) fn spawn(
         tokio,
         hub: Arc::new(ChangeHub::new()),
         routes: Arc::clone(&routes),
-        ending: Arc::new(Ending::default()),
-        closing: Arc::new(Closing::new(hands.len())),
+        ending: Arc::new(RuntimeEnd::default()),
+        closing: Arc::new(ThreadResults::new(hands.len())),
         access: Arc::new(StoreAccess::new(Arc::clone(store))),
         judged: Judged::new(usize::from(count.get()), judged),
     });

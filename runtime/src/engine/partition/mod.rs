@@ -14,7 +14,7 @@
 
 mod address;
 mod apply;
-mod commit;
+mod schedule;
 mod create;
 mod end;
 mod evict;

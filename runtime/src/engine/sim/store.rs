@@ -11,7 +11,7 @@ use crate::model::{
     Execution, Head, InboxId, InboxRow, InstanceId, InstanceKey, PartitionCount, PartitionId, Progress, RecordRow,
     TaskId, TaskRow, TimerRow, TurnCommit, TurnRecord, wire,
 };
-use crate::store::rows::{Refusal, Rows, apply_turn};
+use crate::store::rows::{NotApplied, Rows, apply_turn};
 use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
 
 /// What is durable.
@@ -47,7 +47,7 @@ impl ModelStore {
         let mut next = self.clone();
         next.partition = partition;
         for turn in turns {
-            apply_turn(&mut next, turn).map_err(|(Refusal::Row(problem) | Refusal::Owner(problem))| problem)?;
+            apply_turn(&mut next, turn).map_err(|(NotApplied::Row(problem) | NotApplied::Owner(problem))| problem)?;
         }
         *self = next;
         Ok(())

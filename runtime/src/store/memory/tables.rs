@@ -15,7 +15,7 @@ use crate::model::{
     TaskRow, TimerRow, Timestamp, TurnCommit,
 };
 use crate::store::page::{PageBuilder, Place, Span, damaged_row};
-use crate::store::rows::{Refusal, Rows, apply_turn};
+use crate::store::rows::{NotApplied, Rows, apply_turn};
 use crate::store::{
     Backlog, InstanceFilter, InstancePage, InstanceQuery, InstanceRef, LoadError, StoredInstance, TaskGroup,
 };
@@ -67,12 +67,12 @@ impl Tables {
     pub(super) fn apply(&mut self, partition: PartitionId, turns: &[TurnCommit]) -> Result<(), String> {
         self.partition = partition;
         for turn in turns {
-            if let Err(refusal) = apply_turn(self, turn) {
+            if let Err(error) = apply_turn(self, turn) {
                 while let Some(step) = self.undo.pop() {
                     self.take_back(step);
                 }
-                return match refusal {
-                    Refusal::Row(problem) | Refusal::Owner(problem) => Err(problem),
+                return match error {
+                    NotApplied::Row(problem) | NotApplied::Owner(problem) => Err(problem),
                 };
             }
         }

@@ -9,7 +9,7 @@ use crate::model::{
     Epoch, Execution, Head, HeadChange, InstanceId, InstanceKey, Life, OperationId, Progress, RecordRow, RuntimeStatus,
     Timestamp,
 };
-use crate::store::rows::{Refusal, Rows, apply_turn};
+use crate::store::rows::{NotApplied, Rows, apply_turn};
 
 const PARTITION: PartitionId = PartitionId(3);
 
@@ -32,8 +32,8 @@ impl Table {
     fn apply(&self, batch: &CommitBatch) -> Result<Self, String> {
         let mut table = self.clone();
         for turn in &batch.turns {
-            apply_turn(&mut table, turn).map_err(|refusal| match refusal {
-                Refusal::Row(problem) | Refusal::Owner(problem) => problem,
+            apply_turn(&mut table, turn).map_err(|error| match error {
+                NotApplied::Row(problem) | NotApplied::Owner(problem) => problem,
             })?;
         }
         Ok(table)

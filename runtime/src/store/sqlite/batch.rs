@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
-use super::commit::Statements;
 use super::errors::Kind;
 use super::insertions::MANY;
 use super::row::{self, Key};
+use super::transaction::Statements;
 use crate::model::{
     CommitBatch, Execution, Head, InboxId, InboxRow, InstanceKey, PartitionId, Progress, RecordRow, TaskId, TaskRow,
     TimerRow,
 };
-use crate::store::rows::{Refusal, Rows, apply_turn, recorded_already, scheduled_already};
+use crate::store::rows::{NotApplied, Rows, apply_turn, recorded_already, scheduled_already};
 
 /// Applies batches within the open transaction.
 pub(super) fn apply(
     statements: &mut Statements<'_>,
     batches: &[Arc<CommitBatch>],
-) -> Result<(), Refusal<rusqlite::Error>> {
+) -> Result<(), NotApplied<rusqlite::Error>> {
     let mut rows =
         Batch { statements, partition: PartitionId::FIRST, records: Vec::new(), tasks: Vec::new(), there: None };
     for batch in batches {
@@ -43,10 +43,10 @@ struct Batch<'s, 'c, 'r> {
 
 impl Batch<'_, '_, '_> {
     /// Inserts the remaining rows, and returns an error if a row already existed.
-    fn finish(&mut self) -> Result<(), Refusal<rusqlite::Error>> {
+    fn finish(&mut self) -> Result<(), NotApplied<rusqlite::Error>> {
         self.insert_records()?;
         self.insert_tasks()?;
-        self.there.take().map_or(Ok(()), |problem| Err(Refusal::Row(problem)))
+        self.there.take().map_or(Ok(()), |problem| Err(NotApplied::Row(problem)))
     }
 
     fn insert_records(&mut self) -> rusqlite::Result<()> {

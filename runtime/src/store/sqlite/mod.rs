@@ -9,7 +9,7 @@
 //! sees is durable (except with [`Durability::Relaxed`]).
 
 mod batch;
-mod commit;
+mod transaction;
 mod connection;
 mod database;
 mod errors;
@@ -24,7 +24,7 @@ mod query;
 mod reader;
 mod row;
 mod schema;
-mod session;
+mod writer_session;
 mod writer;
 
 #[cfg(feature = "testing")]

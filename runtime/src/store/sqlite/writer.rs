@@ -1,7 +1,7 @@
 //! The thread that writes. It owns the lock and the only connection that writes, and it does every checkpoint.
 //!
 //! ```text
-//!  commands ──► Session: all batches that wait ──► one transaction ──► an answer to each
+//!  commands ──► WriterSession: all batches that wait ──► one transaction ──► an answer to each
 //!                            └──► after a failure the connection is opened anew, and each partition is claimed again
 //! ```
 
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::database::Database;
 use super::lock::FileLock;
 use super::ownership::Ownerships;
-use super::session::{Exit, Session};
+use super::writer_session::{Exit, WriterSession};
 use super::{Options, Threads, connection};
 use crate::model::{CommitBatch, PartitionCount, PartitionId};
 use crate::store::{Claim, CommitError, OpenError};
@@ -146,7 +146,7 @@ impl Writer {
             }
             // `open` either sets both or returns the reason.
             let (Some(database), Some(lock)) = (&self.database, &self.lock) else { return Exit::Spoilt };
-            let exit = match Session::begin(&self.options, &self.commands, database, lock, &mut self.owned) {
+            let exit = match WriterSession::begin(&self.options, &self.commands, database, lock, &mut self.owned) {
                 Ok(session) => session.serve(partition, answer),
                 Err(error) => {
                     let _ = answer.send(Err(error));

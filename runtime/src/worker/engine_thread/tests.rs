@@ -8,17 +8,17 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::super::activities::{Activities, ActivityBounds, ActivityHost};
 use super::super::clock::ManualClock;
-use super::super::closing::Closing;
-use super::super::ending::Ending;
 use super::super::loss::Loss;
-use super::super::phase::Phase;
+use super::super::partition_state::PartitionState;
 use super::super::port::{ClientQueue, RuntimePort};
 use super::super::process::{Judged, Process};
 use super::super::registered::RegisteredActivities;
 use super::super::routes::{Routes, ThreadRoute};
 use super::super::scripted_store::ScriptedStore;
 use super::super::session::{SessionBounds, SessionParts};
+use super::super::shutdown::RuntimeEnd;
 use super::super::shutdown::ShutdownError;
+use super::super::shutdown::ThreadResults;
 use super::super::store_access::StoreAccess;
 use super::*;
 use crate::client::{Answered, BoxFuture, ChangeHub, ClientPort, SubmitError};
@@ -112,8 +112,8 @@ impl Bench {
             tokio: tokio.handle().clone(),
             hub: Arc::new(ChangeHub::new()),
             routes: Arc::clone(&routes),
-            ending: Arc::new(Ending::default()),
-            closing: Arc::new(Closing::new(1)),
+            ending: Arc::new(RuntimeEnd::default()),
+            closing: Arc::new(ThreadResults::new(1)),
             access: Arc::new(StoreAccess::new(Arc::clone(&store_part))),
             judged: Judged::new(store.partitions().get().into(), judged),
         });
@@ -351,7 +351,7 @@ fn b01_what_waits_for_a_slot_does_not_start_before_the_recovered_store_knows_it(
 #[test]
 fn b22_a_panic_of_the_engine_is_a_loss() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
-    let Phase::Running(session) = bench.engine.partitions[0].phase_mut() else { panic!("no session") };
+    let PartitionState::Running(session) = bench.engine.partitions[0].state_mut() else { panic!("no session") };
     let loss = session.with_partition(|_| -> () { panic!("planted") }).unwrap_err();
     assert_eq!(loss, Loss::Recover("the engine panicked: planted".to_owned()));
 }

@@ -111,7 +111,7 @@ fn p23_a_partition_whose_keys_come_to_an_end_is_claimed_again_and_nobody_notices
     let mut bench = four();
     let under_way = bench.start_in(P(1));
     bench.looked_up();
-    let Phase::Running(session) = bench.engine.partitions[1].phase_mut() else { panic!("no session") };
+    let PartitionState::Running(session) = bench.engine.partitions[1].state_mut() else { panic!("no session") };
     session.with_partition(|partition| partition.use_up_keys()).unwrap();
     bench.process().routes.signal(P(1)).wake_by_ref();
     bench.settle().unwrap();

@@ -6,7 +6,7 @@ use crate::client::{CloseReason, SubmitError};
 
 /// The end of the runtime. It is set once, before the last call is answered.
 #[derive(Debug, Default)]
-pub(crate) struct Ending(OnceLock<End>);
+pub(crate) struct RuntimeEnd(OnceLock<End>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
@@ -19,7 +19,7 @@ pub(crate) enum End {
     },
 }
 
-impl Ending {
+impl RuntimeEnd {
     /// Sets the end. Only the first one counts.
     pub(crate) fn set(&self, end: End) {
         let _ = self.0.set(end);

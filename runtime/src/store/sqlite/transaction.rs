@@ -13,7 +13,7 @@ use super::errors::{Kind, not_applied};
 use super::insertions::Insertions;
 use super::row;
 use crate::model::{CommitBatch, Epoch, PartitionId};
-use crate::store::rows::{Refusal, next_epoch, wrong_epoch};
+use crate::store::rows::{NotApplied, next_epoch, wrong_epoch};
 use crate::store::{Claim, CommitError};
 
 /// The statements of the write path, which are prepared once for each connection.
@@ -85,27 +85,27 @@ impl<'c> Statements<'c> {
     }
 
     /// Applies one batch within the transaction, or undoes what it has changed.
-    fn try_apply(&mut self, batch: &Arc<CommitBatch>) -> Result<Result<(), CommitError>, Refusal<rusqlite::Error>> {
+    fn try_apply(&mut self, batch: &Arc<CommitBatch>) -> Result<Result<(), CommitError>, NotApplied<rusqlite::Error>> {
         self.connection.execute_batch("SAVEPOINT batch")?;
         let refused = match self.apply(std::slice::from_ref(batch)) {
             Ok(()) => {
                 self.connection.execute_batch("RELEASE batch")?;
                 return Ok(Ok(()));
             }
-            Err(Refusal::Row(problem)) => CommitError::Unexpected(problem),
-            Err(Refusal::Owner(problem)) => CommitError::LeaseLost(problem),
-            Err(Refusal::Store(error)) if Kind::of(&error).is_of_the_batch() => not_applied(&error),
+            Err(NotApplied::Row(problem)) => CommitError::Unexpected(problem),
+            Err(NotApplied::Owner(problem)) => CommitError::LeaseLost(problem),
+            Err(NotApplied::Store(error)) if Kind::of(&error).is_of_the_batch() => not_applied(&error),
             Err(error) => return Err(error),
         };
         self.connection.execute_batch("ROLLBACK TO batch; RELEASE batch")?;
         Ok(Err(refused))
     }
 
-    fn apply(&mut self, batches: &[Arc<CommitBatch>]) -> Result<(), Refusal<rusqlite::Error>> {
+    fn apply(&mut self, batches: &[Arc<CommitBatch>]) -> Result<(), NotApplied<rusqlite::Error>> {
         for batch in batches {
             let owner: u32 = self.epoch.query_row([batch.partition.0], |row| row.get(0))?;
             if owner != batch.epoch.0 {
-                return Err(Refusal::Owner(wrong_epoch(batch.epoch, Some(Epoch(owner)))));
+                return Err(NotApplied::Owner(wrong_epoch(batch.epoch, Some(Epoch(owner)))));
             }
         }
         batch::apply(self, batches)
@@ -120,9 +120,9 @@ impl<'c> Statements<'c> {
             let clean: Option<bool> = connection
                 .query_row("SELECT clean FROM partition WHERE partition = ?1", [partition.0], |row| row.get(0))
                 .optional()?;
-            let clean = clean.ok_or_else(|| Refusal::Row(format!("there is no partition {partition}")))?;
+            let clean = clean.ok_or_else(|| NotApplied::Row(format!("there is no partition {partition}")))?;
             let epoch = next_epoch(Epoch(last))
-                .ok_or_else(|| Refusal::Row("it was claimed so often that keys would repeat".to_owned()))?;
+                .ok_or_else(|| NotApplied::Row("it was claimed so often that keys would repeat".to_owned()))?;
             connection.execute("UPDATE meta SET epoch = ?1", [epoch.0])?;
             connection.execute(
                 "UPDATE partition SET epoch = ?1, clean = 0 WHERE partition = ?2",
@@ -138,14 +138,14 @@ impl<'c> Statements<'c> {
             let sql = "UPDATE partition SET clean = 1 WHERE partition = ?1 AND epoch = ?2";
             match statements.connection.execute(sql, params![partition.0, epoch.0])? {
                 1 => Ok(()),
-                _ => Err(Refusal::Owner(format!("partition {partition} was claimed after epoch {}", epoch.0))),
+                _ => Err(NotApplied::Owner(format!("partition {partition} was claimed after epoch {}", epoch.0))),
             }
         })
     }
 
     fn transaction<T>(
         &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, Refusal<rusqlite::Error>>,
+        work: impl FnOnce(&mut Self) -> Result<T, NotApplied<rusqlite::Error>>,
     ) -> Result<T, CommitError> {
         self.begin.execute([]).map_err(|e| not_applied(&e))?;
         // All pages are written to the log before COMMIT adds its mark, so that a full disk is discovered while nothing
@@ -153,7 +153,7 @@ impl<'c> Statements<'c> {
         let done = work(self).and_then(|value| Ok(self.connection.cache_flush().map(|()| value)?));
         let value = match done {
             Ok(value) => value,
-            Err(refusal) => return Err(self.take_back(refusal)),
+            Err(error) => return Err(self.take_back(error)),
         };
         match self.commit.execute([]) {
             Ok(_) => Ok(value),
@@ -164,14 +164,14 @@ impl<'c> Statements<'c> {
         }
     }
 
-    fn take_back(&mut self, refusal: Refusal<rusqlite::Error>) -> CommitError {
+    fn take_back(&mut self, error: NotApplied<rusqlite::Error>) -> CommitError {
         if !self.roll_back() {
             return CommitError::Ambiguous("a transaction could not be rolled back".to_owned());
         }
-        match refusal {
-            Refusal::Row(problem) => CommitError::Unexpected(problem),
-            Refusal::Owner(problem) => CommitError::LeaseLost(problem),
-            Refusal::Store(error) => not_applied(&error),
+        match error {
+            NotApplied::Row(problem) => CommitError::Unexpected(problem),
+            NotApplied::Owner(problem) => CommitError::LeaseLost(problem),
+            NotApplied::Store(error) => not_applied(&error),
         }
     }
 

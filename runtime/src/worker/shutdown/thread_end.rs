@@ -5,23 +5,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::bell::Bell;
-use super::closing::Farewell;
-use super::ending::End;
-use super::engine_thread::{Engine, EngineThread};
-use super::owned::{OwnedPartition, Shared};
-use super::process::Process;
-use super::shutdown::ShutdownError;
+use super::{End, Farewell, ShutdownError};
 use crate::client::SubmitError;
 use crate::model::PartitionId;
 use crate::store::{Store, StoreFuture};
+use crate::worker::bell::Bell;
+use crate::worker::engine_thread::{Engine, EngineThread};
+use crate::worker::owned::{OwnedPartition, Shared};
+use crate::worker::process::Process;
 
 impl Engine {
-    pub(super) fn end(mut self, end: &End, cx: &mut Context<'_>) {
+    pub(in crate::worker) fn end(mut self, end: &End, cx: &mut Context<'_>) {
         let result = self.outcome(end);
         self.answer_everybody(end);
         let Self { thread, partitions, .. } = self;
-        let ours: Vec<_> = partitions.iter().filter(|owned| owned.phase().is_ours()).map(OwnedPartition::id).collect();
+        let ours: Vec<_> = partitions.iter().filter(|owned| owned.state().is_ours()).map(OwnedPartition::id).collect();
         // The partitions are dropped before the store is released, because their futures are user code.
         drop(partitions);
         let result = match end {
@@ -38,12 +36,12 @@ impl Engine {
     }
 
     fn outcome(&self, end: &End) -> Result<(), ShutdownError> {
-        let stuck = self.partitions.iter().map(OwnedPartition::phase).find(|phase| !phase.is_drained());
+        let stuck = self.partitions.iter().map(OwnedPartition::state).find(|state| !state.is_drained());
         match (end, stuck) {
             (End::Fatal { cause }, _) => Err(ShutdownError::Fatal { cause: cause.clone() }),
             (End::Stopped, None) => Ok(()),
-            (End::Stopped, Some(phase)) => {
-                let cause = phase.trouble().unwrap_or("the store did not answer in time").to_owned();
+            (End::Stopped, Some(state)) => {
+                let cause = state.trouble().unwrap_or("the store did not answer in time").to_owned();
                 Err(ShutdownError::NotDrained { cause })
             }
         }

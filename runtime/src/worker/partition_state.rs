@@ -5,12 +5,12 @@ use std::time::Instant;
 use super::recovery::Recovery;
 use super::session::Session;
 
-pub(crate) enum Phase {
+pub(crate) enum PartitionState {
     Running(Box<Session>),
     Recovering(Recovery),
 }
 
-impl Phase {
+impl PartitionState {
     /// Returns when the store is asked again.
     pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
         match self {

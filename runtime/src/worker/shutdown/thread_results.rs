@@ -4,14 +4,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::shutdown::ShutdownError;
+use super::ShutdownError;
 
 /// A channel to someone who waits for the end of the runtime.
 type Done = oneshot::Sender<Result<(), ShutdownError>>;
 
 /// The end of a runtime, shared by its threads and its handle.
 #[derive(Debug)]
-pub(crate) struct Closing(Mutex<State>);
+pub(crate) struct ThreadResults(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -21,7 +21,7 @@ struct State {
     waiting: Vec<Done>,
 }
 
-impl Closing {
+impl ThreadResults {
     pub(crate) fn new(threads: usize) -> Self {
         Self(Mutex::new(State { threads, result: Ok(()), waiting: Vec::new() }))
     }
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_last_thread_tells_the_first_thing_that_went_wrong() {
-        let closing = Closing::new(3);
+        let closing = ThreadResults::new(3);
         let (mut early, mut late) = (closing.wait(), closing.wait());
         assert!(closing.leave(Ok(())).is_none() && closing.leave(not_closed("first")).is_none());
         assert!(early.try_recv().is_err());

@@ -1,6 +1,13 @@
 //! The end of a runtime: how long activities may take to finish, and when there is nothing left to wait for.
 
+mod end;
+mod thread_end;
+mod thread_results;
+
 use std::time::{Duration, Instant};
+
+pub(crate) use end::{End, RuntimeEnd};
+pub(crate) use thread_results::{Farewell, ThreadResults};
 
 /// The runtime did not stop cleanly. Everything that was acknowledged is durable nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

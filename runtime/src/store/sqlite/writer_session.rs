@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use rusqlite::wal::CheckpointMode;
 
 use super::Options;
-use super::commit::Statements;
 use super::database::Database;
 use super::errors::open_error;
 use super::lock::FileLock;
 use super::log::Log;
 use super::ownership::Ownerships;
+use super::transaction::Statements;
 use super::writer::{Answer, Closing, Command};
 use crate::model::{CommitBatch, PartitionId};
 use crate::store::{Claim, CommitError, OpenError};
@@ -35,7 +35,7 @@ pub(super) enum Exit {
     Abandoned,
 }
 
-pub(super) struct Session<'a> {
+pub(super) struct WriterSession<'a> {
     options: &'a Options,
     commands: &'a Receiver<Command>,
     database: &'a Database,
@@ -45,7 +45,7 @@ pub(super) struct Session<'a> {
     log: Log,
 }
 
-impl<'a> Session<'a> {
+impl<'a> WriterSession<'a> {
     pub(super) fn begin(
         options: &'a Options,
         commands: &'a Receiver<Command>,
@@ -284,7 +284,7 @@ mod tests {
         database.connection.commit_hook(Some(move || hook.load(Ordering::Relaxed))).unwrap();
         let (commands, received) = channel();
         let mut owned = Ownerships::default();
-        let mut session = Session::begin(&options, &received, &database, &lock, &mut owned).unwrap();
+        let mut session = WriterSession::begin(&options, &received, &database, &lock, &mut owned).unwrap();
         let mut claim = |partition| {
             let (answer, answered) = oneshot::channel();
             assert!(session.claim(partition, answer));
