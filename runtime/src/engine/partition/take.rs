@@ -133,11 +133,16 @@ impl Partition {
             Arrival::Created { request, anchor, replaces } => self.take_created(slot, taken, request, anchor, replaces),
             Arrival::Event { .. } => return self.take_event(slot, taken, arrival),
             Arrival::TaskDone { task, result, anchor } => self.take_task(taken, task, result, anchor),
-            // After a shutdown, this timer brings the next poll.
-            Arrival::Timer(row) if row.operation == OperationId::START && !self.polls => {}
+            // After a shutdown, this timer brings the next poll. While a turn is outstanding, its row brings the next
+            // offer after a crash.
+            Arrival::Timer(row)
+                if row.operation == OperationId::START && (!self.polls || slot.outstanding.is_some()) => {}
             Arrival::Timer(row) => {
                 let id = TaskId { key: row.key, execution: row.execution, operation: row.operation };
-                if self.timer_rows.remove(&id).is_some() {
+                // The row may be another one: the answer to an offer removes the row of its start timer, and the next
+                // offer adds a row with another time.
+                if self.timer_rows.get(&id) == Some(&row.fire_at) {
+                    self.timer_rows.remove(&id);
                     taken.commit.timers_done.push(row);
                     taken.due = taken.due.max(row.fire_at);
                     if row.operation != OperationId::START {

@@ -22,7 +22,10 @@ code! {
 
 /// An instance `x` whose first turn was offered and is not answered.
 fn offered(live_instances: usize) -> Sim {
-    let config = PartitionConfig { live_instances, ..PartitionConfig::default() };
+    offered_with(PartitionConfig { live_instances, ..PartitionConfig::default() })
+}
+
+fn offered_with(config: PartitionConfig) -> Sim {
     let mut sim = Sim::new(config, registry_elsewhere(&["main"], &[]));
     sim.elsewhere.insert("main".to_owned(), counts);
     sim.holds_offers = true;
@@ -128,6 +131,55 @@ fn p22_a_turn_that_nobody_answers_is_offered_again_with_a_new_ticket_and_its_his
         assert_eq!(sim.store, before);
         finish(&mut sim);
     }
+}
+
+/// The timer that woke the instance for the second offer is taken while that offer is out.
+#[test]
+fn p22_an_offer_keeps_its_anchor_although_the_timer_of_an_earlier_one_fires_late() {
+    let config = PartitionConfig { inputs_per_turn: 1, ..PartitionConfig::default() };
+    let mut sim = offered_with(config);
+    let lost = only(&sim);
+    sim.raise("x", "go", &json!("a"));
+    sim.give_up(&lost);
+    sim.offers.clear();
+    sim.handle(PartitionInput::Tick);
+    sim.settle_rows();
+    assert_eq!(sim.offers.len(), 1);
+    sim.crash();
+    sim.offers.clear();
+    sim.settle_rows();
+    assert_eq!(only(&sim).inputs.len(), 2, "the row that wakes the instance is still there");
+    finish(&mut sim);
+}
+
+/// The timer is taken after its row was removed by an answer and another row was added by the next offer.
+#[test]
+fn p22_a_timer_that_fired_for_an_earlier_offer_removes_no_other_row() {
+    let config = PartitionConfig { inputs_per_turn: 1, ..PartitionConfig::default() };
+    let mut sim = offered_with(config);
+    let lost = only(&sim);
+    sim.raise("x", "go", &json!("a"));
+    sim.raise("x", "other", &json!("b"));
+    sim.raise("x", "other", &json!("c"));
+    sim.give_up(&lost);
+    sim.offers.clear();
+    sim.handle(PartitionInput::Tick);
+    // "a" is offered and answered, which removes the row. "b" is offered, which adds another one, and "c" is recorded
+    // behind it. The timer is what the next turn takes.
+    for answered in [true, false, true] {
+        sim.run_some(1);
+        while !sim.loads.is_empty() {
+            sim.read(0);
+            sim.deliver_load(0);
+            sim.run_some(1);
+        }
+        sim.commit(usize::MAX, Fate::Durable);
+        if answered {
+            sim.answer_offer(0);
+        }
+        sim.now.0 += 1;
+    }
+    finish(&mut sim);
 }
 
 #[test]
