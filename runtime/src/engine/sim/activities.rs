@@ -43,9 +43,12 @@ impl Activities {
         }
     }
 
-    /// Settles the tasks of a partition that have no row.
+    /// Settles the tasks of a partition that have no row. A life that was purged has none in any partition.
     pub(super) fn retain(&mut self, store: &ModelStore, partition: PartitionId) {
-        self.stages.retain(|task, _| store.tasks.contains_key(task) || !store.is_of(task.key, partition));
+        self.stages.retain(|task, _| {
+            let elsewhere = store.heads.contains_key(&task.key) && !store.is_of(task.key, partition);
+            store.tasks.contains_key(task) || elsewhere
+        });
     }
 
     pub(super) fn crash(&mut self) {
