@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn e19_each_error_prints_its_own_text_and_gives_its_cause() {
+    fn each_error_prints_only_its_own_text_and_returns_its_cause_as_the_source() {
         let id = || InstanceId::new("order-1").unwrap();
         let decode = || DecodeError("missing field `city`".to_owned());
         let details =
@@ -238,7 +238,7 @@ mod tests {
 
     /// What `?` makes of a failed call keeps the failure as the cause, and readers see both.
     #[test]
-    fn e19_a_failed_call_that_is_passed_on_is_told_with_its_cause() {
+    fn a_failed_call_that_an_orchestrator_passes_on_is_reported_with_its_cause() {
         let call = CallError::<ActivityError>::Failed(FailureDetails::new("shop::Pay", "not paid"));
         let passed_on = crate::OrchestrationError::from(call).into_details();
         assert_eq!(format!("{passed_on:#}"), "the call failed: not paid");

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn e11_numbers_in_versions_are_compared_as_numbers() {
+    fn numbers_in_versions_are_compared_as_numbers() {
         let from_old_to_new = [
             "",
             "0",
@@ -85,7 +85,7 @@ mod tests {
     proptest! {
         /// Whatever the texts are: any two have one order, it goes on over a third, and only equal texts are equal.
         #[test]
-        fn e11_it_is_a_total_order(a in "[0-2.aé]{0,6}", b in "[0-2.aé]{0,6}", c in "[0-2.aé]{0,6}") {
+        fn versions_have_a_total_order(a in "[0-2.aé]{0,6}", b in "[0-2.aé]{0,6}", c in "[0-2.aé]{0,6}") {
             prop_assert_eq!(compare(&a, &b), compare(&b, &a).reverse());
             prop_assert_eq!(compare(&a, &b) == Ordering::Equal, a == b);
             if compare(&a, &b).is_le() && compare(&b, &c).is_le() {
@@ -94,7 +94,7 @@ mod tests {
         }
 
         #[test]
-        fn e11_a_larger_number_is_newer_wherever_it_stands(a in any::<u64>(), b in any::<u64>(), front in "[a-z.]{0,3}") {
+        fn a_version_with_a_larger_number_in_any_place_is_newer(a in any::<u64>(), b in any::<u64>(), front in "[a-z.]{0,3}") {
             let (older, newer) = (format!("{front}{}", a.min(b)), format!("{front}{}", a.max(b)));
             prop_assert_eq!(compare(&older, &newer), a.min(b).cmp(&a.max(b)));
         }

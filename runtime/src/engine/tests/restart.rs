@@ -1,4 +1,4 @@
-//! Restart: a new life, or a new instance, with what another one began with (A2, C4).
+//! Restart: a new life, or a new instance, with what another one began with (rules A02 and C04).
 
 use std::collections::BTreeMap;
 
