@@ -1,6 +1,7 @@
 //! Whole runtimes: client, engine thread, store and activities together.
 
 mod backpressure;
+mod entered;
 mod faults;
 mod panics;
 mod program;

@@ -33,13 +33,32 @@ impl fmt::Display for CancellationReason {
 pub struct CancellationToken(Arc<Shared>);
 
 struct Shared {
+    /// Whether the code of the activity is entered or never will be. Whoever sets it first decides: the run, or whoever
+    /// withdraws it.
+    fate: OnceLock<Fate>,
     reason: OnceLock<CancellationReason>,
     changed: Notify,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Entered,
+    Withdrawn,
+}
+
 impl CancellationToken {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { reason: OnceLock::new(), changed: Notify::new() }))
+        Self(Arc::new(Shared { fate: OnceLock::new(), reason: OnceLock::new(), changed: Notify::new() }))
+    }
+
+    /// Decides that the code of the activity is entered now. Returns `false` if it was decided that it never is.
+    pub(crate) fn enter(&self) -> bool {
+        *self.0.fate.get_or_init(|| Fate::Entered) == Fate::Entered
+    }
+
+    /// Decides that the code of the activity is never entered. Returns `false` if it was already entered.
+    pub(crate) fn withdraw(&self) -> bool {
+        *self.0.fate.get_or_init(|| Fate::Withdrawn) == Fate::Withdrawn
     }
 
     /// Cancels the token. Only the first reason counts.
@@ -99,5 +118,19 @@ mod tests {
         token.cancel(CancellationReason::Shutdown);
         assert_eq!(waiter.await.unwrap(), CancellationReason::InstanceEnded);
         assert_eq!(token.cancelled().await, CancellationReason::InstanceEnded);
+    }
+
+    #[test]
+    fn b07_the_run_and_whoever_withdraws_it_agree_on_who_came_first() {
+        let tokens: Vec<_> = (0..20_000).map(|_| CancellationToken::new()).collect();
+        let (entered, withdrawn) = std::thread::scope(|scope| {
+            let entering = scope.spawn(|| tokens.iter().map(CancellationToken::enter).collect::<Vec<_>>());
+            let withdrawing = scope.spawn(|| tokens.iter().rev().map(CancellationToken::withdraw).collect::<Vec<_>>());
+            (entering.join().unwrap(), withdrawing.join().unwrap())
+        });
+        for ((token, entered), withdrawn) in tokens.iter().zip(entered).zip(withdrawn.into_iter().rev()) {
+            assert_ne!(entered, withdrawn);
+            assert_eq!((token.enter(), token.withdraw()), (entered, withdrawn), "a decision changed");
+        }
     }
 }

@@ -5,6 +5,8 @@
 //! - The result of a finished run is kept until the commit that records it is durable. If a recovered partition asks
 //!   for the task again, it gets that result and no second run.
 //! - A task that nobody waits for any more is cancelled, and its result is dropped.
+//! - The code of a task is not entered once a commit that removes the task has been made, whether it is durable or not.
+//!   The token of the run decides between the two in one step (`CancellationToken::enter` and `withdraw`).
 //! - There is one table for the whole runtime. Each entry belongs to a partition, and nothing that happens to one
 //!   partition touches an entry of another.
 
@@ -44,8 +46,8 @@ pub(crate) struct Activities {
     entries: FxHashMap<TaskId, Entry>,
     /// The tasks to start, oldest first. A task that was cancelled has no entry for this run any more.
     queue: VecDeque<(TaskId, u64)>,
-    /// The number of runs whose end was not reported. This includes runs that nobody waits for, because they use
-    /// resources too.
+    /// The number of runs whose end was not reported and that were not withdrawn. This includes runs that nobody waits
+    /// for, because they use resources too.
     running: usize,
     /// The same number for each partition.
     running_of: Box<[usize]>,
@@ -64,8 +66,11 @@ struct Entry {
 #[derive(Debug)]
 enum Stage {
     Queued(Box<ActivityTask>),
+    /// Spawned. Its code is entered as soon as a thread of Tokio gets to it.
     Running(CancellationToken),
     Finished(ActivityResult),
+    /// A commit that is not durable yet removes the task, so its code must not be entered any more.
+    Withheld,
 }
 
 impl Activities {
@@ -125,16 +130,16 @@ impl Activities {
         self.running += 1;
         self.running_of[usize::from(partition.0)] += 1;
         let ActivityTask { store_id, task, instance, name, input } = *task;
+        let reporter = Reporter::new(task, run, token.clone(), partition, Arc::clone(&self.host.routes));
         let context = ActivityContext::new(store_id, instance, task, token, Arc::clone(&self.host.state));
-        let reporter = Reporter::new(task, run, partition, Arc::clone(&self.host.routes));
         Some(ActivityRun { code: Arc::clone(&self.host.code), context, name, input, reporter })
     }
 
     /// Notes that a run of this partition has ended. Returns what the partition must be told.
     pub(crate) fn ended(&mut self, partition: PartitionId, report: Report) -> Option<PartitionInput> {
-        self.running = self.running.saturating_sub(1);
-        let running_of = &mut self.running_of[usize::from(partition.0)];
-        *running_of = running_of.saturating_sub(1);
+        if !report.withdrawn {
+            self.uncount(partition);
+        }
         let entry = self.entries.get_mut(&report.task).filter(|entry| entry.run == report.run)?;
         let Stage::Running(token) = &entry.stage else { return None };
         let result = match report.result {
@@ -151,21 +156,64 @@ impl Activities {
         Some(PartitionInput::TaskDone { task: report.task, result })
     }
 
+    /// Notes that a run of this partition uses nothing any more.
+    fn uncount(&mut self, partition: PartitionId) {
+        self.running = self.running.saturating_sub(1);
+        let running_of = &mut self.running_of[usize::from(partition.0)];
+        *running_of = running_of.saturating_sub(1);
+    }
+
+    /// Notes that a commit removes a task of this partition. If its code has not been entered, it never is: when the
+    /// store has the commit, it is too late to say so. A running activity continues until the commit is durable.
+    pub(crate) fn withhold(&mut self, partition: PartitionId, task: TaskId) {
+        // Without an entry, the request to run it has not even been released.
+        let entry = self.entries.entry(task).or_insert(Entry { partition, run: 0, stage: Stage::Withheld });
+        match &entry.stage {
+            Stage::Queued(_) => entry.stage = Stage::Withheld,
+            Stage::Running(token) if token.withdraw() => {
+                entry.stage = Stage::Withheld;
+                self.uncount(partition);
+            }
+            Stage::Running(_) | Stage::Finished(_) | Stage::Withheld => {}
+        }
+    }
+
     /// Notes that nobody waits for a task any more. Its result is not kept, a running activity is asked to stop, and a
     /// queued one never starts.
     pub(crate) fn settle(&mut self, task: TaskId, reason: CancellationReason) {
         let Some(entry) = self.entries.remove(&task) else { return };
         match entry.stage {
-            Stage::Queued(_) => {}
-            Stage::Running(token) => token.cancel(reason),
+            Stage::Queued(_) | Stage::Withheld => {}
+            Stage::Running(token) => {
+                if token.withdraw() {
+                    self.uncount(entry.partition);
+                }
+                token.cancel(reason);
+            }
             Stage::Finished(result) => self.kept_bytes -= size_of(&result),
         }
     }
 
-    /// Notes that the partition has dropped its memory. Its queued tasks do not start, because the commit with the
-    /// unknown outcome may have cancelled them. The recovered partition asks again for the tasks that it still needs.
-    pub(crate) fn forget_queued(&mut self, partition: PartitionId) {
-        self.entries.retain(|_, entry| entry.partition != partition || !matches!(entry.stage, Stage::Queued(_)));
+    /// Notes that the partition has dropped its memory. Its tasks whose code was not entered do not start, because the
+    /// commit with the unknown outcome may have cancelled them. The recovered partition asks again for the tasks that it
+    /// still needs.
+    pub(crate) fn forget_unentered(&mut self, partition: PartitionId) {
+        self.withdraw_where(|entry| entry.partition == partition);
+    }
+
+    /// Removes the tasks of these entries whose code was not entered. It is not entered any more.
+    fn withdraw_where(&mut self, chosen: impl Fn(&Entry) -> bool) {
+        let mut withdrawn = Vec::new();
+        self.entries.retain(|_, entry| match &entry.stage {
+            _ if !chosen(entry) => true,
+            Stage::Queued(_) | Stage::Withheld => false,
+            Stage::Running(token) if token.withdraw() => {
+                withdrawn.push(entry.partition);
+                false
+            }
+            Stage::Running(_) | Stage::Finished(_) => true,
+        });
+        withdrawn.into_iter().for_each(|partition| self.uncount(partition));
     }
 
     /// After a recovery of this partition, settles each of its tasks that is no longer in the store.
@@ -175,10 +223,11 @@ impl Activities {
         gone.into_iter().for_each(|task| self.settle(task, CancellationReason::Cancelled));
     }
 
-    /// Starts nothing any more. Queued tasks stay in the store.
+    /// Starts nothing any more. Tasks whose code was not entered stay in the store.
     pub(crate) fn close(&mut self) {
         self.closed = true;
         self.queue.clear();
+        self.withdraw_where(|_| true);
     }
 
     /// Asks the running activities of these partitions to stop because of the shutdown.

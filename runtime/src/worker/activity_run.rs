@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use tracing::Span;
 
 use super::routes::Routes;
-use crate::context::ActivityContext;
+use crate::context::{ActivityContext, CancellationToken};
 use crate::contract::kind;
 use crate::definition::BoxedActivity;
 use crate::model::{FailureDetails, JsonText, PartitionId, TaskId};
@@ -35,8 +35,11 @@ pub(crate) struct Report {
     pub(crate) task: TaskId,
     /// The number of this run of the task, as the table of activities counts.
     pub(crate) run: u64,
-    /// The result, or `None` if the run was dropped before its end because the Tokio runtime is shutting down.
+    /// The result, or `None` if the run was withdrawn, or dropped before its end because the Tokio runtime is shutting
+    /// down.
     pub(crate) result: Option<ActivityResult>,
+    /// Whether the run was withdrawn before the code was entered. The table of activities has not counted it since.
+    pub(crate) withdrawn: bool,
 }
 
 /// A run that can be spawned.
@@ -59,8 +62,10 @@ impl ActivityRun {
             operation = self.context.task_id().operation.0
         );
         let Self { code, context, name, input, mut reporter } = self;
+        let entry = reporter.token.clone();
         let call = Box::new(move || code.call(&name, context, input));
-        reporter.result = Some(Contained { call: Some(call), activity: None, span }.await);
+        // The first poll of this future is the first poll of the code.
+        reporter.result = Contained { entry, call: Some(call), activity: None, span }.await;
     }
 }
 
@@ -69,48 +74,65 @@ pub(crate) struct Reporter {
     task: TaskId,
     run: u64,
     result: Option<ActivityResult>,
+    token: CancellationToken,
     /// The partition that owns the task.
     partition: PartitionId,
     routes: Arc<Routes>,
 }
 
 impl Reporter {
-    pub(crate) fn new(task: TaskId, run: u64, partition: PartitionId, routes: Arc<Routes>) -> Self {
-        Self { task, run, result: None, partition, routes }
+    pub(crate) fn new(
+        task: TaskId,
+        run: u64,
+        token: CancellationToken,
+        partition: PartitionId,
+        routes: Arc<Routes>,
+    ) -> Self {
+        Self { task, run, result: None, token, partition, routes }
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        let report = Report { task: self.task, run: self.run, result: self.result.take() };
+        // From here on, nobody can withdraw the run any more.
+        let withdrawn = !self.token.enter();
+        let report = Report { task: self.task, run: self.run, result: self.result.take(), withdrawn };
         self.routes.report(self.partition, report);
     }
 }
 
 /// An activity from its call until it is dropped. Every panic becomes a failure.
 struct Contained {
+    /// Decides whether the code is entered.
+    entry: CancellationToken,
     call: Option<Box<dyn FnOnce() -> Option<BoxedActivity> + Send>>,
     activity: Option<BoxedActivity>,
     span: Span,
 }
 
 impl Contained {
-    fn poll_activity(&mut self, cx: &mut Context<'_>) -> Poll<ActivityResult> {
+    fn poll_activity(&mut self, cx: &mut Context<'_>) -> Poll<Option<ActivityResult>> {
         if let Some(call) = self.call.take() {
+            if !self.entry.enter() {
+                return Poll::Ready(None);
+            }
             self.activity = call();
         }
         match &mut self.activity {
-            Some(activity) => activity.as_mut().poll(cx),
+            Some(activity) => activity.as_mut().poll(cx).map(Some),
             // The table starts only tasks that the code knows.
-            None => Poll::Ready(Err(FailureDetails::new(kind::NOT_REGISTERED, "there is no code with this name"))),
+            None => {
+                Poll::Ready(Some(Err(FailureDetails::new(kind::NOT_REGISTERED, "there is no code with this name"))))
+            }
         }
     }
 }
 
 impl Future for Contained {
-    type Output = ActivityResult;
+    /// `None` if the run was withdrawn before the code was entered.
+    type Output = Option<ActivityResult>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ActivityResult> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ActivityResult>> {
         let this = self.get_mut();
         let span = this.span.clone();
         let _entered = span.enter();
@@ -120,7 +142,7 @@ impl Future for Contained {
             Err(payload) => {
                 let failure = FailureDetails::new(kind::PANIC, panic_message(&*payload));
                 tracing::warn!(%failure, "the activity panicked");
-                Poll::Ready(Err(failure))
+                Poll::Ready(Some(Err(failure)))
             }
         }
     }

@@ -21,6 +21,14 @@ impl Outside<'_> {
         &self.process.hub
     }
 
+    /// Notes that this effect will be carried out, or that the memory of the partition will be dropped. This is called
+    /// before the commit that the effect depends on is sent to the store.
+    pub(crate) fn announce(&self, effect: &Effect) {
+        if let Effect::ActivitySettled { task, .. } = effect {
+            self.process.activities().withhold(self.partition, *task);
+        }
+    }
+
     /// Carries out an effect. If the requested activity has already finished, returns its result immediately.
     pub(crate) fn apply(&mut self, effect: Effect) -> Option<PartitionInput> {
         match effect {

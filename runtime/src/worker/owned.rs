@@ -293,7 +293,7 @@ impl OwnedPartition {
     fn drop_session(&mut self, shared: &Shared, recovery: Recovery, cause: &str) {
         self.state = PartitionState::Recovering(recovery);
         (self.renewing, self.busy) = (false, true);
-        shared.process.activities().forget_queued(self.id);
+        shared.process.activities().forget_unentered(self.id);
         self.calls.answer_all(&SubmitError::OutcomeUnknown { cause: cause.to_owned() });
     }
 

@@ -114,7 +114,7 @@ impl Session {
             self.more = self.with_partition(|partition| partition.run(now, turns))?;
             progress.any |= self.more;
         }
-        progress.any |= self.take_outputs()?;
+        progress.any |= self.take_outputs(outside)?;
         while let Some(event) = self.lane.poll(cx, instant) {
             match event {
                 LaneEvent::Durable(upto) => {
@@ -199,7 +199,7 @@ impl Session {
         Ok(any)
     }
 
-    fn take_outputs(&mut self) -> Result<bool, Loss> {
+    fn take_outputs(&mut self, outside: &Outside<'_>) -> Result<bool, Loss> {
         let mut outputs = std::mem::take(&mut self.outputs);
         self.with_partition(|partition| partition.take_outputs(&mut outputs))?;
         let any = !outputs.is_empty();
@@ -216,7 +216,10 @@ impl Session {
                     self.last_commit = number;
                     self.lane.push(number, turn);
                 }
-                PartitionOutput::Effect { after, effect } => self.gate.hold(after, effect),
+                PartitionOutput::Effect { after, effect } => {
+                    outside.announce(&effect);
+                    self.gate.hold(after, effect);
+                }
             }
         }
         self.outputs = outputs;

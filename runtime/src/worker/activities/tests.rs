@@ -180,7 +180,7 @@ async fn p26_a_recovery_settles_only_what_is_of_its_own_partition() {
     }
     bench.dispatch().await;
     assert_eq!((bench.activities.running(HOME), bench.activities.running(OTHER)), (1, 1));
-    bench.activities.forget_queued(HOME);
+    bench.activities.forget_unentered(HOME);
     bench.activities.retain(HOME, &HashSet::new());
     assert_eq!((bench.reason(1), bench.reason(2)), (Some(CancellationReason::Cancelled), None));
     bench.end(1, err("stopped"));
@@ -199,7 +199,7 @@ async fn p26_a_recovery_settles_only_what_is_of_its_own_partition() {
 async fn b01_what_is_queued_when_memory_is_lost_starts_only_when_it_is_asked_for_again() {
     let mut bench = Bench::new(1, usize::MAX);
     bench.start([1, 2, 3]).await;
-    bench.activities.forget_queued(HOME);
+    bench.activities.forget_unentered(HOME);
     bench.end(1, ok("a"));
     bench.ended().await;
     bench.dispatch().await;
@@ -230,6 +230,79 @@ async fn b07_released_and_cancelled_together_never_starts() {
     bench.activities.settle(id(1), CancellationReason::Cancelled);
     bench.dispatch().await;
     assert!(bench.runs().is_empty());
+}
+
+/// Starts an activity that no thread has got to yet.
+fn spawned(bench: &mut Bench, operation: u32) {
+    assert!(bench.ask(operation, "a").is_none());
+    spawn(&bench.tokio, bench.activities.starts());
+    assert_eq!(bench.activities.running, 1);
+}
+
+#[tokio::test]
+async fn b07_a_run_that_was_started_and_is_withheld_is_never_entered() {
+    let mut bench = Bench::new(1, usize::MAX);
+    spawned(&mut bench, 1);
+    bench.activities.withhold(HOME, id(1));
+    assert_eq!(bench.activities.running, 0, "it uses its slot no longer");
+    bench.dispatch().await;
+    assert_eq!(bench.ended().await, None);
+    bench.activities.settle(id(1), CancellationReason::Cancelled);
+    assert_eq!((bench.runs(), bench.activities.running, bench.activities.entries.len()), (vec![], 0, 0));
+}
+
+#[tokio::test]
+async fn b07_a_task_that_is_withheld_before_it_is_asked_for_is_never_entered() {
+    let mut bench = Bench::new(1, usize::MAX);
+    bench.activities.withhold(HOME, id(1));
+    bench.start([1]).await;
+    bench.activities.settle(id(1), CancellationReason::InstanceEnded);
+    bench.dispatch().await;
+    assert_eq!((bench.runs(), bench.activities.entries.len()), (vec![], 0));
+}
+
+#[tokio::test]
+async fn b07_what_is_entered_continues_until_it_is_settled() {
+    let mut bench = Bench::new(1, usize::MAX);
+    bench.start([1]).await;
+    bench.activities.withhold(HOME, id(1));
+    assert_eq!((bench.reason(1), bench.activities.running), (None, 1));
+    bench.activities.settle(id(1), CancellationReason::Cancelled);
+    assert_eq!(bench.reason(1), Some(CancellationReason::Cancelled));
+    bench.end(1, ok("too late"));
+    assert_eq!((bench.ended().await, bench.activities.running), (None, 0));
+}
+
+#[tokio::test]
+async fn b07_a_run_that_was_started_is_not_entered_after_its_end() {
+    let mut bench = Bench::new(1, usize::MAX);
+    spawned(&mut bench, 1);
+    bench.activities.settle(id(1), CancellationReason::InstanceEnded);
+    bench.dispatch().await;
+    assert_eq!((bench.ended().await, bench.runs(), bench.activities.running), (None, vec![], 0));
+}
+
+#[tokio::test]
+async fn b01_a_run_that_was_started_when_memory_is_lost_is_entered_only_when_it_is_asked_for_again() {
+    let mut bench = Bench::new(1, usize::MAX);
+    spawned(&mut bench, 1);
+    bench.activities.withhold(HOME, id(2));
+    bench.activities.forget_unentered(HOME);
+    bench.dispatch().await;
+    assert_eq!((bench.ended().await, bench.runs(), bench.activities.entries.len()), (None, vec![], 0));
+    bench.activities.retain(HOME, &HashSet::from([id(1)]));
+    bench.start([1]).await;
+    assert_eq!((bench.runs(), bench.activities.running), (vec![1], 1));
+}
+
+#[tokio::test]
+async fn b21_a_run_that_was_started_is_not_entered_after_the_close() {
+    let mut bench = Bench::new(1, usize::MAX);
+    spawned(&mut bench, 1);
+    bench.activities.close();
+    assert_eq!(bench.activities.running, 0, "a shutdown does not wait for it");
+    bench.dispatch().await;
+    assert_eq!((bench.ended().await, bench.runs(), bench.activities.running), (None, vec![], 0));
 }
 
 #[tokio::test]
