@@ -1,4 +1,4 @@
-//! The HTTP API with three small orchestrations, for tools that talk to it from outside. It prints its address, and serves
+//! The HTTP API with a few small orchestrations, for tools that talk to it from outside. It prints its address, and serves
 //! until its standard input ends, so that it never outlives who started it.
 //!
 //! `--keys FILE` serves with keys, `--database FILE` keeps the instances; without them there are no keys, and memory.
@@ -16,6 +16,29 @@ use persevere::store::Store;
 use tokio::io::AsyncReadExt;
 
 use scenarios::Pace;
+
+/// What somebody orders.
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    item: String,
+    count: u32,
+}
+
+/// Whether the order may be sent.
+#[external_event]
+struct Approval {
+    approved: bool,
+    by: Option<String>,
+}
+
+/// Waits until its order is approved. It lists its events, so every other event is refused.
+#[orchestrator(events(Approval))]
+async fn approve_order(ctx: OrchestrationContext<String>, order: Order) -> Result<String, OrchestrationError> {
+    ctx.set_custom_status(&format!("{} x {} wait for an approval", order.count, order.item))?;
+    let Approval { approved, by } = Approval::wait(&ctx).await?;
+    let by = by.unwrap_or_else(|| "nobody".to_owned());
+    Ok(if approved { format!("{} is sent, approved by {by}", order.item) } else { format!("declined by {by}") })
+}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
