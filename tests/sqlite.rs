@@ -134,8 +134,8 @@ fn a_newer_schema_is_refused_by_its_number_and_left_alone() {
     drop(SqliteStore::open(&place.path).unwrap());
     meddle(&place.path, "UPDATE meta SET schema_version = 99");
     let refused = SqliteStore::open(&place.path).unwrap_err();
-    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 3, .. }), "{refused:?}");
-    meddle(&place.path, "UPDATE meta SET schema_version = 3");
+    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 4, .. }), "{refused:?}");
+    meddle(&place.path, "UPDATE meta SET schema_version = 4");
     SqliteStore::open(&place.path).unwrap();
 }
 
@@ -387,7 +387,7 @@ async fn b05_a_record_is_given_as_it_is_stored() {
 async fn b05_tasks_without_their_instance_are_corrupt() {
     let place = place();
     filled(&place.path).await;
-    meddle(&place.path, "INSERT INTO task VALUES (55, 0, 1, 0, 'say_hello', 0)");
+    meddle(&place.path, "INSERT INTO task (key, execution, operation, turn, name) VALUES (55, 0, 1, 0, 'say_hello')");
     let store = SqliteStore::open(&place.path).unwrap();
     store.claim(PARTITION).await.unwrap();
     assert!(matches!(store.load(PARTITION).await, Err(LoadError::Corrupt(_))));

@@ -55,7 +55,7 @@ pub use query::{InstanceFilter, InstancePage, InstanceQuery, InvalidPageCursor, 
 #[doc(hidden)]
 pub use sqlite::FileProbe;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
+pub use sqlite::{Durability, FileCheck, SqliteStore, SqliteStoreBuilder};
 
 /// The future of a store operation. It runs without a Tokio context, so a store that needs one must provide it.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;

@@ -69,7 +69,8 @@ impl Batch<'_, '_, '_> {
             statement.raw_bind_parameter(place + 2, row.id.operation.0)?;
             statement.raw_bind_parameter(place + 3, row.turn_number.cast_signed())?;
             statement.raw_bind_parameter(place + 4, &*row.name)?;
-            statement.raw_bind_parameter(place + 5, partition.0)
+            statement.raw_bind_parameter(place + 5, partition.0)?;
+            statement.raw_bind_parameter(place + 6, row::task_checksum(partition, row).value())
         })?;
         self.tasks.clear();
         self.there = self.there.take().or_else(|| there.map(|(_, row)| scheduled_already(row)));
@@ -118,7 +119,9 @@ impl<'r> Rows<'r> for Batch<'_, '_, 'r> {
     }
 
     fn insert_inbox(&mut self, row: &InboxRow) -> rusqlite::Result<usize> {
-        inserted(self.statements.insert_inbox.execute(params![row.partition.0, row.id.0.cast_signed(), &*row.bytes]))
+        let checksum = row::inbox_checksum(row.partition, row.id).value();
+        let row = params![row.partition.0, row.id.0.cast_signed(), &*row.bytes, checksum];
+        inserted(self.statements.insert_inbox.execute(row))
     }
 
     fn delete_inbox(&mut self, id: InboxId) -> rusqlite::Result<usize> {
@@ -142,7 +145,8 @@ impl<'r> Rows<'r> for Batch<'_, '_, 'r> {
 
     fn insert_timer(&mut self, row: &TimerRow) -> rusqlite::Result<usize> {
         let TimerRow { fire_at, key, execution, operation } = *row;
-        let row = params![self.partition.0, fire_at.0, Key(key), execution.0, operation.0];
+        let checksum = row::timer_checksum(self.partition, row).value();
+        let row = params![self.partition.0, fire_at.0, Key(key), execution.0, operation.0, checksum];
         inserted(self.statements.insert_timer.execute(row))
     }
 

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::errors::{file_error, open_error};
-use super::{Durability, Options, schema};
+use super::{Durability, Options, check, schema};
 use crate::store::OpenError;
 
 /// Older versions can corrupt a database in WAL mode when a checkpoint resets the log.
@@ -17,7 +17,9 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Opens the only connection that writes, creates the file, or migrates it to the newest schema.
-pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
+///
+/// The file is checked for damage at the first opening of a store, and not when the writer opens it again after an error.
+pub(super) fn open_writer(options: &Options, is_first: bool) -> Result<Connection, OpenError> {
     let store = options.path.display().to_string();
     let failed = |detail: String| OpenError::Failed { store: store.clone(), detail };
     if rusqlite::version_number() < OLDEST_SQLITE {
@@ -35,7 +37,7 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
     checkpoint_on_close(&connection, false).map_err(sqlite)?;
     // Before the first change to a file that may be somebody else's.
     schema::check(&connection, &store, options.partitions)?;
-    options.files.rewrite_log(&options.path).map_err(|e| file_error(&store, &e))?;
+    let had_log = options.files.rewrite_log(&options.path).map_err(|e| file_error(&store, &e))?;
     let journal = switch_to_wal(&connection).map_err(sqlite)?;
     if !journal.eq_ignore_ascii_case("wal") {
         return Err(failed(format!(
@@ -44,6 +46,10 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
     }
     configure(&connection, options).map_err(sqlite)?;
     schema::migrate(&mut connection, &store, options.partitions.unwrap_or_default())?;
+    if is_first {
+        let unclean = had_log || !schema::is_clean(&connection).map_err(sqlite)?;
+        check::check_file(&mut connection, options, unclean)?;
+    }
     Ok(connection)
 }
 
@@ -112,6 +118,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FileCheck;
     use super::super::files::Files;
     use super::*;
 
@@ -127,12 +134,13 @@ mod tests {
             let options = Options {
                 path,
                 durability,
+                check: FileCheck::default(),
                 lock_wait: Duration::ZERO,
                 max_pages: None,
                 partitions: None,
                 files: Files::default(),
             };
-            let connection = open_writer(&options).unwrap();
+            let connection = open_writer(&options, true).unwrap();
             assert_eq!(setting(&connection, "synchronous"), synchronous);
             for name in ["mmap_size", "foreign_keys", "wal_autocheckpoint"] {
                 assert_eq!(setting(&connection, name), 0, "{name}");

@@ -27,8 +27,8 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub(super) fn open(options: &Options) -> Result<Self, OpenError> {
-        let mut connection = connection::open_writer(options)?;
+    pub(super) fn open(options: &Options, is_first: bool) -> Result<Self, OpenError> {
+        let mut connection = connection::open_writer(options, is_first)?;
         let partitions = schema::partitions(&connection, &options.store())?;
         let frames = Arc::new(AtomicI32::new(0));
         let counter = Arc::clone(&frames);

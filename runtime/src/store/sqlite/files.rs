@@ -33,11 +33,13 @@ impl Files {
     /// writes: for the system they are written. SQLite finds the commits among them when it opens the file, takes them
     /// for committed, and appends to them; a power cut then takes them, and with them everything behind. So each byte is
     /// written once more, which makes it a change that the next sync has to write. Whoever reads meanwhile reads the same.
-    pub(super) fn rewrite_log(&self, database: &Path) -> io::Result<()> {
+    ///
+    /// Returns whether there was a log with anything in it.
+    pub(super) fn rewrite_log(&self, database: &Path) -> io::Result<bool> {
         let path = beside(database, "-wal");
         let mut log = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(log) => log,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
         let mut chunk = vec![0; CHUNK];
@@ -56,7 +58,7 @@ impl Files {
             // Whoever made the log may have failed to make its name durable.
             self.sync_folder(&path)?;
         }
-        Ok(())
+        Ok(offset > 0)
     }
 
     fn write(&self, file: &mut File, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -3,32 +3,51 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, Connection, Row, Statement, params};
 
+use super::absence;
+use super::checksum::Checksum;
 use super::errors::ReadError;
 use super::row::{self, COLUMNS, Key};
 use crate::model::{Execution, InboxId, InboxRow, InstanceKey, OperationId, PartitionId, TimerRow, Timestamp};
-use crate::store::{Backlog, InstanceRef, StoredInstance, TaskGroup};
+use crate::store::{Backlog, InstanceRef, LoadError, StoredInstance, TaskGroup};
 
 pub(super) fn instance(
     connection: &Connection,
     target: &InstanceRef,
     with_history: bool,
 ) -> Result<Option<StoredInstance>, ReadError> {
-    let head = |connection: &Connection| match target {
-        InstanceRef::Id(id) => one_instance(&mut by_column(connection, Column::Id)?, id.as_str()),
-        InstanceRef::Key(key) => one_instance(&mut by_column(connection, Column::Key)?, Key(*key)),
-    };
-    if !with_history {
-        return head(connection);
-    }
     let snapshot = connection.unchecked_transaction()?;
-    let mut stored = head(&snapshot)?;
-    if let Some(stored) = &mut stored {
+    let mut stored = find(&snapshot, target)?;
+    if let (Some(stored), true) = (&mut stored, with_history) {
         let (key, execution) = (stored.head.life.key, stored.head.life.execution);
         stored.history = Some(history(&snapshot, key, execution)?.unwrap_or_default());
     }
     Ok(stored)
+}
+
+/// Finds a head. The table and its index over ids must agree about it, present or absent.
+fn find(connection: &Connection, target: &InstanceRef) -> Result<Option<StoredInstance>, ReadError> {
+    match target {
+        InstanceRef::Id(id) => {
+            let found = one_instance(&mut by_column(connection, Column::Id)?, id.as_str())?;
+            match &found {
+                None => absence::confirm_id_absent(connection, id)?,
+                Some(stored) if stored.head.life.id == *id => {}
+                Some(stored) => return Err(absence::wrong_row(id, &stored.head.life)),
+            }
+            Ok(found)
+        }
+        InstanceRef::Key(key) => {
+            let found = one_instance(&mut by_column(connection, Column::Key)?, Key(*key))?;
+            match &found {
+                None => absence::confirm_key_absent(connection, *key)?,
+                Some(stored) => absence::confirm_key(connection, &stored.head.life.id, *key)?,
+            }
+            Ok(found)
+        }
+    }
 }
 
 /// The column by which an instance is found.
@@ -41,8 +60,11 @@ pub(super) enum Column {
 /// Prepares the statement that [`one_instance`] runs.
 pub(super) fn by_column(connection: &Connection, column: Column) -> rusqlite::Result<CachedStatement<'_>> {
     // The text is created once, because creating it costs more than running the statement.
-    static BY_ID: LazyLock<String> = LazyLock::new(|| instance_sql("id"));
-    static BY_KEY: LazyLock<String> = LazyLock::new(|| instance_sql("key"));
+    static BY_ID: LazyLock<String> = LazyLock::new(|| {
+        // The index is one table here and the rows are another, so that the id is read from the row.
+        instance_sql("FROM instance x LEFT JOIN instance i ON i.key = x.key", "x.id")
+    });
+    static BY_KEY: LazyLock<String> = LazyLock::new(|| instance_sql("FROM instance i", "i.key"));
     connection.prepare_cached(match column {
         Column::Id => &BY_ID,
         Column::Key => &BY_KEY,
@@ -50,15 +72,15 @@ pub(super) fn by_column(connection: &Connection, column: Column) -> rusqlite::Re
 }
 
 /// Turns are numbered from 0 without gaps, so the last number gives the number of turns without reading the others.
-fn instance_sql(column: &str) -> String {
+fn instance_sql(from: &str, column: &str) -> String {
     let columns = COLUMNS.map(|(table, name)| format!("{table}.{name}")).join(", ");
     // A missing row in `progress` must not make an instance look absent.
     format!(
-        "SELECT {columns}, h.turn, h.time FROM instance i
+        "SELECT {columns}, h.turn, h.time {from}
          LEFT JOIN progress p ON p.key = i.key
          LEFT JOIN history h ON h.key = i.key AND h.execution = i.execution AND h.turn =
              (SELECT max(turn) FROM history WHERE key = i.key AND execution = i.execution)
-         WHERE i.{column} = ?1"
+         WHERE {column} = ?1"
     )
 }
 
@@ -68,6 +90,9 @@ pub(super) fn one_instance(
 ) -> Result<Option<StoredInstance>, ReadError> {
     let mut rows = statement.query([value])?;
     let Some(row) = rows.next()? else { return Ok(None) };
+    if row.get_ref(0)? == ValueRef::Null {
+        return Err(ReadError::corrupt("the index over ids leads to a row that is missing"));
+    }
     let last_turn: Option<i64> = row.get(COLUMNS.len())?;
     Ok(Some(StoredInstance {
         head: row::read(row)?,
@@ -95,12 +120,14 @@ pub(super) fn inbox(
     known: &[InboxId],
     limit: usize,
 ) -> Result<Vec<InboxRow>, ReadError> {
-    let mut statement = connection.prepare_cached("SELECT id, message FROM inbox WHERE partition = ?1 ORDER BY id")?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, message, partition, checksum FROM inbox WHERE partition = ?1 ORDER BY id")?;
     let mut found = statement.query([partition.0])?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
         let id = InboxId(row.get::<_, i64>(0)?.cast_unsigned());
         if known.binary_search(&id).is_err() {
+            Checksum::new().columns(row, [2, 0])?.verify(row, 3, "inbox")?;
             rows.push(InboxRow { partition, id, bytes: bytes(row, 1)? });
         }
         if rows.len() >= limit {
@@ -112,14 +139,14 @@ pub(super) fn inbox(
 
 /// The timers of a partition, in the order in which they fire.
 const TIMERS: &str = "
-    SELECT fire_at, key, execution, operation FROM timer WHERE partition = ?1 ORDER BY fire_at, key, execution, operation";
+    SELECT fire_at, key, execution, operation, partition, checksum FROM timer WHERE partition = ?1 ORDER BY fire_at, key, execution, operation";
 
 const PARKED: &str = "
     SELECT p.key FROM progress p JOIN instance i ON i.key = p.key
     WHERE p.parked IS NOT NULL AND i.partition = ?1 ORDER BY p.key";
 
 const TASKS: &str = "
-    SELECT t.key, t.execution, t.turn, t.operation, t.name, i.id FROM task t LEFT JOIN instance i ON i.key = t.key
+    SELECT t.key, t.execution, t.turn, t.operation, t.name, i.id, t.partition, t.checksum FROM task t LEFT JOIN instance i ON i.key = t.key
     WHERE t.partition = ?1 ORDER BY t.key, t.execution, t.turn, t.operation";
 
 /// Reads everything that belongs to a partition, as of one moment.
@@ -128,6 +155,7 @@ pub(super) fn backlog(connection: &Connection, partition: PartitionId) -> Result
     Ok(Backlog {
         tasks: tasks(&snapshot, partition)?,
         timers: all(&snapshot, TIMERS, partition, |row| {
+            Checksum::new().columns(row, [4, 0, 1, 2, 3])?.verify(row, 5, "timer")?;
             Ok(TimerRow {
                 fire_at: Timestamp(row.get(0)?),
                 key: row.get::<_, Key>(1)?.0,
@@ -149,6 +177,7 @@ fn tasks(connection: &Connection, partition: PartitionId) -> Result<Vec<TaskGrou
     let mut groups = Vec::<TaskGroup>::new();
     while let Some(row) = rows.next()? {
         let (Key(key), execution, turn) = (row.get(0)?, Execution(row.get(1)?), row.get::<_, i64>(2)?);
+        Checksum::new().columns(row, [0, 1, 3, 2, 4, 6])?.verify(row, 7, "task")?;
         let turn_number = turn.cast_unsigned();
         let task = (OperationId(row.get(3)?), row.get::<_, String>(4)?.into());
         match groups.last_mut() {
@@ -156,19 +185,40 @@ fn tasks(connection: &Connection, partition: PartitionId) -> Result<Vec<TaskGrou
                 group.tasks.push(task);
             }
             _ => {
-                if row.get_ref(5)? == rusqlite::types::ValueRef::Null {
+                if row.get_ref(5)? == ValueRef::Null {
                     return Err(ReadError::corrupt(format_args!(
                         "there are tasks of {key:?}, which is not an instance"
                     )));
                 }
-                let mut records = record.query(params![Key(key), execution.0, turn])?;
-                let record = records.next()?.map(|row| bytes(row, 0)).transpose()?;
+                let record = input_record(&mut record, key, execution, turn)?;
                 let id = row::instance_id(row, 5)?;
+                absence::confirm_key(connection, &id, key)?;
                 groups.push(TaskGroup { key, id, execution, turn_number, record, tasks: vec![task] });
             }
         }
     }
     Ok(groups)
+}
+
+/// Reads the record with the input of a task. If it cannot be read, this is the trouble of its instance and not of the
+/// others.
+fn input_record(
+    statement: &mut Statement<'_>,
+    key: InstanceKey,
+    execution: Execution,
+    turn: i64,
+) -> Result<Option<Bytes>, ReadError> {
+    let mut read = || -> Result<Option<Bytes>, ReadError> {
+        let mut records = statement.query(params![Key(key), execution.0, turn])?;
+        records.next()?.map(|row| bytes(row, 0)).transpose()
+    };
+    match read() {
+        Err(ReadError(LoadError::Corrupt(detail))) => {
+            tracing::error!(?key, turn, detail, "the record with the input of an open task cannot be read");
+            Ok(None)
+        }
+        read => read,
+    }
 }
 
 fn all<T>(

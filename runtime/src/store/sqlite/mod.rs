@@ -8,8 +8,11 @@
 //! Invariants: only the writer thread writes; the thread of a caller never waits for the disk; everything that a reader
 //! sees is durable (except with [`Durability::Relaxed`]).
 
+mod absence;
 mod batch;
 mod transaction;
+mod check;
+mod checksum;
 mod connection;
 mod database;
 mod errors;
@@ -81,6 +84,27 @@ pub enum Durability {
     Relaxed,
 }
 
+/// How thoroughly a [`SqliteStore`] checks its file for damage while it is opened.
+///
+/// A damaged turn record parks its instance when it is read, so damage in the history is logged and the store opens. Any
+/// other damage that a check finds refuses the file with [`OpenError::Corrupt`], which says what was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileCheck {
+    /// If the store was not closed cleanly, checks the structure of the whole file, but for no longer than two seconds. After
+    /// a clean close, only counts the entries of two indexes, which takes about 20 ms for each million instances.
+    #[default]
+    AfterCrash,
+    /// Checks the structure of the whole file, however long that takes. Every page is read: about a second for each
+    /// gigabyte that is in memory.
+    Structure,
+    /// Checks the structure of the whole file and compares each index with its table, however long that takes: several
+    /// seconds for each million instances.
+    Contents,
+    /// Checks nothing. This opens a damaged file, so that what is readable can be saved.
+    Never,
+}
+
 /// Opens a [`SqliteStore`] with settings other than the defaults.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -94,6 +118,7 @@ pub struct SqliteStoreBuilder {
 struct Options {
     path: PathBuf,
     durability: Durability,
+    check: FileCheck,
     lock_wait: Duration,
     max_pages: Option<u32>,
     /// The number of partitions of a new store, which an existing store must have too. `None` means one for a new
@@ -125,6 +150,7 @@ impl SqliteStore {
         let options = Options {
             path: path.as_ref().to_owned(),
             durability: Durability::Full,
+            check: FileCheck::AfterCrash,
             lock_wait: LOCK_WAIT,
             max_pages: None,
             partitions: None,
@@ -176,6 +202,13 @@ impl SqliteStoreBuilder {
     /// this method. With another number, opening fails with [`OpenError::Partitions`].
     pub fn partitions(mut self, partitions: u16) -> Self {
         self.partitions = Some(partitions);
+        self
+    }
+
+    /// Sets how thoroughly the file is checked for damage while it is opened. The default is
+    /// [`FileCheck::AfterCrash`].
+    pub fn check(mut self, check: FileCheck) -> Self {
+        self.options.check = check;
         self
     }
 

@@ -6,14 +6,15 @@
 use rusqlite::types::{FromSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement, ToSql, params};
 
+use super::checksum::Checksum;
 use super::errors::ReadError;
 use crate::model::{
-    Execution, FailureDetails, Head, InstanceId, InstanceKey, JsonText, Life, OperationId, Parent, ParkReason,
-    PartitionId, Progress, RuntimeStatus, Timestamp,
+    Execution, FailureDetails, Head, InboxId, InstanceId, InstanceKey, JsonText, Life, OperationId, Parent, ParkReason,
+    PartitionId, Progress, RuntimeStatus, TaskRow, TimerRow, Timestamp,
 };
 
 /// The columns from which a head is read: first those of `instance`, then those of `progress`.
-pub(super) const COLUMNS: [(&str, &str); 24] = [
+pub(super) const COLUMNS: [(&str, &str); 27] = [
     ("i", "key"),
     ("i", "id"),
     ("i", "name"),
@@ -29,6 +30,8 @@ pub(super) const COLUMNS: [(&str, &str); 24] = [
     ("i", "parent_operation"),
     ("i", "tags"),
     ("i", "input"),
+    ("i", "partition"),
+    ("i", "checksum"),
     ("p", "status"),
     ("p", "parked"),
     ("p", "updated_at"),
@@ -38,37 +41,58 @@ pub(super) const COLUMNS: [(&str, &str); 24] = [
     ("p", "custom_status"),
     ("p", "output"),
     ("p", "failure"),
+    ("p", "checksum"),
 ];
 
-/// The index of the first column of `progress`.
-const PROGRESS: usize = 15;
+/// The columns of `instance` that its checksum covers. The next one is the checksum.
+const LIFE: std::ops::Range<usize> = 0..16;
+/// The columns of `progress` that its checksum covers, besides the key. The next one is the checksum.
+const PROGRESS: std::ops::Range<usize> = 17..26;
 
 /// Writes the fixed part when a life begins, and again for each execution.
 pub(super) const INSERT: &str = "
     INSERT INTO instance (key, id, name, version, execution, created_at, start_at, depth, start_hash, parent_id,
-        parent_key, parent_execution, parent_operation, tags, input, partition)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+        parent_key, parent_execution, parent_operation, tags, input, partition, checksum)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// The id, the time of creation and the partition are compared and not written: they never change, and indexes are spared.
 pub(super) const UPDATE: &str = "
     UPDATE instance SET name = ?3, version = ?4, execution = ?5, start_at = ?7, depth = ?8, start_hash = ?9,
-        parent_id = ?10, parent_key = ?11, parent_execution = ?12, parent_operation = ?13, tags = ?14, input = ?15
+        parent_id = ?10, parent_key = ?11, parent_execution = ?12, parent_operation = ?13, tags = ?14, input = ?15,
+        checksum = ?17
     WHERE key = ?1 AND id = ?2 AND created_at = ?6 AND partition = ?16";
 
 pub(super) const INSERT_PROGRESS: &str = "
     INSERT INTO progress (key, status, parked, updated_at, ended_at, custom_status_version, revision, custom_status,
-        output, failure)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        output, failure, checksum)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 pub(super) const UPDATE_PROGRESS: &str = "
     UPDATE progress SET status = ?2, parked = ?3, updated_at = ?4, ended_at = ?5, custom_status_version = ?6,
-        revision = ?7, custom_status = ?8, output = ?9, failure = ?10
+        revision = ?7, custom_status = ?8, output = ?9, failure = ?10, checksum = ?11
     WHERE key = ?1";
 
 /// Runs [`INSERT`] or [`UPDATE`].
 pub(super) fn write(statement: &mut Statement<'_>, partition: PartitionId, life: &Life) -> rusqlite::Result<usize> {
     let tags = (!life.tags.is_empty()).then(|| to_json(&life.tags)).transpose()?;
     let parent = life.parent.as_ref();
+    let checksum = Checksum::new()
+        .integer(life.key.0.cast_signed())
+        .text(life.id.as_str())
+        .text(&life.name)
+        .text(&life.version)
+        .integer(life.execution.0)
+        .integer(life.created_at.0)
+        .integer_or_null(life.start_at.map(|time| time.0))
+        .integer(life.depth)
+        .integer(life.start_hash.cast_signed())
+        .text_or_null(parent.map(|parent| parent.instance.as_str()))
+        .integer_or_null(parent.map(|parent| parent.key.0.cast_signed()))
+        .integer_or_null(parent.map(|parent| parent.execution.0))
+        .integer_or_null(parent.map(|parent| parent.operation.0))
+        .text_or_null(tags.as_deref())
+        .text(life.input.as_str())
+        .integer(partition.0);
     statement.execute(params![
         life.key.0.cast_signed(),
         life.id.as_str(),
@@ -86,6 +110,7 @@ pub(super) fn write(statement: &mut Statement<'_>, partition: PartitionId, life:
         tags,
         life.input.as_str(),
         partition.0,
+        checksum.value(),
     ])
 }
 
@@ -96,23 +121,41 @@ pub(super) fn write_progress(
     progress: &Progress,
 ) -> rusqlite::Result<usize> {
     let failure = progress.failure.as_ref().map(to_json).transpose()?;
+    let parked = progress.parked.as_ref().map(ToString::to_string);
+    let [custom_status, output] =
+        [&progress.custom_status, &progress.output].map(|text| text.as_ref().map(JsonText::as_str));
+    let checksum = Checksum::new()
+        .integer(key.0.cast_signed())
+        .integer(progress.status.code())
+        .text_or_null(parked.as_deref())
+        .integer(progress.updated_at.0)
+        .integer_or_null(progress.ended_at.map(|time| time.0))
+        .integer(progress.custom_status_version.cast_signed())
+        .integer(progress.revision.cast_signed())
+        .text_or_null(custom_status)
+        .text_or_null(output)
+        .text_or_null(failure.as_deref());
     statement.execute(params![
         key.0.cast_signed(),
         progress.status.code(),
-        progress.parked.as_ref().map(ToString::to_string),
+        parked,
         progress.updated_at.0,
         progress.ended_at.map(|time| time.0),
         progress.custom_status_version.cast_signed(),
         progress.revision.cast_signed(),
-        progress.custom_status.as_ref().map(JsonText::as_str),
-        progress.output.as_ref().map(JsonText::as_str),
+        custom_status,
+        output,
         failure,
+        checksum.value(),
     ])
 }
 
 /// Reads [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> Result<Head, ReadError> {
-    let progress = |column: usize| PROGRESS + column;
+    let progress = |column: usize| PROGRESS.start + column;
+    let status = runtime_status(row, progress(0))?;
+    Checksum::new().columns(row, LIFE)?.verify(row, LIFE.end, "instance")?;
+    Checksum::new().columns(row, [0].into_iter().chain(PROGRESS))?.verify(row, PROGRESS.end, "progress")?;
     let life = Life {
         key: row.get::<_, Key>(0)?.0,
         id: instance_id(row, 1)?,
@@ -128,7 +171,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Head, ReadError> {
         input: JsonText::from_string(row.get(14)?),
     };
     let progress = Progress {
-        status: runtime_status(row, progress(0))?,
+        status,
         parked: row.get::<_, Option<String>>(progress(1))?.map(ParkReason::from_stored),
         updated_at: Timestamp(row.get(progress(2))?),
         ended_at: row.get::<_, Option<i64>>(progress(3))?.map(Timestamp),
@@ -195,4 +238,30 @@ impl FromSql for Key {
     fn column_result(value: ValueRef<'_>) -> rusqlite::types::FromSqlResult<Self> {
         i64::column_result(value).map(|key| Self(InstanceKey(key.cast_unsigned())))
     }
+}
+
+/// The checksum of a task row.
+pub(super) fn task_checksum(partition: PartitionId, row: &TaskRow) -> Checksum {
+    Checksum::new()
+        .integer(row.id.key.0.cast_signed())
+        .integer(row.id.execution.0)
+        .integer(row.id.operation.0)
+        .integer(row.turn_number.cast_signed())
+        .text(&row.name)
+        .integer(partition.0)
+}
+
+/// The checksum of a timer row.
+pub(super) fn timer_checksum(partition: PartitionId, row: &TimerRow) -> Checksum {
+    Checksum::new()
+        .integer(partition.0)
+        .integer(row.fire_at.0)
+        .integer(row.key.0.cast_signed())
+        .integer(row.execution.0)
+        .integer(row.operation.0)
+}
+
+/// The checksum of an inbox row without its message, which has its own.
+pub(super) fn inbox_checksum(partition: PartitionId, id: InboxId) -> Checksum {
+    Checksum::new().integer(partition.0).integer(id.0.cast_signed())
 }

@@ -11,7 +11,7 @@ use crate::store::OpenError;
 const APPLICATION_ID: i32 = 0x5052_5356;
 
 /// Step `n` migrates a store from version `n` to `n + 1`. Steps are only ever added.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// `meta` and its column `schema_version` stay the same in all versions, so that older builds can read the version and
 /// refuse the file.
@@ -152,6 +152,16 @@ const VERSION_3: &str = "
     DROP TABLE timer_2;
 ";
 
+/// Rows have checksums. Those that an older version wrote have none until they are written again. Records and messages have
+/// checksums of their own, which the engine compares.
+const VERSION_4: &str = "
+    ALTER TABLE instance ADD COLUMN checksum INTEGER;
+    ALTER TABLE progress ADD COLUMN checksum INTEGER;
+    ALTER TABLE task ADD COLUMN checksum INTEGER;
+    ALTER TABLE timer ADD COLUMN checksum INTEGER;
+    ALTER TABLE inbox ADD COLUMN checksum INTEGER;
+";
+
 /// The first version whose stores contain the number of partitions. Older stores have one.
 const PARTITIONS_SINCE: i64 = 3;
 
@@ -185,6 +195,11 @@ pub(super) fn migrate(connection: &mut Connection, store: &str, partitions: Part
 pub(super) fn partitions(connection: &Connection, store: &str) -> Result<PartitionCount, OpenError> {
     let stored = stored_partitions(connection).map_err(|e| open_error(store, &e))?;
     partition_count(stored.unwrap_or_default(), store)
+}
+
+/// Returns whether every partition was closed cleanly by its last owner.
+pub(super) fn is_clean(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM partition WHERE clean = 0)", [], |row| row.get(0))
 }
 
 /// Returns the stored number of partitions, or `None` if the file is empty.
@@ -284,8 +299,13 @@ fn newest(migrations: &[&str]) -> i64 {
 mod tests {
     use super::*;
 
-    const NEXT: &[&str] =
-        &[VERSION_1, VERSION_2, VERSION_3, "ALTER TABLE meta ADD COLUMN more TEXT; UPDATE meta SET more = 'new';"];
+    const NEXT: &[&str] = &[
+        VERSION_1,
+        VERSION_2,
+        VERSION_3,
+        VERSION_4,
+        "ALTER TABLE meta ADD COLUMN more TEXT; UPDATE meta SET more = 'new';",
+    ];
 
     /// Migrates the file. A new store gets one partition.
     fn create(connection: &mut Connection, migrations: &[&str]) -> Result<(), OpenError> {
@@ -300,10 +320,12 @@ mod tests {
     fn an_older_store_is_brought_forward_and_keeps_its_rows() {
         let mut connection = Connection::open_in_memory().unwrap();
         create(&mut connection, MIGRATIONS).unwrap();
-        connection.execute_batch("UPDATE meta SET epoch = 7; INSERT INTO inbox VALUES (0, 1, x'00')").unwrap();
+        connection
+            .execute_batch("UPDATE meta SET epoch = 7; INSERT INTO inbox (partition, id, message) VALUES (0, 1, x'00')")
+            .unwrap();
         create(&mut connection, NEXT).unwrap();
         assert_eq!(more(&connection).unwrap(), "new");
-        assert_eq!(content(&connection).unwrap(), Content::Store { version: 4 });
+        assert_eq!(content(&connection).unwrap(), Content::Store { version: 5 });
         let kept: (i64, i64) = connection
             .query_row("SELECT epoch, (SELECT count(*) FROM inbox) FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap();
@@ -340,7 +362,7 @@ mod tests {
         );
         let columns: i64 =
             connection.query_row("SELECT count(*) FROM pragma_table_info('instance')", [], |row| row.get(0)).unwrap();
-        assert_eq!(columns, 16);
+        assert_eq!(columns, 17);
         assert_eq!(text("PRAGMA integrity_check"), "ok");
     }
 
@@ -348,9 +370,10 @@ mod tests {
     fn a_migration_that_fails_half_way_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         create(&mut connection, MIGRATIONS).unwrap();
-        let broken = [VERSION_1, VERSION_2, VERSION_3, "ALTER TABLE meta ADD COLUMN more TEXT", "this is no SQL"];
+        let broken =
+            [VERSION_1, VERSION_2, VERSION_3, VERSION_4, "ALTER TABLE meta ADD COLUMN more TEXT", "this is no SQL"];
         create(&mut connection, &broken).unwrap_err();
-        assert_eq!(content(&connection).unwrap(), Content::Store { version: 3 });
+        assert_eq!(content(&connection).unwrap(), Content::Store { version: 4 });
         more(&connection).unwrap_err();
     }
 
@@ -359,7 +382,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         create(&mut connection, NEXT).unwrap();
         let refused = check_version(&connection, "s", MIGRATIONS);
-        assert!(matches!(refused, Err(OpenError::NewerSchema { found: 4, known: 3, .. })), "{refused:?}");
+        assert!(matches!(refused, Err(OpenError::NewerSchema { found: 5, known: 4, .. })), "{refused:?}");
         check_version(&connection, "s", NEXT).unwrap();
     }
 

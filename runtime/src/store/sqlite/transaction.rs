@@ -34,7 +34,7 @@ pub(super) struct Statements<'c> {
     pub(super) delete_execution: Statement<'c>,
     pub(super) insert_inbox: Statement<'c>,
     pub(super) delete_inbox: Statement<'c>,
-    pub(super) insert_tasks: Insertions<'c, 6>,
+    pub(super) insert_tasks: Insertions<'c, 7>,
     pub(super) delete_task: Statement<'c>,
     pub(super) insert_timer: Statement<'c>,
     pub(super) delete_timer: Statement<'c>,
@@ -58,12 +58,15 @@ impl<'c> Statements<'c> {
             insert_records: Insertions::prepare(connection, "history (key, execution, turn, time, record)")?,
             delete_life: sql("DELETE FROM history WHERE key = ?1")?,
             delete_execution: sql("DELETE FROM history WHERE key = ?1 AND execution = ?2")?,
-            insert_inbox: sql("INSERT INTO inbox (partition, id, message) VALUES (?1, ?2, ?3)")?,
+            insert_inbox: sql("INSERT INTO inbox (partition, id, message, checksum) VALUES (?1, ?2, ?3, ?4)")?,
             delete_inbox: sql("DELETE FROM inbox WHERE partition = ?1 AND id = ?2")?,
-            insert_tasks: Insertions::prepare(connection, "task (key, execution, operation, turn, name, partition)")?,
+            insert_tasks: Insertions::prepare(
+                connection,
+                "task (key, execution, operation, turn, name, partition, checksum)",
+            )?,
             delete_task: sql("DELETE FROM task WHERE key = ?1 AND execution = ?2 AND operation = ?3")?,
             insert_timer: sql(
-                "INSERT INTO timer (partition, fire_at, key, execution, operation) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO timer (partition, fire_at, key, execution, operation, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?,
             delete_timer: sql("DELETE FROM timer
                  WHERE partition = ?1 AND fire_at = ?2 AND key = ?3 AND execution = ?4 AND operation = ?5")?,

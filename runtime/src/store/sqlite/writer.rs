@@ -42,6 +42,8 @@ pub(super) struct Writer {
     // The lock is released after the connection, because fields are dropped in their order.
     database: Option<Database>,
     lock: Option<FileLock>,
+    /// Whether the file was opened before, so that it has been checked.
+    was_open: bool,
 }
 
 /// A caller of `close`, and the answer that it gets when everything is released.
@@ -63,7 +65,16 @@ impl Writer {
         threads: Weak<Mutex<Option<Threads>>>,
         readers: Vec<JoinHandle<()>>,
     ) -> Self {
-        Self { options, commands, threads, readers, owned: Ownerships::default(), database: None, lock: None }
+        Self {
+            options,
+            commands,
+            threads,
+            readers,
+            owned: Ownerships::default(),
+            database: None,
+            lock: None,
+            was_open: false,
+        }
     }
 
     /// Runs until no partition is owned or nobody can send commands any more, and then releases everything.
@@ -171,9 +182,10 @@ impl Writer {
             Some(database) => database,
             None => {
                 self.lock.iter().for_each(FileLock::opens_log);
-                Database::open(&self.options)?
+                Database::open(&self.options, !self.was_open)?
             }
         };
+        self.was_open = true;
         Ok(self.database.insert(database).partitions)
     }
 }

@@ -238,8 +238,8 @@ mod tests {
 
     use tokio::sync::oneshot;
 
-    use super::super::Durability;
     use super::super::files::Files;
+    use super::super::{Durability, FileCheck};
     use super::*;
     use crate::model::{Epoch, InboxId, InboxRow, PartitionCount, TurnCommit};
 
@@ -250,6 +250,7 @@ mod tests {
         Options {
             path: path.to_owned(),
             durability: Durability::Relaxed,
+            check: FileCheck::default(),
             lock_wait: Duration::ZERO,
             max_pages: None,
             partitions: PartitionCount::new(2),
@@ -278,7 +279,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let options = options(&folder.path().join("store.db"));
         let lock = FileLock::acquire(&options.path, Duration::ZERO, &mut None).unwrap();
-        let mut database = Database::open(&options).unwrap();
+        let mut database = Database::open(&options, true).unwrap();
         let fails = Arc::new(AtomicBool::new(false));
         let hook = Arc::clone(&fails);
         database.connection.commit_hook(Some(move || hook.load(Ordering::Relaxed))).unwrap();
