@@ -55,7 +55,8 @@ impl Batch<'_, '_, '_> {
             statement.raw_bind_parameter(place + 1, row.execution.0)?;
             statement.raw_bind_parameter(place + 2, row.turn_number.cast_signed())?;
             statement.raw_bind_parameter(place + 3, row.time.0)?;
-            statement.raw_bind_parameter(place + 4, &*row.bytes)
+            statement.raw_bind_parameter(place + 4, &*row.bytes)?;
+            statement.raw_bind_parameter(place + 5, row::record_checksum(row).value())
         })?;
         self.records.clear();
         self.there = self.there.take().or_else(|| there.map(recorded_already));

@@ -102,14 +102,25 @@ pub(super) fn one_instance(
     }))
 }
 
+const HISTORY: &str = "
+    SELECT record, key, execution, turn, time, checksum FROM history WHERE key = ?1 AND execution = ?2 ORDER BY turn";
+
+const RECORD: &str = "
+    SELECT record, key, execution, turn, time, checksum FROM history WHERE key = ?1 AND execution = ?2 AND turn = ?3";
+
+/// Reads the record of a row of [`HISTORY`] or [`RECORD`].
+fn record(row: &Row<'_>) -> Result<Bytes, ReadError> {
+    Checksum::new().columns(row, 1..5)?.verify(row, 5, "history")?;
+    bytes(row, 0)
+}
+
 pub(super) fn history(
     connection: &Connection,
     key: InstanceKey,
     execution: Execution,
 ) -> Result<Option<Vec<Bytes>>, ReadError> {
-    let sql = "SELECT record FROM history WHERE key = ?1 AND execution = ?2 ORDER BY turn";
-    let mut statement = connection.prepare_cached(sql)?;
-    let records = statement.query_and_then(params![Key(key), execution.0], |row| bytes(row, 0))?;
+    let mut statement = connection.prepare_cached(HISTORY)?;
+    let records = statement.query_and_then(params![Key(key), execution.0], record)?;
     let records: Vec<Bytes> = records.collect::<Result<_, _>>()?;
     Ok((!records.is_empty()).then_some(records))
 }
@@ -170,8 +181,7 @@ pub(super) fn backlog(connection: &Connection, partition: PartitionId) -> Result
 
 /// Reads each record once, however many tasks it scheduled.
 fn tasks(connection: &Connection, partition: PartitionId) -> Result<Vec<TaskGroup>, ReadError> {
-    let mut record =
-        connection.prepare("SELECT record FROM history WHERE key = ?1 AND execution = ?2 AND turn = ?3")?;
+    let mut inputs = connection.prepare(RECORD)?;
     let mut statement = connection.prepare(TASKS)?;
     let mut rows = statement.query([partition.0])?;
     let mut groups = Vec::<TaskGroup>::new();
@@ -190,7 +200,7 @@ fn tasks(connection: &Connection, partition: PartitionId) -> Result<Vec<TaskGrou
                         "there are tasks of {key:?}, which is not an instance"
                     )));
                 }
-                let record = input_record(&mut record, key, execution, turn)?;
+                let record = input_record(&mut inputs, key, execution, turn)?;
                 let id = row::instance_id(row, 5)?;
                 absence::confirm_key(connection, &id, key)?;
                 groups.push(TaskGroup { key, id, execution, turn_number, record, tasks: vec![task] });
@@ -210,7 +220,7 @@ fn input_record(
 ) -> Result<Option<Bytes>, ReadError> {
     let mut read = || -> Result<Option<Bytes>, ReadError> {
         let mut records = statement.query(params![Key(key), execution.0, turn])?;
-        records.next()?.map(|row| bytes(row, 0)).transpose()
+        records.next()?.map(record).transpose()
     };
     match read() {
         Err(ReadError(LoadError::Corrupt(detail))) => {

@@ -10,7 +10,7 @@ use super::checksum::Checksum;
 use super::errors::ReadError;
 use crate::model::{
     Execution, FailureDetails, Head, InboxId, InstanceId, InstanceKey, JsonText, Life, OperationId, Parent, ParkReason,
-    PartitionId, Progress, RuntimeStatus, TaskRow, TimerRow, Timestamp,
+    PartitionId, Progress, RecordRow, RuntimeStatus, TaskRow, TimerRow, Timestamp,
 };
 
 /// The columns from which a head is read: first those of `instance`, then those of `progress`.
@@ -259,6 +259,15 @@ pub(super) fn timer_checksum(partition: PartitionId, row: &TimerRow) -> Checksum
         .integer(row.key.0.cast_signed())
         .integer(row.execution.0)
         .integer(row.operation.0)
+}
+
+/// The checksum of a history row without its record, which has its own.
+pub(super) fn record_checksum(row: &RecordRow) -> Checksum {
+    Checksum::new()
+        .integer(row.key.0.cast_signed())
+        .integer(row.execution.0)
+        .integer(row.turn_number.cast_signed())
+        .integer(row.time.0)
 }
 
 /// The checksum of an inbox row without its message, which has its own.

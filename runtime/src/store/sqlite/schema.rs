@@ -153,8 +153,9 @@ const VERSION_3: &str = "
 ";
 
 /// Rows have checksums. Those that an older version wrote have none until they are written again. Records and messages have
-/// checksums of their own, which the engine compares.
+/// checksums of their own, which the engine compares, so those of `history` and `inbox` cover the other columns.
 const VERSION_4: &str = "
+    ALTER TABLE history ADD COLUMN checksum INTEGER;
     ALTER TABLE instance ADD COLUMN checksum INTEGER;
     ALTER TABLE progress ADD COLUMN checksum INTEGER;
     ALTER TABLE task ADD COLUMN checksum INTEGER;
