@@ -10,7 +10,7 @@ use super::{root, sources};
 fn rule_of(name: &str) -> Option<String> {
     let (letter, rest) = name.split_at_checked(1)?;
     let digits = rest.split_once('_')?.0;
-    let is_number = "abcp".contains(letter) && !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    let is_number = "abcdp".contains(letter) && !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
     is_number.then(|| format!("{}{digits}", letter.to_uppercase()))
 }
 

@@ -63,7 +63,7 @@ pub(crate) const RESTRICTED: [Restricted; 9] = [
     Restricted {
         what: "files, processes and the environment",
         names: &["std::fs", "std::env", "std::process", "fs::File"],
-        places: &["http/keys.rs", "skeleton/assert.rs", "store/sqlite/"],
+        places: &["http/keys.rs", "skeleton/assert.rs", "store/sqlite/", "worker/build/"],
     },
     Restricted { what: "chance", names: &["new_v4", "getrandom", "RandomState"], places: &["http/", "store/"] },
     Restricted {

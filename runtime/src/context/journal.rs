@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::comparison::{Cause, Changed, Mismatch, Recorded};
 use super::operations::{Awaits, OperationResult, Operations};
 use crate::model::{
     Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, RecordedLocation, Timestamp,
@@ -25,15 +26,6 @@ pub(crate) enum PollMode {
     Live,
     /// The code is being polled again with recorded inputs.
     Replay,
-}
-
-/// The code and the history disagree: the recorded action, and the action that was issued in its place.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Mismatch {
-    pub(crate) recorded: Option<Action>,
-    pub(crate) issued: Option<Action>,
-    /// The previous action, on which both agree.
-    pub(crate) agreed: Option<Action>,
 }
 
 /// The action was not issued, and the code will not be polled again.
@@ -64,8 +56,11 @@ pub(crate) struct Journal {
     patches: BTreeMap<String, bool>,
     actions: Vec<Action>,
     payload_bytes: usize,
-    expected: Vec<Action>,
+    /// What the turn recorded, if it is a replay.
+    expected: Option<Recorded>,
     mismatch: Option<Mismatch>,
+    /// Values that the code now computes in another way, and that are accepted so far.
+    changes: Vec<Mismatch>,
     /// A failure that ends the execution, whatever the code does afterwards.
     fatal: Option<FailureDetails>,
     pub(crate) foreign: bool,
@@ -74,6 +69,8 @@ pub(crate) struct Journal {
     pub(crate) completion: Option<crate::model::Completion>,
     uuids: u64,
     random: Option<u64>,
+    /// Whether the closure of a side effect is running. It may ask for nothing.
+    pub(crate) computes_side_effect: bool,
 }
 
 /// The limit for the payload bytes of all actions in one turn.
@@ -92,8 +89,9 @@ impl Journal {
             patches: BTreeMap::new(),
             actions: Vec::new(),
             payload_bytes: 0,
-            expected: Vec::new(),
+            expected: None,
             mismatch: None,
+            changes: Vec::new(),
             fatal: None,
             foreign: false,
             custom_status,
@@ -101,17 +99,18 @@ impl Journal {
             completion: None,
             uuids: 0,
             random: None,
+            computes_side_effect: false,
         }
     }
 
     // ── used by the engine ──────────────────────────────────────────────────────────────────────────────────────────
 
-    /// Opens a turn. `expected` contains the recorded actions if the turn is a replay.
-    pub(crate) fn open_turn(&mut self, time: Timestamp, now: Timestamp, expected: Option<Vec<Action>>) {
+    /// Opens a turn. `expected` is what was recorded, if the turn is a replay.
+    pub(crate) fn open_turn(&mut self, time: Timestamp, now: Timestamp, expected: Option<Recorded>) {
         self.mode = if expected.is_some() { PollMode::Replay } else { PollMode::Live };
         self.turn_time = time;
         self.now = now;
-        self.expected = expected.unwrap_or_default();
+        self.expected = expected;
         self.actions.clear();
         self.payload_bytes = 0;
         self.custom_status_set = false;
@@ -130,10 +129,15 @@ impl Journal {
 
     /// Returns the difference if recorded actions were not issued, or if others were issued.
     pub(crate) fn take_mismatch(&mut self) -> Option<Mismatch> {
-        if self.mismatch.is_none() && self.mode == PollMode::Replay && self.actions.len() < self.expected.len() {
-            self.mismatch = Some(self.mismatch_here(None));
+        if self.mismatch.is_none() && self.recorded_next().is_some() {
+            self.mismatch = Some(self.mismatch_here(None, None));
         }
         self.mismatch.take()
+    }
+
+    /// Takes the values that the code now computes in another way, and that are accepted so far.
+    pub(crate) fn take_changes(&mut self) -> Vec<Mismatch> {
+        std::mem::take(&mut self.changes)
     }
 
     /// Returns whether the code and the history have already disagreed.
@@ -244,7 +248,7 @@ impl Journal {
 
     /// Returns the recorded action at the place where the next action will be issued, if this is a replayed turn.
     pub(crate) fn recorded_next(&self) -> Option<&Action> {
-        (self.mode == PollMode::Replay).then(|| self.expected.get(self.actions.len())).flatten()
+        self.expected.as_ref().filter(|_| self.mode == PollMode::Replay)?.actions.get(self.actions.len())
     }
 
     fn push(&mut self, action: Action) -> Result<Action, Halted> {
@@ -253,13 +257,7 @@ impl Journal {
         }
         let action = match self.mode {
             PollMode::Live => action,
-            PollMode::Replay => match self.expected.get(self.actions.len()) {
-                Some(recorded) if recorded.agrees_with(&action) => recorded.clone(),
-                _ => {
-                    self.mismatch = Some(self.mismatch_here(Some(action)));
-                    return Err(Halted);
-                }
-            },
+            PollMode::Replay => self.compared(action)?,
             PollMode::Idle => return Err(Halted),
         };
         self.payload_bytes += action.payload_len();
@@ -267,12 +265,25 @@ impl Journal {
         Ok(action)
     }
 
-    fn mismatch_here(&self, issued: Option<Action>) -> Mismatch {
-        Mismatch {
-            recorded: self.expected.get(self.actions.len()).cloned(),
-            issued,
-            agreed: self.actions.last().cloned(),
+    /// Compares an action with the recorded one, and returns that.
+    fn compared(&mut self, issued: Action) -> Result<Action, Halted> {
+        let recorded = self.recorded_next().filter(|recorded| recorded.agrees_with(&issued)).cloned();
+        let changed = recorded.as_ref().and_then(|recorded| self.expected.as_ref()?.compare(recorded, &issued));
+        match (recorded, changed) {
+            (Some(recorded), None) => return Ok(recorded),
+            (Some(recorded), Some(changed)) if changed.cause == Cause::Accepted => {
+                let change = self.mismatch_here(Some(issued), Some(changed));
+                self.changes.push(change);
+                return Ok(recorded);
+            }
+            (_, changed) => self.mismatch = Some(self.mismatch_here(Some(issued), changed)),
         }
+        Err(Halted)
+    }
+
+    fn mismatch_here(&self, issued: Option<Action>, changed: Option<Changed>) -> Mismatch {
+        let (recorded, agreed) = (self.recorded_next().cloned(), self.actions.last().cloned());
+        Mismatch { recorded, issued, agreed, changed }
     }
 
     /// Checks that one more action with this payload is within the limits of the turn.

@@ -4,6 +4,7 @@ mod activity;
 mod activity_state;
 mod call;
 mod cancellation;
+mod comparison;
 mod continue_as_new;
 mod dropped;
 mod durable;
@@ -31,6 +32,7 @@ pub use activity_state::MissingState;
 pub(crate) use call::start_detached;
 pub use call::{ActivityCall, SendError, SubOrchestrationCall};
 pub use cancellation::{CancellationReason, CancellationToken};
+pub(crate) use comparison::{Cause, Changed, Demand, Mismatch, Recorded};
 pub use continue_as_new::{ContinueAsNew, continues};
 pub use dropped::{Dropped, MayBeDropped};
 pub use durable::{
@@ -43,7 +45,7 @@ pub use join::{
     Join, JoinBranch, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join,
 };
 pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, try_join_all};
-pub(crate) use journal::{Journal, Mismatch, payload_too_large};
+pub(crate) use journal::{Journal, payload_too_large};
 pub use nondeterministic::nondeterministic_value;
 pub(crate) use operations::Awaits;
 pub use orchestration::{Context, OrchestrationContext};

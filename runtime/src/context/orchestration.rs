@@ -67,11 +67,13 @@ impl Context {
         let mut journal = self.journal();
         let touched = self.0.foreign.was_touched();
         journal.foreign |= touched;
-        if journal.mode() == PollMode::Idle {
-            drop(journal);
-            outside_a_turn();
-        }
-        journal
+        let misuse = match journal.mode() {
+            PollMode::Idle => OUTSIDE_A_TURN,
+            _ if journal.computes_side_effect => WITHIN_A_SIDE_EFFECT,
+            PollMode::Live | PollMode::Replay => return journal,
+        };
+        drop(journal);
+        misused(misuse)
     }
 
     /// Returns the instance id, under which callers know this instance.
@@ -190,12 +192,17 @@ impl Context {
     /// Use this for values that are cheap to compute and need neither I/O nor a retry, such as a setting of the
     /// process. Use an activity for everything else.
     ///
+    /// The closure may read what never changes, such as [`Context::instance_id`] or [`Context::current_time`]. It must not
+    /// ask the context for anything else: write `let bits = ctx.random();` before the side effect and use `bits` in it.
+    ///
     /// # Determinism
     /// The value is recorded with the turn, and replay returns the recorded value. If the process dies before the turn
     /// is durable, the closure runs again.
     ///
     /// # Panics
-    /// Panics if the value cannot be written as JSON and read back, or if it exceeds a limit. The panic fails the
+    /// Panics if the value cannot be written as JSON and read back, if it exceeds a limit, or if the closure issues an
+    /// operation or calls [`Context::random`], [`Context::new_uuid`], [`Context::patched`] or a setter of the custom
+    /// status. A replay does not run the closure, so these would give other values afterwards. The panic fails the
     /// orchestration.
     #[track_caller]
     pub fn side_effect<T: Serialize + DeserializeOwned>(&self, compute: impl FnOnce() -> T) -> T {
@@ -204,7 +211,7 @@ impl Context {
             Some(Action::SideEffect { value, .. }) => Some(value.clone()),
             _ => None,
         };
-        let value = recorded.unwrap_or_else(|| match JsonText::encode(&compute()) {
+        let value = recorded.unwrap_or_else(|| match JsonText::encode(&self.computed(compute)) {
             Ok(value) => value,
             Err(error) => side_effect_failed(&error),
         });
@@ -220,6 +227,11 @@ impl Context {
             }
             _ => super::call::give_up(journal),
         }
+    }
+
+    fn computed<T>(&self, compute: impl FnOnce() -> T) -> T {
+        let _computes = SideEffect::begin(self);
+        compute()
     }
 
     /// Returns which side of the change `id` this execution takes: `true` if it reaches this place after the change was
@@ -279,11 +291,31 @@ fn side_effect_failed(error: &dyn fmt::Display) -> ! {
     clippy::panic,
     reason = "this misuse cannot be reported by a value, because the future has no error type of its own"
 )]
-fn outside_a_turn() -> ! {
-    panic!(
-        "an orchestration context was used outside its orchestrator: durable operations work only in the body that \
-         received the context, not in a spawned task or an activity"
-    )
+fn misused(text: &str) -> ! {
+    panic!("{text}")
+}
+
+const OUTSIDE_A_TURN: &str = "an orchestration context was used outside its orchestrator: durable operations work only \
+    in the body that received the context, not in a spawned task or an activity";
+
+const WITHIN_A_SIDE_EFFECT: &str = "an orchestration context was used in the closure of `ctx.side_effect(..)`. A replay \
+    takes the recorded value and does not run the closure, so everything after it would differ: call `ctx.random()`, \
+    `ctx.new_uuid()` and operations before the side effect, and use their values in it";
+
+/// Marks that the closure of a side effect runs, until it is dropped.
+struct SideEffect<'a>(&'a Context);
+
+impl<'a> SideEffect<'a> {
+    fn begin(ctx: &'a Context) -> Self {
+        ctx.turn().computes_side_effect = true;
+        Self(ctx)
+    }
+}
+
+impl Drop for SideEffect<'_> {
+    fn drop(&mut self) {
+        self.0.journal().computes_side_effect = false;
+    }
 }
 
 impl fmt::Debug for Context {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::changes::Judge;
+use super::checks::{InputChanges, ReplayChecks};
 use super::history;
 use super::program::{self, Identity, Program, TurnOutput, TurnRequest, TurnStep, Undelivered};
 use super::stuck::Stuck;
-use crate::context::Awaits;
-use crate::model::{Action, ExecutionStarted, Input, InstanceId, OperationId, Timestamp, TurnRecord};
+use crate::context::{Awaits, Demand, Mismatch, Recorded};
+use crate::model::{Action, BuildId, ExecutionStarted, Input, InstanceId, OperationId, Timestamp, TurnRecord};
 use crate::registry::OrchestratorCode;
 
 #[cfg(test)]
@@ -26,6 +28,10 @@ pub(crate) struct LiveExecution {
     pub(crate) history_bytes: usize,
     /// The records from which it was rebuilt, for a program elsewhere that has not received them.
     pub(crate) history: Vec<TurnRecord>,
+    /// The build that ran the last polled turn.
+    build: BuildId,
+    /// The first value that the code now computes in another way than the records, if there is one. It was accepted.
+    pub(crate) accepted: Option<Box<Mismatch>>,
 }
 
 impl LiveExecution {
@@ -33,7 +39,8 @@ impl LiveExecution {
     pub(crate) fn new(identity: Identity, code: &OrchestratorCode, started: Arc<ExecutionStarted>) -> Self {
         let program = program::begin(code, identity, Arc::clone(&started));
         let (undelivered, children, history) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { program, undelivered, children, started, history_bytes: 0, history }
+        let (build, accepted) = (BuildId::UNKNOWN, None);
+        Self { program, undelivered, children, started, history_bytes: 0, history, build, accepted }
     }
 
     /// Rebuilds an execution from its records.
@@ -41,22 +48,26 @@ impl LiveExecution {
         identity: Identity,
         code: &OrchestratorCode,
         started: Arc<ExecutionStarted>,
-        records: Vec<TurnRecord>,
+        mut records: Vec<TurnRecord>,
+        checks: ReplayChecks,
     ) -> Result<Self, Stuck> {
         let mut live = Self::new(identity, code, started);
         if live.program.answers_later() {
             live.history.clone_from(&records);
         }
-        for record in records {
+        let actions: Vec<_> = records.iter_mut().map(|record| Arc::new(std::mem::take(&mut record.actions))).collect();
+        let mut judge = Judge::new(&actions);
+        for (record, actions) in records.into_iter().zip(&actions) {
             let number = record.turn_number;
             if !record.polled {
                 live.defer(number, record.inputs);
                 continue;
             }
+            live.build = record.build.unwrap_or(live.build);
+            let recorded = live.recorded(Arc::clone(actions), checks);
             let later = live.seen_later(record.upto.unwrap_or(number));
-            let step = live
-                .turn(record.time, record.time, &record.inputs, Some(record.actions))
-                .map_err(|stuck| stuck.in_turn(number))?;
+            let step = live.turn(record.time, record.clock.unwrap_or(record.time), &record.inputs, Some(recorded));
+            let step = live.judge(&mut judge, step).map_err(|stuck| stuck.in_turn(number))?;
             live.undelivered.extend(later);
             if matches!(step, TurnStep::Done(TurnOutput { completion: Some(_), .. })) {
                 return Err(Stuck::Corrupt(format!(
@@ -65,6 +76,38 @@ impl LiveExecution {
             }
         }
         Ok(live)
+    }
+
+    /// Returns what a recorded turn demands of the code.
+    fn recorded(&self, actions: Arc<Vec<Action>>, checks: ReplayChecks) -> Recorded {
+        let demand = match checks.input_changes {
+            _ if self.build.is_same(checks.build) => Demand::SameBuild,
+            InputChanges::Park => Demand::Unchanged,
+            InputChanges::Accept => Demand::MayChange,
+        };
+        Recorded { actions, demand, has_clock: self.build != BuildId::UNKNOWN }
+    }
+
+    /// Judges what the code computed in another way in a turn that was replayed. Of two problems, the first counts.
+    fn judge(&mut self, judge: &mut Judge<'_>, step: Result<TurnStep, Stuck>) -> Result<TurnStep, Stuck> {
+        let changes = self.program.take_changes();
+        if let Some(moved) = judge.moved(&changes) {
+            return Err(Stuck::mismatch(&self.started, moved));
+        }
+        if self.accepted.is_none() {
+            self.accepted = changes.into_iter().next().map(Box::new);
+        }
+        step
+    }
+
+    /// Notes that this build runs a turn. Returns it if the record of the turn must say so.
+    pub(crate) fn note_build(&mut self, build: BuildId) -> Option<BuildId> {
+        // Which build of a program elsewhere answers is not known here.
+        let build = if self.answers_later() { BuildId::UNKNOWN } else { build };
+        (build != self.build).then(|| {
+            self.build = build;
+            build
+        })
     }
 
     /// Takes the inputs of this turn and of later turns, which the turn that is replayed next did not deliver.
@@ -106,7 +149,7 @@ impl LiveExecution {
         time: Timestamp,
         now: Timestamp,
         inputs: &[Input],
-        recorded: Option<Vec<Action>>,
+        recorded: Option<Recorded>,
     ) -> Result<TurnStep, Stuck> {
         let step = self.program.turn(TurnRequest { time, now, undelivered: &self.undelivered, inputs, recorded })?;
         if let TurnStep::Done(output) = &step {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::checks::{InputChanges, ReplayChecks};
 use super::program::{TurnOffer, TurnOutput, TurnTicket};
 use crate::context::CancellationReason;
 use crate::model::{
-    Execution, ExecutionLimits, FailureDetails, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText,
+    BuildId, Execution, ExecutionLimits, FailureDetails, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText,
     PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
 };
 use crate::registry::Registry;
@@ -438,6 +439,16 @@ pub struct PartitionConfig {
     pub depth: u32,
     /// Whether an instance whose code does not fit its history fails. By default it is parked.
     pub fail_on_mismatch: bool,
+    /// The build of this program.
+    pub build: BuildId,
+    /// What happens when a changed program computes another input than the recorded one.
+    pub input_changes: InputChanges,
+}
+
+impl PartitionConfig {
+    pub(crate) fn checks(&self) -> ReplayChecks {
+        ReplayChecks { build: self.build, input_changes: self.input_changes }
+    }
 }
 
 impl Default for PartitionConfig {
@@ -454,6 +465,8 @@ impl Default for PartitionConfig {
             open_tasks: 10_000,
             depth: 64,
             fail_on_mismatch: false,
+            build: BuildId::UNKNOWN,
+            input_changes: InputChanges::default(),
         }
     }
 }

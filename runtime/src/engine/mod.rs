@@ -8,9 +8,12 @@
 //!                                                           └ Effect{after n} do this once n is durable
 //! ```
 
+mod changes;
+mod checks;
 mod execution;
 mod history;
 mod interface;
+mod mismatch;
 mod partition;
 mod poll;
 mod program;
@@ -24,6 +27,7 @@ mod stuck;
 #[cfg(feature = "macros")]
 mod tests;
 
+pub use checks::InputChanges;
 pub(crate) use history::decode_all as decode_history;
 pub use interface::{
     ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::remote_program::RemoteProgram;
 use super::rust_program::RustProgram;
 use super::stuck::Stuck;
-use crate::context::Awaits;
+use crate::context::{Awaits, Mismatch, Recorded};
 use crate::model::{
     Action, Completion, Epoch, Execution, ExecutionStarted, Input, InstanceId, InstanceKey, JsonText, KeyMint,
     OperationId, Timestamp,
@@ -27,6 +27,10 @@ use crate::registry::OrchestratorCode;
 pub(crate) trait Program: Send + Debug {
     /// Runs one turn, or accepts it and answers later. A replayed turn is always done immediately.
     fn turn(&mut self, request: TurnRequest<'_>) -> Result<TurnStep, Stuck>;
+
+    /// Takes what the code computed in another way than the recorded turn that was replayed last, although it did the
+    /// same: this is judged by the whole history. It may be called after an error.
+    fn take_changes(&mut self) -> Vec<Mismatch>;
 
     /// Notes that an outstanding turn was answered: these inputs were seen, and this is the result. Returns what is
     /// wrong with an answer that no program of this execution may give.
@@ -64,8 +68,8 @@ pub(crate) struct TurnRequest<'a> {
     pub(crate) undelivered: &'a [Undelivered],
     /// The inputs of this turn.
     pub(crate) inputs: &'a [Input],
-    /// The recorded actions, if the turn is a replay.
-    pub(crate) recorded: Option<Vec<Action>>,
+    /// What the turn recorded, if it is a replay.
+    pub(crate) recorded: Option<Recorded>,
 }
 
 impl TurnRequest<'_> {

@@ -5,10 +5,11 @@
 //! sends those again that it wants to pass on to its next execution.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::program::{Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
-use crate::context::Awaits;
+use crate::context::{Awaits, Mismatch};
 use crate::model::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, JsonText, OperationId};
 
 #[derive(Debug)]
@@ -113,7 +114,8 @@ fn ending(action: &Action) -> Option<&Completion> {
 
 impl Program for RemoteProgram {
     fn turn(&mut self, mut request: TurnRequest<'_>) -> Result<TurnStep, Stuck> {
-        let Some(actions) = request.recorded.take() else { return Ok(TurnStep::Outstanding) };
+        let Some(recorded) = request.recorded.take() else { return Ok(TurnStep::Outstanding) };
+        let actions = Arc::unwrap_or_clone(recorded.actions);
         request.all_inputs().for_each(|input| self.see(input));
         // What is recorded was checked before, possibly under other limits.
         for action in &actions {
@@ -121,6 +123,11 @@ impl Program for RemoteProgram {
         }
         let completion = actions.last().and_then(ending).cloned();
         Ok(TurnStep::Done(TurnOutput { actions, completion, custom_status: None }))
+    }
+
+    /// The program compares what it replays with its history itself.
+    fn take_changes(&mut self) -> Vec<Mismatch> {
+        Vec::new()
     }
 
     fn answered(&mut self, inputs: &[Input], output: &TurnOutput) -> Result<(), Stuck> {

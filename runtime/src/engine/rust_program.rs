@@ -9,7 +9,7 @@ use std::task::Waker;
 use super::poll::{self, Polled};
 use super::program::{Identity, Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
-use crate::context::{Awaits, Context, Facts, Journal, payload_too_large};
+use crate::context::{Awaits, Context, Facts, Journal, Mismatch, payload_too_large};
 use crate::definition::{BoxedOrchestration, OrchestratorHandler};
 use crate::model::{Completion, ExecutionStarted, FailureDetails, Input, JsonText, OperationId};
 
@@ -107,6 +107,10 @@ impl Program for RustProgram {
             poll::drop_contained(std::mem::replace(&mut self.root, Root::Ended));
         }
         Ok(TurnStep::Done(output))
+    }
+
+    fn take_changes(&mut self) -> Vec<Mismatch> {
+        self.ctx.journal().take_changes()
     }
 
     fn answered(&mut self, _: &[Input], _: &TurnOutput) -> Result<(), Stuck> {

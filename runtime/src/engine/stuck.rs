@@ -1,5 +1,6 @@
 //! The reasons why an instance is parked.
 
+use super::mismatch::Described;
 use crate::context::Mismatch;
 use crate::model::{ExecutionStarted, ParkCode, ParkReason};
 
@@ -66,6 +67,9 @@ impl std::fmt::Display for Stuck {
                 write!(f, "orchestrator {orchestrator} does not replay its history: ")?;
                 if let Some(turn) = turn {
                     write!(f, "turn {turn} ")?;
+                }
+                if mismatch.changed.is_some() {
+                    return Described(mismatch).fmt(f);
                 }
                 match &mismatch.recorded {
                     Some(action) => write!(f, "recorded {action}")?,

@@ -1,5 +1,6 @@
 //! JSON text, the form of every payload. It is UTF-8 by construction, and a clone copies no text.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::Utf8Error;
 
@@ -94,10 +95,39 @@ impl JsonText {
         self.0.is_empty()
     }
 
+    /// Returns whether both texts are the same JSON value. The order of the fields of an object has no meaning; numbers and
+    /// strings are compared as they are written.
+    pub(crate) fn is_same_value(&self, other: &Self) -> bool {
+        self.0 == other.0 || same_value(&self.0, &other.0)
+    }
+
     /// Returns whether the text is the value `null`.
     pub fn is_null(&self) -> bool {
         self.0.trim_ascii() == b"null"
     }
+}
+
+fn same_value(first: &[u8], second: &[u8]) -> bool {
+    let (first, second) = (first.trim_ascii(), second.trim_ascii());
+    match (first.first(), second.first()) {
+        (Some(b'{'), Some(b'{')) => {
+            let fields = |text| serde_json::from_slice::<BTreeMap<String, &RawValue>>(text).ok();
+            let (Some(first), Some(second)) = (fields(first), fields(second)) else { return false };
+            first.len() == second.len()
+                && first.keys().eq(second.keys())
+                && first.values().zip(second.values()).all(same)
+        }
+        (Some(b'['), Some(b'[')) => {
+            let items = |text| serde_json::from_slice::<Vec<&RawValue>>(text).ok();
+            let (Some(first), Some(second)) = (items(first), items(second)) else { return false };
+            first.len() == second.len() && first.iter().zip(&second).all(same)
+        }
+        _ => first == second,
+    }
+}
+
+fn same((first, second): (&&RawValue, &&RawValue)) -> bool {
+    first.get() == second.get() || same_value(first.get().as_bytes(), second.get().as_bytes())
 }
 
 fn type_name<T: ?Sized>() -> &'static str {
@@ -149,6 +179,18 @@ mod tests {
         let map: std::collections::BTreeMap<String, JsonText> = serde_json::from_str(document).unwrap();
         assert_eq!(map["a"].as_str(), r#"{ "z" : 1.10, "b": 123456789012345678901234567890 }"#);
         assert_eq!(serde_json::to_string(&map).unwrap(), document);
+    }
+
+    #[test]
+    fn the_order_of_fields_has_no_meaning_and_the_order_of_a_list_has() {
+        let same =
+            |a: &str, b: &str| JsonText::from_string(a.to_owned()).is_same_value(&JsonText::from_string(b.to_owned()));
+        assert!(same(r#"{"a":[1,{"x":1,"y":"2"}],"b":null}"#, r#"{ "b": null, "a": [1, {"y":"2", "x":1}] }"#));
+        assert!(!same(r#"{"a":[1,2]}"#, r#"{"a":[2,1]}"#));
+        assert!(!same(r#"{"a":1}"#, r#"{"a":1,"b":2}"#) && !same(r#"{"a":1}"#, r#"{"b":1}"#));
+        assert!(!same("[1]", "[1,1]") && !same("[1]", "{}") && !same("", "{}") && !same("{", "{}"));
+        // Beyond what a float can tell apart.
+        assert!(!same("[340282366920938463463374607431768211455]", "[340282366920938463463374607431768211454]"));
     }
 
     #[test]

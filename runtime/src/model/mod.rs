@@ -16,7 +16,9 @@
 //! | head | the state of an instance that readers see; it consists of life and progress |
 //! | commit batch | the turns that become durable together |
 
+mod build;
 mod commit;
+mod difference;
 pub(crate) mod failure;
 mod head;
 pub(crate) mod ids;
@@ -29,6 +31,7 @@ pub(crate) mod record;
 mod time;
 pub(crate) mod wire;
 
+pub use build::BuildId;
 pub use commit::{CommitBatch, HeadChange, InboxRow, RecordRow, TaskRow, TimerRow, TurnCommit};
 pub use failure::FailureDetails;
 pub use head::{Head, Life, Progress, RuntimeStatus};
@@ -43,6 +46,7 @@ pub use record::Parent;
 pub use time::Timestamp;
 
 // Only the engine looks into records and messages, and only it mints keys.
+pub(crate) use difference::{Part, shortened};
 pub(crate) use ids::KeyMint;
 pub(crate) use location::RecordedLocation;
 pub(crate) use message::Message;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, RecordedLocation, Timestamp};
+use super::{
+    BuildId, Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, RecordedLocation, Timestamp,
+};
 
 /// One turn of one execution. Replay reads these records in order, and nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +27,20 @@ pub struct TurnRecord {
     /// In a polled turn: its code has seen the inputs of the records below this number, and a later turn brings those of
     /// the others. `None`: of every earlier record.
     pub upto: Option<u64>,
+    /// In a polled turn: the time of the clock of the engine, if it is not the time that the code sees. The duration of
+    /// a relative timer is added to it.
+    pub clock: Option<Timestamp>,
+    /// In a polled turn: the build of the program that ran it, if it is not the one that ran the last polled turn before
+    /// it. Without any in an execution, the build is unknown.
+    pub build: Option<BuildId>,
+}
+
+impl TurnRecord {
+    /// Creates the record of a turn that only records its inputs.
+    pub fn unpolled(turn_number: u64, time: Timestamp, inputs: Vec<Input>) -> Self {
+        let actions = Vec::new();
+        Self { turn_number, time, polled: false, inputs, actions, upto: None, clock: None, build: None }
+    }
 }
 
 /// Something that an instance receives.
@@ -298,7 +314,7 @@ impl Action {
     }
 
     /// Returns whether replay accepts one action in place of the other: the kind, the name and the operation are the
-    /// same. Payloads are not compared, because a type may get a new field between two deployments.
+    /// same. [`Action::difference`] compares the rest.
     pub fn agrees_with(&self, other: &Self) -> bool {
         self.operation() == other.operation()
             && match (self, other) {

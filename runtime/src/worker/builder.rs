@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::build;
 use super::clock::{Clock, SystemClock};
 use super::error::StartError;
 use super::limits::Limits;
@@ -10,6 +11,8 @@ use super::runtime::Runtime;
 use super::start::{spawn, take_over_all};
 use crate::context::ActivityState;
 use crate::definition::Registration;
+use crate::engine::InputChanges;
+use crate::model::BuildId;
 use crate::registry::Registry;
 use crate::store::Store;
 
@@ -36,6 +39,8 @@ pub struct RuntimeBuilder {
     pub(super) engine_threads: Option<usize>,
     pub(super) grace: Duration,
     pub(super) clock: Arc<dyn Clock>,
+    build_id: Option<String>,
+    pub(super) input_changes: InputChanges,
 }
 
 impl RuntimeBuilder {
@@ -51,6 +56,8 @@ impl RuntimeBuilder {
             engine_threads: None,
             grace: DEFAULT_GRACE,
             clock: Arc::new(SystemClock),
+            build_id: None,
+            input_changes: InputChanges::default(),
         }
     }
 
@@ -119,6 +126,34 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Names the build of this program, for example by the commit that it was built from: `.build_id("9f0c2d1")`.
+    ///
+    /// A replay compares what the code computes with the record. How strictly depends on whether the same build wrote the
+    /// record: the same build must compute the same inputs again, and another one may have changed them (see
+    /// [`InputChanges`]). Every program with other code needs another name.
+    ///
+    /// Without a name, the build is what the linker wrote into the executable, or a hash of the file if the linker wrote
+    /// nothing (mostly in static Linux programs). Reading a hash takes some ten milliseconds for each 10 MB, once per
+    /// process, while the store is opened. Give a name if orchestrators are in a library that is loaded at run time,
+    /// because the executable does not change with it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use persevere::prelude::*;
+    /// let builder = Runtime::builder().build_id(env!("CARGO_PKG_VERSION"));
+    /// ```
+    pub fn build_id(mut self, name: impl Into<String>) -> Self {
+        self.build_id = Some(name.into());
+        self
+    }
+
+    /// Sets what happens when a changed program computes another input for a recorded operation than the one that is
+    /// recorded. By default, the recorded input stands.
+    pub fn input_changes(mut self, changes: InputChanges) -> Self {
+        self.input_changes = changes;
+        self
+    }
+
     /// Sets another clock, for tests.
     #[doc(hidden)]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -140,11 +175,19 @@ impl RuntimeBuilder {
         let registry =
             Arc::new(if self.auto_register { Registry::auto() } else { Registry::new(self.registrations.clone()) }?);
         self.check_services(&registry)?;
+        let build = tokio.spawn_blocking(self.build());
         let beginnings = take_over_all(&store).await?;
-        let (runtime, started) = spawn(self, &store, &registry, tokio, beginnings)?;
+        let build = build.await.unwrap_or(BuildId::UNKNOWN);
+        let (runtime, started) = spawn(self, build, &store, &registry, tokio, beginnings)?;
         // A runtime that ends before that answers every call with the reason.
         let _ = started.await;
         Ok(runtime)
+    }
+
+    /// Returns what finds out the build of this program. It may read the whole executable.
+    fn build(&self) -> impl FnOnce() -> BuildId + Send + 'static {
+        let name = self.build_id.clone();
+        move || name.map_or_else(build::of_this_program, |name| BuildId::of(name.as_bytes()))
     }
 
     /// Checks that every activity that is a method has its value.

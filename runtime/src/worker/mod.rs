@@ -24,6 +24,7 @@ mod activities;
 mod activity_run;
 mod backoff;
 mod bell;
+mod build;
 mod builder;
 mod calls;
 mod clock;

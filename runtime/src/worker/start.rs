@@ -34,7 +34,7 @@ use super::shutdown::RuntimeEnd;
 use super::shutdown::ThreadResults;
 use super::store_access::StoreAccess;
 use crate::client::{ChangeHub, Client};
-use crate::model::{PartitionCount, PartitionId};
+use crate::model::{BuildId, PartitionCount, PartitionId};
 use crate::registry::Registry;
 use crate::store::{Store, StoreFuture};
 
@@ -100,6 +100,7 @@ impl<I: Iterator<Item = PartitionId>> TakeOvers<'_, I> {
 /// Starts the threads. Returns a receiver that is notified when every partition has tried again what was parked.
 pub(super) fn spawn(
     builder: RuntimeBuilder,
+    build: BuildId,
     store: &Arc<dyn Store>,
     registry: &Arc<Registry>,
     tokio: Handle,
@@ -108,6 +109,8 @@ pub(super) fn spawn(
     let (limits, count) = (builder.limits, store.partitions());
     let (hands, routes) = hire(thread_count(builder.engine_threads, count), count)?;
     let (judged, started) = oneshot::channel();
+    let mut config = limits.partition(builder.live_instances, count);
+    (config.build, config.input_changes) = (build, builder.input_changes);
     let host = ActivityHost {
         code: Arc::new(RegisteredActivities(Arc::clone(registry))),
         state: Arc::new(builder.state),
@@ -136,7 +139,7 @@ pub(super) fn spawn(
         shared: Shared {
             parts: SessionParts {
                 store: Arc::clone(store),
-                config: limits.partition(builder.live_instances, count),
+                config: config.clone(),
                 registry: Arc::clone(registry),
                 bounds: limits.session(count),
             },

@@ -202,7 +202,7 @@ pub enum HistoryEventKind {
 
 /// Returns the events of one record: first the inputs, then the actions.
 pub(super) fn of_record(record: TurnRecord) -> impl Iterator<Item = HistoryEvent> {
-    let TurnRecord { turn_number: turn, time, polled: _, inputs, actions, upto: _ } = record;
+    let TurnRecord { turn_number: turn, time, inputs, actions, .. } = record;
     let kinds = inputs.into_iter().map(of_input).chain(actions.into_iter().map(of_action));
     kinds.map(move |kind| HistoryEvent { timestamp: time.to_utc(), turn, kind })
 }

@@ -26,7 +26,7 @@ fn started() -> Input {
 
 fn record(turn_number: u64, inputs: Vec<Input>, actions: Vec<Action>) -> Bytes {
     let time = Timestamp(1_700_000_000_000_000 + i64::try_from(turn_number).unwrap() * 1_000_000);
-    wire::encode_record(&TurnRecord { turn_number, time, polled: true, inputs, actions, upto: None })
+    wire::encode_record(&TurnRecord { polled: true, actions, ..TurnRecord::unpolled(turn_number, time, inputs) })
 }
 
 fn place() -> RecordedLocation {

@@ -86,13 +86,16 @@ impl Partition {
         actions: Option<Vec<Action>>,
         ending: Ending,
     ) {
+        let polled = actions.is_some();
         let record = TurnRecord {
             turn_number: slot.records,
             time: taken.time_seen(time),
-            polled: actions.is_some(),
+            polled,
             inputs: std::mem::take(&mut taken.inputs),
             actions: actions.unwrap_or_default(),
             upto: taken.upto(),
+            clock: taken.clock,
+            build: if polled { self.note_build(slot) } else { None },
         };
         if !matches!(slot.phase, Phase::Unreadable) {
             self.write_record(slot, &mut taken, &record);
@@ -230,7 +233,7 @@ impl Partition {
         (taken.head_changed, taken.renewed) = (true, true);
 
         let inputs: Vec<_> = std::iter::once(Input::ExecutionStarted(Arc::clone(&started))).chain(events).collect();
-        let record = TurnRecord { turn_number: 0, time, polled: false, inputs, actions: Vec::new(), upto: None };
+        let record = TurnRecord::unpolled(0, time, inputs);
         slot.live = None;
         slot.history = None;
         self.write_record(slot, &mut taken, &record);

@@ -83,6 +83,8 @@ pub struct Partition {
     polls: bool,
     next_ticket: u64,
     replayed_turns: u64,
+    /// The instances of which the log said that a value changed with the program.
+    changed_inputs: BTreeSet<InstanceKey>,
     /// Every instance of the backlog that must still be parked or tried again holds a clone. `None` after the report.
     unjudged: BacklogToken,
 }

@@ -54,6 +54,7 @@ impl Partition {
             polls: true,
             next_ticket: 0,
             replayed_turns: 0,
+            changed_inputs: BTreeSet::new(),
             unjudged: Some(Arc::new(())),
         };
         for row in backlog.timers {

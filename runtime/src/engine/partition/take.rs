@@ -29,6 +29,8 @@ pub(super) struct Taken {
     pub(super) count: usize,
     /// The offered turn that this turn finishes.
     pub(super) answered: Option<Answered>,
+    /// See [`TurnRecord::clock`](crate::model::TurnRecord::clock).
+    pub(super) clock: Option<Timestamp>,
     events: usize,
 }
 

@@ -14,12 +14,13 @@ use super::{Partition, TaskState};
 use crate::context::Awaits;
 use crate::engine::execution::LiveExecution;
 use crate::engine::history;
+use crate::engine::mismatch::Described;
 use crate::engine::program::{Identity, TurnOutput, TurnStep};
 use crate::engine::stuck::Stuck;
 use crate::engine::{ClientAnswer, Effect};
 use crate::model::{
-    FailureDetails, HeadChange, InstanceKey, OperationId, ParkCode, ParkReason, RecordRow, RuntimeStatus, TaskId,
-    TimerRow, Timestamp, TurnRecord, wire,
+    BuildId, FailureDetails, HeadChange, InstanceKey, OperationId, ParkCode, ParkReason, RecordRow, RuntimeStatus,
+    TaskId, TimerRow, Timestamp, TurnRecord, wire,
 };
 
 /// The failure type of an execution whose history has reached its limit.
@@ -27,6 +28,10 @@ const HISTORY_LIMIT: &str = "persevere.HistoryLimit";
 
 /// The failure type of an execution whose code does not fit its history, if that is configured to fail it.
 const NONDETERMINISM: &str = "persevere.Nondeterminism";
+
+/// The number of instances of a partition of which the log says that a value changed with the program. A deployment may
+/// change all of them, and the first ones say what there is to say.
+const CHANGES_LOGGED: usize = 10_000;
 
 /// Whether the code of an instance is in memory.
 enum Code {
@@ -132,10 +137,21 @@ impl Partition {
         let records = history::decode(rows, slot.records)?;
         let started = Arc::clone(history::started(&records)?);
         let replayed = records.iter().filter(|record| record.polled).count() as u64;
-        let live = LiveExecution::replay(identity, self.code_of(&started)?, started, records)?;
+        let live = LiveExecution::replay(identity, self.code_of(&started)?, started, records, self.config.checks())?;
         self.replayed_turns += replayed;
+        self.log_accepted(slot, &live);
         self.check_rows(slot, &live)?;
         Ok(live)
+    }
+
+    /// Logs once for each instance that a value of it changed with the program.
+    fn log_accepted(&mut self, slot: &Slot, live: &LiveExecution) {
+        let Some(change) = &live.accepted else { return };
+        if self.changed_inputs.len() < CHANGES_LOGGED && self.changed_inputs.insert(slot.head.life.key) {
+            let (instance, orchestrator) = (&slot.head.life.id, slot.head.life.name.as_str());
+            let change = Described(change);
+            tracing::info!(%instance, orchestrator, %change, "the program was changed: the recorded value stands");
+        }
     }
 
     /// Checks that every operation that is open in the history has its row, and that every row has its operation.
@@ -204,6 +220,7 @@ impl Partition {
             slot.retry = false;
             return self.offer(time, slot, taken);
         }
+        taken.clock = (now != time).then_some(now);
         match live.turn(time, now, &taken.inputs, None) {
             Ok(TurnStep::Done(output)) => {
                 slot.retry = false;
@@ -252,6 +269,8 @@ impl Partition {
                     inputs: std::mem::take(&mut taken.inputs),
                     actions,
                     upto: taken.upto(),
+                    clock: taken.clock,
+                    build: self.note_build(slot),
                 };
                 self.write_record(slot, &mut taken, &record);
                 self.send_off(time, slot, taken);
@@ -359,12 +378,16 @@ impl Partition {
             return;
         }
         let inputs = std::mem::take(&mut taken.inputs);
-        let record =
-            TurnRecord { turn_number: slot.records, time, polled: false, inputs, actions: Vec::new(), upto: None };
+        let record = TurnRecord::unpolled(slot.records, time, inputs);
         self.write_record(slot, taken, &record);
         if let Some(live) = &mut slot.live {
             live.defer(record.turn_number, record.inputs);
         }
+    }
+
+    /// Returns the build for the record of a polled turn, if the record must contain it.
+    pub(super) fn note_build(&self, slot: &mut Slot) -> Option<BuildId> {
+        slot.live.as_mut().and_then(|live| live.note_build(self.config.build))
     }
 
     pub(super) fn write_record(&mut self, slot: &mut Slot, taken: &mut Taken, record: &TurnRecord) {

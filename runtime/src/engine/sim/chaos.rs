@@ -261,7 +261,8 @@ impl Chaos {
             let mint =
                 std::sync::Arc::new(KeyMint::new(crate::model::Epoch(9_999), PartitionId::FIRST, PartitionCount::ONE));
             let identity = Identity { id: head.life.id.clone(), execution: head.life.execution, mint };
-            let live = LiveExecution::replay(identity, &code_of(interpret), started, records).unwrap();
+            let live = LiveExecution::replay(identity, &code_of(interpret), started, records, self.sim.config.checks())
+                .unwrap();
             assert_eq!(
                 live.custom_status(),
                 head.progress.custom_status,

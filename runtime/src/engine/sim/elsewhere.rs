@@ -8,7 +8,7 @@ use super::code::code_of;
 use crate::definition::OrchestratorHandler;
 use crate::engine::execution::LiveExecution;
 use crate::engine::program::{Identity, TurnOffer, TurnOutput, TurnStep};
-use crate::engine::{PartitionInput, history};
+use crate::engine::{PartitionConfig, PartitionInput, history};
 use crate::model::{Action, InstanceId, KeyMint, PartitionCount, PartitionId};
 
 impl Sim {
@@ -62,7 +62,8 @@ impl Sim {
 fn replay(offer: &TurnOffer, handler: OrchestratorHandler, records: Vec<crate::model::TurnRecord>) -> LiveExecution {
     let mint = KeyMint::new(crate::model::Epoch(77_777), PartitionId::FIRST, PartitionCount::ONE);
     let identity = Identity { id: offer.instance.clone(), execution: offer.ticket.execution, mint: Arc::new(mint) };
-    let mut live = LiveExecution::replay(identity, &code_of(handler), Arc::clone(&offer.started), records).unwrap();
+    let (started, checks) = (Arc::clone(&offer.started), PartitionConfig::default().checks());
+    let mut live = LiveExecution::replay(identity, &code_of(handler), started, records, checks).unwrap();
     // They come with the offer.
     live.forget_undelivered();
     live

@@ -4,6 +4,7 @@ mod chaos;
 mod ends;
 mod foreign;
 mod identity;
+mod inputs;
 mod limits;
 mod order;
 mod recovery;

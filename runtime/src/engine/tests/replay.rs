@@ -57,7 +57,13 @@ fn replayed(started: &Arc<ExecutionStarted>, records: &[TurnRecord]) -> Result<L
     // Every closure that replay runs again would give something else.
     OUTSIDE.set(0xdead_0000);
     let stored = records.iter().map(|record| wire::decode_record(&wire::encode_record(record)).unwrap()).collect();
-    LiveExecution::replay(identity(), &code_of(interpret), Arc::clone(started), stored)
+    LiveExecution::replay(
+        identity(),
+        &code_of(interpret),
+        Arc::clone(started),
+        stored,
+        PartitionConfig::default().checks(),
+    )
 }
 
 impl Driver {
@@ -114,7 +120,7 @@ impl Driver {
             polled: true,
             inputs,
             actions: output.actions,
-            upto: None,
+            ..TurnRecord::unpolled(number, self.newest, Vec::new())
         };
         self.records.push(record);
         output.completion
@@ -137,14 +143,8 @@ impl Driver {
             inputs = self.inputs(&live);
             if self.rng.below(4) == 0 && !inputs.is_empty() {
                 let kept = inputs.split_off(self.rng.below(inputs.len()));
-                let record = TurnRecord {
-                    turn_number: self.records.len() as u64,
-                    time: self.newest,
-                    polled: false,
-                    inputs: std::mem::replace(&mut inputs, kept),
-                    actions: Vec::new(),
-                    upto: None,
-                };
+                let inputs = std::mem::replace(&mut inputs, kept);
+                let record = TurnRecord::unpolled(self.records.len() as u64, self.newest, inputs);
                 live.defer(record.turn_number, record.inputs.clone());
                 self.records.push(record);
             }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{FORMAT, WireError, schema};
 use crate::model::{
-    Action, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId, InstanceKey,
-    JsonText, Message, OperationId, Parent, RecordedLocation, Timestamp, TurnRecord,
+    Action, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId,
+    InstanceKey, JsonText, Message, OperationId, Parent, RecordedLocation, Timestamp, TurnRecord,
 };
 
 type Result<T> = std::result::Result<T, WireError>;
@@ -46,6 +46,8 @@ impl TryFrom<schema::TurnRecord> for TurnRecord {
             inputs: record.inputs.into_iter().map(input).collect::<Result<_>>()?,
             actions: record.actions.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
             upto: record.upto,
+            clock: record.clock.map(Timestamp),
+            build: record.build.map(BuildId),
         })
     }
 }

@@ -34,6 +34,12 @@ pub(super) fn record(record: &TurnRecord) -> Bytes {
     if let Some(upto) = record.upto {
         out.present_number(7, upto);
     }
+    if let Some(clock) = record.clock {
+        out.present_number(8, clock.0.cast_unsigned());
+    }
+    if let Some(build) = record.build {
+        out.present_fixed(9, build.0);
+    }
     let checksum = crc32fast::hash(&out.0);
     out.0.put_u32_le(checksum);
     out.0.freeze()
@@ -168,6 +174,7 @@ struct Writer(BytesMut);
 
 /// The kinds of values that are used here.
 const VARINT: u32 = 0;
+const FIXED_64: u32 = 1;
 const LENGTH_DELIMITED: u32 = 2;
 
 impl Writer {
@@ -181,6 +188,12 @@ impl Writer {
     fn present_number(&mut self, field: u32, value: u64) {
         self.varint(u64::from(field << 3 | VARINT));
         self.varint(value);
+    }
+
+    /// Writes a number whose bits are all used, such as a hash.
+    fn present_fixed(&mut self, field: u32, value: u64) {
+        self.varint(u64::from(field << 3 | FIXED_64));
+        self.0.put_u64_le(value);
     }
 
     /// Writes a text unless it is empty.

@@ -20,6 +20,10 @@ pub(crate) struct TurnRecord {
     pub(crate) actions: Vec<Action>,
     #[prost(uint64, optional, tag = "7")]
     pub(crate) upto: Option<u64>,
+    #[prost(int64, optional, tag = "8")]
+    pub(crate) clock: Option<i64>,
+    #[prost(fixed64, optional, tag = "9")]
+    pub(crate) build: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

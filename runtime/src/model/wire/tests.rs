@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Action, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId, InstanceKey,
-    JsonText, OperationId, Parent, RecordedLocation, Timestamp,
+    Action, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId,
+    InstanceKey, JsonText, OperationId, Parent, RecordedLocation, Timestamp,
 };
 
 fn record() -> TurnRecord {
@@ -23,6 +23,8 @@ fn record() -> TurnRecord {
             location: crate::model::RecordedLocation { file: "src/a.rs".into(), line: 1, column: 2 },
         }],
         upto: None,
+        clock: None,
+        build: Some(BuildId(7)),
     }
 }
 
@@ -47,6 +49,14 @@ fn c01_a_newer_format_is_refused() {
     let known = schema::TurnRecord::decode(open(&encode_record(&record())).unwrap()).unwrap();
     let newer = schema::TurnRecord { format: FORMAT + 1, ..known };
     assert_eq!(decode_record(&seal(&newer)), Err(WireError::NewerFormat(FORMAT + 1)));
+}
+
+/// What a record costs that says by which build it was written: 9 bytes, once in an execution.
+#[test]
+fn a_build_takes_nine_bytes_and_is_missing_from_records_of_earlier_versions() {
+    let without = encode_record(&TurnRecord { build: None, ..record() });
+    assert_eq!(encode_record(&record()).len() - without.len(), 9);
+    assert_eq!(decode_record(&without).unwrap().build, None);
 }
 
 /// Short and long texts, so that lengths take one, two and three bytes.
@@ -170,8 +180,10 @@ proptest! {
         inputs in vec(input(), 0..5),
         actions in vec(action(), 0..5),
         upto in any::<Option<u64>>(),
+        clock in any::<Option<i64>>(),
+        build in any::<Option<u64>>(),
     ) {
-        let record = TurnRecord { turn_number, time: Timestamp(time), polled, inputs, actions, upto };
+        let record = TurnRecord { turn_number, time: Timestamp(time), polled, inputs, actions, upto, clock: clock.map(Timestamp), build: build.map(BuildId) };
         let bytes = encode_record(&record);
         prop_assert_eq!(decode_record(&bytes), Ok(record));
         let message = schema::TurnRecord::decode(open(&bytes).unwrap()).unwrap();
