@@ -11,6 +11,8 @@ mod long;
 mod mixed;
 mod observed;
 mod parked;
+#[path = "../tests/passed_on.rs"]
+mod passed_on;
 mod process;
 mod progress;
 mod raw;

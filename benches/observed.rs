@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use persevere::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
-use persevere::store::{
-    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
-    StoredInstance,
-};
+use persevere::model::{CommitBatch, Execution, InstanceKey};
+use persevere::store::{CommitError, InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
+
+use crate::passed_on::passed_on;
 
 /// What has passed through the store.
 #[derive(Debug, Default)]
@@ -62,21 +61,7 @@ impl ObservedStore {
 }
 
 impl Store for ObservedStore {
-    fn partitions(&self) -> PartitionCount {
-        self.inner.partitions()
-    }
-
-    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
-        self.inner.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
-        self.inner.load(partition)
-    }
-
-    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
-        self.inner.inbox(partition, known)
-    }
+    passed_on!(partitions claim load inbox query close);
 
     fn instance(
         &self,
@@ -92,20 +77,12 @@ impl Store for ObservedStore {
         self.inner.history(key, execution)
     }
 
-    fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
-        self.inner.query(query)
-    }
-
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {
         lock(&self.seen.batches).push(batch.turns.len());
         if self.seen.keeps.load(Ordering::Relaxed) {
             lock(&self.seen.kept).push(Arc::clone(&batch));
         }
         self.inner.commit(batch)
-    }
-
-    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
-        self.inner.close(partition)
     }
 }
 

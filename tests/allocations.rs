@@ -1,7 +1,8 @@
-//! What work allocates. A test binary of its own, with one test: the counts are those of the whole process.
+//! How much work allocates. This is a test binary with a single test, because the counts are those of the whole
+//! process.
 //!
-//! The bounds are what was measured, and a tenth: a change that allocates more per step says so here. Lower them with
-//! every change that saves some.
+//! The bounds are the measured values plus a tenth. A change that allocates more per step fails here. Lower the bounds
+//! with every change that saves allocations.
 
 use std::alloc::System;
 
@@ -11,13 +12,13 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Allocations and reallocations of one activity step: schedule, run, record, next turn.
+/// Allocations and reallocations of one activity step: schedule, run, record and take the next turn.
 const PER_STEP: f64 = 27.7;
-/// What a custom status adds to it.
+/// What a custom status adds to a step.
 const PER_STATUS: f64 = 3.4;
-/// An orchestration of no steps: start, record, result.
+/// Allocations of an orchestration without steps: start, record and result.
 const PER_ORCHESTRATION: f64 = 50.0;
-/// A step that is replayed.
+/// Allocations of a step that is replayed.
 const PER_REPLAYED_STEP: f64 = 15.5;
 
 #[activity]
@@ -36,7 +37,7 @@ async fn walk(ctx: OrchestrationContext<u32>, steps: u32, shows: bool) -> Result
     Ok(steps)
 }
 
-/// A walk that shows each step, with an input of any size.
+/// Runs a number of steps and publishes each of them, with an input of any size.
 #[orchestrator]
 async fn walk_with(
     ctx: OrchestrationContext<u32>,
@@ -66,14 +67,14 @@ async fn walk_and_wait(ctx: OrchestrationContext<u32>, steps: u32) -> Result<u32
     Ok(steps)
 }
 
-/// Allocations and reallocations of the process so far.
+/// Returns the allocations and reallocations of the process so far.
 fn count() -> usize {
     let stats = ALLOCATOR.stats();
     stats.allocations + stats.reallocations
 }
 
 async fn allocated(work: impl AsyncFn()) -> f64 {
-    // The least of several: what else a thread does by the way is not the work's.
+    // The smallest of several counts is used, because other threads may allocate at the same time.
     let mut least = usize::MAX;
     for _ in 0..5 {
         let before = count();
@@ -84,7 +85,7 @@ async fn allocated(work: impl AsyncFn()) -> f64 {
 }
 
 #[tokio::test]
-async fn a_step_allocates_no_more_than_it_did() {
+async fn a_step_stays_within_its_allocation_budget() {
     let runtime = Runtime::builder().auto_register().store(MemoryStore::new()).start().await.unwrap();
     let walks = async |steps: u32, shows: bool| {
         allocated(async || {
@@ -92,7 +93,7 @@ async fn a_step_allocates_no_more_than_it_did() {
         })
         .await
     };
-    // Differences of long and short runs, so that what is around the steps does not count.
+    // The differences between long and short runs are used, so that the work around the steps does not count.
     let step = (walks(1_000, false).await - walks(200, false).await) / 800.0;
     let with_status = (walks(1_000, true).await - walks(200, true).await) / 800.0;
     let orchestration = allocated(async || {
@@ -123,7 +124,7 @@ async fn a_step_allocates_no_more_than_it_did() {
     );
 }
 
-/// With an input of 100,000 bytes and 100 tags a custom status costs what it costs without.
+/// With an input of 100,000 bytes and 100 tags, a custom status costs as much as without them.
 async fn a_status_copies_nothing_that_its_execution_began_with(usual: f64) {
     let runtime = Runtime::builder().auto_register().store(MemoryStore::new()).start().await.unwrap();
     let (note, tags) = ("n".repeat(100_000), (0..100).map(|number| (format!("tag {number}"), "t".repeat(100))));
@@ -160,7 +161,7 @@ async fn replayed_step() -> f64 {
             let waits = walk_and_wait::start(runtime.client(), steps).await.unwrap();
             waits.wait_for_custom_status(move |shown| *shown == steps).await.unwrap();
             runtime.shutdown().await.unwrap();
-            // Another runtime has nothing in memory: the event replays it all.
+            // A new runtime has nothing in memory, so the event replays the whole history.
             let runtime = Runtime::builder().auto_register().store(store).start().await.unwrap();
             let waits = runtime.client().handle::<walk_and_wait>(waits.id()).unwrap();
             let before = count();

@@ -1,4 +1,4 @@
-//! The built examples as processes: started in a folder of their own, read line by line, never left behind.
+//! The built examples as processes. Each is started in a folder of its own, read line by line, and never left running.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use crate::root;
 
-/// Long enough for every machine: only a program that hangs takes it.
+/// Long enough for every machine. Only a program that hangs takes this long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The executables of the examples, by name.
 static EXAMPLES: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(build);
 
-/// Builds with the profile and into the folder of this test, so that what `cargo test` has built is only looked up.
+/// Builds with the profile and into the folder of this test, so that Cargo finds what `cargo test` has already built.
 fn build() -> BTreeMap<String, PathBuf> {
     let test = std::env::current_exe().unwrap();
     let profile_folder = test.parent().and_then(Path::parent).unwrap();
@@ -40,27 +40,27 @@ fn build() -> BTreeMap<String, PathBuf> {
     String::from_utf8(built.stdout).unwrap().lines().filter_map(executable).collect()
 }
 
-/// The example of which a message of Cargo tells, and its executable.
+/// Returns the example that a message of Cargo is about, and its executable.
 fn executable(message: &str) -> Option<(String, PathBuf)> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let target = message.get("target").filter(|target| target["kind"][0] == "example")?;
     Some((target["name"].as_str()?.to_owned(), message["executable"].as_str()?.into()))
 }
 
-/// A folder that examples run in, with what they leave there.
+/// A folder in which examples run, with the files that they leave.
 pub struct Folder(tempfile::TempDir);
 
 impl Folder {
-    /// An empty one.
+    /// Creates an empty folder.
     ///
     /// # Panics
-    /// It cannot be made.
+    /// Panics if the folder cannot be created.
     #[allow(clippy::new_without_default, reason = "it makes a folder on the disk")]
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -87,26 +87,26 @@ impl Folder {
         Program { stdin: child.stdin.take(), child, stdout, stderr: Some(stderr), seen: Vec::new() }
     }
 
-    /// Runs an example to its end, with nobody to answer it.
+    /// Runs an example to its end, without input.
     pub fn run(&self, example: &str, arguments: &[&str]) -> Ended {
         self.start(example, arguments).end()
     }
 
-    /// Runs an example to its end, and types this into it.
+    /// Runs an example to its end, and types this text into it.
     pub fn run_with_input(&self, example: &str, arguments: &[&str], input: &str) -> Ended {
         let mut program = self.start(example, arguments);
         program.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
         program.end()
     }
 
-    /// The lines of a file in the folder; none if there is no such file.
+    /// Returns the lines of a file in the folder, or nothing if there is no such file.
     pub fn lines(&self, file: &str) -> Vec<String> {
         let text = fs::read_to_string(self.path().join(file)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 }
 
-/// An example that runs. Dropped, it is killed.
+/// A running example. It is killed when it is dropped.
 pub struct Program {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -116,7 +116,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Waits for a line that contains this, and gives it.
+    /// Waits for a line that contains this text, and returns it.
     pub fn wait_for(&mut self, text: &str) -> String {
         while let Some(line) = self.next_line() {
             if line.contains(text) {
@@ -126,19 +126,19 @@ impl Program {
         panic!("it ended without {text:?}, after {:#?}", self.seen);
     }
 
-    /// Kills it without a chance to do anything.
+    /// Kills it without a chance to clean up.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Sends it what Ctrl-C sends.
+    /// Sends it the signal of Ctrl-C.
     #[cfg(unix)]
     pub fn interrupt(&self) {
         self.signal("INT");
     }
 
-    /// Sends it what a service manager sends.
+    /// Sends it the signal of a service manager.
     #[cfg(unix)]
     pub fn terminate(&self) {
         self.signal("TERM");
@@ -174,7 +174,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It has ended already, as a rule.
+        // Usually it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -183,23 +183,23 @@ impl Drop for Program {
 /// How an example ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// How its process ended.
+    /// The exit status of its process.
     pub status: ExitStatus,
-    /// What it printed.
+    /// What it printed to its standard output.
     pub lines: Vec<String>,
-    /// What it printed as wrong.
+    /// What it printed to its standard error.
     pub errors: String,
 }
 
 impl Ended {
-    /// Its output, if it ended well.
+    /// Returns its output, if it succeeded.
     #[track_caller]
     pub fn success(self) -> Vec<String> {
         assert!(self.status.success() && self.errors.is_empty(), "{self:#?}");
         self.lines
     }
 
-    /// What it said is wrong, if it ended with this exit code.
+    /// Returns its error text, if it ended with this exit code.
     #[track_caller]
     pub fn failure(self, code: i32) -> String {
         assert_eq!(self.status.code(), Some(code), "{self:#?}");

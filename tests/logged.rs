@@ -1,4 +1,4 @@
-//! What the HTTP API, the engine and the crates below the library log while these tests run, as text.
+//! Collects what the HTTP API, the engine and the crates below the library log while these tests run, as text.
 
 use std::fmt::Debug;
 use std::sync::{LazyLock, Mutex};
@@ -9,10 +9,11 @@ use tracing::{Event, Metadata, Subscriber, subscriber};
 
 static LOG: Mutex<String> = Mutex::new(String::new());
 
-/// One for the process: what one thread switches on and off, others may miss.
+/// There is one for the whole process, because a collector that one thread turns on and off may miss the logs of other
+/// threads.
 static INSTALLED: LazyLock<()> = LazyLock::new(|| subscriber::set_global_default(Log).unwrap());
 
-/// What was logged. The first call begins to collect it.
+/// Returns what was logged. The first call begins to collect it.
 pub(crate) fn logged() -> String {
     LazyLock::force(&INSTALLED);
     LOG.lock().unwrap().clone()
@@ -28,7 +29,8 @@ impl Visit for Log {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // The engine and the worker see no request, and log much while the other tests run; parks are told apart by id.
+        // Logs of the engine and the worker belong to no request, and other tests produce many of them. The instance id
+        // tells parks apart.
         let target = metadata.target();
         let wanted = ["persevere::http", "persevere::engine", "persevere::worker::outside"];
         wanted.iter().any(|wanted| target.starts_with(wanted)) || !target.starts_with("persevere")

@@ -1,4 +1,5 @@
-//! The public interface of the library is the list in `tests/public_api.txt`, so that a review shows each change of it.
+//! The public interface of the library is the list in `tests/public_api.txt`, so that a review shows every change of
+//! it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,13 +8,13 @@ use std::process::Command;
 
 use persevere_tests::root;
 
-/// Set to accept the interface as it is: the list is written and not compared.
+/// If this is set, the list is written and not compared.
 const UPDATE: &str = "PERSEVERE_UPDATE_PUBLIC_API";
 
 /// Documents the library with all features, and returns the file that describes it.
 ///
-/// What is compiled for it lies beside what `cargo test` compiled, and is shared with `cargo check`. The result has a
-/// folder of its own, because otherwise it would replace the documentation that a user has built.
+/// The compiled files are kept next to those of `cargo test`, and are shared with `cargo check`. The result has a
+/// folder of its own, because it would otherwise replace the documentation that a user has built.
 fn describe() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.ancestors().nth(3).unwrap();
@@ -41,11 +42,12 @@ fn interface(description: &Path) -> String {
     interface.items().map(|item| format!("{item}\n")).collect()
 }
 
-/// The crates whose types users meet. A new major version of one of them is a new major version of this library.
+/// The crates whose types are part of the interface. A new major version of one of them requires a new major version of
+/// this library.
 const PUBLIC_DEPENDENCIES: [&str; 9] =
     ["axum", "axum_core", "bytes", "chrono", "futures_core", "http", "serde_core", "serde_json", "uuid"];
 
-/// The crates that the paths in the list begin with.
+/// The crates with which the paths in the list begin.
 fn crates(listed: &str) -> BTreeSet<&str> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let paths = listed.split(|c: char| !is_word(c) && c != ':').filter_map(|path| path.split_once("::"));
@@ -60,7 +62,7 @@ fn few_crates_are_part_of_the_interface() {
     assert_eq!(crates(&listed), expected);
 }
 
-/// The lines that only one of the two has.
+/// Returns the lines that only one of the two lists has.
 fn difference(listed: &str, found: &str) -> String {
     let only = |sign, one: &str, other: &str| -> String {
         let other: BTreeSet<&str> = other.lines().collect();

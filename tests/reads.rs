@@ -1,25 +1,24 @@
-//! A store around another one that counts reads and holds them back.
+//! A store around another one that counts reads and can delay their answers.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use persevere::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
-use persevere::store::{
-    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
-    StoredInstance,
-};
+use persevere::model::{CommitBatch, Execution, InstanceKey};
+use persevere::store::{CommitError, InstanceRef, LoadError, Store, StoreFuture, StoredInstance};
 use tokio::sync::watch;
 
-/// Counts reads, and gives what was read when the test says so.
+use crate::passed_on::passed_on;
+
+/// Counts reads, and returns what was read when the test allows it.
 pub(crate) struct ReadsStore {
     inner: Arc<dyn Store>,
     histories: AtomicUsize,
     gates: Arc<Gates>,
 }
 
-/// Whether answers by id are held back, how many are, and how many were asked for.
+/// Whether answers to reads by id are delayed, how many answers wait, and how many reads by id there were.
 #[derive(Default)]
 struct Gates {
     held: watch::Sender<bool>,
@@ -32,48 +31,34 @@ impl ReadsStore {
         Self { inner: Arc::new(inner), histories: AtomicUsize::new(0), gates: Arc::default() }
     }
 
-    /// How many histories were read.
+    /// Returns how many histories were read.
     pub(crate) fn histories(&self) -> usize {
         self.histories.load(Ordering::SeqCst)
     }
 
-    /// From now on what is read by an id is read at once, and given later.
+    /// From now on, reads by id read at once, and return their answers later.
     pub(crate) fn hold_by_id(&self, hold: bool) {
         self.gates.held.send_replace(hold);
     }
 
-    /// How many reads by an id were asked for.
+    /// Returns the number of reads by id.
     pub(crate) fn by_id(&self) -> usize {
         *self.gates.by_id.borrow()
     }
 
-    /// Waits until so many reads by an id were asked for.
+    /// Waits until there were this many reads by id.
     pub(crate) async fn looked_up(&self, count: usize) {
         self.gates.by_id.subscribe().wait_for(|asked| *asked >= count).await.unwrap();
     }
 
-    /// Waits until so many answers are held back.
+    /// Waits until this many answers are delayed.
     pub(crate) async fn holding(&self, count: usize) {
         self.gates.waiting.subscribe().wait_for(|waiting| *waiting == count).await.unwrap();
     }
 }
 
 impl Store for ReadsStore {
-    fn partitions(&self) -> PartitionCount {
-        self.inner.partitions()
-    }
-
-    fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
-        self.inner.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {
-        self.inner.load(partition)
-    }
-
-    fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>> {
-        self.inner.inbox(partition, known)
-    }
+    passed_on!(partitions claim load inbox query close);
 
     fn instance(
         &self,
@@ -100,16 +85,8 @@ impl Store for ReadsStore {
         self.inner.history(key, execution)
     }
 
-    fn query(&self, query: InstanceQuery) -> StoreFuture<Result<InstancePage, LoadError>> {
-        self.inner.query(query)
-    }
-
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>> {
         self.inner.commit(batch)
-    }
-
-    fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
-        self.inner.close(partition)
     }
 }
 

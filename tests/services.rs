@@ -1,4 +1,4 @@
-//! Activities that are methods of a value.
+//! Activities that are methods of a service.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use persevere::prelude::*;
 use persevere::{StartError, registry};
 use persevere_tests::in_time;
 
-/// Takes money, and counts it.
+/// Takes money and counts it.
 pub(crate) struct Till {
     fee: u64,
     taken: AtomicU64,
@@ -28,7 +28,7 @@ impl Till {
         Ok(format!("{}: {before} + {sum}", cx.instance_id()))
     }
 
-    /// What was taken so far.
+    /// The total of what was taken.
     #[activity]
     async fn taken(&self) -> Result<u64, ActivityError> {
         Ok(self.taken.load(Ordering::SeqCst))

@@ -1,4 +1,4 @@
-//! What only the SQLite store has: a file that others can hold, damage, fill, or delete the lock of.
+//! What applies only to the SQLite store: other processes can hold, damage or fill the file, or delete its lock.
 
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
 
@@ -32,7 +32,7 @@ fn place() -> Place {
     Place { _folder: folder, path }
 }
 
-/// Opens without waiting for another owner.
+/// Opens the store without waiting for another owner.
 fn open_at_once(path: &Path) -> Result<SqliteStore, OpenError> {
     SqliteStore::builder(path).lock_wait(Duration::ZERO).open()
 }
@@ -77,7 +77,7 @@ fn timer() -> TurnCommit {
     TurnCommit::with(|turn| turn.timers_new = vec![row])
 }
 
-/// Runs SQL on a file as somebody outside would.
+/// Runs SQL on a file, as another program would.
 fn meddle(path: &Path, sql: &str) {
     rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
@@ -106,13 +106,13 @@ fn b09_another_name_of_the_file_is_no_way_around_the_lock() {
 
 const OWNED: &str = "PERSEVERE_TEST_OWNED_DATABASE";
 
-/// The second process of the next test; without the variable there is nothing to own.
+/// The second process of the next test. Without the variable it has nothing to own.
 #[test]
 fn owner_in_another_process() {
     let Some(path) = std::env::var_os(OWNED) else { return };
     let _store = SqliteStore::open(path).unwrap();
     writeln!(std::io::stdout(), "\nopened").unwrap();
-    // Until it is killed.
+    // This waits until the process is killed.
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }
 
@@ -178,7 +178,7 @@ fn a_path_that_leads_nowhere_is_named_in_the_error() {
     assert!(matches!(SqliteStore::open("/"), Err(OpenError::Failed { .. } | OpenError::ReadOnly { .. })));
 }
 
-/// Permission bits do not stop the superuser, but nobody can make files in this file system.
+/// Permission bits do not stop the superuser, but nobody can create files in this file system.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_cannot_be_written_is_read_only() {
@@ -201,7 +201,7 @@ async fn b04_a_full_disk_applies_nothing_and_the_same_batch_goes_through_later()
     };
     assert!(stored > 1 && matches!(refused.1, CommitError::Full(_)), "{stored}: {:?}", refused.1);
     assert_eq!(store.load(PARTITION).await.unwrap().inbox.len() as u64, stored);
-    // The store goes on as it is, under the same epoch, and the batch is accepted when there is room.
+    // The store continues under the same epoch, and it accepts the batch when there is room.
     assert!(matches!(store.commit(Arc::clone(&refused.0)).await, Err(CommitError::Full(_))));
     let done = TurnCommit::with(|turn| turn.inbox_done = vec![InboxId(1), InboxId(2)]);
     store.commit(batch(epoch, done)).await.unwrap();
@@ -223,7 +223,7 @@ async fn b04_a_lock_held_by_somebody_outside_is_transient() {
     store.commit(next).await.unwrap();
 }
 
-/// Overwrites the root page of a table, as a disk that lost it would.
+/// Overwrites the root page of a table, as a disk that lost the page would.
 fn damage(path: &Path, table: &str) {
     let connection = rusqlite::Connection::open(path).unwrap();
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
@@ -259,7 +259,7 @@ async fn b05_a_damaged_page_is_corrupt_and_never_absent() {
     assert!(matches!(backlog, Err(LoadError::Corrupt(_))), "{backlog:?}");
     let refused = store.commit(batch(epoch, timer())).await;
     assert!(matches!(refused, Err(CommitError::Corrupt(_))), "{refused:?}");
-    // Nothing more under this epoch; a claim opens the file anew, and what is whole works.
+    // Nothing more is written under this epoch. A claim opens the file again, and the undamaged parts work.
     assert!(matches!(store.commit(batch(epoch, message(1, 1))).await, Err(CommitError::Ambiguous(_))));
     let epoch = store.claim(PARTITION).await.unwrap().epoch;
     store.commit(batch(epoch, message(1, 1))).await.unwrap();
@@ -288,9 +288,9 @@ async fn p26_after_a_spoilt_connection_each_partition_is_claimed_before_it_is_wr
         let unsettled = send(partition, epoch, 2).await;
         assert!(matches!(unsettled, Err(CommitError::Ambiguous(_))), "{unsettled:?}");
     }
-    // One that was never claimed has nothing that could be unsettled.
+    // A partition that was never claimed has no commit whose outcome is open.
     assert!(matches!(send(c, of_b, 2).await, Err(CommitError::LeaseLost(_))));
-    // A claim settles its own partition and no other.
+    // A claim settles only its own partition.
     let of_b_again = store.claim(b).await.unwrap().epoch;
     send(b, of_b_again, 3).await.unwrap();
     assert!(matches!(send(a, of_a, 4).await, Err(CommitError::Ambiguous(_))));
@@ -343,7 +343,7 @@ async fn the_file_is_let_go_of_when_the_last_partition_is_closed() {
     let second = open_at_once(&place.path).unwrap();
     assert!(second.claim(a).await.unwrap().clean && second.claim(b).await.unwrap().clean);
     drop(second);
-    // Two claims at a time open it once.
+    // Two concurrent claims open the file once.
     let (of_a, of_b) = tokio::join!(store.claim(a), store.claim(b));
     assert!(!of_a.unwrap().clean && !of_b.unwrap().clean);
     store.close(a).await.unwrap();
@@ -381,12 +381,12 @@ async fn b05_a_damaged_head_is_corrupt_and_never_absent() {
 }
 
 #[tokio::test]
-async fn b05_a_record_is_given_as_it_is_stored() {
+async fn b05_a_record_is_returned_as_it_is_stored() {
     let place = place();
     filled(&place.path).await;
     meddle(&place.path, "UPDATE history SET record = x'010203ff'");
     let store = SqliteStore::open(&place.path).unwrap();
-    // Its checksum is for its reader to judge: a store never looks inside.
+    // The reader of the record checks its checksum: a store never looks inside a record.
     assert_eq!(store.history(KEY, Execution(0)).await.unwrap().unwrap(), [vec![1, 2, 3, 255]]);
 }
 
@@ -414,7 +414,7 @@ async fn b23_the_log_stays_short_under_load() {
     assert!(fs::metadata(&place.path).unwrap().len() > 40 * MIB);
 }
 
-/// A store with so many instances.
+/// Creates a store with this many instances.
 async fn with_instances(path: &Path, count: u64) -> (Arc<SqliteStore>, Epoch) {
     let store = SqliteStore::builder(path).durability(Durability::Relaxed).open().unwrap();
     let epoch = store.claim(PARTITION).await.unwrap().epoch;
@@ -423,7 +423,7 @@ async fn with_instances(path: &Path, count: u64) -> (Arc<SqliteStore>, Epoch) {
     (Arc::new(store), epoch)
 }
 
-/// Replaces the message before by one of 250 kB; answers how long the log is then.
+/// Replaces the previous message with one of 250 kB, and returns the length of the log.
 async fn replace_message(store: &SqliteStore, epoch: Epoch, path: &Path, id: u64) -> u64 {
     let inbox_done = if id == 0 { vec![] } else { vec![InboxId(id - 1)] };
     let mut turn = message(id, 250_000);
@@ -464,7 +464,7 @@ async fn b23_consumers_that_read_without_a_gap_do_not_hold_the_log() {
     let consumers: Vec<_> = (0..4)
         .map(|_| {
             let store = Arc::clone(&store);
-            // Looks at every row, again and again, until the test ends.
+            // Reads every row again and again until the test ends.
             let filter = InstanceFilter::new().name("none");
             let mut query = InstanceQuery::default();
             (query.filter, query.limit) = (filter, 10);

@@ -1,7 +1,7 @@
-//! Everything that is tested in an ordinary process, in one binary: it links the library once.
+//! All tests that run in an ordinary process, in one binary, so that the library is linked only once.
 //!
-//! All orchestrators and activities of these modules are found by `auto_register`, so their names differ. Programs that
-//! contain the same name twice, or need a value that others do not have, are tested in `registry.rs`.
+//! `auto_register` finds all orchestrators and activities of these modules, so each needs a name of its own.
+//! `registry.rs` tests programs that contain the same name twice, or that need a value that other programs do not have.
 
 mod conformance;
 mod examples;
@@ -10,6 +10,7 @@ mod http_edges;
 mod logged;
 mod migration;
 mod pages;
+mod passed_on;
 #[cfg(unix)]
 mod public_api;
 mod reads;

@@ -1,10 +1,10 @@
-//! What compilers do not check: the size of files, where tests stand, the direction of imports, what may touch the outside,
-//! what lies at the root.
+//! What the compiler does not check: the size of files, where tests are, the direction of imports, which code may use
+//! the outside world, and what lies at the root.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Lines that a file may have, tests included in files of their own.
+/// The largest number of lines in a file. Tests in files of their own count too.
 const FILE_LIMIT: usize = 600;
 
 #[path = "tidy/claims.rs"]
@@ -35,7 +35,7 @@ fn is_test(path: &Path) -> bool {
         .any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "sim" | "conformance")))
 }
 
-/// The code of a file: without comments, and without what stands behind `#[cfg(test)] mod tests {`.
+/// Returns the code of a file without comments, and without what follows `#[cfg(test)] mod tests {`.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).expect("a source file");
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
@@ -54,7 +54,7 @@ fn files_are_short() {
     assert!(too_long.is_empty(), "over {FILE_LIMIT} lines: {too_long:#?}");
 }
 
-/// Lines of unit tests that may stand in the file that they test.
+/// The largest number of lines of unit tests in the file that they test.
 const INLINE_TESTS_LIMIT: usize = 200;
 
 #[test]
@@ -78,7 +78,7 @@ fn unit_tests_stand_in_a_module_called_tests() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The checks of the macros that a reader finds are the checks that have a test, and the other way round.
+/// Every check of the macros that is documented has a test, and every test is documented.
 #[test]
 fn every_compile_time_check_is_documented() {
     let ui = root().join("tests/ui");
@@ -123,9 +123,9 @@ fn the_root_is_a_table_of_contents() {
     let stray: Vec<_> = fs::read_dir(root())
         .expect("the root")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-        // What the examples leave behind when they are run from here.
+        // Examples that were run from here leave these files behind.
         .filter(|name| !expected.contains(&name.as_str()) && !name.starts_with("hello_cities."))
         .filter(|name| !name.contains(".db"))
         .collect();
-    assert!(stray.is_empty(), "not at home at the root: {stray:?}");
+    assert!(stray.is_empty(), "unexpected at the root of the repository: {stray:?}");
 }

@@ -1,4 +1,4 @@
-//! The server that is measured: this program again, so that its memory can be measured separately.
+//! The server that is measured. It is this program in a second process, so that its memory can be measured separately.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -21,11 +21,11 @@ const CHANGE: Duration = Duration::from_millis(500);
 
 const BASE: &str = "/runtime/webhooks/durabletask/instances";
 
-/// What the server is told: to say how it stands, and to begin.
+/// The commands to the server: report its counters, and begin.
 const SAY: &str = "say";
 const BEGIN: &str = "begin";
 
-/// The process.
+/// The server process.
 pub(super) struct Server {
     child: Child,
     input: ChildStdin,
@@ -33,7 +33,7 @@ pub(super) struct Server {
     address: String,
 }
 
-/// How it stands.
+/// The counters that the server reports.
 #[derive(Clone, Copy)]
 pub(super) struct State {
     pub(super) reads: usize,
@@ -75,7 +75,7 @@ impl Server {
         Ok(State { reads: usize::try_from(reads)?, histories: usize::try_from(histories)?, resident })
     }
 
-    /// From now on custom statuses change.
+    /// Makes the custom statuses change from now on.
     pub(super) async fn change(&mut self) -> Outcome {
         self.tell(BEGIN).await
     }
@@ -121,7 +121,7 @@ pub(crate) async fn serve(disk: &Disk) -> Outcome {
     Ok(())
 }
 
-/// Lets every instance change its custom status, again and again.
+/// Makes every instance change its custom status again and again.
 async fn change(client: Client) -> Outcome {
     let mut beat = tokio::time::interval(CHANGE);
     for number in 1.. {

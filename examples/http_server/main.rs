@@ -3,7 +3,7 @@
 
 mod page;
 
-/// The other examples as they stand there: their orchestrators and activities are registered with the rest.
+/// The other examples, unchanged. Their orchestrations and activities are registered together with the rest.
 #[path = ".."]
 #[allow(dead_code, reason = "their command lines are not used here")]
 mod examples {
@@ -50,16 +50,16 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     println!("Open http://{} in a browser. Ctrl-C ends it.", server.local_addr());
     server.run_until(stopped()).await;
 
-    println!("What is unfinished goes on when it is started again.");
+    println!("Unfinished orchestrations continue when you start it again.");
     runtime.shutdown().await?;
     Ok(())
 }
 
-/// Ctrl-C, or the SIGTERM of a service manager.
+/// Waits for Ctrl-C, or for the SIGTERM of a service manager.
 async fn stopped() {
     let ctrl_c = async {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Without the signal it is ended from outside.
+            // Without this signal, the process can only be ended from outside.
             std::future::pending::<()>().await;
         }
     };

@@ -1,10 +1,11 @@
-//! The page: a few files without a build step, which may load nothing from elsewhere.
+//! Serves the page: a few files without a build step, which load nothing from other servers.
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::routing::get;
 
-/// What the browser lets the page do: its own files, its own server, nothing written into the document.
+/// What the browser allows the page to do: it may use its own files and its own server, and no script or style in the
+/// document itself.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 

@@ -1,5 +1,5 @@
-//! Any bytes as a request to the HTTP API: no panic, no failure inside, errors as JSON, nothing without a key.
-//! What is checked, and the form of a request, is in `tests/http_edges/requests.rs`.
+//! Sends any bytes as a request to the HTTP API. It must not panic or fail internally, its errors must be JSON, and
+//! nothing may work without a key. `tests/http_edges/requests.rs` contains the checks and the format of a request.
 #![no_main]
 
 #[path = "../../tests/http_edges/requests.rs"]
@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use libfuzzer_sys::fuzz_target;
 use requests::Target;
 
-/// After so many requests the instances that they started are forgotten.
+/// After this many requests, the instances that they started are discarded.
 const REQUESTS: u32 = 5_000;
 
 struct Service {

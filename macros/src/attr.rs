@@ -1,4 +1,5 @@
-//! The options of an attribute, each with its key, so that a mistake points at the option and not at the attribute.
+//! Parses the options of an attribute. Each option keeps its key, so that an error points at the option and not at the
+//! whole attribute.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -9,7 +10,7 @@ use syn::{Ident, LitStr, Path, Token, Type, parenthesized};
 use crate::errors::Errors;
 use crate::lints::{self, Allowed};
 
-/// Which attribute it is.
+/// Which attribute was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Orchestrator,
@@ -20,7 +21,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// How the attribute is written.
+    /// Returns the name of the attribute as a user writes it.
     pub(crate) fn attribute(self) -> &'static str {
         match self {
             Self::Orchestrator => "#[orchestrator]",
@@ -45,19 +46,19 @@ impl Kind {
 /// The longest name of an orchestrator, an activity or an event, and the longest version, in characters.
 const MAX_NAME_CHARS: usize = 256;
 
-/// What was given. An option with a mistake counts as not given.
+/// The options that were given. An option with a mistake counts as not given.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<LitStr>,
     pub(crate) marker: Option<Ident>,
     pub(crate) krate: Option<Path>,
-    /// The path of the library in a declaration of code that runs elsewhere, which knows it. Such an activity has no
-    /// context.
+    /// The path of the library, in a declaration of code that runs elsewhere. Such code already knows the path, and
+    /// such an activity has no context.
     pub(crate) library: Option<TokenStream>,
     /// The checks that are turned off.
     pub(crate) allowed: Allowed,
-    /// The events that it accepts; `None` for all.
+    /// The events that the orchestrator accepts. `None` means all events.
     pub(crate) events: Option<Vec<Type>>,
 }
 
@@ -83,7 +84,7 @@ impl Options {
         options
     }
 
-    /// The path to the generated code's helpers.
+    /// Returns the path of the helpers that generated code uses.
     pub(crate) fn rt(&self) -> TokenStream {
         match (&self.krate, &self.library) {
             (Some(path), _) => quote::quote!(#path::__rt),
@@ -128,9 +129,8 @@ impl Options {
     }
 
     fn parse_allow(&mut self, key: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let shape = || {
-            syn::Error::new(key.span(), "write `allow(wall_clock)`, with the names of the checks that do not hold here")
-        };
+        let shape =
+            || syn::Error::new(key.span(), "write `allow(wall_clock)`, with the names of the checks to turn off");
         if !input.peek(syn::token::Paren) {
             return Err(shape());
         }
@@ -151,7 +151,7 @@ impl Options {
     }
 }
 
-/// The types in `events(..)`, each once.
+/// Parses the types in `events(..)`, each of which may be given once.
 fn events(key: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<Type>> {
     let shape = || syn::Error::new(key.span(), "write `events(BookingConfirmed, Cancelled)`");
     if !input.peek(syn::token::Paren) {
@@ -236,7 +236,7 @@ fn name_mistake(name: &str) -> Option<String> {
     }
     let illegal = |c: &char| matches!(c, '/' | '\\' | '#' | '?') || c.is_control();
     let found = name.chars().find(illegal)?;
-    Some(format!("a name must not hold {found:?}: `/`, `\\`, `#`, `?` and control characters are not allowed"))
+    Some(format!("a name must not contain {found:?}: `/`, `\\`, `#`, `?` and control characters are not allowed"))
 }
 
 fn legal_version(version: LitStr, errors: &mut Errors) -> Option<LitStr> {
@@ -247,7 +247,7 @@ fn legal_version(version: LitStr, errors: &mut Errors) -> Option<LitStr> {
     } else if chars > MAX_NAME_CHARS {
         format!("a version has at most {MAX_NAME_CHARS} characters, this one has {chars}")
     } else if text.trim() != text || text.chars().any(char::is_control) {
-        "a version must not hold control characters, nor begin or end with white space".to_owned()
+        "a version must not contain control characters, or begin or end with white space".to_owned()
     } else {
         return Some(version);
     };
@@ -255,12 +255,12 @@ fn legal_version(version: LitStr, errors: &mut Errors) -> Option<LitStr> {
     None
 }
 
-/// The name of an item as it is recorded: a raw identifier drops its `r#`.
+/// Returns the recorded name of an item: a raw identifier without its `r#`.
 pub(crate) fn plain_name(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
-/// Places in generated code that no user wrote.
+/// A span for generated code that corresponds to nothing that the user wrote.
 pub(crate) fn hidden() -> Span {
     Span::mixed_site()
 }

@@ -1,4 +1,5 @@
-//! The rules on the form of an annotated function, one function per rule. What depends on types is left to the traits.
+//! The rules for the form of an annotated function, with one function for each rule. Traits check whatever depends on
+//! types.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -9,7 +10,7 @@ use crate::errors::Errors;
 use crate::input::Function;
 use crate::model::{Callable, Sketch, StoredInput};
 
-/// The most inputs of an orchestrator or an activity.
+/// The largest number of inputs of an orchestrator or an activity.
 const MAX_INPUTS: usize = 16;
 
 /// Checks an orchestrator or an activity.
@@ -27,7 +28,7 @@ pub(crate) fn callable(
     let inputs: Vec<_> = parameters.iter().map(|parameter| input(kind, parameter, errors)).collect();
     number_of_inputs(&function, inputs.len(), errors);
     let output = output(kind, &function, errors);
-    // A parameter that uses the lifetime has been told so.
+    // A parameter that uses the lifetime has already been reported.
     if lifetimes && errors.len() == before {
         errors.push(
             &function.sig.generics,
@@ -51,7 +52,7 @@ pub(crate) fn callable(
     }
 }
 
-/// Checks a helper of orchestrators. Its parameters are not stored, so they may be anything.
+/// Checks a helper of orchestrators. Its parameters are not stored, so they may have any type.
 pub(crate) fn orchestrator_fn(function: &Function, errors: &mut Errors) {
     qualifiers(Kind::OrchestratorFn, function, errors);
 }
@@ -96,7 +97,7 @@ fn generics(kind: Kind, function: &Function, errors: &mut Errors) -> bool {
     true
 }
 
-/// The context parameter, and the parameters after it.
+/// Returns the context parameter, and the parameters after it.
 fn context<'a>(
     kind: Kind,
     function: &'a Function,
@@ -187,7 +188,7 @@ fn input(kind: Kind, parameter: &PatType, errors: &mut Errors) -> Option<StoredI
         pattern => {
             errors.push(
                 pattern,
-                "an input is a plain parameter, whose name `call` takes over: write `name: Type`, and take it apart in the body",
+                "an input is a plain parameter, whose name `call` uses too: write `name: Type`, and take it apart in the body",
             );
             None
         }
@@ -196,14 +197,15 @@ fn input(kind: Kind, parameter: &PatType, errors: &mut Errors) -> Option<StoredI
     Some(StoredInput { ident: ident?, ty: (*parameter.ty).clone() }).filter(|_| owned)
 }
 
-/// Whether a reference is one to the context. A reference is refused in any case: this only decides what is said.
+/// Whether a reference is a reference to the context. A reference is refused in any case; this only chooses the
+/// message.
 fn is_activity_context(ty: &Type) -> bool {
     let Type::Reference(reference) = ty else { return false };
     let Type::Path(path) = &*reference.elem else { return false };
     path.path.segments.last().is_some_and(|last| last.ident == "ActivityContext")
 }
 
-/// Whether a type can be written down again outside of the signature. What it is, is for the traits to say.
+/// Whether a type can be written again outside of the signature. Traits check what the type is.
 fn storable_form(ty: &Type, errors: &mut Errors) -> bool {
     let mut before: Option<TokenTree> = None;
     for token in flat(ty.to_token_stream()) {
@@ -233,7 +235,7 @@ fn follows_quote(token: Option<&TokenTree>) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == '\'')
 }
 
-/// What to write instead of a reference.
+/// Returns what to write instead of a reference.
 fn owned_form(ty: &Type) -> String {
     let Type::Reference(reference) = ty else { return ": use a type without references".to_owned() };
     let owned = match &*reference.elem {
@@ -244,7 +246,7 @@ fn owned_form(ty: &Type) -> String {
     format!(": write `{owned}`; only the context of an activity is taken by reference, as the first parameter")
 }
 
-/// Tokens as a person would write them.
+/// Returns tokens as a person would write them.
 fn text(tokens: &impl ToTokens) -> String {
     let text = tokens.to_token_stream().to_string();
     text.replace(" :: ", "::").replace(" < ", "<").replace(" >", ">").replace(" ,", ",")
@@ -289,7 +291,7 @@ fn output(kind: Kind, function: &Function, errors: &mut Errors) -> Option<Type> 
     Some((**ty).clone())
 }
 
-/// The words of a parameter list that a stub repeats.
+/// Returns the words of a parameter list that a stub repeats.
 pub(crate) fn numbered(place: usize) -> Ident {
     Ident::new(&format!("input{place}"), crate::attr::hidden())
 }

@@ -1,5 +1,6 @@
-//! `join!`, `try_join!` and `select!`: lists of branches, pinned in the frame of the caller, for the combinators of the
-//! library. Each takes the path of the library first, in parentheses, so that the dependency may be renamed.
+//! `join!`, `try_join!` and `select!`: lists of branches for the combinators of the library, pinned in the stack frame
+//! of the caller. Each macro takes the path of the library first, in parentheses, so that the dependency can be
+//! renamed.
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -8,7 +9,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, Pat, Token};
 
-/// `join!(first, second)`: a tuple of the outputs.
+/// Expands `join!(first, second)` to a tuple of the outputs.
 pub(crate) fn join(tokens: TokenStream) -> TokenStream {
     joined(tokens, "join", |rt, list, nested, flat| {
         quote! {{
@@ -18,7 +19,7 @@ pub(crate) fn join(tokens: TokenStream) -> TokenStream {
     })
 }
 
-/// `try_join!(first, second)`: a `Result` of a tuple of the values.
+/// Expands `try_join!(first, second)` to a `Result` of a tuple of the values.
 pub(crate) fn try_join(tokens: TokenStream) -> TokenStream {
     joined(tokens, "try_join", |rt, list, nested, flat| {
         quote! {{
@@ -58,7 +59,7 @@ fn joined(tokens: TokenStream, name: &str, emit: Emit) -> TokenStream {
     emit(&rt, list, nested, quote!((#(#outputs,)*)))
 }
 
-/// `select! { pattern = future => expression, .. }`.
+/// Expands `select! { pattern = future => expression, .. }`.
 pub(crate) fn select(tokens: TokenStream) -> TokenStream {
     let parser = |input: ParseStream<'_>| {
         let library = library(input)?;
@@ -84,7 +85,8 @@ pub(crate) fn select(tokens: TokenStream) -> TokenStream {
     let mut arms = quote!(__never => match __never {},);
     for Branch { pattern, expression, .. } in branches.iter().rev() {
         let pattern = if matches!(pattern, Pat::Or(_)) { quote!((#pattern)) } else { quote!(#pattern) };
-        // A block's statements are taken out of it: braces within braces are a lint of the user's.
+        // The statements are taken out of the block, because the compiler would warn the user about braces inside
+        // braces.
         let expression = match expression {
             Expr::Block(block) if block.attrs.is_empty() && block.label.is_none() => {
                 let statements = &block.block.stmts;
@@ -92,7 +94,7 @@ pub(crate) fn select(tokens: TokenStream) -> TokenStream {
             }
             expression => quote!(#expression),
         };
-        // The pattern stands in a `let`: a refutable one is then refused at its own place.
+        // The pattern stands in a `let`, so the compiler refuses a refutable pattern at its own place.
         arms = quote! {
             #rt::Either::This(__output) => {
                 let #pattern = __output;
@@ -102,7 +104,7 @@ pub(crate) fn select(tokens: TokenStream) -> TokenStream {
         };
     }
     quote! {
-        // The futures are gone before an expression is evaluated.
+        // The futures are dropped before the expression is evaluated.
         match { let __first = #rt::select(#list).await; __first } { #arms }
     }
 }
@@ -117,10 +119,10 @@ struct Branch {
 impl Parse for Branch {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         for (word, instead) in [
-            ("biased", "branches are polled in source order always: remove `biased;`"),
-            ("else", "every branch is durable and stays: there is no `else`"),
-            ("complete", "every branch is durable and stays: there is no `complete`"),
-            ("default", "an orchestrator never goes on without a recorded result: there is no `default`"),
+            ("biased", "branches are always polled in source order: remove `biased;`"),
+            ("else", "no branch is ever disabled: there is no `else`"),
+            ("complete", "no branch is ever disabled: there is no `complete`"),
+            ("default", "an orchestrator never continues without a recorded result: there is no `default`"),
         ] {
             let fork = input.fork();
             let named = fork.call(<Ident as syn::ext::IdentExt>::parse_any).is_ok_and(|found| found == word);
@@ -132,13 +134,15 @@ impl Parse for Branch {
         if is_refutable(&pattern) {
             return Err(syn::Error::new_spanned(
                 pattern,
-                "a branch of `select!` takes whatever its future gives: write `result = future => match result { .. }`",
+                "a branch of `select!` accepts every value of its future: write `result = future => match result { .. }`",
             ));
         }
         input.parse::<Token![=]>()?;
         let future = input.parse()?;
         if input.peek(Token![,]) && input.peek2(Token![if]) || input.peek(Token![if]) {
-            return Err(input.error("a branch has no condition: decide before the `select!` which futures there are"));
+            return Err(
+                input.error("a branch cannot have a condition: decide before the `select!` which futures it gets")
+            );
         }
         input.parse::<Token![=>]>()?;
         let expression = Expr::parse_with_earlier_boundary_rule(input)?;
@@ -149,8 +153,8 @@ impl Parse for Branch {
     }
 }
 
-/// Whether a pattern is one of those that take a part of a type only: `Ok(..)`, `None`, a literal. Of others the compiler
-/// knows.
+/// Whether a pattern certainly matches only a part of its type: `Ok(..)`, `None`, a literal. For other patterns, the
+/// compiler decides.
 fn is_refutable(pattern: &Pat) -> bool {
     let one_of = |path: &syn::Path| {
         let name = path.get_ident().map(ToString::to_string);
@@ -165,13 +169,13 @@ fn is_refutable(pattern: &Pat) -> bool {
     }
 }
 
-/// The path of the library, from the group that comes first.
+/// Returns the path of the library, from the first group.
 pub(crate) fn library(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let group: Group = input.parse()?;
     Ok(group.stream())
 }
 
-/// A future in its place, checked for being durable where the user wrote it.
+/// Pins a future, after a check at the user's place that the future is durable.
 fn pinned(rt: &TokenStream, future: &Expr) -> TokenStream {
     let checked = quote_spanned!(future.span()=> #rt::durable(#future));
     quote!(#rt::pin!(#rt::Some(#checked)))

@@ -1,11 +1,11 @@
-//! The mistakes found so far: all of them are reported, never only the first.
+//! Collects the mistakes that were found, so that all of them are reported and not only the first.
 
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// Collects mistakes. Whoever made it must look at it: that is checked in tests.
+/// Collects mistakes. The code that creates a collection must also read it; a check in tests makes sure of that.
 #[derive(Debug, Default)]
 pub(crate) struct Errors {
     found: Vec<syn::Error>,
@@ -17,12 +17,12 @@ impl Errors {
         Self::default()
     }
 
-    /// A mistake at those tokens.
+    /// Reports a mistake at those tokens.
     pub(crate) fn push(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.found.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// A mistake at that place.
+    /// Reports a mistake at that span.
     pub(crate) fn push_at(&mut self, span: Span, message: impl Display) {
         self.found.push(syn::Error::new(span, message));
     }
@@ -37,7 +37,7 @@ impl Errors {
         self.found.append(&mut later.found);
     }
 
-    /// How many there are so far.
+    /// Returns the number of mistakes so far.
     pub(crate) fn len(&self) -> usize {
         self.found.len()
     }
@@ -46,13 +46,13 @@ impl Errors {
         self.found.is_empty()
     }
 
-    /// One `compile_error!` per mistake, in the order in which they were found.
+    /// Returns one `compile_error!` for each mistake, in the order in which they were found.
     pub(crate) fn into_tokens(mut self) -> TokenStream {
         self.looked_at = true;
         self.found.iter().map(syn::Error::to_compile_error).collect()
     }
 
-    /// The messages, for tests.
+    /// Returns the messages, for tests.
     #[cfg(test)]
     pub(crate) fn into_messages(mut self) -> Vec<String> {
         self.looked_at = true;

@@ -1,5 +1,5 @@
-//! The annotated function: its signature is parsed strictly, its body stays raw tokens, so that completion works in it
-//! while a line is half typed.
+//! Parses the annotated function. The signature is parsed strictly. The body stays raw tokens, so that completion works
+//! in it while a line is only half typed.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -13,11 +13,11 @@ pub(crate) struct Function {
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
     pub(crate) body: Group,
-    /// Everything before the body, as it came.
+    /// Everything before the body, unchanged.
     header: TokenStream,
 }
 
-/// Takes a function apart. The body is split off first: a parser would go through every token of it.
+/// Splits a function into its parts. The body is split off first, because a parser would go through every token of it.
 pub(crate) fn function(item: TokenStream) -> syn::Result<Function> {
     let mut header: Vec<_> = item.into_iter().collect();
     match header.pop() {
@@ -30,7 +30,7 @@ pub(crate) fn function(item: TokenStream) -> syn::Result<Function> {
     }
 }
 
-/// A signature that ends in a semicolon. It may leave out `async`, since there is no body to be so.
+/// A signature that ends in a semicolon. It may leave out `async`, because there is no body.
 pub(crate) fn declaration(input: ParseStream<'_>) -> syn::Result<Function> {
     let (attrs, vis, mut sig) = parse_header(input)?;
     if !input.peek(Token![;]) {
@@ -47,24 +47,24 @@ fn parse_header(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Visibili
 }
 
 impl Function {
-    /// The function with another body.
+    /// Returns the function with another body.
     pub(crate) fn with_body(&self, body: &Group) -> TokenStream {
         let header = &self.header;
         quote!(#header #body)
     }
 
-    /// The attributes that generated items take over: documentation, and whether it is deprecated.
+    /// Returns the attributes that generated items copy: documentation and `#[deprecated]`.
     pub(crate) fn docs(&self) -> impl Iterator<Item = &Attribute> {
         self.attrs.iter().filter(|attr| attr.path().is_ident("doc") || attr.path().is_ident("deprecated"))
     }
 
-    /// The conditions of compilation, which all generated items share.
+    /// Returns the `#[cfg(..)]` attributes, which all generated items share.
     pub(crate) fn cfgs(&self) -> impl Iterator<Item = &Attribute> {
         self.attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
     }
 }
 
-/// What it is by its parts, whatever it was written as.
+/// Returns the name of the kind of item, for error messages. Only its parts decide, whatever the user wrote.
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self { attrs, vis, sig, body, .. } = self;

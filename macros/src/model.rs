@@ -1,4 +1,4 @@
-//! What is left when all checks are passed: names, types, and nothing that can still be wrong in form.
+//! The result of parsing and checking: names and types in a form that is always valid.
 
 use proc_macro2::TokenStream;
 use syn::{Ident, Type};
@@ -21,31 +21,33 @@ pub(crate) struct Callable {
     pub(crate) marker: Ident,
     /// The name under which it is recorded.
     pub(crate) name: String,
-    /// Its version, empty for none.
+    /// The version. It is empty if there is none.
     pub(crate) version: String,
-    /// The type of the context parameter: of an orchestrator always, without the `&` of an activity.
+    /// The type of the context parameter. An orchestrator always has one. For an activity, it is the type without the
+    /// `&`.
     pub(crate) context: Option<Type>,
     pub(crate) inputs: Vec<StoredInput>,
     pub(crate) output: Type,
-    /// The type of which an activity is a method.
+    /// The type of which the activity is a method.
     pub(crate) service: Option<Type>,
-    /// The events that an orchestrator accepts; `None` for all.
+    /// The events that an orchestrator accepts. `None` means all events.
     pub(crate) events: Option<Vec<Type>>,
     pub(crate) rt: TokenStream,
     pub(crate) allowed: Allowed,
 }
 
-/// What is known of an orchestrator or activity with mistakes: enough for a stub that keeps other code silent.
+/// What is known about an orchestrator or activity with mistakes. It is enough for a stub that keeps other code free of
+/// errors.
 pub(crate) struct Sketch {
     pub(crate) kind: Kind,
     pub(crate) function: Function,
     pub(crate) marker: Ident,
     pub(crate) name: String,
-    /// `None` where the context parameter is missing or wrong.
+    /// `None` if the context parameter is missing or wrong.
     pub(crate) context: Option<Type>,
-    /// One per input; `None` where the parameter is wrong.
+    /// One entry for each input; `None` if the parameter is wrong.
     pub(crate) inputs: Vec<Option<Type>>,
-    /// `None` where the return type is missing or wrong.
+    /// `None` if the return type is missing or wrong.
     pub(crate) output: Option<Type>,
     pub(crate) rt: TokenStream,
     pub(crate) allowed: Allowed,

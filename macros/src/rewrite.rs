@@ -1,12 +1,12 @@
-//! Rewrites the body of an orchestrator, token by token: it need not parse.
+//! Rewrites the body of an orchestrator token by token. The body does not have to parse.
 //!
-//! - `expr.await` becomes `expr.__durable().await`, which compiles for durable operations only;
-//! - `async {}` and `async |x| {}` become durable blocks, since their own awaits are checked by the same pass;
-//! - bare `select!`, `join!` and `try_join!` become ours;
-//! - `path::call(` and `path::wait(` are noted, by their text;
-//! - at every place the lints look for what is not deterministic.
+//! - `expr.await` becomes `expr.__durable().await`, which compiles only for durable operations;
+//! - `async {}` and `async |x| {}` become durable blocks, because this pass also checks the awaits inside them;
+//! - `select!`, `join!` and `try_join!` without a path become the macros of this library;
+//! - each `path::call(` and `path::wait(` is recorded as text;
+//! - the lints look for nondeterminism at every place.
 //!
-//! Nested functions are left alone. A group in which nothing changes keeps its own tokens, and so its spans.
+//! Nested functions are left alone. A group without changes keeps its own tokens and therefore its spans.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,14 +27,14 @@ mod statements;
 
 use statements::{bound_names, ends_statement, is_half_typed, path_before, path_start, receivers};
 
-/// A body, rewritten.
+/// A rewritten body.
 pub(crate) struct Rewritten {
     pub(crate) body: Group,
-    /// Each `path::call(` and `path::wait(` in its text: the last word before `::`, line and column.
+    /// Each `path::call(` and `path::wait(`: the last word before `::`, with its line and column.
     pub(crate) calls: Vec<String>,
 }
 
-/// Rewrites the body of a function, which consists of those tokens. `marker` is the type of an orchestrator.
+/// Rewrites the body of a function, given as tokens. `marker` is the type of an orchestrator.
 pub(crate) fn body(
     kind: Kind,
     function: &Function,
@@ -70,14 +70,14 @@ pub(crate) fn body(
     Rewritten { body: regroup(&function.body, stream), calls }
 }
 
-/// The inner attributes of a body, and what follows them.
+/// Returns the inner attributes of a body, and what follows them.
 pub(crate) fn split_inner_attributes(body: &Group) -> (TokenStream, TokenStream) {
     let tokens = tokens::list(body.stream());
     let (attributes, rest) = tokens.split_at(inner_attributes(&tokens));
     (originals(attributes), originals(rest))
 }
 
-/// How many tokens the inner attributes take.
+/// Returns the number of tokens in the inner attributes.
 fn inner_attributes(tokens: &[Token]) -> usize {
     let mut at = 0;
     while is_punct(tokens.get(at), '#')
@@ -91,29 +91,29 @@ fn inner_attributes(tokens: &[Token]) -> usize {
 
 struct Pass<'a> {
     kind: Kind,
-    /// What the function returns.
+    /// The return type of the function.
     output: &'a ReturnType,
     rt: &'a TokenStream,
-    /// The type of the orchestrator whose body it is.
+    /// The type of the orchestrator to which the body belongs.
     marker: Option<&'a Ident>,
     check_awaits: bool,
-    /// Whether an await has been checked, so that the trait must be in scope.
+    /// Whether an await was checked, so that the trait has to be in scope.
     checked: bool,
-    /// Whether a dropped value has been asked for its type, so that another trait must be.
+    /// Whether the type of a dropped value was asked for, so that a second trait has to be in scope.
     asks_type: bool,
     calls: Vec<String>,
-    /// Whether the compiler has parsed these tokens already: all but the arguments of macros and attributes.
+    /// Whether the compiler has already parsed these tokens. It has not parsed the arguments of macros and attributes.
     parsed: bool,
-    /// Locals whose value a lint has refused: to await them is no second mistake.
+    /// Local variables whose value a lint has refused. Awaiting them is not a second mistake.
     refused: BTreeSet<String>,
-    /// Locals whose value a lint refuses if the compiler finds the name behind it to be a known one.
+    /// Local variables whose value a lint refuses if the compiler finds that the name behind it is a known one.
     doubtful: BTreeMap<String, Probe>,
     linter: Linter<'a>,
     errors: &'a mut Errors,
 }
 
 impl Pass<'_> {
-    /// The tokens rewritten, or `None` if nothing changes.
+    /// Returns the rewritten tokens, or `None` if nothing changes.
     fn tokens(&mut self, tokens: &[Token], branches: Branches) -> Option<TokenStream> {
         let mut out = Vec::new();
         let mut changed = false;
@@ -154,7 +154,7 @@ impl Pass<'_> {
         changed.then(|| out.into_iter().collect())
     }
 
-    /// The group at `at` rewritten, or `None` if nothing in it changes.
+    /// Returns the rewritten group at `at`, or `None` if nothing in it changes.
     fn group(&mut self, tokens: &[Token], at: usize, group: &tokens::Group) -> Option<Group> {
         let place = self.linter.enter(tokens, at);
         let parsed = self.parsed;
@@ -166,7 +166,8 @@ impl Pass<'_> {
         Some(regroup(group.original(), stream?))
     }
 
-    /// Writes what stands for the tokens from `at` on, if it is not they themselves. Gives how many they are.
+    /// Writes the replacement for the tokens that begin at `at`, if there is one, and returns the number of tokens that
+    /// it replaces.
     fn replacement(
         &mut self,
         tokens: &[Token],
@@ -211,7 +212,7 @@ impl Pass<'_> {
         }
     }
 
-    /// `path::continue_as_new(..)`: followed by the check that the path has the name of this orchestrator.
+    /// Rewrites `path::continue_as_new(..)`: a check follows that the path has the name of this orchestrator.
     fn continued(&mut self, tokens: &[Token], at: usize, out: &mut Vec<TokenTree>) -> Option<usize> {
         let marker = self.marker?;
         let arguments = tokens::group(tokens.get(at + 1), Delimiter::Parenthesis)?;
@@ -226,7 +227,8 @@ impl Pass<'_> {
         Some(2)
     }
 
-    /// `let _ = helper(&ctx);` and `drop(helper(&ctx))`: the type tells whether it should have been awaited.
+    /// Rewrites `let _ = helper(&ctx);` and `drop(helper(&ctx))`: the type tells whether the value should have been
+    /// awaited.
     fn dropped(&mut self, tokens: &[Token], at: usize, name: &Word, out: &mut Vec<TokenTree>) -> Option<usize> {
         let value = self.linter.perhaps_dropped(tokens, at)?;
         self.asks_type = true;
@@ -248,12 +250,12 @@ impl Pass<'_> {
         Some(value.end - at)
     }
 
-    /// Whether a lint has refused what is awaited behind those tokens of a statement.
+    /// Whether a lint has refused the value that is awaited after these tokens of a statement.
     fn is_refused(&self, before: &[Token], statement: &Statement) -> bool {
         self.linter.hits > statement.hits || receivers(before).any(|local| self.refused.contains(local))
     }
 
-    /// The question whether a lint refuses what is awaited behind those tokens of a statement.
+    /// Returns the question whether a lint refuses the value that is awaited after these tokens of a statement.
     fn doubt(&self, before: &[Token], statement: &Statement) -> Option<&Probe> {
         let here = self.linter.probes.get(statement.probes..).and_then(<[_]>::first);
         here.or_else(|| receivers(before).find_map(|local| self.doubtful.get(local)))
@@ -263,7 +265,7 @@ impl Pass<'_> {
         Statement { start, hits: self.linter.hits, probes: self.linter.probes.len() }
     }
 
-    /// `async {}`, `async move {}` and `async |x| ..`.
+    /// Rewrites `async {}`, `async move {}` and `async |x| ..`.
     fn block(&mut self, tokens: &[Token], at: usize, keyword: &Word, out: &mut Vec<TokenTree>) -> Option<usize> {
         let moved = word(tokens.get(at + 1)).filter(|word| *word == "move");
         let next = at + 1 + usize::from(moved.is_some());
@@ -281,7 +283,7 @@ impl Pass<'_> {
         }
     }
 
-    /// `select! {}`, `join!()`, `try_join!()`.
+    /// Rewrites `select! {}`, `join!()` and `try_join!()`.
     fn combinator(&mut self, tokens: &[Token], at: usize, name: &Word, out: &mut Vec<TokenTree>) -> Option<usize> {
         let called = is_punct(tokens.get(at + 1), '!') && matches!(tokens.get(at + 2), Some(Token::Group(_)));
         if !called {
@@ -299,7 +301,7 @@ impl Pass<'_> {
         None
     }
 
-    /// Whether a path before a macro is the crate itself, under the name that the options give it.
+    /// Whether the path before a macro is this library, under the name that the options give it.
     fn is_ours(&self, path: &[String]) -> bool {
         let path: String = path.concat();
         let rt = self.rt.to_string().replace(' ', "");
@@ -319,18 +321,18 @@ impl Pass<'_> {
     }
 }
 
-/// One statement, or one part of a list.
+/// One statement, or one element of a list.
 struct Statement {
-    /// Where it begins.
+    /// The index at which it begins.
     start: usize,
-    /// What the lints had refused before it.
+    /// The number of hazards that the lints had refused before it.
     hits: usize,
-    /// What the compiler had been asked before it.
+    /// The number of questions to the compiler before it.
     probes: usize,
 }
 
-/// Whether a group is the branches of `join!` or `select!`. A branch that a lint has refused is no second mistake for
-/// not being durable.
+/// Whether a group contains the branches of `join!` or `select!`. If a lint has refused a branch, the fact that the
+/// branch is not durable is not a second mistake.
 #[derive(Clone, Copy)]
 enum Branches {
     None,
@@ -348,7 +350,7 @@ impl Branches {
         }
     }
 
-    /// Rewrites a refused branch that begins at `start` and has just ended. Whether there was one.
+    /// Rewrites a refused branch that begins at `start` and has just ended. Returns whether there was one.
     fn excuse(self, rt: &TokenStream, out: &mut Vec<TokenTree>, start: usize) -> bool {
         let end = match (self, &out[..]) {
             (Self::None, _) => return false,
@@ -372,7 +374,7 @@ fn is_sign(token: &TokenTree, char: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == char)
 }
 
-/// Line and column, from 1. Outside of a compiler there are none.
+/// Returns line and column, counted from 1. Outside of a compiler there are none.
 fn position(span: Span) -> (u32, u32) {
     if !proc_macro::is_available() {
         return (0, 0);

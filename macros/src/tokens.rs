@@ -1,6 +1,6 @@
-//! Tokens as the passes over a body read them. They are taken from the compiler once, with the texts of words and the
-//! contents of groups: each question to it costs more than all that is done with the answer. A body need not parse, so
-//! everything is asked token by token.
+//! The tokens of a body, as the passes read them. They are taken from the compiler once, with the texts of words and
+//! the contents of groups, because each question to the compiler costs more than all the work on its answer. A body
+//! does not have to parse, so every question is about single tokens.
 
 use std::fmt;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ pub(crate) enum Token {
 }
 
 impl Token {
-    /// As the compiler gave it.
+    /// Returns the token as the compiler gave it.
     pub(crate) fn original(&self) -> TokenTree {
         match self {
             Self::Word(word) => word.ident.clone().into(),
@@ -48,7 +48,7 @@ impl fmt::Display for Token {
     }
 }
 
-/// A word: a name or a keyword.
+/// A word, which is a name or a keyword.
 #[derive(Debug, Clone)]
 pub(crate) struct Word {
     text: Rc<str>,
@@ -64,7 +64,7 @@ impl Word {
         &self.ident
     }
 
-    /// Whether it is one of those.
+    /// Whether the word is one of these.
     pub(crate) fn is_any(&self, words: &[&str]) -> bool {
         words.contains(&&*self.text)
     }
@@ -111,23 +111,23 @@ impl Group {
         &self.0.tokens
     }
 
-    /// As the compiler gave it.
+    /// Returns the group as the compiler gave it.
     pub(crate) fn original(&self) -> &proc_macro2::Group {
         &self.0.original
     }
 }
 
-/// The tokens of a stream.
+/// Returns the tokens of a stream.
 pub(crate) fn list(stream: TokenStream) -> Vec<Token> {
     stream.into_iter().map(Token::from).collect()
 }
 
-/// The tokens as the compiler gave them.
+/// Returns the tokens as the compiler gave them.
 pub(crate) fn originals(tokens: &[Token]) -> TokenStream {
     tokens.iter().map(Token::original).collect()
 }
 
-/// The word that stands there.
+/// Returns the token if it is a word.
 pub(crate) fn word(token: Option<&Token>) -> Option<&Word> {
     match token {
         Some(Token::Word(word)) => Some(word),
@@ -135,17 +135,17 @@ pub(crate) fn word(token: Option<&Token>) -> Option<&Word> {
     }
 }
 
-/// Whether that word stands there.
+/// Whether the token is that word.
 pub(crate) fn is_word(token: Option<&Token>, expected: &str) -> bool {
     word(token).is_some_and(|word| word == expected)
 }
 
-/// Whether that sign stands there.
+/// Whether the token is that punctuation character.
 pub(crate) fn is_punct(token: Option<&Token>, char: char) -> bool {
     matches!(token, Some(Token::Punct(punct)) if punct.as_char() == char)
 }
 
-/// The group in such brackets that stands there.
+/// Returns the token if it is a group in such brackets.
 pub(crate) fn group(token: Option<&Token>, delimiter: Delimiter) -> Option<&Group> {
     match token {
         Some(Token::Group(group)) if group.delimiter() == delimiter => Some(group),
@@ -153,22 +153,22 @@ pub(crate) fn group(token: Option<&Token>, delimiter: Delimiter) -> Option<&Grou
     }
 }
 
-/// The tokens between such brackets, if a group stands there.
+/// Returns the tokens inside the brackets, if the token is such a group.
 pub(crate) fn inside(token: Option<&Token>, delimiter: Delimiter) -> Option<&[Token]> {
     group(token, delimiter).map(Group::tokens)
 }
 
-/// Whether a group in such brackets stands there.
+/// Whether the token is a group in such brackets.
 pub(crate) fn is_group(token: Option<&Token>, delimiter: Delimiter) -> bool {
     group(token, delimiter).is_some()
 }
 
-/// How many tokens from `at` on are an item of their own, which the body does not run where it stands: a nested
-/// function, an import. Zero if none begins there.
+/// Returns how many tokens from `at` form an item that the body does not run where it stands, such as a nested function
+/// or an import. Returns zero if no such item begins there.
 pub(crate) fn nested_item(tokens: &[Token], at: usize) -> usize {
     match word(tokens.get(at)) {
         Some(keyword) if keyword == "fn" && word(tokens.get(at + 1)).is_some() => nested_function(&tokens[at..]),
-        // `use<'a>` is a list of what an opaque type captures.
+        // `use<'a>` lists what an opaque type captures.
         Some(keyword) if keyword == "use" && !is_punct(tokens.get(at + 1), '<') => {
             let rest = tokens[at..].iter().position(|token| is_punct(Some(token), ';'));
             rest.map_or(tokens.len() - at, |end| end + 1)
@@ -177,7 +177,7 @@ pub(crate) fn nested_item(tokens: &[Token], at: usize) -> usize {
     }
 }
 
-/// The length of a nested function: up to its body, which is the first brace that is no generic argument.
+/// Returns the length of a nested function up to its body, which is the first brace outside of generic arguments.
 fn nested_function(tokens: &[Token]) -> usize {
     let mut depth = 0_i32;
     for (at, token) in tokens.iter().enumerate() {
@@ -194,19 +194,19 @@ fn nested_function(tokens: &[Token]) -> usize {
     tokens.len()
 }
 
-/// The group in its place, with other tokens in it.
+/// Returns a group with the same brackets and span, but with other tokens.
 pub(crate) fn regroup(group: &proc_macro2::Group, stream: TokenStream) -> proc_macro2::Group {
     let mut new = proc_macro2::Group::new(group.delimiter(), stream);
     new.set_span(group.span());
     new
 }
 
-/// Generated tokens at a place of the user, so that an error points there.
+/// Gives generated tokens the span of the user's code, so that an error points there.
 pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
     tokens
         .into_iter()
         .map(|mut token| {
-            // What `$crate` means hangs on its place.
+            // The meaning of `$crate` depends on its span.
             let keeps = matches!(&token, TokenTree::Ident(ident) if ident == "$crate");
             if !keeps {
                 token.set_span(span);

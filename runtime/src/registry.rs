@@ -23,7 +23,7 @@ pub struct Registry {
     /// Orchestrators by name, then from the oldest version to the newest.
     orchestrators: BTreeMap<String, Vec<OrchestratorEntry>>,
     activities: BTreeMap<String, ActivityRegistration>,
-    /// By name in lower case. `None`: several events have the name.
+    /// Events by their name in lower case. `None` means that several events have this name.
     events: BTreeMap<String, Option<EventRegistration>>,
 }
 
@@ -33,7 +33,7 @@ struct OrchestratorEntry {
     code: OrchestratorCode,
 }
 
-/// How an orchestrator of some name and version is run.
+/// Who runs an orchestrator with a given name and version.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum OrchestratorCode {
@@ -81,7 +81,7 @@ impl Registry {
     /// Creates a registry of everything that is linked into the program.
     ///
     /// # Errors
-    /// Names that are taken more than once, among orchestrators, activities and events, or nothing at all.
+    /// Returns an error if orchestrators, activities or events have the same name, or if nothing is linked.
     pub fn auto() -> Result<Self, RegistryError> {
         Self::build(&linked(), &definition::linked_events())
     }
@@ -89,8 +89,8 @@ impl Registry {
     /// Creates a registry of the listed items: see [`registry!`](crate::registry).
     ///
     /// # Errors
-    /// Names that are taken more than once, nothing at all, or a call of something that stands in the program but is
-    /// not listed. Of events those count for which a listed orchestrator waits.
+    /// Returns an error if names are used more than once, if nothing is listed, or if a listed orchestrator calls an
+    /// item of the program that is not listed. Of the events, only those count for which a listed orchestrator waits.
     pub fn new(entries: impl IntoIterator<Item = Registration>) -> Result<Self, RegistryError> {
         let entries: Vec<_> = entries.into_iter().collect();
         Self::build(&entries, &awaited(&entries, definition::linked_events()))
@@ -121,13 +121,13 @@ impl Registry {
         self.code(name, version).and_then(OrchestratorCode::as_rust)
     }
 
-    /// How the orchestrator of that name and version is run.
+    /// Returns who runs the orchestrator with this name and version.
     pub fn code(&self, name: &str, version: &str) -> Option<&OrchestratorCode> {
         let versions = self.orchestrators.get(name)?;
         place_of(versions, version).ok().map(|place| &versions[place].code)
     }
 
-    /// The orchestrators of that name in this process, from the oldest version to the newest.
+    /// Returns the orchestrators of this process with this name, from the oldest version to the newest.
     pub fn versions<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a OrchestratorRegistration> + use<'a> {
         self.orchestrators.get(name).into_iter().flatten().filter_map(|entry| entry.code.as_rust())
     }
@@ -135,7 +135,7 @@ impl Registry {
     /// Adds an orchestrator or an activity.
     ///
     /// # Errors
-    /// One of the same name, and version, is there.
+    /// Returns an error if an item with the same name (and version) is already registered.
     pub fn add(&mut self, entry: Registration) -> Result<(), RegistryError> {
         let known = match entry {
             Registration::Orchestrator(new) => {
@@ -185,7 +185,8 @@ impl Registry {
         self.activities.get(name)
     }
 
-    /// The event of that name, of all that are linked into the program. `None`: there is none, or there are several.
+    /// Returns the event with this name, among all events that are linked into the program. Returns `None` if there is
+    /// none or if there are several.
     ///
     /// Events are not registered: any orchestrator may wait for any of them, and for events that have no type of their
     /// own. See [`OrchestratorRegistration::events`] for what one orchestrator accepts.
@@ -257,7 +258,7 @@ impl Registry {
     }
 }
 
-/// Where a version stands among those of its name, or where it belongs.
+/// Returns the index of a version among those of its name, or the index at which it belongs.
 fn place_of(versions: &[OrchestratorEntry], version: &str) -> Result<usize, usize> {
     versions.binary_search_by(|entry| version::compare(&entry.version, version))
 }
@@ -288,8 +289,9 @@ fn order(location: SourceLocation) -> (&'static str, u32, u32) {
     (location.file, location.line, location.column)
 }
 
-/// The events that those orchestrators accept by `events(..)`, and those for which they wait, as far as the last words of
-/// paths tell. Of several types with one name a word does not tell which is meant, so of these only the first counts.
+/// Returns the events that these orchestrators accept by `events(..)`, and those for which they wait, as far as the
+/// last words of paths tell. If several types have the same name, a word does not tell which one is meant, so only the
+/// first one counts.
 fn awaited(entries: &[Registration], mut linked: Vec<EventRegistration>) -> Vec<EventRegistration> {
     let place = |event: &EventRegistration| event.location.map(order);
     linked.sort_by_key(place);

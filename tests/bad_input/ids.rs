@@ -1,4 +1,4 @@
-//! Instances that are not there, ids that are taken, ids that are none.
+//! Instances that do not exist, ids that are in use, and texts that are not valid ids.
 
 use persevere::{ClientError, OrchestrationHandle, ResultError, RuntimeStatus, WaitError, registry};
 
@@ -28,7 +28,9 @@ async fn an_unknown_instance_is_not_found_by_every_operation() {
             assert!(matches!(error, ClientError::NotFound { .. }), "operation {place}: {error:?}");
             says(error, &["`nobody`", "check the id", "start it first"]);
         }
-        let ResultError::Client(error) = handle.result().await.unwrap_err() else { panic!("not of the client") };
+        let ResultError::Client(error) = handle.result().await.unwrap_err() else {
+            panic!("the error is not from the client")
+        };
         assert!(error.is_not_found());
         runtime.shutdown().await.unwrap();
     })
@@ -111,7 +113,7 @@ async fn a_handle_for_another_orchestrator_names_both() {
 
 use persevere::prelude::*;
 
-/// Another one.
+/// A second orchestrator.
 #[orchestrator]
 async fn other(_ctx: OrchestrationContext) -> Result<(), OrchestrationError> {
     Ok(())

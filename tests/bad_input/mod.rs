@@ -1,4 +1,5 @@
-//! What bad input gets: a typed error that names the cause and says what to do, one test for each kind.
+//! How bad input is answered: with a typed error that names the cause and says what to do. There is one test for each
+//! kind.
 
 mod ids;
 mod payloads;
@@ -13,7 +14,7 @@ use persevere::prelude::*;
 use persevere::{Limits, Registration, RuntimeBuilder};
 use persevere_tests::in_time;
 
-/// Says back what it is given, when it is told to.
+/// Returns its input when it is told to.
 #[activity]
 async fn echo(text: String) -> Result<String, ActivityError> {
     Ok(text)
@@ -45,13 +46,13 @@ async fn limited(payload_bytes: u32, registrations: impl IntoIterator<Item = Reg
     builder(registrations).limits(limits).start().await.unwrap()
 }
 
-/// The text of an error, with those of its causes.
+/// Returns the text of an error together with those of its causes.
 fn in_full(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |error: &&dyn Error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// The text of an error holds all of these words.
+/// Checks that the text of an error contains all of these words.
 #[track_caller]
 fn says(error: impl Display + Debug, words: &[&str]) {
     let text = error.to_string();

@@ -1,4 +1,4 @@
-//! Payloads over the limit, and just under it: a text of `n` letters has `n + 2` bytes as JSON.
+//! Payloads that exceed the limit, or just fit: a text of `n` letters has `n + 2` bytes as JSON.
 
 use persevere::prelude::*;
 use persevere::{ClientError, ResultError, SendError, registry};
@@ -24,7 +24,7 @@ async fn the_input_of_a_start_and_an_event() {
         let listener = listen::start(runtime.client(), text(FITS)).await.unwrap();
         let too_large = listener.raise_event(Word(text(FITS + 1))).await.unwrap_err();
         assert_eq!(too_large, ClientError::PayloadTooLarge { size: LIMIT + 1, limit: LIMIT });
-        // The instance took no harm. What it returns now is too large itself.
+        // The instance is not affected. Now its output is too large.
         listener.raise_event(Word(text(FITS))).await.unwrap();
         let error = listener.result().await.unwrap_err();
         assert!(matches!(error, ResultError::Failed(_)), "{error:?}");
@@ -39,7 +39,7 @@ async fn grow(letters: usize) -> Result<String, ActivityError> {
     Ok(text(letters))
 }
 
-/// Calls with inputs and results of these sizes, and says what came of it.
+/// Makes calls with inputs and results of these sizes, and returns their outcome.
 #[orchestrator]
 async fn calls(ctx: OrchestrationContext, input: usize, output: usize) -> Result<String, OrchestrationError> {
     let called = echo::call(&ctx, text(input)).await;
@@ -76,7 +76,7 @@ async fn inputs_and_results_of_calls_fail_the_call_and_nothing_else() {
     .await;
 }
 
-/// Goes on with an input of this size.
+/// Continues as new with an input of this size.
 #[orchestrator]
 async fn go_on(ctx: OrchestrationContext, input: String, next: usize) -> Result<usize, OrchestrationError> {
     if next == 0 {
@@ -89,7 +89,7 @@ async fn go_on(ctx: OrchestrationContext, input: String, next: usize) -> Result<
 async fn the_input_of_the_next_execution() {
     in_time(async {
         let runtime = limited(LIMIT as u32, registry![go_on]).await;
-        // Two inputs are an array: the text, its quotation marks, a comma, a digit and two brackets.
+        // Two inputs are stored as an array: the text, its quotation marks, a comma, a digit and two brackets.
         let fits = LIMIT - 6;
         let done = go_on::start(runtime.client(), String::new(), fits).await.unwrap();
         assert_eq!(done.result().await.unwrap(), fits);
@@ -102,7 +102,7 @@ async fn the_input_of_the_next_execution() {
 
 #[tokio::test]
 async fn a_value_that_has_no_json_form() {
-    /// Keys that are no texts.
+    /// A map whose keys are not texts.
     type Odd = std::collections::BTreeMap<(u8, u8), u8>;
     in_time(async {
         let runtime = limited(1_000, registry![listen, echo]).await;

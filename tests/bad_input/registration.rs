@@ -1,4 +1,4 @@
-//! Code that is not there.
+//! Code that is missing.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ async fn calls_here(ctx: OrchestrationContext) -> Result<String, OrchestrationEr
 }
 
 #[tokio::test]
-async fn a_call_of_what_is_in_the_program_and_not_registered_is_refused_when_the_runtime_starts() {
+async fn calling_a_linked_but_unregistered_item_is_refused_when_the_runtime_starts() {
     let refused = builder(registry![calls_here]).start().await.unwrap_err();
     let StartError::Registry(RegistryError::NotRegistered { orchestrator, called, .. }) = &refused else {
         panic!("{refused:?}")
@@ -47,14 +47,14 @@ async fn a_call_of_what_is_in_the_program_and_not_registered_is_refused_when_the
 }
 
 #[tokio::test]
-async fn two_of_one_name_are_refused_with_both_places() {
+async fn duplicate_names_are_refused_with_both_places() {
     let refused = builder(registry![listen, super::types::listen_for_number, echo]).start().await.unwrap_err();
     let StartError::Registry(RegistryError::Duplicates(duplicates)) = &refused else { panic!("{refused:?}") };
     assert_eq!(duplicates.iter().map(|duplicate| duplicate.name).collect::<Vec<_>>(), ["listen"]);
     says(refused, &["mod.rs:", "types.rs:", "its own name"]);
 }
 
-// By this name it may be anywhere.
+// The name alone does not say where the code is.
 use self::elsewhere as remote;
 
 #[orchestrator]
@@ -116,10 +116,10 @@ async fn b19_an_instance_whose_code_is_gone_waits_for_it() {
         listen::start(first.client(), "l".to_owned()).instance_id("l").await.unwrap();
         first.shutdown().await.unwrap();
 
-        // A deploy that forgot the orchestrator.
+        // This deployment lacks the orchestrator.
         let second = with(&store, registry![echo]).await;
         let handle: OrchestrationHandle<listen> = second.client().handle("l").unwrap();
-        // Recorded, not refused and not lost: recording needs no code.
+        // The event is recorded, and neither refused nor lost, because recording needs no code.
         handle.raise_event(super::Word("kept".to_owned())).await.unwrap();
         let error = handle.result().await.unwrap_err();
         let ResultError::Parked { reason } = &error else { panic!("{error:?}") };

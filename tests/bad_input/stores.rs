@@ -1,4 +1,4 @@
-//! Databases that are not ours to use, or have no room.
+//! Databases that belong to another owner, or that have no room.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -12,14 +12,14 @@ use crate::bad_input::{Word, echo, in_time, listen, says};
 
 const OWNED: &str = "PERSEVERE_TEST_DATABASE_IN_USE";
 
-/// The second process of the next test; without the variable there is nothing to do.
+/// The second process of the next test. Without the variable it has nothing to do.
 #[tokio::test]
 async fn runtime_in_another_process() {
     let Some(path) = std::env::var_os(OWNED) else { return };
     let store = SqliteStore::open(path).unwrap();
     let _runtime = Runtime::builder().store(store).register(registry![listen, echo]).start().await.unwrap();
     writeln!(std::io::stdout(), "\nruns").unwrap();
-    // Until it is killed.
+    // This waits until the process is killed.
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }
 
@@ -57,7 +57,7 @@ fn a_newer_schema_names_both_versions() {
     says(refused, &["store.db", "version 7", "run a newer version"]);
 }
 
-/// Permission bits do not stop the superuser, but nobody can make files in this file system.
+/// Permission bits do not stop the superuser, but nobody can create files in this file system.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_cannot_be_written_says_what_to_check() {
@@ -79,7 +79,7 @@ async fn b04_a_full_disk_refuses_new_work_with_the_cause_and_loses_nothing() {
             let name = format!("{number} {}", "x".repeat(5_000));
             listen::start(runtime.client(), name).instance_id(format!("n-{number}"))
         };
-        // The start that meets the full disk waits for room, with the one that comes with it.
+        // The start that meets the full disk waits for room, together with the call that arrives with it.
         let waiting = loop {
             let number = acknowledged.len();
             let mut started = tokio::spawn(start(&runtime, number).into_future());
@@ -87,7 +87,7 @@ async fn b04_a_full_disk_refuses_new_work_with_the_cause_and_loses_nothing() {
                 let other = runtime.client().raise_event("nobody", "Word", "x");
                 tokio::select! {
                     done = &mut started => { done.unwrap().unwrap(); break None }
-                    // What was taken before the store was in trouble waits for room; what comes later is refused.
+                    // Calls that were accepted before the store was in trouble wait for room. Later calls are refused.
                     other = tokio::time::timeout(Duration::from_millis(20), other) => match other {
                         Ok(Err(ClientError::NotFound { .. })) | Err(_) => {}
                         Ok(other) => break Some(other.unwrap_err()),
@@ -103,7 +103,7 @@ async fn b04_a_full_disk_refuses_new_work_with_the_cause_and_loses_nothing() {
         let (waiting, refused) = waiting;
         assert!(matches!(refused, ClientError::StoreUnavailable { .. }) && refused.is_temporary(), "{refused:?}");
         says(refused, &["nothing was done", "full"]);
-        // What was acknowledged is read all the same.
+        // What was acknowledged can still be read.
         let read = runtime.client().get_instance("n-0").await.unwrap().unwrap();
         assert!(!read.is_ended());
         runtime.shutdown().await.unwrap_err();

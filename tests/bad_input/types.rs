@@ -1,4 +1,4 @@
-//! Values that are not what the other side expects.
+//! Values that do not have the type that the other side expects.
 
 use persevere::prelude::*;
 use persevere::{ClientError, OrchestrationHandle, ResultError, RuntimeStatus, registry};
@@ -21,7 +21,7 @@ async fn an_input_that_does_not_decode_fails_the_instance() {
     .await;
 }
 
-/// The listener of another program: what it returns is a number there.
+/// The same activity in another program, where it returns a number.
 #[orchestrator(name = "listen", marker = listen_for_number)]
 pub(crate) async fn listen_for_number(ctx: OrchestrationContext, name: String) -> Result<u32, OrchestrationError> {
     let _ = (ctx, name);
@@ -29,7 +29,7 @@ pub(crate) async fn listen_for_number(ctx: OrchestrationContext, name: String) -
 }
 
 #[tokio::test]
-async fn an_output_that_does_not_decode_is_said_to_the_client() {
+async fn a_client_is_told_about_an_output_that_does_not_decode() {
     in_time(async {
         let runtime = runtime(registry![listen, echo]).await;
         let listener = listen::start(runtime.client(), "a".to_owned()).instance_id("l").await.unwrap();
@@ -47,7 +47,7 @@ async fn an_output_that_does_not_decode_is_said_to_the_client() {
     .await;
 }
 
-/// Waits for words until there is one.
+/// Waits for words until one arrives.
 #[orchestrator]
 async fn patient(ctx: OrchestrationContext) -> Result<Vec<String>, OrchestrationError> {
     let mut heard = Vec::new();
@@ -61,7 +61,7 @@ async fn patient(ctx: OrchestrationContext) -> Result<Vec<String>, Orchestration
 }
 
 #[tokio::test]
-async fn an_event_that_does_not_decode_is_consumed_and_the_code_is_told() {
+async fn an_event_that_does_not_decode_is_consumed_and_returned_as_an_error() {
     in_time(async {
         let runtime = runtime(registry![patient]).await;
         let patient = patient::start(runtime.client()).instance_id("p").await.unwrap();
@@ -91,7 +91,7 @@ async fn measure_to_number(text: String) -> Result<u32, ActivityError> {
     Ok(text.len() as u32)
 }
 
-// What is called by these names is not known to be one of those above, as if it was declared elsewhere.
+// Nothing shows that these names are those of the activities above, as if the callers were in another program.
 use self::{measure_number as by_number, measure_to_number as to_number};
 
 #[orchestrator]

@@ -1,5 +1,5 @@
-//! The page for those who use it in another way: by keyboard, by ear, in colours of their own, in several windows, with a
-//! wrong clock.
+//! The page for people who use it in other ways: by keyboard, with a screen reader, in forced colours, in several
+//! windows, or with a wrong clock.
 
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
@@ -22,7 +22,7 @@ async fn one_stream_serves_every_card() -> WebDriverResult<()> {
     page.when_state("hello_cities", "Completed").await?;
     assert_eq!(page.value("seen.streams").await?, json!(["/runtime/webhooks/durabletask/instances/stream"]));
 
-    // A second window follows the same instances, and the buttons of both work.
+    // A second window follows the same instances, and the buttons of both windows work.
     let first = page.browser.window().await?;
     page.browser.new_window().await.map(drop)?;
     let second = page.browser.windows().await?.into_iter().find(|window| *window != first).unwrap();
@@ -56,7 +56,7 @@ async fn the_focus_stays_in_the_card() -> WebDriverResult<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_happens_can_be_heard() -> WebDriverResult<()> {
+async fn screen_readers_announce_what_happens() -> WebDriverResult<()> {
     let server = Server::start();
     let page = Page::open(&server.address).await?;
     page.greet("Tokyo, Seattle, London").await?;
@@ -73,7 +73,7 @@ async fn what_happens_can_be_heard() -> WebDriverResult<()> {
     let all = buttons.len();
     buttons.sort();
     buttons.dedup();
-    assert_eq!(buttons.len(), all, "two buttons have one name: {buttons:?}");
+    assert_eq!(buttons.len(), all, "two buttons have the same name: {buttons:?}");
     assert!(buttons.iter().any(|name| name == "Stop offering tickets"), "{buttons:?}");
     let bars = of("progressbar");
     assert!(bars.iter().all(|name| !name.is_empty()) && !bars.is_empty(), "{bars:?}");
@@ -102,7 +102,7 @@ async fn forced_colours_show_the_progress() -> WebDriverResult<()> {
         .await?;
     let shot = page.browser.find(By::Css("#hello_cities progress")).await?.screenshot_as_png().await?;
     let (done, left) = picture::halves(&shot);
-    assert_ne!(done, left, "the bar is not to be seen");
+    assert_ne!(done, left, "the progress bar is invisible");
     page.end().await
 }
 
@@ -115,7 +115,7 @@ async fn a_wrong_clock_of_the_browser_keeps_nobody_from_answering() -> WebDriver
         page.ask_for_an_offer(2, 120).await?;
         page.when("!part('reserve_ticket', 'offer').hidden && /^[12]:/.test(text('reserve_ticket', 'countdown'))")
             .await?;
-        // Nothing was answered yet that says what time it is.
+        // No answer so far says what time it is.
         page.browser.refresh().await?;
         page.when("!part('reserve_ticket', 'offer').hidden && /^[12]:/.test(text('reserve_ticket', 'countdown'))")
             .await?;
@@ -127,7 +127,7 @@ async fn a_wrong_clock_of_the_browser_keeps_nobody_from_answering() -> WebDriver
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_browser_has_kept_may_be_anything() -> WebDriverResult<()> {
+async fn any_value_in_the_local_storage_is_tolerated() -> WebDriverResult<()> {
     let server = Server::start();
     let page = Page::open(&server.address).await?;
     for kept in [

@@ -1,5 +1,5 @@
-//! A Chromium without a window, driven through WebDriver. It begins with an empty profile, and nothing of it is left
-//! behind, also when a test panics.
+//! A Chromium without a window, driven through WebDriver. It begins with an empty profile and leaves nothing behind,
+//! even when a test panics.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,14 +14,14 @@ use thirtyfour::prelude::*;
 use thirtyfour::{ChromeCapabilities, LoggingPrefsLogLevel};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long a condition may take to come true: only what never does takes it.
+/// How long a condition may take to become true. Only a condition that never becomes true takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many browsers run at once: each keeps a processor busy.
+/// How many browsers run at the same time. Each of them keeps a processor busy.
 static PLACES: Semaphore = Semaphore::const_new(2);
 
-/// What makes it quiet and independent of the machine: no sandbox, which root cannot have; no shared memory, of which a
-/// container has little; nothing in the background.
+/// Options that make the browser quiet and independent of the machine: no sandbox, which root cannot use; no shared
+/// memory, which is scarce in containers; nothing in the background.
 const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
@@ -35,7 +35,7 @@ const FLAGS: [&str; 10] = [
     "--window-size=1100,1400",
 ];
 
-/// A browser with one tab. The fields go in this order: the browser, who drives it, its files.
+/// A browser with one tab. The fields are dropped in this order: the browser, its driver, its files.
 pub(crate) struct Chromium {
     driver: WebDriver,
     _chromedriver: Chromedriver,
@@ -44,7 +44,7 @@ pub(crate) struct Chromium {
 }
 
 impl Chromium {
-    /// Starts one. Each document runs this script before any other.
+    /// Starts a browser. Each document runs this script before any other.
     pub(crate) async fn start(script: &str) -> WebDriverResult<Self> {
         let place = PLACES.acquire().await.unwrap();
         let profile = tempfile::tempdir().unwrap();
@@ -70,11 +70,11 @@ impl Deref for Chromium {
     }
 }
 
-/// The process that WebDriver is spoken to. Dropped, it ends with the browsers that it has started.
+/// The WebDriver process. When it is dropped, it ends together with the browsers that it has started.
 struct Chromedriver {
     child: Child,
     address: SocketAddr,
-    /// Says that it has ended: its output is closed.
+    /// Reports the end of the process: its output is closed.
     ended: Receiver<()>,
 }
 
@@ -82,16 +82,16 @@ impl Chromedriver {
     fn start() -> Self {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
-        // What it starts is in its group, and can be ended with it.
+        // The processes that it starts belong to its group, so that they can be ended together with it.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().expect("chromedriver (Debian: chromium-driver), as .ci/run installs it");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = lines.find_map(|line| Some(line.split_once("started successfully on port ")?.1.to_owned()));
-        let port = port.expect("chromedriver says its port").trim_end_matches('.').parse().unwrap();
+        let port = port.expect("chromedriver prints its port").trim_end_matches('.').parse().unwrap();
         let (tell, ended) = channel();
         thread::spawn(move || {
-            // What it says later is for nobody, and must not stop it.
+            // Later output is not needed, but it must not block the process.
             lines.for_each(drop);
             drop(tell);
         });
@@ -101,7 +101,7 @@ impl Chromedriver {
 
 impl Drop for Chromedriver {
     fn drop(&mut self) {
-        // It closes its browsers first, whoever still holds a session.
+        // The driver closes its browsers first, even if somebody still holds a session.
         if let Ok(mut stream) = TcpStream::connect(self.address) {
             let _ = write!(stream, "GET /shutdown HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
             let _ = self.ended.recv_timeout(PATIENCE);

@@ -1,4 +1,5 @@
-//! The page fits, from a small phone to a desktop, in light and in dark; and its picture for the README.
+//! The page fits every width from a small phone to a desktop, in light and in dark. Also takes the picture for the
+//! README.
 
 use std::fs;
 
@@ -10,15 +11,15 @@ use crate::page::Page;
 use crate::picture;
 use crate::server::Server;
 
-/// Set, the picture in docs/images is taken anew.
+/// If this variable is set, the picture in docs/images is taken again.
 const PICTURE: &str = "PERSEVERE_PICTURE";
 
-/// The texts that do not fit into their element.
+/// Returns the texts that do not fit into their element.
 const CLIPPED: &str = "[...document.querySelectorAll('button, h2, p:not(.spoken), code')]
     .filter((part) => part.clientWidth > 0 && part.scrollWidth > part.clientWidth + 1)
     .map((part) => part.textContent)";
 
-/// What is smaller than a finger: less than 44 pixels high or wide.
+/// Returns the controls that are too small for a finger: less than 44 pixels high or wide.
 const SMALL: &str = "[...document.querySelectorAll('button, input:not([type=radio]), .segments label')]
     .map((part) => [part.textContent || part.name, part.getBoundingClientRect()])
     .filter(([, { width, height }]) => width > 0 && (width < 44 || height < 44))
@@ -56,7 +57,7 @@ async fn the_page_fits() -> WebDriverResult<()> {
     page.end().await
 }
 
-/// Shows it as on a display of this width, with so many dots for one pixel, and without motion.
+/// Shows the page as on a display of this width and pixel density, without motion.
 async fn show(page: &Page, scheme: &str, width: u64, scale: u8) -> WebDriverResult<()> {
     let cdp = page.browser.cdp();
     let size = json!({ "width": width, "height": 1600, "deviceScaleFactor": scale, "mobile": false });

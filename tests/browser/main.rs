@@ -1,4 +1,4 @@
-//! The page of the example `http_server` in a real browser: everything that its user sees comes from the HTTP API, and
+//! The page of the example `http_server` in a real browser. Everything that a user sees comes from the HTTP API, and
 //! survives a reload of the page and a kill of the server.
 
 mod access;
@@ -13,7 +13,7 @@ use serde_json::json;
 use server::Server;
 use thirtyfour::prelude::*;
 
-/// Enough that something is left to do when a slow machine has seen the first.
+/// There are enough cities that some are left when a slow machine has shown the first.
 const FIVE: [&str; 5] = ["Tokyo", "Seattle", "London", "Graz", "Kyoto"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +39,7 @@ async fn the_bar_moves_through_every_city() -> WebDriverResult<()> {
     assert_eq!(page.items("hello_cities", "greetings").await?, ["Hello Tokyo!", "Hello Seattle!", "Hello London!"]);
     assert_eq!(server.greeted(), ["Tokyo", "Seattle", "London"]);
 
-    // Nothing is asked for twice: the start, and one stream.
+    // The page requests nothing twice: it sends the start, and opens one stream.
     let base = "/runtime/webhooks/durabletask";
     assert_eq!(page.value("seen.fetched").await?, json!([format!("{base}/orchestrators/hello_cities")]));
     let paths =
@@ -86,7 +86,7 @@ async fn an_offer_that_nobody_answers_runs_out() -> WebDriverResult<()> {
 async fn a_choice_refines_the_recommendation_and_needs_no_mouse() -> WebDriverResult<()> {
     let server = Server::start();
     let page = Page::open(&server.address).await?;
-    // From snow to the sea, as radio buttons go.
+    // The arrow keys move from snow to the sea, as in any group of radio buttons.
     let interest = page.browser.find(By::Css("#city_recommender input:checked")).await?;
     interest.send_keys(Key::Left + "").await?;
     page.browser.active_element().await?.send_keys(Key::Tab + "").await?;
@@ -107,7 +107,7 @@ async fn a_choice_refines_the_recommendation_and_needs_no_mouse() -> WebDriverRe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_goes_on_with_what_runs() -> WebDriverResult<()> {
+async fn a_reload_continues_with_running_instances() -> WebDriverResult<()> {
     let server = Server::start();
     let page = Page::open(&server.address).await?;
     page.ask_for_an_offer(2, 500).await?;
@@ -117,7 +117,7 @@ async fn a_reload_goes_on_with_what_runs() -> WebDriverResult<()> {
     let instance = page.text("hello_cities", "instance").await?;
 
     page.browser.refresh().await?;
-    // The time of the offer has not begun anew.
+    // The time of the offer did not start again.
     page.when("seen.countdown.length > 0").await?;
     let countdown = page.value("seen.countdown[0]").await?;
     assert!(countdown.as_str() < Some("8:19"), "{countdown}");
@@ -128,7 +128,7 @@ async fn a_reload_goes_on_with_what_runs() -> WebDriverResult<()> {
     assert!(bars[0] >= 1 && bars.is_sorted() && bars.ends_with(&[5]), "{bars:?}");
     assert_eq!(server.greeted(), FIVE);
 
-    // What has ended is there too.
+    // An instance that has ended is shown too.
     page.browser.refresh().await?;
     page.when("part('hello_cities', 'greetings').children.length === 5").await?;
     page.press("reserve_ticket", "confirm").await?;
@@ -137,7 +137,7 @@ async fn a_reload_goes_on_with_what_runs() -> WebDriverResult<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_is_waited_for() -> WebDriverResult<()> {
+async fn the_page_waits_for_a_killed_server() -> WebDriverResult<()> {
     let mut server = Server::start();
     let mut page = Page::open(&server.address).await?;
     page.greet(&FIVE.join(", ")).await?;
@@ -149,16 +149,16 @@ async fn a_killed_server_is_waited_for() -> WebDriverResult<()> {
 
     server.start_again();
     page.when_state("hello_cities", "Completed").await?;
-    // What was said of the server is over.
+    // The message about the server is gone.
     page.when("part('reserve_ticket', 'error').hidden").await?;
-    // It may have gone on before the page was back.
+    // The instance may have continued before the page was loaded again.
     let bars = page.bars().await?;
     assert!(bars.starts_with(&[0, 1]) && bars.is_sorted() && bars.ends_with(&[5]), "{bars:?}");
     let states = page.value("seen.state").await?;
     assert_eq!(states, json!(["Pending", "Running", "Reconnecting…", "Running", "Completed"]));
     let greeted = server.greeted();
     assert_eq!(greeted.iter().filter(|city| *city == "Tokyo").count(), 1, "it was recorded: {greeted:?}");
-    // The kill may have come between a greeting and its record.
+    // The kill may have happened between a greeting and its record.
     let mut once = greeted.clone();
     once.dedup();
     assert_eq!(once, FIVE);
@@ -186,7 +186,7 @@ async fn an_instance_that_the_server_does_not_know_is_forgotten() -> WebDriverRe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_runs_can_be_stopped() -> WebDriverResult<()> {
+async fn a_running_instance_can_be_stopped() -> WebDriverResult<()> {
     let server = Server::start();
     let page = Page::open(&server.address).await?;
     page.greet(&FIVE.join(", ")).await?;
@@ -209,7 +209,7 @@ async fn a_hostile_city_is_text() -> WebDriverResult<()> {
     page.when("part('hello_cities', 'greetings').children.length === 1").await?;
     assert_eq!(page.items("hello_cities", "greetings").await?, [format!("Hello {city}!")]);
     assert_eq!(page.value("document.images.length").await?, 0);
-    // An open dialog fails every command; the console would have the refusal of a script.
+    // An open dialog would make every command fail, and a refused script would appear in the console.
     page.end().await
 }
 
@@ -219,7 +219,7 @@ async fn bad_input_is_named() -> WebDriverResult<()> {
     let page = Page::open(&server.address).await?;
     page.greet(", ,").await?;
     page.when("text('hello_cities', 'error') === 'Which cities?'").await?;
-    // The browser keeps it back: nothing is started.
+    // The browser does not submit the form, so nothing is started.
     page.ask_for_an_offer(12, 10).await?;
     assert_eq!(page.value("document.querySelector('#reserve_ticket input:invalid').name").await?, "seats");
     assert_eq!(page.value("localStorage.length").await?, 0);

@@ -1,11 +1,13 @@
-//! The page of `http_server` as a user meets it: what stands there, what is typed and pressed, and what has been seen.
+//! The page of `http_server` as a user meets it: its texts, what the user types and presses, and what was visible over
+//! time.
 
 use serde_json::Value;
 use thirtyfour::prelude::*;
 
 use crate::chromium::Chromium;
 
-/// Writes down what the bar's card and the countdown show, however short it is there, and what the page fetches and follows.
+/// Records what the card with the progress bar and the countdown show, however briefly, and which requests and streams
+/// the page opens.
 const RECORDER: &str = r"
     {
         window.seen = { bar: [], state: [], status: [], doing: [], countdown: [], spoken: [], streams: [], fetched: [] };
@@ -34,7 +36,7 @@ const RECORDER: &str = r"
     }
 ";
 
-/// Calls back as soon as the condition holds: looked at now, and after each change of the document.
+/// Calls back as soon as the condition is true. It is checked now and after each change of the document.
 const WHEN: &str = r"
     const done = arguments[arguments.length - 1];
     const part = (card, name) => document.querySelector(`#${card} [data-part=${name}]`);
@@ -49,7 +51,7 @@ const WHEN: &str = r"
     observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 ";
 
-/// A browser with the page.
+/// A browser that shows the page.
 pub(crate) struct Page {
     pub(crate) browser: Chromium,
     expected_errors: Vec<&'static str>,
@@ -60,14 +62,14 @@ impl Page {
         Self::open_with(address, "").await
     }
 
-    /// The same; each document runs this script first.
+    /// Opens the page with a script that runs first in each document.
     pub(crate) async fn open_with(address: &str, script: &str) -> WebDriverResult<Self> {
         let browser = Chromium::start(&format!("{script}{RECORDER}")).await?;
         browser.goto(address).await?;
         Ok(Self { browser, expected_errors: Vec::new() })
     }
 
-    /// Waits until this holds: an expression of `part(card, name)` and `text(card, name)`.
+    /// Waits until an expression of `part(card, name)` and `text(card, name)` is true.
     pub(crate) async fn when(&self, condition: &str) -> WebDriverResult<()> {
         let script = WHEN.replace("CONDITION", &format!("return {condition}"));
         if let Err(error) = self.browser.execute_async(script, Vec::new()).await {
@@ -77,7 +79,7 @@ impl Page {
         Ok(())
     }
 
-    /// Waits until the card says this of its instance.
+    /// Waits until the card shows this text about its instance.
     pub(crate) async fn when_state(&self, card: &str, state: &str) -> WebDriverResult<()> {
         self.when(&format!("text('{card}', 'state') === '{state}'")).await
     }
@@ -94,7 +96,7 @@ impl Page {
         self.part(card, name).await?.click().await
     }
 
-    /// Types into a field of the card, in place of what is there.
+    /// Types into a field of the card, and replaces what was in the field.
     pub(crate) async fn fill(&self, card: &str, name: &str, text: &str) -> WebDriverResult<()> {
         let field = self.part(card, name).await?;
         field.clear().await?;
@@ -117,17 +119,17 @@ impl Page {
         self.submit("reserve_ticket").await
     }
 
-    /// What a script gives.
+    /// Returns the result of a script.
     pub(crate) async fn value(&self, expression: &str) -> WebDriverResult<Value> {
         Ok(self.browser.execute(format!("return {expression}"), Vec::new()).await?.json().clone())
     }
 
-    /// Every value of the bar since the page was loaded, in order.
+    /// Returns every value of the progress bar since the page was loaded, in order.
     pub(crate) async fn bars(&self) -> WebDriverResult<Vec<u64>> {
         Ok(serde_json::from_value(self.value("seen.bar").await?)?)
     }
 
-    /// The texts of the buttons or items in a part.
+    /// Returns the texts of the buttons or items in a part.
     pub(crate) async fn items(&self, card: &str, name: &str) -> WebDriverResult<Vec<String>> {
         let list = format!(
             "[...document.querySelector('#{card} [data-part={name}]').children].map((item) => item.textContent)"
@@ -135,12 +137,12 @@ impl Page {
         Ok(serde_json::from_value(self.value(&list).await?)?)
     }
 
-    /// An error in the console that contains this is part of the test.
+    /// Expects an error in the console that contains this text.
     pub(crate) fn expect_error(&mut self, text: &'static str) {
         self.expected_errors.push(text);
     }
 
-    /// The end of a test: the console has no error, and the document no element that is not the page's own.
+    /// Ends a test: the console must have no other error, and the document no element that does not belong to the page.
     pub(crate) async fn end(self) -> WebDriverResult<()> {
         let log = self.browser.browser_log().await?;
         let unexpected: Vec<_> = log

@@ -1,4 +1,4 @@
-//! A screenshot as a small file: the colours of a page are few, and a palette of them takes a third of the room.
+//! Writes a screenshot as a small file: a page has few colours, and a palette makes the file a third of the size.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use png::{BitDepth, ColorType, Compression, Decoder, Encoder};
 
 pub(crate) type Rgb = [u8; 3];
 
-/// The picture with its 256 most frequent colours; each other one becomes the nearest of them.
+/// Returns the picture with its 256 most frequent colours. Every other colour becomes the nearest of these.
 pub(crate) fn with_a_palette(shot: &[u8]) -> Vec<u8> {
     let mut reader = Decoder::new(Cursor::new(shot)).read_info().unwrap();
     let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
@@ -36,7 +36,7 @@ pub(crate) fn with_a_palette(shot: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The colours in the middle of the left half and of the right half.
+/// Returns the colours in the middle of the left half and of the right half.
 pub(crate) fn halves(shot: &[u8]) -> (Rgb, Rgb) {
     let mut reader = Decoder::new(Cursor::new(shot)).read_info().unwrap();
     let mut bytes = vec![0; reader.output_buffer_size().unwrap()];

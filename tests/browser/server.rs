@@ -15,7 +15,7 @@ impl Server {
         Self { folder, program: Some(program), address }
     }
 
-    /// Kills it without a chance to do anything.
+    /// Kills the process without a chance to clean up.
     pub(crate) fn kill(&mut self) {
         self.program.take().unwrap().kill();
     }
@@ -34,7 +34,7 @@ impl Server {
         self.program = Some(program);
     }
 
-    /// The cities of the log, in its order.
+    /// Returns the cities in the log, in order.
     pub(crate) fn greeted(&self) -> Vec<String> {
         let lines = self.folder.lines("hello_cities.log");
         lines.iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()

@@ -1,6 +1,6 @@
-//! What happened, in the order in which it happened, over all incarnations of the victim: one line each.
+//! What happened over all runs of the victim, in order, with one line for each event.
 //!
-//! A line is one `write` to a file in append mode, so that it is whole and survives the kill of the process.
+//! Each line is a single `write` to a file in append mode, so that it is complete and survives the kill of the process.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -16,23 +16,23 @@ pub struct Ledger(Arc<File>);
 pub enum Line {
     /// A victim has begun.
     Victim,
-    /// A start is about to be asked for.
+    /// A start is about to be requested.
     Starting(String),
-    /// The start was acknowledged, and whether it made the instance.
+    /// The start was acknowledged, with whether it created the instance.
     Started(String, bool),
-    /// An event is about to be raised: the instance, and the event's number.
+    /// An event is about to be raised: the instance, and the number of the event.
     Raising(String, i64),
     /// The event was acknowledged.
     Raised(String, i64),
     /// The termination was acknowledged.
     Terminated(String),
-    /// A client has read a custom status that says so many steps are done.
+    /// A client has read a custom status that says that this many steps are done.
     Seen(String, u32),
-    /// An activity begins: its task id, its instance, how many steps were done before it.
+    /// An activity begins: its task id, its instance, and how many steps were done before it.
     Begin(String, String, u32),
     /// The activity is about to return.
     End(String),
-    /// A client has got the output.
+    /// A client has received the output.
     Done(String, String),
 }
 
@@ -45,7 +45,7 @@ impl Ledger {
     /// Writes a line.
     pub fn write(&self, line: &Line) {
         let text = match line {
-            // What an earlier victim may have left half written ends here.
+            // This ends a line that an earlier victim may have left incomplete.
             Line::Victim => "\nvictim\n".to_owned(),
             Line::Starting(id) => format!("starting {id}\n"),
             Line::Started(id, created) => format!("started {id} {created}\n"),

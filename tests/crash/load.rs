@@ -1,6 +1,7 @@
-//! The load that the victim puts on itself: so many instances at a time, each from its start to its end.
+//! The load that the victim creates for itself: a fixed number of instances at a time, each from its start to its end.
 //!
-//! Every step goes into the ledger, before and after, and each victim first finishes what earlier ones left.
+//! Every step is written to the ledger before and after it happens, and each victim first finishes what earlier victims
+//! left.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,17 +13,18 @@ use persevere::{Accepts, ClientError, OrchestrationHandle, Orchestrator, ResultE
 use super::ledger::{Ledger, Line};
 use super::program::{self, Item, Kind, LAST, Progress};
 
-/// How far earlier victims got with an instance.
+/// The progress that earlier victims made with an instance.
 #[derive(Clone, Debug, Default)]
 struct Past {
     acknowledged: bool,
-    /// The first item that is not acknowledged, and the first that was not tried.
+    /// The first item that is not acknowledged, and the first item that was not tried.
     unacknowledged: i64,
     untried: i64,
     done: bool,
 }
 
-/// Runs until everything of earlier victims has ended, and then, unless `finish`, new instances for ever.
+/// Runs until everything that earlier victims left has ended, and then, unless `finish` is set, runs new instances for
+/// ever.
 pub async fn run(client: Client, ledger: Ledger, past: &[Line], at_a_time: usize, finish: bool) {
     let past = pasts(past);
     let next = past.keys().filter_map(|id| program::what_is(id)).map(|(_, number)| number + 1).max().unwrap_or(0);
@@ -97,7 +99,7 @@ async fn begin<O: Orchestrator>(
     handle
 }
 
-/// Starts it, notes what its status says, and waits for its end.
+/// Starts the instance, records what its status says, and waits for its end.
 async fn whole<O: Orchestrator<Status = Progress, Output = u64, Error = OrchestrationError>>(
     ledger: &Ledger,
     id: &str,
@@ -109,7 +111,7 @@ async fn whole<O: Orchestrator<Status = Progress, Output = u64, Error = Orchestr
     handle.result().await.unwrap_or_else(|error| unreachable!("{id}: {error:?}")).to_string()
 }
 
-/// Starts it, raises its items one after the other, and waits for what it collected.
+/// Starts the instance, raises its items one after another, and waits for what it collected.
 async fn fed<O: Accepts<Item> + Orchestrator<Status = Progress, Output = Vec<i64>, Error = OrchestrationError>>(
     ledger: &Ledger,
     id: &str,
@@ -126,7 +128,7 @@ async fn fed<O: Accepts<Item> + Orchestrator<Status = Progress, Output = Vec<i64
         let raised = if with_ids { raise.event_id(format!("item-{item}")).await } else { raise.await };
         match raised {
             Ok(()) => ledger.write(&Line::Raised(id.to_owned(), item)),
-            // An earlier victim raised the last one, and was killed before it could note that.
+            // An earlier victim raised the last item, and was killed before it could record that.
             Err(ClientError::InstanceEnded { .. }) if first > 0 || past.acknowledged => break,
             Err(error) => unreachable!("{id}, item {item}: {error:?}"),
         }
@@ -136,7 +138,7 @@ async fn fed<O: Accepts<Item> + Orchestrator<Status = Progress, Output = Vec<i64
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",") + ";"
 }
 
-/// Starts it, lets it do a step, terminates it.
+/// Starts the instance, lets it do one step, and terminates it.
 async fn ended(
     ledger: &Ledger,
     id: &str,
@@ -158,7 +160,7 @@ async fn ended(
     }
 }
 
-/// Notes every status until the end.
+/// Records every status until the end.
 async fn watch<O: Orchestrator<Status = Progress>>(ledger: &Ledger, id: &str, handle: &OrchestrationHandle<O>) {
     let mut watch = handle.watch_custom_status();
     while let Some(status) = watch.next().await {

@@ -1,4 +1,4 @@
-//! A program that is killed: its orchestrators, the load that it puts on itself, and the ledger of what happened.
+//! A program that is killed: its orchestrators, the load that it creates for itself, and the ledger of what happened.
 //!
 //! ```text
 //! test ── starts and kills ──► victim (load ─► client ─► runtime ─► activities) ──► store, ledger

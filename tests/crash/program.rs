@@ -1,6 +1,6 @@
-//! The orchestrators of the victim. Each shows how many steps are done, right after each step.
+//! The orchestrators of the victim. After each step, they publish how many steps are done.
 //!
-//! An instance is named `kind-number`; what it does and what comes out of it follow from its name alone.
+//! An instance is named `kind-number`. Its work and its result follow from its name alone.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::ledger::{Ledger, Line};
 /// How many steps are done.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Steps whose end the code has seen.
+    /// The steps whose end the code has seen.
     pub done: u32,
 }
 
-/// An item for an instance that collects; [`LAST`] is the last.
+/// An item for an instance that collects. [`LAST`] is the last item.
 #[external_event]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Item(pub i64);
@@ -23,12 +23,12 @@ pub struct Item(pub i64);
 /// The number of the item that ends a collection.
 pub const LAST: i64 = -1;
 
-/// A call as the ledger names it: life, execution, operation.
+/// A call as it is named in the ledger: life, execution and operation.
 fn task_text(task: persevere::model::TaskId) -> String {
     format!("{}.{}.{}", task.key.0, task.execution.0, task.operation.0)
 }
 
-/// One step: `done` steps are done before it.
+/// One step. `done` steps are done before it.
 #[activity]
 pub async fn work(cx: &ActivityContext, done: u32, micros: u64) -> Result<u64, ActivityError> {
     let ledger = cx.state::<Ledger>();
@@ -46,7 +46,7 @@ pub fn result_of(done: u32) -> u64 {
     u64::from(done) * 7 + 1
 }
 
-/// Activities one after the other.
+/// Runs activities one after another.
 #[orchestrator]
 pub async fn steps(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u64, OrchestrationError> {
     let mut sum = 0;
@@ -58,7 +58,7 @@ pub async fn steps(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u6
     Ok(sum)
 }
 
-/// Activities side by side.
+/// Runs activities at the same time.
 #[orchestrator]
 pub async fn fan(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u64, OrchestrationError> {
     ctx.set_custom_status(&Progress { done: 0 })?;
@@ -68,7 +68,7 @@ pub async fn fan(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u64,
     Ok(sum)
 }
 
-/// Timers and activities in turn.
+/// Alternates timers and activities.
 #[orchestrator]
 pub async fn timers(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u64, OrchestrationError> {
     let mut sum = 0;
@@ -82,7 +82,7 @@ pub async fn timers(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u
     Ok(sum)
 }
 
-/// Collects items until the last.
+/// Collects items until the last one.
 #[orchestrator]
 pub async fn collect(ctx: OrchestrationContext<Progress>) -> Result<Vec<i64>, OrchestrationError> {
     let mut items = Vec::new();
@@ -96,7 +96,7 @@ pub async fn collect(ctx: OrchestrationContext<Progress>) -> Result<Vec<i64>, Or
     }
 }
 
-/// Collects items until the last, with a timer beside each wait.
+/// Collects items until the last one, with a timer next to each wait.
 #[orchestrator]
 pub async fn race(ctx: OrchestrationContext<Progress>) -> Result<Vec<i64>, OrchestrationError> {
     let mut items = Vec::new();
@@ -108,7 +108,7 @@ pub async fn race(ctx: OrchestrationContext<Progress>) -> Result<Vec<i64>, Orche
                 Item(number) => items.push(number),
             },
             Err(_) => {
-                // A call beside a timer that is due at once: one of them is cancelled.
+                // This runs a call next to a timer that is due at once, so one of them is cancelled.
                 select! {
                     _ = work::call(&ctx, items.len() as u32, 500) => {},
                     _ = ctx.create_timer(Duration::from_micros(300)) => {},
@@ -119,7 +119,7 @@ pub async fn race(ctx: OrchestrationContext<Progress>) -> Result<Vec<i64>, Orche
     }
 }
 
-/// Sub-orchestrations one after the other, and two side by side.
+/// Runs sub-orchestrations one after another, and then two at the same time.
 #[orchestrator]
 pub async fn parent(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u64, OrchestrationError> {
     let mut sum = 0;
@@ -133,7 +133,7 @@ pub async fn parent(ctx: OrchestrationContext<Progress>, count: u32) -> Result<u
     Ok(sum + left + right)
 }
 
-/// One item, one activity, and then anew: what was collected is the input of the next execution.
+/// Takes one item, runs one activity, and continues as new. What was collected is the input of the next execution.
 #[orchestrator]
 pub async fn eternal(ctx: OrchestrationContext<Progress>, items: Vec<i64>) -> Result<Vec<i64>, OrchestrationError> {
     let mut items = items;
@@ -150,7 +150,7 @@ pub async fn eternal(ctx: OrchestrationContext<Progress>, items: Vec<i64>) -> Re
     eternal::continue_as_new(&ctx, items).await
 }
 
-/// Steps that never end; somebody terminates it.
+/// Does steps for ever, until it is terminated.
 #[orchestrator(allow(unbounded_loop))]
 pub async fn doomed(ctx: OrchestrationContext<Progress>) -> Result<(), OrchestrationError> {
     ctx.set_custom_status(&Progress { done: 0 })?;
@@ -162,7 +162,7 @@ pub async fn doomed(ctx: OrchestrationContext<Progress>) -> Result<(), Orchestra
     }
 }
 
-/// What instances do.
+/// The kinds of work that instances do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "named as their orchestrators")]
 pub enum Kind {
@@ -177,11 +177,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// Returns all kinds.
     pub const ALL: [Self; 8] =
         [Self::Steps, Self::Fan, Self::Timers, Self::Collect, Self::Race, Self::Parent, Self::Eternal, Self::Doomed];
 
-    /// The orchestrator's name.
+    /// Returns the name of the orchestrator.
     pub fn name(self) -> &'static str {
         match self {
             Self::Steps => "steps",
@@ -195,37 +195,38 @@ impl Kind {
         }
     }
 
-    /// Whether it is given items.
+    /// Whether it receives items.
     pub fn takes_items(self) -> bool {
         matches!(self, Self::Collect | Self::Race | Self::Eternal)
     }
 
-    /// Whether its items carry ids, so that one may be raised again.
+    /// Whether its items carry ids, so that an item may be raised again.
     ///
-    /// An id counts within one execution, so what goes on as new gets each item once and never again.
+    /// An id is known within one execution only, so an orchestrator that continues as new must get each item once and
+    /// never again.
     pub fn items_have_ids(self) -> bool {
         matches!(self, Self::Collect | Self::Race)
     }
 }
 
-/// The instance of this number.
+/// Returns the instance with this number.
 pub fn instance(number: u32) -> String {
     format!("{}-{number}", Kind::ALL[number as usize % Kind::ALL.len()].name())
 }
 
-/// What an instance does, and its number. `None`: a sub-orchestration, whose id says nothing.
+/// Returns the kind and number of an instance, or `None` for a sub-orchestration, whose id says nothing.
 pub fn what_is(id: &str) -> Option<(Kind, u32)> {
     let (name, number) = id.split_once('-')?;
     let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name)?;
     Some((kind, number.parse().ok()?))
 }
 
-/// How much of it an instance does: its steps, or its items.
+/// Returns how much work an instance has: its steps or its items.
 pub fn size_of(number: u32) -> u32 {
     3 + number / 8 % 3
 }
 
-/// What an instance that takes no items and ends by itself returns.
+/// Returns the output of an instance that takes no items and ends by itself.
 pub fn output_of(kind: Kind, number: u32) -> u64 {
     let steps = |count: u32| (0..count).map(result_of).sum::<u64>();
     let size = size_of(number);

@@ -8,7 +8,7 @@ use persevere::prelude::*;
 use persevere_tests::crash::ledger::{self, Ledger, Line};
 use persevere_tests::crash::load;
 
-/// Instances that the load has under way.
+/// The number of instances under way.
 const AT_A_TIME: usize = 24;
 
 /// How long the last run may take to finish what all others left.
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, folder, live, mode] = &arguments[..] else { return Err("three arguments are needed".into()) };
-    // A load that panics must not look as if it went on.
+    // A load that panics must not look as if it were still running.
     std::panic::set_hook(Box::new(|panic| {
         let _ = writeln!(std::io::stderr(), "{panic}");
         std::process::exit(7);
@@ -34,11 +34,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .state(ledger.clone())
         .start()
         .await?;
-    // Tells the test that from here on it kills a victim at work.
+    // This tells the test that the victim is now at work.
     writeln!(std::io::stdout(), "at work")?;
     let load = load::run(runtime.client().clone(), ledger, &past, AT_A_TIME, finish);
     if finish {
-        // What never ends was lost; a test that hangs says less.
+        // Something that never ends was lost. This message says more than a test that hangs.
         tokio::time::timeout(PATIENCE, load).await.map_err(|_| "some instances do not end")?;
     } else {
         load.await;

@@ -1,21 +1,21 @@
-//! The example `http_server` from the terminal's side. What its page does is for the tests in a browser.
+//! The example `http_server` from the terminal. The tests in a browser check its page.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use persevere_tests::example_program::{Folder, Program};
 
-/// Starts it at a free port. Gives its address too.
+/// Starts it at a free port, and returns its address too.
 fn start(folder: &Folder) -> (Program, String) {
     let mut program = folder.start("http_server", &["--bind", "127.0.0.1:0"]);
     let line = program.wait_for("Open http://");
     let address =
         line.strip_prefix("Open http://").and_then(|rest| rest.strip_suffix(" in a browser. Ctrl-C ends it."));
-    let address = address.expect("the line ends with how to end it").to_owned();
+    let address = address.expect("the line says how to end the server").to_owned();
     (program, address)
 }
 
-/// Sends a request, and gives what follows the head of a good answer.
+/// Sends a request, and returns the body of a successful answer.
 fn request(address: &str, line: &str, body: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
@@ -30,7 +30,7 @@ fn request(address: &str, line: &str, body: &str) -> BufReader<TcpStream> {
     answer
 }
 
-/// Starts `hello_cities`, and gives the path of the instance.
+/// Starts `hello_cities`, and returns the path of the instance.
 fn greet(address: &str, cities: &str) -> String {
     let mut text = String::new();
     request(address, "POST /runtime/webhooks/durabletask/orchestrators/hello_cities", cities)
@@ -42,16 +42,16 @@ fn greet(address: &str, cities: &str) -> String {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_it_and_its_streams_and_what_runs_goes_on_next_time() {
+fn ctrl_c_ends_the_server_and_its_streams_and_running_instances_continue_later() {
     let folder = Folder::new();
     let (program, address) = start(&folder);
     let instance = greet(&address, r#"["Tokyo", "Graz"]"#);
     let mut stream = request(&address, &format!("GET {instance}/customStatus/stream"), "").lines();
     assert!(stream.any(|line| line.unwrap().contains(r#""greeting":"Tokyo""#)));
     program.interrupt();
-    assert!(stream.map_while(Result::ok).all(|line| !line.contains("event: end")), "it is not over");
+    assert!(stream.map_while(Result::ok).all(|line| !line.contains("event: end")), "it has not ended");
     let lines = program.end().success();
-    assert_eq!(lines[1..], ["What is unfinished goes on when it is started again."]);
+    assert_eq!(lines[1..], ["Unfinished orchestrations continue when you start it again."]);
 
     let (program, address) = start(&folder);
     let mut stream = request(&address, &format!("GET {instance}/customStatus/stream"), "").lines();
@@ -77,11 +77,11 @@ fn sigterm_ends_it_although_streams_are_open() {
     program.terminate();
     program.end().success();
     for stream in streams {
-        assert!(stream.map_while(Result::ok).all(|line| !line.contains("event: end")), "it is not over");
+        assert!(stream.map_while(Result::ok).all(|line| !line.contains("event: end")), "it has not ended");
     }
 }
 
-/// Without a script nothing on the page pretends to work.
+/// Without a script, nothing on the page pretends to work.
 #[test]
 fn the_page_says_that_it_needs_javascript() {
     let (_program, address) = start(&Folder::new());
@@ -105,7 +105,7 @@ fn the_page_loads_nothing_from_elsewhere() {
 }
 
 #[test]
-fn what_keeps_it_from_serving_is_named() {
+fn the_reason_why_it_cannot_serve_is_named() {
     let folder = Folder::new();
     let (_program, address) = start(&folder);
     let cases = [

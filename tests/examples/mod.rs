@@ -5,13 +5,13 @@ mod http_server;
 use persevere_tests::example_program::Folder;
 use persevere_tests::root;
 
-/// The cities of the log, in its order.
+/// Returns the cities in the log, in order.
 fn greeted(folder: &Folder, log: &str) -> Vec<String> {
     folder.lines(log).iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
 }
 
 #[test]
-fn hello_cities_goes_on_after_a_crash_and_repeats_nothing_that_was_recorded() {
+fn hello_cities_continues_after_a_crash_and_repeats_no_recorded_greeting() {
     let folder = Folder::new();
     let crashed = folder.run("hello_cities", &["Tokyo", "Seattle", "London", "--crash-after", "1"]);
     assert_eq!(
@@ -25,7 +25,11 @@ fn hello_cities_goes_on_after_a_crash_and_repeats_nothing_that_was_recorded() {
     );
     assert!(!crashed.status.success());
     #[cfg(unix)]
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&crashed.status), Some(6), "no clean exit, but an abort");
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&crashed.status),
+        Some(6),
+        "the process must abort, not exit"
+    );
     assert_eq!(greeted(&folder, "hello_cities.log"), ["Tokyo"]);
 
     let resumed = folder.run("hello_cities", &["Graz"]).success();
@@ -52,7 +56,7 @@ fn hello_cities_goes_on_after_a_crash_and_repeats_nothing_that_was_recorded() {
 }
 
 #[test]
-fn hello_cities_that_is_killed_goes_on_too() {
+fn hello_cities_continues_after_a_kill() {
     let folder = Folder::new();
     let mut first = folder.start("hello_cities", &["Tokyo", "Seattle", "London"]);
     first.wait_for("1/3 greeting Seattle");
@@ -61,7 +65,7 @@ fn hello_cities_that_is_killed_goes_on_too() {
     assert_eq!(lines[0], "Continuing the unfinished instance: Tokyo, Seattle, London.");
     let mut greeted = greeted(&folder, "hello_cities.log");
     assert_eq!(greeted.iter().filter(|city| *city == "Tokyo").count(), 1, "it was recorded");
-    // The kill may have come between a greeting and its record.
+    // The kill may have happened between a greeting and its record.
     greeted.dedup();
     assert_eq!(greeted, ["Tokyo", "Seattle", "London"]);
 }
@@ -87,7 +91,7 @@ fn a_second_process_is_refused_while_the_first_has_the_database() {
     first.wait_for("0/600");
     let error = folder.run("hello_cities", &[]).failure(1);
     assert!(error.contains("hello_cities.db is in use by another runtime: stop that runtime first"), "{error}");
-    // The first has not noticed.
+    // The first process has not noticed anything.
     first.wait_for("1/600");
     first.kill();
 }

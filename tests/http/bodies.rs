@@ -1,4 +1,4 @@
-//! Bodies and headers, letter by letter.
+//! The exact bodies and headers of answers.
 
 use persevere::http::HttpOptions;
 use serde_json::json;
@@ -89,13 +89,13 @@ async fn the_status_of_an_instance() {
         );
         assert_eq!(answer.text, expected);
         assert_eq!(answer.header("retry-after"), Some("5"));
-        // The code that came with the request does not go back.
+        // The code that came with the request is not repeated in the answer.
         let location = "http://localhost:7071/runtime/webhooks/durabletask/instances/p?showinput=TRUE&reason=%20";
         assert_eq!(answer.header("location"), Some(location));
         let token = answer.header("x-custom-status-token").unwrap();
         assert_eq!(token, metadata.custom_status_token().to_string());
 
-        // An id that a client sent without encoding it.
+        // This id was sent without encoding.
         app.puppet("\u{e9}", json!(1)).await;
         let unencoded = app.get("instances/\u{e9}").await;
         assert_eq!(unencoded.status, 202);
@@ -146,7 +146,7 @@ async fn errors_have_one_shape() {
                 r#""ExceptionMessage":"There is no instance with the ID \"quoted\".","ExceptionType":"InstanceNotFound"}"#
             )
         );
-        // What is behind it is for the log, and for development.
+        // The cause is for the log and for development.
         app.puppet("gone", json!(1)).await;
         app.runtime.shutdown().await.unwrap();
         let client = app.management.client().clone();
@@ -209,7 +209,7 @@ async fn the_history_of_an_instance() {
         let keys = full.text.find("\"historyEvents\"").zip(full.text.find("\"customStatusVersion\""));
         assert!(keys.is_some_and(|(history, version)| history < version), "{}", full.text);
         assert!(!app.get("instances/h").await.text.contains("historyEvents"));
-        // Before the code has run there is none to show.
+        // Before the code has run, there is no status to show.
         let later = app.client().start_by_name("puppet", &1).instance_id("later");
         later.start_after(std::time::Duration::from_secs(3600)).await.unwrap();
         assert!(!app.get("instances/later?showHistory=true").await.text.contains("historyEvents"));

@@ -1,17 +1,18 @@
-//! Requests as the published clients of the family write them, letter by letter, with the answers that they accept.
+//! Requests exactly as the published clients of the family write them, with the answers that these clients accept.
 
 use serde_json::json;
 
 use crate::http::stage::{App, in_time, request};
 
-/// Whose request it is, the request, and the code of the answer.
+/// The client, its request, and the code of the answer.
 struct Sent(&'static str, &'static str, &'static str, &'static str, u16);
 
 const HUB: &str = "taskHub=persevere&connection=Storage&code=";
 
-/// In order: some of them end what later ones find ended. `{hub}` stands for what every URL of the family ends with.
+/// The order matters: some requests end what later ones expect to have ended. `{hub}` stands for the end of every URL
+/// of the family.
 const SENT: &[Sent] = &[
-    // Python: `json=json.dumps(value)`, flags as Python writes them.
+    // Python sends `json=json.dumps(value)`, and flags as Python writes them.
     Sent("Python", "POST", "orchestrators/count_words?code=", r#""[\"Tokyo\"]""#, 202),
     Sent("Python", "POST", "orchestrators/await_decision/python?code=", "", 202),
     Sent("Python", "GET", "instances/python?{hub}&showHistory=True&showHistoryOutput=False&showInput=True", "", 202),
@@ -28,7 +29,7 @@ const SENT: &[Sent] = &[
     Sent("Python", "POST", "instances/python/raiseEvent/decided_by_client?{hub}", r#""true""#, 202),
     Sent("Python", "POST", "instances/nobody/terminate?reason=%20enough&{hub}", "", 404),
     Sent("Python", "DELETE", "instances/nobody?{hub}", "", 404),
-    // JavaScript: plain JSON, instants with milliseconds.
+    // JavaScript sends plain JSON, and times with milliseconds.
     Sent("JavaScript", "POST", "orchestrators/await_decision/javascript?code=", r#"{"a":[1]}"#, 202),
     Sent(
         "JavaScript",
@@ -55,17 +56,17 @@ const SENT: &[Sent] = &[
         "",
         404,
     ),
-    // Rust: the last flag ends with a `+`.
+    // In Rust, the last flag ends with a `+`.
     Sent("Rust", "POST", "orchestrators/await_decision/rust?code=", "null", 202),
     Sent("Rust", "GET", "instances/rust?{hub}&showHistory=false&showHistoryOutput=false&showInput=false+", "", 202),
     Sent("Rust", "GET", "instances/rust?{hub}&showHistory=false+", "", 202),
     Sent("Rust", "POST", "instances/rust/raiseEvent/decided_by_client?{hub}", "true", 202),
-    // PowerShell: instants of the invariant culture.
+    // PowerShell sends times in the invariant culture.
     Sent("PowerShell", "POST", "orchestrators/await_decision/powershell?code=", "", 202),
     Sent("PowerShell", "GET", "instances/powershell?{hub}&showHistory=True&showInput=False", "", 202),
     Sent("PowerShell", "GET", "instances/?{hub}&createdTimeFrom=3%2F10%2F2018%2010%3A01%3A00%20AM&top=5", "", 200),
     Sent("PowerShell", "POST", "instances/powershell/raiseEvent/decided_by_client?{hub}", "false", 202),
-    // By hand, as the family's documentation shows it.
+    // Requests written by hand, as the documentation of the family shows them.
     Sent("curl", "POST", "orchestrators/count_words?code=&timeout=60&pollingInterval=1", r#"["a","b"]"#, 200),
     Sent("curl", "POST", "instances/rust/restart?restartWithNewInstanceId=true&{hub}", "", 202),
 ];

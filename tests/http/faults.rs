@@ -1,4 +1,4 @@
-//! What clients of the family send, and what was answered wrongly once.
+//! Requests of the family's clients that were once answered wrongly.
 
 use persevere::http::HttpOptions;
 use persevere::prelude::*;
@@ -33,7 +33,7 @@ async fn flags_are_read_as_the_family_reads_them() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_nobody_would_look_at_is_refused() {
+async fn an_unknown_query_parameter_is_refused() {
     in_time(async {
         let app = App::new().await;
         app.one_of_each().await;
@@ -48,7 +48,7 @@ async fn a_parameter_that_nobody_would_look_at_is_refused() {
             ("POST", "instances/running/raiseEvent/Next?=1", "``"),
             ("POST", "orchestrators/puppet?instanceId=x", "`instanceId`"),
             ("DELETE", "instances/completed?force=", "`force`"),
-            // It would purge more than its caller means.
+            // The request would purge more than its caller intends.
             (
                 "DELETE",
                 "instances/?createdTimeFrom=2020-01-01&instanceIdPrefx=none",
@@ -60,7 +60,7 @@ async fn a_parameter_that_nobody_would_look_at_is_refused() {
             assert_eq!(answer.status, 400, "{method} {path}: {}", answer.text);
             assert!(answer.json()["ExceptionMessage"].as_str().unwrap().contains(says), "{path}: {}", answer.text);
         }
-        // Nothing of it was done, and what a client of the family sends too much is ignored.
+        // No part of the request was carried out. Additional parameters of the family's clients are ignored.
         for path in [
             "instances/running?taskHub=persevere&connection=Storage&code=&reason=none&restartWithNewInstanceId=true",
             "instances/completed?top=5&op=&fetchState=false&version=1&timeout=1&pollingInterval=1",
@@ -86,7 +86,7 @@ async fn termination_reaches_sub_orchestrations_when_it_is_asked_to() {
             [("a", "a-child", "?recursive=true&reason=x"), ("b", "b-child", "?RECURSIVE=True+")]
         {
             app.client().start_by_name("puppeteer", child).instance_id(parent).await.unwrap();
-            // A child that is not there yet is no instance: it is asked for until it is.
+            // A child that has not been created yet is not found, so this repeats the request until the child exists.
             while app.client().get_instance(child).await.unwrap().is_none() {
                 tokio::task::yield_now().await;
             }
@@ -107,7 +107,7 @@ async fn a_parked_instance_is_tried_again() {
         first.puppet("q", json!(1)).await;
         first.runtime.shutdown().await.unwrap();
 
-        // The next program does not know the orchestrator.
+        // The next program does not have the orchestrator.
         let builder = Runtime::builder().store(store.clone()).register(registry![stage::versioned_1]);
         let app = App::on(builder.start().await.unwrap(), stage::options());
         app.client().raise_event("p", "Next", &2).await.unwrap();
@@ -171,7 +171,7 @@ async fn an_id_that_the_api_makes_cannot_be_guessed() {
             for path in ["orchestrators/puppet", "instances/p/restart"] {
                 let id = app.post(path, "1").await.json()["id"].as_str().unwrap().to_owned();
                 assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
-                // Nothing in it counts.
+                // Nothing in it matters.
                 assert!(ids.insert(id[..8].to_owned()) && !ids.contains(&id[8..16]), "{id}");
             }
         }
@@ -183,7 +183,7 @@ async fn an_id_that_the_api_makes_cannot_be_guessed() {
 }
 
 #[tokio::test]
-async fn a_start_that_waits_waits_for_what_it_started() {
+async fn a_start_that_waits_follows_the_life_that_it_started() {
     in_time(async {
         let app = App::new().await;
         let client = app.client();
@@ -194,7 +194,7 @@ async fn a_start_that_waits_waits_for_what_it_started() {
         let ended = first.wait_for_completion().await.unwrap();
         assert_eq!((ended.runtime_status(), ended.serialized_input()), (RuntimeStatus::Terminated, "1"));
 
-        // Over HTTP: whenever the second life begins, the first caller hears of the first.
+        // Over HTTP, the first caller is told about the first life, whenever the second one begins.
         for round in 0..50 {
             let id = format!("q{round}");
             let path = format!("orchestrators/puppet/{id}?timeout=60");
@@ -214,7 +214,7 @@ async fn a_start_that_waits_waits_for_what_it_started() {
     .await;
 }
 
-/// An axum application with the router in it, as docs/http.md shows it.
+/// An axum application that contains the router, as docs/http.md shows it.
 #[tokio::test]
 async fn a_graceful_shutdown_ends_although_clients_stay() {
     in_time(async {
@@ -251,13 +251,14 @@ async fn a_graceful_shutdown_ends_although_clients_stay() {
         serving.await.unwrap().unwrap();
         assert_eq!((poll.status.as_u16(), start.status.as_u16()), (202, 202));
         assert!(start.json()["statusQueryGetUri"].is_string(), "{}", start.text);
-        // What does not stay is still served.
+        // Requests that end are still served.
         assert_eq!(app.get("instances/p").await.status, 202);
     })
     .await;
 }
 
-/// The options of every test above have no keys: what a client of the family sends with its key is accepted too.
+/// The options of all tests above have no keys. What a client of the family sends together with its key is accepted
+/// too.
 #[tokio::test]
 async fn a_key_in_the_query_is_a_parameter_of_the_family() {
     in_time(async {

@@ -1,4 +1,4 @@
-//! Whatever is sent, there is an answer: JSON where it is an error, never a failure of the server.
+//! Whatever is sent, there is an answer. An error is JSON, and the server never fails.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
@@ -159,7 +159,7 @@ fn input() -> impl Strategy<Value = Input> {
     )
 }
 
-/// `None`: no server gets this, for it is no HTTP.
+/// `None` means that no server receives this, because it is not HTTP.
 fn build((method, segments, query, headers, body, below): &Input) -> Option<Request<Body>> {
     let base = if *below { BASE } else { "" };
     let uri = format!("{base}/{}?{}", segments.join("/"), query.join("&"));
@@ -173,7 +173,8 @@ fn build((method, segments, query, headers, body, below): &Input) -> Option<Requ
     Some(request)
 }
 
-/// What the family answers with 500 on purpose: a pause of what is paused, and a failed instance whose reader asks for it.
+/// The cases in which the family answers 500 on purpose: suspending a suspended instance, and a failed instance whose
+/// reader asks for this code.
 fn is_meant(text: &str) -> bool {
     text.contains("System.InvalidOperationException")
 }
@@ -197,7 +198,7 @@ fn run(app: &App, server: &tokio::runtime::Runtime, cases: u32) {
             };
             (parts.status, json, text)
         });
-        // What is not below the API's paths is the business of whoever serves it.
+        // Paths outside of the API belong to the program that serves it.
         if input.5 && !status.is_success() && method != Method::HEAD && !text.is_empty() {
             prop_assert!(json, "{status} {text}");
             prop_assert!(text.starts_with(r#"{"Message":""#), "{text}");

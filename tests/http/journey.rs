@@ -1,4 +1,4 @@
-//! A client that knows one URL and one key, and then only what it is told: the URLs of the answer to its start.
+//! A client that knows one URL and one key. After that it uses only the URLs in the answer to its start.
 
 use persevere::http::{HttpOptions, Server};
 use persevere::prelude::*;
@@ -30,7 +30,7 @@ impl Served {
         Self { follower, runtime, stop, serving }
     }
 
-    /// Starts with the key; from here on the key is not used any more.
+    /// Starts with the key. From here on, the key is not used any more.
     async fn start(&self, function: &str, input: &Value) -> Value {
         let url = format!("http://{}{BASE}/orchestrators/{function}?code={KEY}", self.follower.address);
         let (status, location, payload) = self.follower.send("POST", &url, &input.to_string()).await;
@@ -44,7 +44,7 @@ impl Served {
         (status, body)
     }
 
-    /// Asks again and again, as clients of the family do, until the status is as expected.
+    /// Reads repeatedly, as clients of the family do, until the status is as expected.
     async fn poll(&self, payload: &Value, until: impl Fn(&Value) -> bool) -> Value {
         let mut url = payload["statusQueryGetUri"].as_str().unwrap().to_owned();
         loop {
@@ -53,7 +53,7 @@ impl Served {
             if until(&body) {
                 return body;
             }
-            assert_eq!(status, 202, "it ended otherwise: {body}");
+            assert_eq!(status, 202, "it ended in another state: {body}");
             url = location.unwrap();
             tokio::task::yield_now().await;
         }
@@ -95,7 +95,7 @@ async fn hello_cities_shows_london_and_goes_on() {
         let (status, again) = served.follow("POST", &payload["restartPostUri"], "").await;
         assert_eq!(status, 202);
         assert_ne!(again["id"], payload["id"]);
-        // What a URL obtained, it may follow: the new instance has URLs of its own.
+        // A client may follow what it obtained through a URL: the new instance has URLs of its own.
         served.poll(&again, |body| body["customStatus"] == "London").await;
         assert_eq!(served.follow("POST", &reason(&again["terminatePostUri"], "enough"), "").await.0, 202);
         let body = served.poll(&again, ended).await;

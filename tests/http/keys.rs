@@ -1,4 +1,4 @@
-//! Keys and the codes in URLs: what they let through, what they do not, and where they never appear.
+//! Keys, and the codes in URLs: what they permit, what they do not permit, and where they never appear.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn keyed(keys: &str) -> HttpOptions {
     options().keys(keys.parse().unwrap())
 }
 
-/// Sends to a URL that was handed out, without any other credential.
+/// Sends a request to a URL that was handed out, without any other credential.
 async fn follow(app: &App, method: &str, url: &Value) -> Answer {
     let path = url.as_str().unwrap().strip_prefix("http://localhost:7071").unwrap();
     app.send(request(method, &path.replace("{eventName}", "Next").replace("{text}", "x"), "1")).await
@@ -44,11 +44,11 @@ async fn a_key_is_taken_in_each_of_three_places() {
         }
         let answer = app.get("instances/p?CODE=shop-secret-0123456789").await;
         assert_eq!(answer.status, 202);
-        // The key that came in the URL does not go back in one.
+        // A key that came in a URL is not repeated in the URLs of the answer.
         let location = answer.header("location").unwrap();
         assert!(!location.contains("shop-secret") && location.contains("?code="), "{location}");
         assert_eq!(follow(&app, "GET", &json!(location)).await.status, 202);
-        // A wrong one beside a right one does not matter; a known one that may not is told so.
+        // A wrong key next to a right one does not matter. A known key without the permission is told so.
         let mut both = request("GET", "instances/p?code=shop-secret-0123456789", "");
         both.headers_mut().insert("authorization", "Bearer of-something-else".parse().unwrap());
         assert_eq!(app.send(both).await.status, 202);
@@ -75,17 +75,17 @@ async fn a_url_lets_through_what_its_key_may_and_to_one_instance() {
         );
         assert_eq!(follow(&app, "GET", &one["statusQueryGetUri"]).await.status, 202);
         assert_eq!(follow(&app, "POST", &one["sendEventPostUri"]).await.status, 202);
-        // The shop may neither manage nor purge, and so its URLs do not.
+        // The key of the shop permits neither managing nor purging, so its URLs do not permit them either.
         for uri in ["terminatePostUri", "suspendPostUri", "resumePostUri", "restartPostUri"] {
             assert_eq!(follow(&app, "POST", &one[uri]).await.status, 403, "{uri}");
         }
         assert_eq!(follow(&app, "DELETE", &one["purgeHistoryDeleteUri"]).await.status, 403);
         assert_eq!(follow(&app, "POST", &two["suspendPostUri"]).await.status, 202);
-        // The code of one is none for the other, nor for what is about no instance.
+        // The code of one instance is not valid for another, nor for routes without an instance.
         let code =
             |payload: &Value| payload["statusQueryGetUri"].as_str().unwrap().split("code=").nth(1).unwrap().to_owned();
         assert_eq!(app.get(&format!("instances/two?code={}", code(&one))).await.status, 403);
-        // Nor for anything but what its own URL does.
+        // It is also not valid for anything except what its own URL does.
         let of = |uri: &str| two[uri].as_str().unwrap().split("code=").nth(1).unwrap().to_owned();
         for (uri, method, path) in [
             ("statusQueryGetUri", "POST", "instances/two/terminate"),
@@ -109,7 +109,7 @@ async fn a_url_lets_through_what_its_key_may_and_to_one_instance() {
         assert_eq!(app.post(&format!("orchestrators/puppet?code={}", code(&two)), "1").await.status, 403);
         let forged = code(&one).replacen('A', "B", 1);
         assert_eq!(app.get(&format!("instances/one?code={forged}")).await.status, 401);
-        // What a URL obtains, has no more rights than it.
+        // What is obtained through a URL has no more permissions than the URL.
         let again = follow(&app, "POST", &two["restartPostUri"]).await;
         assert_eq!(again.status, 202, "{}", again.text);
         assert_eq!(follow(&app, "POST", &again.json()["terminatePostUri"]).await.status, 202);
@@ -126,7 +126,7 @@ async fn a_url_ends_with_its_time_and_with_its_key() {
         let both = app(runtime, keyed(&format!("{SHOP}\n{OPERATOR}")));
         let of_shop = started(&both, "one", "shop-secret-0123456789").await["statusQueryGetUri"].clone();
         let of_operator = started(&both, "two", "operator-secret-0123456789").await["statusQueryGetUri"].clone();
-        // As after a restart of the process: the same keys, in another order.
+        // This is the situation after a restart of the process: the same keys in another order.
         let status = async |options: HttpOptions, url: &Value| {
             let router = persevere::http::router(client.clone(), options).unwrap();
             let path = url.as_str().unwrap().strip_prefix("http://localhost:7071").unwrap().to_owned();
@@ -134,15 +134,15 @@ async fn a_url_ends_with_its_time_and_with_its_key() {
         };
         let swapped = keyed(&format!("{OPERATOR}\n{SHOP}"));
         assert_eq!((status(swapped.clone(), &of_shop).await, status(swapped, &of_operator).await), (202, 202));
-        // Rotation: the new key beside the old one, then without it.
+        // Keys are rotated: first the new key next to the old one, then without the old one.
         let renewed = keyed(&format!("{SHOP}\nshop2 read new-shop-secret-0123456789\n{OPERATOR}"));
         assert_eq!(status(renewed, &of_shop).await, 202);
         let without = keyed(&format!("shop2 read new-shop-secret-0123456789\n{OPERATOR}"));
         assert_eq!((status(without.clone(), &of_shop).await, status(without, &of_operator).await), (401, 202));
-        // A key that may do less than before takes it from its URLs.
+        // If the permissions of a key are reduced, its URLs lose them too.
         let less = keyed(&format!("{OPERATOR}\nshop start shop-secret-0123456789"));
         assert_eq!(status(less, &of_shop).await, 403);
-        // Time.
+        // Codes expire.
         let short = both.management.client().clone();
         let short =
             App { router: persevere::http::router(short, keyed(SHOP).url_lifetime(Duration::ZERO)).unwrap(), ..both };
@@ -155,7 +155,7 @@ async fn a_url_ends_with_its_time_and_with_its_key() {
 }
 
 #[tokio::test]
-async fn what_the_program_hands_out_is_as_it_says() {
+async fn urls_that_the_program_creates_have_the_given_scopes_and_outlive_the_keys() {
     in_time(async {
         let app = App::with(keyed(SHOP).signing_secret(b"sixteen bytes or more".to_vec())).await;
         let id = app.puppet("p", json!(1)).await.id().clone();
@@ -164,7 +164,7 @@ async fn what_the_program_hands_out_is_as_it_says() {
         let some = app.management.clone().with_scopes(Scopes::READ).create_http_management_payload(&id);
         assert_eq!(follow(&app, "GET", &json!(some.status_query_get_uri)).await.status, 202);
         assert_eq!(follow(&app, "POST", &json!(some.resume_post_uri)).await.status, 403);
-        // With a secret of its own, they outlive the keys.
+        // With a secret of their own, the codes outlive the keys.
         let options = keyed(OPERATOR).signing_secret(b"sixteen bytes or more".to_vec());
         let later = persevere::http::router(app.client().clone(), options).unwrap();
         let path = all.status_query_get_uri.strip_prefix("http://localhost:7071").unwrap();
@@ -179,7 +179,7 @@ async fn a_stream_ends_with_the_code_that_opened_it() {
         let app = App::with(keyed(SHOP).url_lifetime(Duration::from_secs(3))).await;
         let url = started(&app, "one", "shop-secret-0123456789").await["statusQueryGetUri"].clone();
         let stream = json!(url.as_str().unwrap().replace("/one?", "/one/customStatus/stream?"));
-        // Its body is read to the end: the instance goes on, and the stream does not.
+        // Its body is read to the end: the instance continues, but the stream has ended.
         let answer = follow(&app, "GET", &stream).await;
         assert_eq!(answer.status, 200);
         assert!(answer.text.contains("event: customStatus") && !answer.text.contains("event: end"), "{}", answer.text);
@@ -197,7 +197,7 @@ fn keys_come_from_a_file() {
     assert_eq!(format!("{keys:?}"), r#"{"shop": read,start,raise}"#);
 }
 
-/// Of this test and of all that run beside it.
+/// Returns the log of this test, and of all tests that run next to it.
 #[tokio::test]
 async fn no_secret_is_traced() {
     logged();

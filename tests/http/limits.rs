@@ -1,4 +1,4 @@
-//! How much a request may hold and take, and what it gets beyond that.
+//! How large a request may be, how much it may occupy, and what is answered above these limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn sizes_are_limited() {
         assert_eq!(app.post("orchestrators/puppet", &text(100)).await.status, 202);
         let answer = app.post("orchestrators/puppet", &text(101)).await;
         assert_eq!((answer.status.as_u16(), answer.json()["ExceptionType"].as_str()), (413, Some("PayloadTooLarge")));
-        // Without a length in front it is found on the way.
+        // Without a length in the head, the size is noticed while the body is read.
         let chunks = ["\"".to_owned(), "x".repeat(60), "x".repeat(60), "\"".to_owned()];
         let chunks = Body::new(Chunks(chunks.map(Some).to_vec()));
         let mut chunked = request("POST", "orchestrators/puppet", "").map(|_| chunks);
@@ -56,7 +56,7 @@ async fn sizes_are_limited() {
     .await;
 }
 
-/// A body in pieces of unknown number.
+/// Sends a body in chunks, without saying how many there are.
 struct Chunks(Vec<Option<String>>);
 
 impl axum::body::HttpBody for Chunks {
@@ -90,7 +90,7 @@ async fn json_is_limited_in_depth() {
 }
 
 #[tokio::test]
-async fn those_who_stay_are_counted() {
+async fn open_waits_and_streams_are_limited_in_number() {
     in_time(async {
         let app = limited(|limits| {
             limits.waits = 1;
@@ -119,7 +119,7 @@ async fn those_who_stay_are_counted() {
         ] {
             assert_eq!(full(&app.send(request(method, path, "1")).await), (503, true), "{path}");
         }
-        // What was refused has not happened, and what does not wait is served.
+        // A refused request has no effect, and a request that does not wait is served.
         assert_eq!(app.get("instances/never").await.status, 404);
         assert_eq!(app.get("instances/q").await.status, 202);
         drop(poll);
@@ -155,9 +155,9 @@ async fn time_is_limited() {
     limits.request_time = Duration::from_secs(10);
     limits.wait_time = Duration::from_secs(20);
     let app = App::on(runtime_on(Arc::clone(&reads) as _).await, options().limits(limits));
-    // No read of an instance comes back.
+    // No read of an instance is answered.
     reads.hold_by_id(true);
-    // Nothing below depends on another thread, so time may run as fast as it can.
+    // Nothing below depends on another thread, so time may run as fast as possible.
     tokio::time::pause();
     let begun = tokio::time::Instant::now();
     let endless = Request::post(format!("{BASE}/orchestrators/puppet")).body(Body::new(Never)).unwrap();
@@ -179,7 +179,7 @@ async fn time_is_limited() {
     }
 }
 
-/// A body of which nothing comes.
+/// Sends a request whose body never arrives.
 struct Never;
 
 impl axum::body::HttpBody for Never {
@@ -223,7 +223,7 @@ async fn an_event_that_finds_no_room_is_told_so() {
     .await;
 }
 
-/// The page of the API names every limit there is.
+/// The page of the API names every limit.
 #[test]
 fn the_table_of_limits_is_complete() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/http.md")).unwrap();

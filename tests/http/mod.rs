@@ -1,4 +1,4 @@
-//! The HTTP API: what each route answers, to the letter, in process and over the wire.
+//! The HTTP API: exactly what each route answers, in process and over a connection.
 
 mod bodies;
 mod clients;

@@ -1,4 +1,4 @@
-//! The description of the API: complete, and in agreement with what is served.
+//! The OpenAPI description is complete and agrees with what is served.
 
 use std::collections::BTreeSet;
 
@@ -77,7 +77,7 @@ fn collect(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Every status document is one of the schema: no key more, none missing.
+/// Every status document matches the schema, with no missing and no additional key.
 #[tokio::test]
 async fn bodies_are_as_it_says() {
     in_time(async {
@@ -124,7 +124,7 @@ async fn it_follows_the_options() {
     .await;
 }
 
-/// Its paths lie below the place where the router is nested, as everything that is handed out does.
+/// Its paths lie below the place where the router is nested, like all URLs that are handed out.
 #[tokio::test]
 async fn it_and_the_urls_say_where_the_router_is_nested() {
     in_time(async {

@@ -1,4 +1,5 @@
-//! Inputs and events against the types of the code: values that a client encoded twice, and values that no code takes.
+//! Inputs and events that do not match the types of the code: values that a client encoded twice, and values that no
+//! code accepts.
 
 use persevere::RuntimeStatus;
 use persevere::prelude::*;
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::http::stage::{App, in_time, options};
 
-/// Lines that are added to an order.
+/// Lines to add to an order.
 #[external_event]
 #[derive(Clone, Debug, PartialEq)]
 struct LinesAdded {
@@ -19,7 +20,7 @@ struct LinesAdded {
 #[derive(Clone, Debug, PartialEq)]
 struct Closed;
 
-/// Collects lines, and accepts nothing else.
+/// Collects lines, and accepts no other event.
 #[orchestrator(events(LinesAdded, Closed))]
 async fn order_of_lines(
     ctx: OrchestrationContext<usize>,
@@ -51,19 +52,19 @@ async fn count_words(_ctx: OrchestrationContext, words: Vec<String>) -> Result<u
     Ok(words.len())
 }
 
-/// Whether to go on.
+/// Whether to continue.
 #[external_event(name = "decided_by_client")]
 #[derive(Clone, Debug, PartialEq)]
 struct Decided(bool);
 
-/// Waits for a decision, and lists no events.
+/// Waits for a decision, and does not list its events.
 #[orchestrator]
 async fn await_decision(ctx: OrchestrationContext) -> Result<bool, OrchestrationError> {
     let Decided(go_on) = Decided::wait(&ctx).await?;
     Ok(go_on)
 }
 
-/// How a client encodes a value that it has encoded already.
+/// Encodes a value twice, as some clients do.
 fn twice(value: &Value) -> String {
     json!(value.to_string()).to_string()
 }
@@ -87,7 +88,7 @@ async fn a_value_that_was_encoded_twice_is_the_value() {
         let ended = app.client().wait_for_completion("o").await.unwrap();
         assert_eq!(ended.serialized_output(), Some(r#"[["pen",2],["pen",2]]"#));
 
-        // The code lists no events; the type is found by the name of the event.
+        // The code does not list its events, so the type is found by the name of the event.
         app.post("orchestrators/await_decision/t", "").await;
         assert_eq!(app.post("instances/t/raiseEvent/Decided_By_Client", &twice(&json!(true))).await.status, 202);
         assert_eq!(app.client().wait_for_completion("t").await.unwrap().serialized_output(), Some("true"));
@@ -104,7 +105,7 @@ async fn a_string_stays_a_string_where_the_code_takes_one() {
             let input = app.client().get_instance(&id).await.unwrap().unwrap();
             assert_eq!(input.serialized_input(), text);
         }
-        // Without the option nothing is read twice.
+        // Without the option, nothing is decoded twice.
         let strict = App::with(options().lenient_json_strings(false)).await;
         let answer = strict.post("orchestrators/count_words?timeout=60", &twice(&json!(["Tokyo"]))).await;
         assert_eq!(answer.json()["runtimeStatus"], "Failed");
@@ -143,11 +144,11 @@ async fn an_event_that_the_code_does_not_take_is_refused() {
             assert_eq!(answer.status, 400, "{event} {payload}: {}", answer.text);
             assert!(answer.json()["ExceptionMessage"].as_str().unwrap().contains(says), "{event}: {}", answer.text);
         }
-        // Nothing arrived: the instance goes on, and what it takes still ends it.
+        // Nothing was delivered: the instance continues, and a valid event still ends it.
         assert_eq!(app.client().get_instance("o").await.unwrap().unwrap().runtime_status(), RuntimeStatus::Running);
         assert_eq!(app.post("instances/o/raiseEvent/Order.Closed", "null").await.status, 202);
         assert_eq!(app.client().wait_for_completion("o").await.unwrap().serialized_output(), Some("[]"));
-        // What is wrong with the instance comes first.
+        // A problem with the instance is reported first.
         assert_eq!(app.post("instances/o/raiseEvent/Misspelled", "null").await.status, 410);
         assert_eq!(app.post("instances/nobody/raiseEvent/Misspelled", "null").await.status, 404);
     })

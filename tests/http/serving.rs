@@ -1,4 +1,4 @@
-//! The server: where it listens, what it refuses to do, how it ends.
+//! The server: where it listens, what it refuses, and how it ends.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ fn keyed(options: HttpOptions) -> HttpOptions {
 }
 
 #[tokio::test]
-async fn others_than_this_machine_are_served_with_keys_and_tls_only() {
+async fn other_machines_are_served_only_with_keys_and_tls() {
     let runtime = runtime(MemoryStore::new()).await;
     let bind = async |options: HttpOptions| Server::bind(runtime.client().clone(), options).await.map(drop);
     let refused = |answer: Result<(), ServeError>| match answer {
@@ -46,7 +46,7 @@ async fn others_than_this_machine_are_served_with_keys_and_tls_only() {
     assert_eq!(nowhere, HttpOptionsError::NoUrlBehindProxy);
     let open_proxy = HttpOptions::new().bind(EVERYWHERE).behind_tls_proxy(true).public_base_url("https://a.example");
     assert!(matches!(refused(bind(open_proxy).await), HttpOptionsError::NoKeys { .. }));
-    // A proxy on this machine, or a tunnel to it, brings others too.
+    // A proxy on this machine, or a tunnel to it, also brings requests from other machines.
     for open in [
         options().behind_tls_proxy(true).public_base_url("https://a.example"),
         options().behind_tls_proxy(true).public_base_url("http://localhost:3000"),
@@ -115,7 +115,7 @@ async fn it_serves_ones_own_routes_too_and_answers_everything_else() {
         assert_eq!(follower.send("GET", &url("/own"), "").await.2, json!("mine"));
         let (status, _, payload) = follower.send("POST", &url(&format!("{BASE}/orchestrators/puppet/p")), "1").await;
         assert_eq!(status, 202);
-        // The URLs are those of the address that is bound.
+        // The URLs contain the address that is bound.
         assert!(payload["statusQueryGetUri"].as_str().unwrap().starts_with(&url(BASE)), "{payload}");
         for (method, path) in [("GET", "/nowhere"), ("POST", "/own"), ("GET", "/"), ("GET", "/runtime")] {
             let (status, _, body) = follower.send(method, &url(path), "").await;
@@ -174,7 +174,7 @@ async fn heads_are_limited_in_size_and_time() {
         let served = serve(Server::bind(runtime.client().clone(), options().limits(limits)).await.unwrap());
         let answer = async |head: &[u8]| {
             let mut stream = TcpStream::connect(served.address).await.unwrap();
-            // The server may close before all is written.
+            // The server may close the connection before everything is written.
             let _ = stream.write_all(head).await;
             let mut answer = Vec::new();
             let _ = stream.read_to_end(&mut answer).await;
@@ -186,7 +186,7 @@ async fn heads_are_limited_in_size_and_time() {
         assert_eq!(answer(huge.as_bytes()).await, "HTTP/1.1 431 Request Header Fields Too Large");
         let many = format!("GET /healthz HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(200));
         assert_eq!(answer(many.as_bytes()).await, "HTTP/1.1 431 Request Header Fields Too Large");
-        // It never comes to an end: the connection does.
+        // The stream does not end, but the connection does.
         assert_eq!(answer(b"GET /healthz HTTP/1.1\r\nhost: x\r\n").await, "");
         assert_eq!(answer(b"nonsense\r\n\r\n").await, "HTTP/1.1 400 Bad Request");
         let fine = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";

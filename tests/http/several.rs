@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::http::stage::{App, BASE, in_time, options, request, runtime};
 use crate::http::wire::EventSource;
 
-/// An app, and the address at which its API is served.
+/// A runtime with its API, and the address at which the API is served.
 async fn served() -> (App, SocketAddr) {
     let runtime = runtime(MemoryStore::new()).await;
     let server = Server::bind(runtime.client().clone(), HttpOptions::new().bind(([127, 0, 0, 1], 0))).await.unwrap();
@@ -23,7 +23,7 @@ async fn open(address: SocketAddr, ids: &str, last: Option<&str>) -> EventSource
     EventSource::open(address, &format!("{BASE}/instances/stream?{ids}"), last).await
 }
 
-/// The next events, as names, instances and custom statuses.
+/// Returns the next events as names, instances and custom statuses.
 async fn next(stream: &mut EventSource, count: usize) -> BTreeSet<(String, String, String)> {
     let mut events = BTreeSet::new();
     for _ in 0..count {
@@ -58,7 +58,7 @@ async fn one_stream_tells_of_every_instance_and_closes_behind_the_last_end() {
         assert_eq!(next(&mut stream, 1).await, set(&[("customStatus", "b", "2")]));
         app.tell("b", json!("end")).await;
         assert_eq!(next(&mut stream, 1).await, set(&[("end", "b", "2")]));
-        // The other one goes on, and so does the stream.
+        // The other instance continues, and so does the stream.
         app.tell("a", json!("fail")).await;
         let end = stream.next().await.unwrap();
         assert_eq!((end.name.as_str(), &end.data["runtimeStatus"]), ("end", &json!("Failed")));
@@ -83,7 +83,7 @@ async fn it_resumes_without_repeating_what_any_instance_said() {
         assert_eq!(next(&mut again, 1).await, set(&[("customStatus", "b", "2")]));
         app.tell("a", json!(3)).await;
         assert_eq!(next(&mut again, 1).await, set(&[("customStatus", "a", "3")]));
-        // What belongs to another list, or is nothing, begins with the current values.
+        // A token of another list, or something that is not a token, makes the stream begin with the current values.
         for last in ["nonsense", "-,-", "1.1,1.1", &format!("{seen},-"), ""] {
             let mut fresh = open(address, "ids=a,b", Some(last)).await;
             let both = set(&[("customStatus", "a", "3"), ("customStatus", "b", "2")]);
@@ -108,7 +108,7 @@ async fn it_says_what_cannot_be_streamed() {
             assert_eq!(answer.status, 400, "{query}: {}", answer.text);
             assert!(answer.text.contains(says), "{query}: {}", answer.text);
         }
-        // Without `ids` the path means an instance of that name.
+        // Without `ids`, the path refers to an instance with that name.
         assert_eq!(app.get("instances/stream").await.status, 404);
         app.puppet("stream", json!(1)).await;
         assert_eq!(app.get("instances/stream?showInput=false").await.status, 202);

@@ -1,4 +1,4 @@
-//! Readers that take their time: what they may hold, and for how long.
+//! Slow readers: how much they may occupy, and for how long.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::http::stage::{App, BASE, in_time, options, request, runtime};
 
 const MEGABYTE: usize = 1024 * 1024;
 
-/// How many large instances there are. A list of them is more than the buffers of any connection hold.
+/// The number of large instances. A list of them exceeds the buffers of any connection.
 const LARGE: usize = 12;
 
 fn limits(change: impl FnOnce(&mut HttpLimits)) -> HttpLimits {
@@ -25,7 +25,7 @@ fn limits(change: impl FnOnce(&mut HttpLimits)) -> HttpLimits {
     limits
 }
 
-/// Instances whose inputs make every answer about them large.
+/// Creates instances whose inputs make every answer about them large.
 async fn large(app: &App) {
     for number in 1..=LARGE {
         let start = app.client().start_by_name("await_decision", &"x".repeat(900_000));
@@ -47,7 +47,7 @@ async fn answers_that_nobody_reads_are_bounded() {
         let app = App::with(options().limits(limits)).await;
         large(&app).await;
         for path in ["instances/", "instances/large-1?showHistory=true", "instances/large-1"] {
-            // Readers that do not read, of 14 megabytes and more in all.
+            // These readers do not read. Together they ask for more than the budget of 14 megabytes.
             let mut answers = Vec::new();
             for _ in 0..16 {
                 answers.push(answer(&app, path).await);
@@ -58,9 +58,9 @@ async fn answers_that_nobody_reads_are_bounded() {
             assert!(held > 0 && bytes <= 12 * MEGABYTE, "{path}: {held} answers of {bytes} bytes");
             let refused = answers.iter().find(|answer| answer.status() == 503).unwrap();
             assert!(refused.headers().contains_key("retry-after"), "{path}");
-            // Small answers are for everybody.
+            // Small answers are sent to everybody.
             assert_eq!(app.get("instances/large-1?showInput=false").await.status, 202);
-            // What is given up is free for others.
+            // Memory that is given up is available to others.
             drop(answers);
             assert!(app.get(path).await.status.is_success(), "{path}");
         }
@@ -86,13 +86,13 @@ async fn a_start_whose_output_has_no_room_is_answered_with_its_urls() {
     .await;
 }
 
-/// Returns what it is given.
+/// Returns its input.
 #[orchestrator]
 async fn echo_large(_ctx: OrchestrationContext, text: String) -> Result<String, OrchestrationError> {
     Ok(text)
 }
 
-/// A reader that asks for something and then takes as little as its system allows.
+/// A reader that sends a request and then accepts as little as its system allows.
 async fn ask(address: SocketAddr, path: &str) -> BufReader<tokio::net::TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -104,10 +104,10 @@ async fn ask(address: SocketAddr, path: &str) -> BufReader<tokio::net::TcpStream
     stream
 }
 
-/// The bytes that still come until the connection is closed.
+/// Returns the number of bytes that still arrive until the connection is closed.
 async fn rest(mut stream: BufReader<tokio::net::TcpStream>) -> usize {
     let mut bytes = Vec::new();
-    // A server that closes while something is under way resets the connection.
+    // A server that closes a connection while data is under way resets it.
     let _ = stream.read_to_end(&mut bytes).await;
     bytes.len()
 }
@@ -116,7 +116,7 @@ async fn a_slow_reader_is_cut_off(app: &App, address: SocketAddr, prefix: &str) 
     large(app).await;
     let path = format!("{prefix}{BASE}/instances/");
     let slow = ask(address, &path).await;
-    // There is room for one of them: the second comes when the first is cut off, and no sooner.
+    // There is room for one of them. The second answer comes when the first is cut off, and not earlier.
     let second = ask(address, &path).await;
     assert!(rest(slow).await < LARGE * 900_000, "it was not cut off");
     drop(second);
@@ -167,7 +167,7 @@ async fn a_reader_that_takes_its_time_gets_everything() {
             let Some(frame) = frame.await else { break };
             let piece = frame.unwrap().into_data().unwrap();
             (length, pieces) = (length + piece.len(), pieces + 1);
-            // In all it takes far longer than a reader may take nothing.
+            // The whole answer takes far longer than a reader may pause.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert!(length > LARGE * 900_000 && pieces > 100, "{length} bytes in {pieces} pieces");

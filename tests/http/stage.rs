@@ -1,4 +1,5 @@
-//! Where a test plays: a runtime on the memory store, the API in front of it, and orchestrators that do what they are told.
+//! The setting of a test: a runtime on the memory store, the API in front of it, and orchestrators that do what they
+//! are told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub(crate) struct App {
     pub(crate) router: Router,
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -42,12 +43,12 @@ impl Answer {
     }
 }
 
-/// Options of a router that is served on this machine.
+/// Options of a router that is served on this machine only.
 pub(crate) fn options() -> HttpOptions {
     HttpOptions::new().public_base_url("http://localhost:7071")
 }
 
-/// A request, to be changed and sent.
+/// A request that can be changed and then sent.
 pub(crate) fn request(method: &str, path: &str, body: &str) -> Request<Body> {
     let path = if path.starts_with('/') { path.to_owned() } else { format!("{BASE}/{path}") };
     let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -102,14 +103,14 @@ impl App {
         self.send(request("DELETE", path, "")).await
     }
 
-    /// A puppet of this id that has run.
+    /// Starts a puppet with this id and waits until it has run.
     pub(crate) async fn puppet(&self, id: &str, first: Value) -> StartedInstance {
         let started = self.client().start_by_name("puppet", &first).instance_id(id).await.unwrap();
         self.client().wait_for_start(id).await.unwrap();
         started
     }
 
-    /// Tells a puppet what to say next; "end" and "fail" end it.
+    /// Tells a puppet what to show next; "end" and "fail" end it.
     pub(crate) async fn tell(&self, id: &str, next: Value) {
         let ends = [json!("end"), json!("fail")].contains(&next);
         self.client().raise_event(id, "Next", &next).await.unwrap();
@@ -118,7 +119,7 @@ impl App {
         }
     }
 
-    /// An instance in each state, named after it.
+    /// Creates an instance in each state, and names it after the state.
     pub(crate) async fn one_of_each(&self) {
         for id in ["running", "suspended", "completed", "failed", "terminated"] {
             self.puppet(id, json!(id)).await;
@@ -143,12 +144,12 @@ pub(crate) async fn runtime_on(store: Arc<dyn Store>) -> Runtime {
     Runtime::builder().shared_store(store).auto_register().shutdown_grace(Duration::ZERO).start().await.unwrap()
 }
 
-/// What a puppet says next.
+/// What a puppet shows next.
 #[external_event]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Next(pub(crate) Value);
 
-/// Says what it is told: first its input, then each event. Ends as it is told.
+/// Shows what it is told: first its input, then each event. It ends when it is told to.
 #[orchestrator]
 pub(crate) async fn puppet(ctx: OrchestrationContext<Value>, first: Value) -> Result<Value, OrchestrationError> {
     ctx.set_custom_status(&first)?;
@@ -170,12 +171,12 @@ pub(crate) async fn welcome(city: String) -> Result<String, ActivityError> {
     Ok(format!("Hello {city}!"))
 }
 
-/// Lets a greeter go on behind London.
+/// Lets a greeter continue after London.
 #[external_event]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Onwards(pub(crate) bool);
 
-/// Greets cities, says at each where it is, and stays in London until it is sent on.
+/// Greets cities and shows where it is. It stays in London until it is told to continue.
 #[orchestrator]
 pub(crate) async fn tour_cities(
     ctx: OrchestrationContext<String>,
@@ -192,7 +193,7 @@ pub(crate) async fn tour_cities(
     Ok(greetings)
 }
 
-/// What can be chosen.
+/// The choices.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Recommendation {
@@ -200,7 +201,7 @@ pub(crate) struct Recommendation {
     pub(crate) recommended_seasons: Vec<String>,
 }
 
-/// Recommends cities and seasons by the user's choice of season.
+/// Recommends cities and seasons for the season that the user chose.
 #[orchestrator]
 pub(crate) async fn city_recommender(
     ctx: OrchestrationContext<Recommendation>,
@@ -217,12 +218,12 @@ pub(crate) async fn city_recommender(
     Ok(choice)
 }
 
-/// Whether the user books.
+/// Whether the user accepts the offer.
 #[external_event(name = "SeatConfirmed")]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BookingConfirmed(pub(crate) bool);
 
-/// Offers a ticket with a discount, and waits for the user.
+/// Offers a ticket at a discount, and waits for the user.
 #[orchestrator]
 pub(crate) async fn book_ticket(ctx: OrchestrationContext<Value>, user: String) -> Result<bool, OrchestrationError> {
     let url = format!("https://tickets.example/{user}");
@@ -233,7 +234,7 @@ pub(crate) async fn book_ticket(ctx: OrchestrationContext<Value>, user: String) 
     Ok(confirmed)
 }
 
-/// Two inputs, no status.
+/// An orchestrator with two inputs and no status.
 #[orchestrator]
 pub(crate) async fn divide(_ctx: OrchestrationContext, a: i64, b: i64) -> Result<i64, OrchestrationError> {
     match a.checked_div(b) {
@@ -242,13 +243,13 @@ pub(crate) async fn divide(_ctx: OrchestrationContext, a: i64, b: i64) -> Result
     }
 }
 
-/// An older and a newer one of a name.
+/// The older of two versions.
 #[orchestrator(name = "versioned", version = "1.0")]
 pub(crate) async fn versioned_1(_ctx: OrchestrationContext) -> Result<String, OrchestrationError> {
     Ok("one".to_owned())
 }
 
-/// The newer one.
+/// The newer version.
 #[orchestrator(name = "versioned", version = "2.0")]
 pub(crate) async fn versioned_2(_ctx: OrchestrationContext) -> Result<String, OrchestrationError> {
     Ok("two".to_owned())

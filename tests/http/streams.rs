@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::http::stage::{App, BASE, in_time, options, request, runtime};
 use crate::http::wire::{Event, EventSource};
 
-/// An app that is served on a real address.
+/// A runtime with its API, served at a real address.
 struct Served {
     app: App,
     address: SocketAddr,
@@ -64,11 +64,11 @@ async fn a_stream_gives_the_current_value_each_later_one_and_the_end() {
         assert_eq!((end.name.as_str(), &end.data["output"]), ("end", &json!({ "said": "a\nb\r\nc" })));
         assert_eq!(end.data["runtimeStatus"], "Completed");
         assert_eq!(stream.next().await, None);
-        // A browser connects again with the last id that it has seen, and learns the end at once.
+        // A browser connects again with the last id that it has seen, and is told about the end at once.
         let mut again = served.open("p", Some(&end.id)).await;
         assert_eq!(again.next().await, Some(end));
         assert_eq!(again.next().await, None);
-        // Who never saw it gets the value too.
+        // A client that has never seen the value gets it too.
         let mut late = served.open("p", None).await;
         assert_eq!(value(&late.next().await.unwrap()), "a\nb\r\nc");
         assert_eq!(late.next().await.unwrap().name, "end");
@@ -86,11 +86,11 @@ async fn a_stream_resumes_without_repeating() {
         let mut resumed = served.open("p", Some(&first.id)).await;
         served.app.tell("p", json!(2)).await;
         assert_eq!(value(&resumed.next().await.unwrap()), 2);
-        // What was missed meanwhile comes as the newest value.
+        // Changes that were missed arrive as the newest value.
         served.app.tell("p", json!(3)).await;
         served.app.tell("p", json!(4)).await;
         assert_eq!(value(&served.open("p", Some(&first.id)).await.next().await.unwrap()), 4);
-        // What is no token, or that of another life, begins with the current value.
+        // Something that is not a token, or a token of another life, makes the stream begin with the current value.
         for token in ["nonsense", "1.1", "", "99999999999999999999.1"] {
             assert_eq!(value(&served.open("p", Some(token)).await.next().await.unwrap()), 4, "{token}");
         }
@@ -99,7 +99,7 @@ async fn a_stream_resumes_without_repeating() {
 }
 
 #[tokio::test]
-async fn a_restart_under_a_stream_ends_it_and_the_next_one_begins_anew() {
+async fn a_restart_ends_the_stream_and_the_next_stream_starts_from_the_current_value() {
     in_time(async {
         let served = Served::new().await;
         served.app.puppet("p", json!("first life")).await;
@@ -109,7 +109,7 @@ async fn a_restart_under_a_stream_ends_it_and_the_next_one_begins_anew() {
         served.app.client().restart("p").await.unwrap();
         assert_eq!(stream.next().await.unwrap().name, "end");
         assert_eq!(stream.next().await, None);
-        // The version is the same in both lives; the token is not.
+        // The version is the same in both lives, but the token is not.
         served.app.client().wait_for_start("p").await.unwrap();
         let mut next = served.open("p", Some(&seen.id)).await;
         let event = next.next().await.unwrap();
@@ -119,14 +119,14 @@ async fn a_restart_under_a_stream_ends_it_and_the_next_one_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_skips_and_holds_nobody_up() {
+async fn a_slow_reader_skips_values_and_delays_nobody() {
     in_time(async {
         let served = Served::new().await;
         let long = "x".repeat(4_000);
         served.app.puppet("p", json!([0, long])).await;
         let (mut slow, mut prompt) = (served.open("p", None).await, served.open("p", None).await);
         prompt.next().await.unwrap();
-        // More than the buffers of a connection hold: who does not read does not see all of it.
+        // The values exceed the buffers of a connection, so a client that does not read misses some of them.
         for count in 1..=3_000 {
             served.app.client().raise_event("p", "Next", &json!([count, long])).await.unwrap();
         }
@@ -163,7 +163,7 @@ async fn streams_end_when_the_server_closes_and_say_so_by_closing() {
 }
 
 #[tokio::test]
-async fn a_quiet_stream_says_that_it_is_alive() {
+async fn a_stream_without_changes_sends_keep_alive_comments() {
     in_time(async {
         let mut limits = HttpLimits::default();
         limits.keep_alive = std::time::Duration::from_millis(20);
@@ -185,7 +185,7 @@ async fn a_long_poll_answers_when_there_is_something_new() {
         for known in [token.as_str(), "1"] {
             let path = format!("instances/p?waitForCustomStatusChange={known}&timeout=60");
             let mut poll = Box::pin(app.get(&path));
-            // It waits: nothing has changed.
+            // The request waits, because nothing has changed.
             let nothing = tokio::time::timeout(std::time::Duration::from_millis(50), &mut poll).await;
             assert!(nothing.is_err(), "{known}");
             app.tell("p", json!(format!("behind {known}"))).await;
@@ -194,12 +194,12 @@ async fn a_long_poll_answers_when_there_is_something_new() {
                 (answer.status.as_u16(), &answer.json()["customStatus"]),
                 (202, &json!(format!("behind {known}")))
             );
-            // Back to where it was, for the next: a new run begins with version 1 again.
+            // The instance is restarted for the next case: a new life begins with version 1 again.
             app.tell("p", json!("end")).await;
             app.client().restart("p").await.unwrap();
             app.client().wait_for_start("p").await.unwrap();
         }
-        // A token of another run differs, although the version is the same.
+        // A token of another life differs, although the version is the same.
         let answer = app.get(&format!("instances/p?waitForCustomStatusChange={token}&timeout=60")).await;
         assert_eq!(answer.json()["customStatusVersion"], 1);
         let poll = app.get("instances/p?waitForCustomStatusChange=1");
@@ -210,7 +210,7 @@ async fn a_long_poll_answers_when_there_is_something_new() {
 }
 
 #[tokio::test]
-async fn a_stream_of_nobody_is_an_answer() {
+async fn a_stream_of_an_unknown_instance_is_answered_with_an_error() {
     in_time(async {
         let app = App::new().await;
         for id in ["nobody", "@x", "%20"] {

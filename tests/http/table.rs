@@ -1,14 +1,14 @@
-//! Every route: what it answers when all is well, when there is nothing, in the wrong state, on bad input, and to who may
-//! not.
+//! Every route: its answer when all is well, when the instance does not exist, in the wrong state, on bad input, and
+//! without permission.
 
 use persevere::http::HttpOptions;
 
 use crate::http::stage::{App, in_time, options, request};
 
-/// A name, a request, and what is answered.
+/// A name, a request, and the expected answer.
 struct Row(&'static str, &'static str, &'static str, &'static str, u16, &'static str);
 
-/// In order: some of them end what later ones find ended.
+/// The order matters: some requests end what later ones expect to have ended.
 const WITHOUT_KEYS: &[Row] = &[
     // Start
     Row("start", "POST", "orchestrators/puppet", "1", 202, "statusQueryGetUri"),
@@ -273,14 +273,14 @@ const WITHOUT_KEYS: &[Row] = &[
         200,
         r#"{"instancesDeleted":1}"#,
     ),
-    // What there is not
+    // What does not exist
     Row("unknown operation", "POST", "instances/suspended/unknown", "", 404, "RouteNotFound"),
     Row("wrong method", "PUT", "instances/suspended", "", 404, "RouteNotFound"),
     Row("wrong method for a start", "GET", "orchestrators/puppet", "", 404, "RouteNotFound"),
     Row("entities", "GET", "entities/counter/one", "", 404, "RouteNotFound"),
     Row("primary", "POST", "makeprimary", "", 404, "RouteNotFound"),
     Row("method of one's own", "BREW", "instances", "", 404, "RouteNotFound"),
-    // Around it
+    // Next to the API
     Row("alive", "GET", "/healthz", "", 200, r#"{"status":"alive"}"#),
     Row("ready", "GET", "/readyz", "", 200, r#"{"status":"ready"}"#),
     Row("description", "GET", "/openapi.json", "", 200, r#""openapi":"3.1.0""#),
@@ -313,7 +313,7 @@ async fn every_route_answers_as_it_should() {
     .await;
 }
 
-/// Each route, and the scope that it needs.
+/// Each route with the scope that it needs.
 const SCOPES: &[(&str, &str, &str)] = &[
     ("POST", "orchestrators/puppet", "start"),
     ("POST", "orchestrators/puppet/other", "start"),

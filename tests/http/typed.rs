@@ -1,4 +1,4 @@
-//! Routes of a program's own: typed input, typed status, and the family's answers.
+//! Routes that a program adds itself: typed input, typed status, and the family's answers.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::http::stage::{
     Answer, App, Recommendation, city_recommender, divide, in_time, puppet, request, send_to, tour_cities,
 };
 
-/// The same id and input again is the same orchestration.
+/// The same id with the same input is the same orchestration.
 async fn put_cities(
     State(management): State<Management>,
     Path(id): Path<String>,
@@ -64,7 +64,7 @@ async fn a_typed_start_is_answered_with_the_urls() {
             (&status.json()["customStatus"], &status.json()["output"]),
             (&json!("Tokyo"), &json!(["Hello Tokyo!"]))
         );
-        // The API itself stands beside it.
+        // The API itself is served next to these routes.
         let path = answer.json()["statusQueryGetUri"].as_str().unwrap().replace("http://localhost:7071", "");
         assert_eq!(send(&routes, "GET", &path, "").await.text, status.text);
 
@@ -80,7 +80,7 @@ async fn a_typed_start_is_answered_with_the_urls() {
 }
 
 #[tokio::test]
-async fn what_is_no_input_is_told_where() {
+async fn an_invalid_input_is_refused_with_its_position() {
     in_time(async {
         let app = App::new().await;
         let routes = routes(&app);
@@ -104,7 +104,7 @@ async fn what_is_no_input_is_told_where() {
         assert_eq!(send_to(&routes, plain).await.status, 415);
         let long = json!(["x".repeat(2 << 20)]).to_string();
         assert_eq!(send(&routes, "POST", "/cities", &long).await.status, 413);
-        // An instance of another orchestrator is none of this one.
+        // An instance of another orchestrator is not an instance of this one.
         app.puppet("p", json!(1)).await;
         for id in ["p", "nobody", "@x", "a%2Fb"] {
             assert_eq!(send(&routes, "GET", &format!("/cities/{id}"), "").await.status, 404, "{id}");

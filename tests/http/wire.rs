@@ -1,4 +1,4 @@
-//! A plain HTTP/1.1 client: one connection for each request, nothing of the library.
+//! A plain HTTP/1.1 client that uses one connection for each request and nothing of the library.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-/// A response on its way.
+/// A response that is still arriving.
 pub(crate) async fn send(address: SocketAddr, request: Builder, body: &str) -> Response<Incoming> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -21,22 +21,23 @@ pub(crate) async fn send(address: SocketAddr, request: Builder, body: &str) -> R
     sender.send_request(request).await.unwrap()
 }
 
-/// The next bytes of a body; `None` at its end.
+/// Returns the next bytes of a body, or `None` at its end.
 pub(crate) async fn chunk(body: &mut Incoming) -> Option<String> {
     let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
     Some(String::from_utf8(frame.unwrap().into_data().unwrap_or_default().to_vec()).unwrap())
 }
 
-/// What a client of the family does with a URL that it was given.
+/// Uses a URL as a client of the family does.
 pub(crate) struct Follower {
     pub(crate) address: SocketAddr,
 }
 
 impl Follower {
-    /// Sends to an absolute URL of this server.
+    /// Sends a request to an absolute URL of this server.
     pub(crate) async fn send(&self, method: &str, url: &str, body: &str) -> (u16, Option<String>, Value) {
-        let path =
-            url.strip_prefix(&format!("http://{}", self.address)).unwrap_or_else(|| panic!("not of here: {url}"));
+        let path = url
+            .strip_prefix(&format!("http://{}", self.address))
+            .unwrap_or_else(|| panic!("not a URL of this server: {url}"));
         let mut request = Request::builder().method(method).uri(path);
         if !body.is_empty() {
             request = request.header("content-type", "application/json; charset=utf-8");
@@ -51,7 +52,7 @@ impl Follower {
     }
 }
 
-/// Reads server-sent events as they come.
+/// Reads server-sent events as they arrive.
 pub(crate) struct EventSource {
     body: Incoming,
     read: String,
@@ -75,7 +76,7 @@ impl EventSource {
         Self { body: response.into_body(), read: String::new() }
     }
 
-    /// The next block between two empty lines: an event, or a comment.
+    /// Returns the next block between two empty lines: an event or a comment.
     pub(crate) async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.read.split_once("\n\n") {
@@ -88,7 +89,7 @@ impl EventSource {
         }
     }
 
-    /// The next event; comments are passed over. `None`: the stream has ended.
+    /// Returns the next event and skips comments. `None` means that the stream has ended.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block().await?;

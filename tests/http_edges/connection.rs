@@ -10,7 +10,7 @@ pub(crate) const BASE: &str = "/runtime/webhooks/durabletask";
 
 pub(crate) struct Connection(BufReader<TcpStream>);
 
-/// One answer that has a length.
+/// An answer that has a length.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -23,39 +23,39 @@ impl Connection {
         Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
     }
 
-    /// One into which the system takes as little as it can.
+    /// Opens a connection for which the system buffers as little as it can.
     pub(crate) async fn narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         Self(BufReader::new(socket.connect(address).await.unwrap()))
     }
 
-    /// Sends. That the server does not listen any more is no failure of a hostile client.
+    /// Sends bytes. If the server no longer listens, a hostile client does not fail.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.0.get_mut().write_all(bytes.as_ref()).await;
     }
 
-    /// A `GET` that keeps the connection.
+    /// Sends a `GET` that keeps the connection open.
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
         self.answer().await
     }
 
-    /// A `POST` of JSON that keeps the connection.
+    /// Sends a `POST` of JSON that keeps the connection open.
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> Answer {
         let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n");
         self.send(format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
         self.answer().await
     }
 
-    /// The next line, without its end. `None`: there is none any more.
+    /// Returns the next line without its end, or `None` if there is none.
     pub(crate) async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.0.read_line(&mut line).await.unwrap_or(0);
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
-    /// The lines up to an empty one.
+    /// Returns the lines up to an empty one.
     pub(crate) async fn head(&mut self) -> String {
         let mut head = String::new();
         while let Some(line) = self.line().await.filter(|line| !line.is_empty()) {
@@ -78,10 +78,10 @@ impl Connection {
         }
     }
 
-    /// Everything that still comes, until the server closes.
+    /// Returns everything that still arrives until the server closes the connection.
     pub(crate) async fn rest(&mut self) -> String {
         let mut rest = Vec::new();
-        // A server that closes while something arrives resets the connection.
+        // A server that closes a connection while data arrives resets it.
         let _ = self.0.read_to_end(&mut rest).await;
         String::from_utf8_lossy(&rest).into_owned()
     }

@@ -1,5 +1,5 @@
-//! What stands around the HTTP API: its page of documentation, hostile clients on the wire, a router that is nested, and
-//! what streams and polls cost.
+//! The surroundings of the HTTP API: its page of documentation, hostile clients, a router that is nested, and the cost
+//! of streams and polls.
 
 mod connection;
 mod nested;
@@ -21,7 +21,7 @@ use scenarios::Pace;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// The API of a runtime with the scenarios, served on a free port of this machine.
+/// Serves the API of a runtime with the scenarios on a free port of this machine.
 struct Served {
     runtime: Runtime,
     address: std::net::SocketAddr,

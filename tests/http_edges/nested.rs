@@ -1,4 +1,4 @@
-//! The router below a prefix of the program's own server.
+//! The router under a prefix of the program's own server.
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -16,7 +16,7 @@ const ORIGIN: &str = "https://orders.example";
 const KEYS: &str = "operator all aKeyForTheseTestsAlone";
 const KEY: &str = "aKeyForTheseTestsAlone";
 
-/// A request by its URL, as a proxy would pass it on; what the URL carries is all that authorises it.
+/// Sends a request by URL, as a proxy would pass it on. Only what the URL contains authorises it.
 async fn call(app: &Router, method: &str, url: &str, body: &str, key: Option<&str>) -> (StatusCode, String, Value) {
     let target = url.strip_prefix(ORIGIN).unwrap_or(url);
     let mut request = Request::builder().method(method).uri(target).header("content-type", "application/json");
@@ -41,7 +41,7 @@ async fn every_url_that_is_handed_out_leads_back_through_the_prefix() {
     assert_eq!(location, url("statusQueryGetUri"));
     assert!(location.starts_with(&format!("{ORIGIN}/durable{BASE}/instances/trip%201?")), "{location}");
 
-    // Followed twice: the Location of a status is the URL that was asked for.
+    // The URL is followed twice, because the Location of a status is the URL that was requested.
     let (status, again, _) = call(&app, "GET", &location, "", None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     assert!(again.starts_with(&format!("{ORIGIN}/durable{BASE}/instances/trip%201?")), "{again}");
@@ -62,7 +62,7 @@ async fn every_url_that_is_handed_out_leads_back_through_the_prefix() {
     assert_eq!(call(&app, "DELETE", &url("purgeHistoryDeleteUri"), "", None).await.0, StatusCode::OK);
     assert_eq!(call(&app, "GET", &location, "", None).await.0, StatusCode::NOT_FOUND);
 
-    // Neither the key nor any code was seen by the log.
+    // Neither the key nor any code is in the log.
     let log = logged();
     let code = location.split("code=").nth(1).unwrap();
     assert!(log.contains("trip%201") && log.contains("code=REDACTED"), "{log}");

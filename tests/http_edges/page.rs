@@ -1,4 +1,5 @@
-//! The table of routes in docs/http.md is that of the code. (Its table of limits is tested beside the limits.)
+//! The table of routes in docs/http.md agrees with the code. (The test of its table of limits is next to the tests of
+//! the limits.)
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! No request makes the API panic, fail inside or answer with anything but its own JSON: random requests that look like
-//! some. `fuzz/` looks for worse ones.
+//! No request makes the API panic, fail internally, or answer with anything but its own JSON. The requests are random
+//! but look real; `fuzz/` tries less likely ones.
 
 use std::cell::Cell;
 use std::fs;
@@ -17,7 +17,7 @@ fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
     proptest::sample::select(texts).prop_map(ToOwned::to_owned)
 }
 
-/// What stands between slashes, or behind an equals sign.
+/// Generates what stands between slashes, or after an equals sign.
 fn part() -> impl Strategy<Value = String> {
     let known = one_of(&[
         "waiting",
@@ -180,7 +180,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn every_request_has_an_answer_of_the_apis_own() {
+fn every_request_gets_a_valid_answer_of_the_api() {
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let target = tokio.block_on(Target::new());
     let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
@@ -197,7 +197,7 @@ fn every_request_has_an_answer_of_the_apis_own() {
     tokio.block_on(target.close());
 }
 
-/// Where the fuzzer begins is where people have been.
+/// The seeds of the fuzzer are requests that real clients have sent.
 #[test]
 fn every_seed_of_the_fuzzer_is_a_request_that_is_answered() {
     let tokio = tokio::runtime::Runtime::new().unwrap();

@@ -1,4 +1,5 @@
-//! Requests as text, and what holds for the answer to any of them. The fuzz target and a property test share it.
+//! Requests as text, and what must be true of the answer to any of them. The fuzz target and a property test share this
+//! file.
 //!
 //! ```text
 //! POST /runtime/webhooks/durabletask/instances/a/terminate?reason=b
@@ -18,7 +19,7 @@ use persevere::prelude::*;
 use serde_json::Value;
 use tower::ServiceExt;
 
-/// Waits for an event, and shows how many came.
+/// Waits for events, and publishes how many came.
 #[orchestrator]
 async fn wait(ctx: OrchestrationContext<u32>, events: u32) -> Result<u32, OrchestrationError> {
     for event in 1..=events.min(10) {
@@ -34,14 +35,14 @@ async fn fail(_ctx: OrchestrationContext) -> Result<(), OrchestrationError> {
     Err("as asked".into())
 }
 
-/// The API twice over one runtime: for everybody, and for nobody, since no request holds its key.
+/// The API of one runtime twice: open to everybody, and with a key that no request has.
 pub(crate) struct Target {
     runtime: Runtime,
     open: Router,
     keyed: Router,
 }
 
-/// Reads a request. `None`: no server would pass it on.
+/// Parses a request. Returns `None` if no server would pass it on.
 pub(crate) fn parse(text: &[u8]) -> Option<Request<Vec<u8>>> {
     let (line, mut rest) = split(text)?;
     let mut words = line.splitn(2, |byte| *byte == b' ');
@@ -78,7 +79,7 @@ impl Target {
             runtime.client().start_by_name(name, &3).instance_id(id).await.unwrap();
         }
         let mut limits = HttpLimits::default();
-        // Nobody waits for what does not come.
+        // The test does not wait for what never comes.
         (limits.wait_time, limits.keep_alive) = (Duration::ZERO, Duration::from_millis(1));
         let options = HttpOptions::new().limits(limits).public_base_url("http://localhost");
         let router = |options| persevere::http::router(runtime.client().clone(), options).unwrap();
@@ -87,7 +88,7 @@ impl Target {
         Self { runtime, open, keyed }
     }
 
-    /// Sends the request and panics if the answer is not as every answer is.
+    /// Sends the request, and panics if the answer breaks a rule for all answers.
     pub(crate) async fn check(&self, request: &Request<Vec<u8>>) {
         let response = self.keyed.clone().oneshot(with_body(request)).await.unwrap();
         let public = ["/healthz", "/readyz", "/openapi.json"].contains(&request.uri().path());
@@ -111,7 +112,7 @@ async fn judge(request: &Request<Vec<u8>>, response: Response<Body>) {
     let kind = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap()).unwrap_or_default().to_owned();
     let body = body(response, kind == "text/event-stream").await;
     let said = format!("{status} {headers:?} {}", String::from_utf8_lossy(&body));
-    // Axum answers what is no route of the router, and says nothing.
+    // Axum answers paths outside of the router, with an empty body.
     if status == StatusCode::NOT_FOUND && body.is_empty() && kind.is_empty() {
         return;
     }
@@ -140,7 +141,8 @@ async fn judge(request: &Request<Vec<u8>>, response: Response<Body>) {
         assert!(texts == [true; 3] || is_failed(&headers, &value), "{said}");
         assert!(value.get("StackTrace").is_none(), "{said}");
     }
-    // What the family answers with 500 is no fault of the server: pausing twice, and a failure, if asked for.
+    // The family answers 500 in these cases, and it is no fault of the server: suspending twice, and a failure if the
+    // reader asks for this code.
     let known = value["ExceptionType"] == "System.InvalidOperationException" || is_failed(&headers, &value);
     assert!(status != StatusCode::INTERNAL_SERVER_ERROR || known, "{said}");
 }
@@ -149,7 +151,7 @@ fn is_failed(headers: &HeaderMap, value: &Value) -> bool {
     headers.contains_key("x-custom-status-token") && value["runtimeStatus"] == "Failed"
 }
 
-/// The body, or the first part of one that does not end.
+/// Returns the body, or the first part of one that does not end.
 async fn body(response: Response<Body>, endless: bool) -> Vec<u8> {
     let (mut body, mut bytes) = (response.into_body(), Vec::new());
     loop {

@@ -1,5 +1,5 @@
-//! The orchestrations of the examples, as a server that tests and tools talk to has them: greetings wait for nobody, or for
-//! the test.
+//! The orchestrations of the examples, for a server that tests and tools use. Greetings wait for nothing, or for the
+//! test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use persevere::prelude::*;
 use persevere::store::Store;
 use tokio::sync::Semaphore;
 
-/// How many greetings may still end. Clones share it.
+/// How many more greetings may end. Clones share the number.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace(Arc<Semaphore>);
 
 impl Pace {
-    /// Nothing waits.
+    /// Greetings wait for nothing.
     pub(crate) fn free() -> Self {
         Self(Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)))
     }
@@ -25,14 +25,14 @@ impl Pace {
         Self(Arc::new(Semaphore::new(0)))
     }
 
-    /// One more greeting may end.
+    /// Allows one more greeting to end.
     #[allow(dead_code, reason = "the server for tools has no use for it")]
     pub(crate) fn step(&self) {
         self.0.add_permits(1);
     }
 }
 
-/// How far the greetings are, and which city is being greeted.
+/// How many greetings are done, and which city is being greeted.
 #[derive(Debug, Serialize, Deserialize)]
 struct Progress {
     done: usize,
@@ -62,7 +62,7 @@ async fn hello_cities(
     Ok(greetings)
 }
 
-/// What to choose from; after the choice, what is left of it.
+/// The possible choices. After the choice, what is left of them.
 #[derive(Debug, Serialize, Deserialize)]
 struct Recommendation {
     cities: Vec<String>,
@@ -73,7 +73,7 @@ struct Recommendation {
 #[external_event]
 struct CityChosen(String);
 
-/// Recommends, waits for a choice, refines.
+/// Recommends cities, waits for a choice, and refines the recommendation.
 #[orchestrator]
 async fn recommend_city(ctx: OrchestrationContext<Recommendation>, interest: u8) -> Result<String, OrchestrationError> {
     let (cities, seasons) = match interest {
@@ -93,7 +93,7 @@ async fn recommend_city(ctx: OrchestrationContext<Recommendation>, interest: u8)
     Ok(format!("Go to {choice} in {season}."))
 }
 
-/// An offer, and what came of it.
+/// An offer and its outcome.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Booking {
@@ -105,7 +105,7 @@ enum Booking {
 #[external_event]
 struct BookingConfirmed(bool);
 
-/// Offers tickets, and says how it came out.
+/// Offers tickets, and reports the outcome.
 #[orchestrator]
 async fn reserve_ticket(
     ctx: OrchestrationContext<Booking>,
@@ -130,7 +130,7 @@ async fn reserve_ticket(
     Ok(outcome.to_owned())
 }
 
-/// A runtime with them on this store, and the API of it, bound and not served yet.
+/// Starts a runtime with these orchestrations on this store, and binds its API without serving it yet.
 pub(crate) async fn server(
     store: Arc<dyn Store>,
     pace: &Pace,

@@ -1,7 +1,8 @@
-//! The HTTP API with a few small orchestrations, for tools that talk to it from outside. It prints its address, and serves
-//! until its standard input ends, so that it never outlives who started it.
+//! The HTTP API with a few small orchestrations, for tools that use it from outside. The program prints its address and
+//! serves until its standard input ends, so that it never outlives the process that started it.
 //!
-//! `--keys FILE` serves with keys, `--database FILE` keeps the instances; without them there are no keys, and memory.
+//! `--keys FILE` serves with keys, and `--database FILE` stores the instances. Without these options there are no keys,
+//! and the store is in memory.
 
 mod scenarios;
 
@@ -43,7 +44,7 @@ async fn approve_order(ctx: OrchestrationContext<String>, order: Order) -> Resul
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut limits = HttpLimits::default();
-    // Tools wait for nothing, and still see what a wait in vain is answered with.
+    // Tools do not wait, but they still see the answer to a wait that times out.
     limits.wait_time = Duration::from_millis(100);
     let mut options = HttpOptions::new().bind(([127, 0, 0, 1], 0)).limits(limits);
     let mut store: Arc<dyn Store> = Arc::new(MemoryStore::new());
@@ -59,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (runtime, server) = scenarios::server(store, &Pace::free(), options).await?;
     println!("http://{}", server.local_addr());
     let started_by = async {
-        // However it ends, nobody is there any more.
+        // Whatever the end of the server is, no reader is left.
         let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
     };
     server.run_until(started_by).await;

@@ -1,4 +1,5 @@
-//! What streams and polls cost the store, and what a reader costs that does not read. Counts, no times.
+//! What streams and polls cost the store, and what a reader costs that does not read. The tests count and do not
+//! measure time.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::reads::ReadsStore;
 const STREAMS: usize = 300;
 const POLLS: usize = 200;
 
-/// The next event of a stream: its name and its data.
+/// Returns the next event of a stream: its name and its data.
 async fn event(stream: &mut Connection) -> Option<(String, serde_json::Value)> {
     let mut name = String::new();
     loop {
@@ -56,8 +57,8 @@ async fn many_streams_cost_one_read_and_every_poll_costs_one() {
     }
     assert_eq!(reads.by_id() - before, POLLS, "{POLLS} polls");
 
-    // The change and the end reach every stream with the commit, without a read. The event itself is checked against the
-    // code of its instance, which is read once for that.
+    // The change and the end reach every stream with the commit, without a read. The event itself is checked against
+    // the code of its instance, which needs one read.
     let before = reads.by_id() + 1;
     client.post(&format!("{BASE}/instances/trip/raiseEvent/CityChosen"), "\"Prague\"").await;
     for stream in &mut streams {
@@ -74,7 +75,7 @@ async fn many_streams_cost_one_read_and_every_poll_costs_one() {
     served.close().await;
 }
 
-/// Says that its reader may look away now.
+/// Says that its reader may stop reading now.
 #[external_event]
 struct LookAway;
 
@@ -85,7 +86,7 @@ async fn pass(value: u64) -> Result<u64, ActivityError> {
     Ok(value)
 }
 
-/// Publishes values of 8,000 bytes: in all far more than any socket takes.
+/// Publishes values of 8,000 bytes. Together they are far larger than the buffers of any socket.
 #[orchestrator]
 async fn publish(ctx: OrchestrationContext<String>) -> Result<u64, OrchestrationError> {
     LookAway::wait(&ctx).await?;
@@ -104,7 +105,7 @@ async fn a_reader_that_does_not_read_skips_what_it_missed() {
     assert_eq!(event(&mut stream).await.unwrap().1["customStatus"], serde_json::Value::Null);
 
     published.raise_event(LookAway).await.unwrap();
-    // Nobody is held up by it.
+    // The reader that does not read delays nobody.
     assert_eq!(published.result().await.unwrap(), VALUES);
 
     let (mut versions, mut last) = (Vec::new(), None);

@@ -1,9 +1,10 @@
-//! The transcripts in docs/http.md are what happens: each command is run as it stands there, against a server of its own,
-//! and what comes out is compared with what stands below it.
+//! The transcripts in docs/http.md are true: each command runs as written against a server of its own, and its output
+//! is compared with the page.
 //!
-//! A fenced block of the kind `console` is a transcript: lines with `$ ` in front are commands, the others are what they
-//! print. Blocks with `keys` behind the kind run against a server with keys. In what is printed white space does not
-//! count, so that the page may wrap JSON; `...` stands for anything, and `<time>` and the like for what differs each time.
+//! A fenced block of the kind `console` is a transcript. Lines that begin with `$ ` are commands, and the other lines
+//! are their output. Blocks with `keys` after the kind run against a server with keys. White space in the output does
+//! not count, so that the page may wrap JSON. `...` stands for any text, and `<time>` and similar words stand for what
+//! differs each time.
 
 use std::process::Stdio;
 
@@ -15,7 +16,7 @@ use crate::http_edges::connection::BASE;
 use crate::http_edges::scenarios::Pace;
 use crate::http_edges::{Served, root};
 
-/// The address on the page.
+/// The address that the page uses.
 const SHOWN: &str = "127.0.0.1:7071";
 const SHOP: &str = "aKeyForTheShopOfThisPage";
 const OPERATOR: &str = "aKeyForTheOperatorOfThisPage";
@@ -55,7 +56,7 @@ fn transcripts(page: &str) -> Vec<Transcript> {
     found
 }
 
-/// One shell for all commands of a server, so that variables stay.
+/// One shell for all commands of a server, so that variables are kept.
 struct Shell {
     _child: Child,
     input: ChildStdin,
@@ -80,7 +81,7 @@ impl Shell {
         Self { _child: child, input, output, address, pace }
     }
 
-    /// Runs a command. Greetings go on when what the page shows has been seen.
+    /// Runs a command. Greetings continue when the output that the page shows has been seen.
     async fn run(&mut self, command: &str) -> (String, String) {
         const END: &str = "-- the command has ended with";
         if command.contains("hello_cities") && command.contains("timeout=") {
@@ -103,7 +104,7 @@ impl Shell {
     }
 }
 
-/// Whether the text is what the page says, up to white space and what differs each time.
+/// Whether the text is what the page says, except for white space and what differs each time.
 fn fits(says: &str, text: &str) -> bool {
     let squeeze = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
     fits_squeezed(&squeeze(says), &squeeze(text))
@@ -130,13 +131,13 @@ fn fits_squeezed(says: &str, text: &str) -> bool {
     (shortest..=longest).filter(|end| text.is_char_boundary(*end)).any(|end| fits_squeezed(after, &text[end..]))
 }
 
-/// Where something stands that differs each time.
+/// Returns where a word stands for something that differs each time.
 fn wildcard(says: &str) -> Option<usize> {
     ["...", "<time>", "<id>", "<uuid>", "<token>", "<code>"].iter().filter_map(|name| says.find(name)).min()
 }
 
 #[test]
-fn what_is_compared_is_compared() {
+fn differences_in_a_transcript_are_found() {
     for (says, text, expected) in [
         ("a b", "ab\n", true),
         ("{\"a\": 1}", "{\"a\":1}", true),

@@ -1,4 +1,4 @@
-//! Clients that send what no client should.
+//! Clients that send what no client should send.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use crate::http_edges::connection::{BASE, Connection};
 
 const LIST: &str = "GET /runtime/webhooks/durabletask/instances/ HTTP/1.1";
 
-/// What is sent after the request line, and the codes of the answers, in order. The server closes behind them.
+/// What is sent after the request line, and the codes of the answers, in order. The server closes the connection after
+/// them.
 async fn answers(served: &Served, sent: &str) -> Vec<u16> {
     let mut connection = Connection::open(served.address).await;
     connection.send(sent).await;
@@ -18,7 +19,7 @@ async fn answers(served: &Served, sent: &str) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn what_could_be_read_in_two_ways_is_refused_or_ends_the_connection() {
+async fn an_ambiguous_request_is_refused_or_ends_the_connection() {
     let served = Served::memory(HttpOptions::new()).await;
     let second = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let start = format!("POST {BASE}/orchestrators/recommend_city HTTP/1.1\r\nhost: localhost\r\n");
@@ -36,7 +37,7 @@ async fn what_could_be_read_in_two_ways_is_refused_or_ends_the_connection() {
         ("transfer-encoding: identity", "2", vec![400]),
         ("transfer-encoding: chunked, identity", "1\r\n2\r\n0\r\n\r\n", vec![400]),
         ("transfer-encoding: xchunked", "1\r\n2\r\n0\r\n\r\n", vec![400]),
-        // Both lengths: answered once, and whatever follows is not looked at (RFC 9112, 6.1).
+        // If both lengths are given, the server answers once and ignores what follows (RFC 9112, 6.1).
         ("content-length: 6\r\ntransfer-encoding: chunked", "1\r\n2\r\n0\r\n\r\n", vec![202]),
         ("transfer-encoding: chunked", "FFFFFFFFFFFFFFFFF\r\n2", vec![400]),
         ("transfer-encoding: chunked", "-1\r\n2", vec![400]),
@@ -91,7 +92,7 @@ async fn odd_request_targets_and_heads_have_their_answer() {
 }
 
 #[tokio::test]
-async fn requests_in_one_go_are_answered_in_their_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let served = Served::memory(HttpOptions::new()).await;
     let mut connection = Connection::open(served.address).await;
     let one =
@@ -104,9 +105,9 @@ async fn requests_in_one_go_are_answered_in_their_order() {
     served.close().await;
 }
 
-/// Whoever is slow on purpose loses the connection, with an answer where the head was complete.
+/// A client that is slow on purpose loses the connection. If the head was complete, it gets an answer.
 #[tokio::test]
-async fn heads_and_bodies_that_do_not_come_end() {
+async fn unfinished_heads_and_bodies_are_cut_off() {
     let mut limits = HttpLimits::default();
     limits.header_time = Duration::from_millis(50);
     limits.request_time = Duration::from_millis(50);
@@ -124,7 +125,7 @@ async fn heads_and_bodies_that_do_not_come_end() {
 }
 
 #[tokio::test]
-async fn letters_that_are_not_ascii_become_urls_that_are() {
+async fn ids_with_other_letters_become_ascii_urls() {
     let served = Served::memory(HttpOptions::new()).await;
     let mut connection = Connection::open(served.address).await;
     let started =
@@ -132,7 +133,7 @@ async fn letters_that_are_not_ascii_become_urls_that_are() {
     assert_eq!(started.status, 202);
     let encoded = format!("http://{}{BASE}/instances/Z%C3%BCrich%20%F0%9F%98%80", served.address);
     assert!(started.head.contains(&format!("location: {encoded}?")), "{}", started.head);
-    // As it came, and as it was handed out.
+    // The id is used as it was sent and as it was handed out.
     for path in [format!("{BASE}/instances/Zürich%20😀"), format!("{BASE}/instances/Z%C3%BCrich%20%F0%9F%98%80")] {
         let read = connection.get(&path).await;
         assert_eq!(read.status, 202, "{path}");

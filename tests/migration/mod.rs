@@ -1,4 +1,4 @@
-//! Stores that older versions wrote: they open, and their instances go on.
+//! Stores that older versions wrote can be opened, and their instances continue.
 
 mod program;
 
@@ -15,10 +15,10 @@ use rusqlite::Connection;
 
 use self::program::*;
 
-/// When the stores were written.
+/// The time at which the stores were written.
 const WRITTEN: Timestamp = Timestamp(1_700_000_000_000_000);
 
-/// A copy of a store in `data`.
+/// Returns a copy of a store in `data`.
 struct Copy {
     _folder: tempfile::TempDir,
     path: PathBuf,
@@ -35,7 +35,7 @@ fn number(path: &Path, sql: &str) -> i64 {
     Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// What no later key and no later inbox id may reach.
+/// Keys and inbox ids that later ones must exceed.
 fn largest_number(path: &Path) -> i64 {
     number(path, "SELECT max((SELECT max(key) FROM history), (SELECT max(id) FROM inbox))")
 }
@@ -75,13 +75,13 @@ async fn p23_keys_rise_over_a_migration() {
 }
 
 #[tokio::test]
-async fn instances_of_a_store_of_schema_2_go_on() {
+async fn instances_of_a_store_with_schema_2_continue() {
     let copy = copy("schema_2.db");
     let clock = ManualClock::new(WRITTEN);
     let runtime = runtime(SqliteStore::open(&copy.path).unwrap(), &clock).await;
     let sum = |id| handle::<migrated_sum>(&runtime, id);
 
-    // What had ended stays as it was.
+    // Instances that had ended are unchanged.
     assert_eq!(sum("completed").result().await.unwrap(), 7);
     let ResultError::Terminated { reason } = sum("terminated").result().await.unwrap_err() else {
         panic!("not terminated")
@@ -91,10 +91,11 @@ async fn instances_of_a_store_of_schema_2_go_on() {
     let error = failed.result().await.unwrap_err();
     assert!(format!("{error:#}").contains("it failed on purpose"), "{error:?}");
 
-    // What ran goes on: an activity that was cut off, one that was parked, one that waits, one that was paused.
+    // Unfinished instances continue: one whose activity was cut off, one that was parked, one that waits, and one that
+    // was suspended.
     let busy = handle::<migrated_busy>(&runtime, "busy");
     assert_eq!(in_time(busy.result()).await.unwrap(), "work is done");
-    // Its event came while its code was missing.
+    // Its event arrived while its code was missing.
     let parked = handle::<migrated_absent>(&runtime, "parked");
     assert_eq!(in_time(parked.result()).await.unwrap(), 5);
     let metadata = sum("running").metadata().await.unwrap();

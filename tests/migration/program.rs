@@ -1,5 +1,5 @@
-//! The orchestrators of the stores in `data`. Older versions of the library wrote them, and this one goes on with them, so
-//! this code never changes.
+//! The orchestrators of the stores in `data`. Older versions of the library wrote these stores and this version
+//! continues them, so this code must never change.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Amount(pub(crate) i64);
 
-/// Whether tasks end.
+/// Whether tasks may end.
 pub(crate) struct TasksEnd(pub(crate) bool);
 
 #[activity]
@@ -84,7 +84,7 @@ pub(crate) async fn migrated_parent(ctx: OrchestrationContext) -> Result<i64, Or
     Ok(migrated_sum::call(&ctx, 1).instance_id(InstanceId::new("child")?).await?)
 }
 
-/// Was unknown to the runtime that wrote the store last.
+/// An orchestrator that was unknown to the last runtime that wrote the store.
 #[orchestrator]
 pub(crate) async fn migrated_absent(ctx: OrchestrationContext) -> Result<i64, OrchestrationError> {
     Ok(Amount::wait(&ctx).await?.0)

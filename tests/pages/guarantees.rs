@@ -1,5 +1,5 @@
-//! What docs/guarantees.md promises has its tests: each `file.rs::test_name` on that page is a test that runs, and its
-//! table of limits is the code's.
+//! The promises of docs/guarantees.md have tests: each `file.rs::test_name` on that page is a test that runs, and the
+//! table of limits agrees with the code.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,13 +13,13 @@ fn page() -> (PathBuf, String) {
     (path, text)
 }
 
-/// The texts between backticks.
+/// Returns the texts between backticks.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.starts_with("```")).flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
-/// Whether the file has a test of this name: a function with the attribute, or one that a list of tests names, which
-/// is the file's own or that of the suite for stores.
+/// Whether the file has a test with this name: a function with the attribute, or a function named in a list of tests,
+/// which is in the same file or in the conformance suite of stores.
 pub(super) fn has_test(text: &str, suite: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let declares = |line: &&str| {
@@ -35,7 +35,7 @@ pub(super) fn has_test(text: &str, suite: &str, name: &str) -> bool {
     (is_marked || is_listed) && !is_ignored
 }
 
-/// `[`file.rs::name`](path/to/file.rs)`: as text and target.
+/// Finds each `[`file.rs::name`](path/to/file.rs)`, and returns text and target.
 pub(super) fn references(text: &str) -> Vec<(&str, &str, &str)> {
     let mut found = Vec::new();
     for (place, _) in text.match_indices(".rs::") {
@@ -74,7 +74,7 @@ fn a_name_that_is_no_test_is_found() {
     assert_eq!(found, [true, false, false, true, false, false]);
 }
 
-/// What a heading is called in a link.
+/// Returns the name that links use for a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim_start_matches('#').trim().to_lowercase();
     kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
@@ -112,7 +112,7 @@ fn number(text: &str) -> Option<u64> {
 #[test]
 fn the_table_of_limits_is_that_of_the_code() {
     let (_, text) = page();
-    // `Limits` says its fields itself, so that none is forgotten here.
+    // `Limits` prints its own fields, so that none is forgotten here.
     let limits = format!("{:?}", persevere::Limits::default());
     let fields = limits.trim_start_matches("Limits { ").trim_end_matches(" }").split(", ");
     let expected: BTreeMap<String, u64> = fields
@@ -125,7 +125,7 @@ fn the_table_of_limits_is_that_of_the_code() {
     assert_eq!(found, expected);
 }
 
-/// Every `something.rs` on a page, and every `layer/file` of the flow in docs/architecture.md, is there.
+/// Every `something.rs` on a page exists, and so does every `layer/file` of the flow in docs/architecture.md.
 #[test]
 fn every_file_that_a_page_names_exists() {
     let sources: Vec<String> = super::sources(root())
@@ -149,7 +149,8 @@ fn every_file_that_a_page_names_exists() {
     assert!(named > 20, "only {named} files are named");
 }
 
-/// The files of the picture under "How an orchestration flows": `layer/file`, or `file.rs` where the layer is clear.
+/// Returns the files of the picture under "How an orchestration flows": `layer/file`, or `file.rs` where the layer is
+/// clear.
 fn flow(text: &str) -> Vec<String> {
     let picture = text.split("## How an orchestration flows").nth(1).unwrap().split("```").nth(1).unwrap();
     let words = picture.split(|c: char| c.is_whitespace() || "(),;─►◄".contains(c));

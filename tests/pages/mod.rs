@@ -1,4 +1,4 @@
-//! What the README and the pages beside it say: their links lead somewhere, their tables agree with the code.
+//! The README and the pages in `docs`: their links lead to files, and their tables agree with the code.
 
 mod guarantees;
 mod rules;
@@ -15,7 +15,7 @@ fn pages() -> Vec<PathBuf> {
     docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).chain(named).collect()
 }
 
-/// Every Rust file of the project.
+/// Returns every Rust file of the project.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
@@ -24,7 +24,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     own.chain(inner.flat_map(|folder| sources(folder))).collect()
 }
 
-/// What stands between `](` and `)`.
+/// Returns what stands between `](` and `)`.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
 }
@@ -47,7 +47,7 @@ fn every_link_leads_to_a_file() {
     assert!(followed > 20, "only {followed} links were found");
 }
 
-/// The program under "A complete program".
+/// Returns the program under "A complete program".
 fn complete_program(readme: &str) -> String {
     let text = fs::read_to_string(root().join(readme)).unwrap();
     let program = text.split_once("## A complete program\n").unwrap().1.split("```").nth(1).unwrap();
@@ -60,7 +60,7 @@ fn the_crate_shows_the_same_program_as_the_repository() {
     assert_eq!(complete_program("runtime/README.md"), complete_program("README.md"));
 }
 
-/// A reader of a package or of its page has no other file of the repository.
+/// A reader of a published package has no other file of the repository.
 #[test]
 fn what_is_published_names_no_file_that_is_not() {
     for readme in ["macros/README.md", "runtime/README.md"] {

@@ -6,7 +6,7 @@ use std::fs;
 use super::guarantees::{has_test, references};
 use super::{root, sources};
 
-/// The number at the beginning of a test's name, such as `A01` for `a01_each_input_in_each_state`.
+/// Returns the number at the beginning of a test's name, such as `A01` for `a01_each_input_in_each_state`.
 fn rule_of(name: &str) -> Option<String> {
     let (letter, rest) = name.split_at_checked(1)?;
     let digits = rest.split_once('_')?.0;
@@ -14,7 +14,7 @@ fn rule_of(name: &str) -> Option<String> {
     is_number.then(|| format!("{}{digits}", letter.to_uppercase()))
 }
 
-/// Every test whose name begins with the number of a rule: its path from the root, and its name.
+/// Returns every test whose name begins with the number of a rule: its path from the root, and its name.
 fn rule_tests() -> BTreeSet<(String, String)> {
     let suite = fs::read_to_string(root().join("runtime/src/store/conformance/mod.rs")).unwrap();
     let mut found = BTreeSet::new();
@@ -29,7 +29,7 @@ fn rule_tests() -> BTreeSet<(String, String)> {
     found
 }
 
-/// The page, cut into its rules: the number, and the text below the heading.
+/// Splits the page into its rules: the number, and the text below the heading.
 fn rules(page: &str) -> Vec<(&str, &str)> {
     page.split("\n### ").skip(1).map(|part| part.split_once(". ").expect("a number and a title")).collect()
 }

@@ -1,4 +1,4 @@
-//! Bounds that are reached.
+//! What happens when bounds are reached.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::program::{Ledger, cities, faulty, greet_all, in_time, program};
 
-/// Every bound as low as it goes.
+/// Every bound at its smallest value.
 fn tight() -> Limits {
     let mut limits = Limits::default();
     limits.client_calls = 1;
@@ -19,7 +19,7 @@ fn tight() -> Limits {
 }
 
 #[tokio::test]
-async fn a14_with_every_bound_at_one_many_clients_come_to_an_end() {
+async fn a14_many_clients_finish_with_every_bound_set_to_one() {
     in_time(async {
         let (store, _) = faulty();
         let ledger = Ledger::new();
@@ -42,7 +42,7 @@ async fn a14_with_every_bound_at_one_many_clients_come_to_an_end() {
 }
 
 #[tokio::test]
-async fn a14_a_stalled_store_holds_calls_back_and_then_takes_them_all() {
+async fn a14_calls_wait_for_a_stalled_store_and_are_all_accepted_afterwards() {
     in_time(async {
         let (store, faults) = faulty();
         let ledger = Ledger::new();
@@ -57,7 +57,7 @@ async fn a14_a_stalled_store_holds_calls_back_and_then_takes_them_all() {
             });
         }
         let held = faults.held().await;
-        // One call was taken; the next waits until it is durable.
+        // One call was accepted. The next one waits until that call is durable.
         assert_eq!(held.turns.iter().filter(|turn| turn.record.is_some()).count(), held.turns.len());
         assert_eq!(faults.commits_sent(), 1);
         faults.release_all();

@@ -1,4 +1,4 @@
-//! Stores that fail: nothing is lost, nothing is done twice, everybody is answered.
+//! Stores that fail: nothing is lost, nothing is done twice, and every call is answered.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::program::{
     program, run, show_go, wait_for_go,
 };
 
-/// Starts until the outcome is known. The id makes that safe.
+/// Repeats a start until the outcome is known. The id makes this safe.
 async fn start_greeting(client: &Client, id: String) {
     loop {
         match greet_all::start(client, cities(&["Tokyo", "Seattle", "London"])).instance_id(&id).await {
@@ -24,10 +24,10 @@ async fn start_greeting(client: &Client, id: String) {
     }
 }
 
-/// With one partition, and with four on two threads.
+/// Runs a test with one partition, and with four partitions on two threads.
 const PARTITIONS: [u16; 2] = [1, 4];
 
-/// Runs many orchestrations on a store on which every so many commits of a partition fail. Answers how often a partition
+/// Runs many orchestrations on a store on which every n-th commit of a partition fails. Returns how often a partition
 /// was claimed after the start.
 async fn survives(partitions: u16, fault: Fault, every: u64) -> u64 {
     let (store, faults) = faulty_with(partitions);
@@ -56,7 +56,7 @@ async fn survives(partitions: u16, fault: Fault, every: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b02_commits_that_were_applied_and_seem_not_to_be_are_survived() {
+async fn b02_nothing_is_lost_or_doubled_when_applied_commits_report_failure() {
     for partitions in PARTITIONS {
         let claims = in_time(survives(partitions, Fault::Applied, 3)).await;
         assert!(claims > 1, "{claims} claims");
@@ -64,7 +64,7 @@ async fn b02_commits_that_were_applied_and_seem_not_to_be_are_survived() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b02_commits_that_were_lost_are_survived() {
+async fn b02_nothing_is_lost_or_doubled_when_commits_are_lost() {
     for partitions in PARTITIONS {
         let claims = in_time(survives(partitions, Fault::Lost, 3)).await;
         assert!(claims > 1, "{claims} claims");
@@ -72,7 +72,7 @@ async fn b02_commits_that_were_lost_are_survived() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b04_a_fenced_commit_is_survived() {
+async fn b04_nothing_is_lost_or_doubled_when_a_commit_is_fenced() {
     for partitions in PARTITIONS {
         assert!(in_time(survives(partitions, Fault::Unexpected, 4)).await > 1);
     }
@@ -86,19 +86,20 @@ async fn b04_commits_that_were_not_applied_are_sent_again_without_a_recovery() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p26_a_lost_lease_is_survived_and_is_no_failure() {
-    // Every second commit, so that three in a row without a commit between would stop the runtime if they counted.
+async fn p26_a_lost_lease_loses_nothing_and_does_not_count_as_a_failure() {
+    // Every second commit fails. If failures with a successful commit between them counted, the third one would stop
+    // the runtime.
     assert!(in_time(survives(4, Fault::LeaseLost, 2)).await > 1);
 }
 
-/// An id that begins with this text and lies in this partition.
+/// Returns an id that begins with this text and belongs to this partition.
 fn id_in(store: &Arc<dyn Store>, text: &str, partition: PartitionId) -> InstanceId {
     let mut ids = (0..).map(|number| InstanceId::new(format!("{text}-{number}")).unwrap());
     ids.find(|id| store.partitions().partition_of(id) == partition).unwrap()
 }
 
-/// Each commit of the sender and of the receiver fails once, in each way: between the sender's commit and the delivery,
-/// between the delivery and its removal, and on the way back.
+/// Each commit of the sender and of the receiver fails once, in each way: between the commit of the sender and the
+/// delivery, between the delivery and its removal, and on the way back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p07_messages_between_partitions_arrive_once_whichever_commit_fails() {
     let (sender, receiver) = (PartitionId(1), PartitionId(2));
@@ -140,7 +141,8 @@ async fn b04_a_full_store_refuses_new_work_with_the_cause_and_goes_on_when_there
         let sent = faults.commits_sent();
         ledger.let_end("a");
         faults.answered(sent + 1).await;
-        // The engine thread knows of the failure before it reads the next call: it is the one that was answered.
+        // The call that was answered is the one that failed, so the engine thread learns of the failure before it reads
+        // the next call.
         let refused = greet_all::start(runtime.client(), vec![]).instance_id("refused").await.unwrap_err();
         let ClientError::StoreUnavailable { cause } = &refused else { panic!("{refused:?}") };
         assert!(cause.contains("full"), "{cause}");
@@ -154,7 +156,7 @@ async fn b04_a_full_store_refuses_new_work_with_the_cause_and_goes_on_when_there
 }
 
 #[tokio::test]
-async fn a13_a_refusal_from_memory_is_not_given_before_its_commit_and_never_when_that_fails() {
+async fn a13_a_refusal_from_memory_waits_for_its_commit_and_is_withheld_if_the_commit_fails() {
     in_time(async {
         let (store, faults) = faulty();
         let ledger = Ledger::new();
@@ -166,13 +168,14 @@ async fn a13_a_refusal_from_memory_is_not_given_before_its_commit_and_never_when
         let terminate = tokio::spawn(waiting.terminate("enough").into_future());
         faults.held().await;
         let raise = tokio::spawn(waiting.raise_event(Go(7)).into_future());
-        // Nothing of the end is visible: a read answers, and the calls are still without an answer.
+        // The end is not visible yet: a read is answered, but the calls still have no answer.
         assert_eq!(waiting.metadata().await.unwrap().runtime_status(), RuntimeStatus::Running);
         assert!(!terminate.is_finished() && !raise.is_finished());
         faults.fail_held(Fault::Lost);
         faults.release_all();
         assert!(terminate.await.unwrap().unwrap_err().outcome_is_unknown());
-        // Taken before or after the loss, but never refused because of an end that did not happen.
+        // The calls may be handled before or after the loss, but they are never refused because of an end that did not
+        // happen.
         match raise.await.unwrap() {
             Ok(()) => {}
             Err(error) if error.outcome_is_unknown() => waiting.raise_event(Go(7)).await.unwrap(),
@@ -192,7 +195,7 @@ async fn b02_an_activity_that_runs_through_a_recovery_runs_once() {
         let runtime = run(&store, &ledger).await;
         let running = do_job::start(runtime.client(), "a".to_owned()).await.unwrap();
         ledger.begun("a", 1).await;
-        // Once while it runs, once with its result in the commit that fails.
+        // The commit fails once while the activity runs, and once when the commit contains its result.
         for fault in [Fault::Lost, Fault::Applied] {
             faults.fail_next_commit(fault);
             let claims = faults.claims();
@@ -251,7 +254,7 @@ async fn an_activity_whose_instance_ends_is_told_so() {
 }
 
 #[tokio::test]
-async fn b01_three_failures_in_a_row_stop_the_runtime_and_everybody_is_told() {
+async fn b01_three_failures_in_a_row_stop_the_runtime_and_answer_every_caller() {
     in_time(async {
         let (store, faults) = faulty();
         let ledger = Ledger::new();
@@ -260,7 +263,7 @@ async fn b01_three_failures_in_a_row_stop_the_runtime_and_everybody_is_told() {
         let waiting = wait_for_go::start(&client).instance_id("w").await.unwrap();
         let wait = tokio::spawn(waiting.result().into_future());
         faults.fail_every(1, Fault::Unexpected);
-        // The first two are recovered from; the third is the end, and whoever comes later is told so.
+        // The runtime recovers from the first two failures. The third one stops it, and later callers are told so.
         let mut errors = Vec::new();
         while !matches!(errors.last(), Some(ClientError::Fatal { .. })) {
             errors.push(greet_all::start(&client, vec![]).await.unwrap_err());
@@ -274,7 +277,7 @@ async fn b01_three_failures_in_a_row_stop_the_runtime_and_everybody_is_told() {
         let error = runtime.shutdown().await.unwrap_err();
         assert!(matches!(error, ShutdownError::Fatal { .. }), "{error}");
         faults.heal();
-        // What was acknowledged is there.
+        // What was acknowledged is in the store.
         let second = run(&store, &ledger).await;
         handle::<wait_for_go>(&second, "w").raise_event(Go(3)).await.unwrap();
         assert_eq!(handle::<wait_for_go>(&second, "w").result().await.unwrap(), 3);
@@ -299,7 +302,7 @@ async fn b01_a_store_that_is_gone_for_good_stops_the_runtime_at_once() {
 }
 
 #[tokio::test]
-async fn a_runtime_that_gave_up_frees_the_file_though_clients_are_still_there() {
+async fn a_runtime_that_stopped_releases_the_file_although_clients_still_exist() {
     in_time(async {
         let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
         let path = folder.path().join("one.db");
@@ -364,7 +367,7 @@ async fn b10_a_watch_sees_what_a_commit_of_unknown_outcome_applied() {
         let mut watch = showing.watch_custom_status();
         assert_eq!(watch.next().await, Some(Ok(Greeted(0))));
         faults.fail_next_commit(Fault::Applied);
-        // The new value is applied, and nobody publishes it: the recovery does.
+        // The new value was applied, but no commit announced it. The recovery announces it.
         let error = showing.raise_event(Go(9)).await.unwrap_err();
         assert!(error.outcome_is_unknown(), "{error}");
         assert_eq!(watch.next().await, Some(Ok(Greeted(9))));

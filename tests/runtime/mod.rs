@@ -18,7 +18,7 @@ use program::{Greeted, Ledger, cities, greet_all, handle, in_time, program, run,
 use std::time::Duration;
 
 #[tokio::test]
-async fn an_orchestration_runs_shows_its_status_and_returns() {
+async fn an_orchestration_runs_publishes_its_status_and_returns() {
     in_time(async {
         let ledger = Ledger::new();
         let runtime = program(&ledger).store(MemoryStore::new()).start().await.unwrap();
@@ -33,7 +33,7 @@ async fn an_orchestration_runs_shows_its_status_and_returns() {
 }
 
 #[tokio::test]
-async fn a_restarted_runtime_knows_what_ended_and_does_nothing_twice() {
+async fn a_restarted_runtime_keeps_results_and_repeats_nothing() {
     in_time(async {
         let (ledger, store): (_, Arc<dyn Store>) = (Ledger::new(), Arc::new(MemoryStore::new()));
         let first = run(&store, &ledger).await;
@@ -59,7 +59,7 @@ async fn b15_timers_fire_by_the_clock_and_the_engine_thread_is_in_no_tokio_conte
         sleeper.wait_for_start().await.unwrap();
         clock.advance(Duration::from_secs(3599));
         clock.set(Timestamp(0));
-        // Another instance's end proves that the engine has looked at the clock.
+        // The end of another instance proves that the engine has looked at the clock.
         let other = greet_all::start(runtime.client(), vec![]).await.unwrap();
         other.result().await.unwrap();
         assert!(!handle::<sleep>(&runtime, "s").metadata().await.unwrap().is_ended());

@@ -1,4 +1,4 @@
-//! Panics on the engine thread, in user code and in a store: nobody is left without an answer.
+//! Panics on the engine thread, in user code and in a store: every caller still gets an answer.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ async fn b22_user_values_that_panic_while_memory_is_dropped_do_no_harm() {
             instance.wait_for_start().await.unwrap();
             waiting.push(instance);
         }
-        // All three live futures go with the memory.
+        // All three live futures are dropped together with the memory of the partition.
         faults.fail_next_commit(Fault::Lost);
         assert!(greet_all::start(runtime.client(), vec![]).await.unwrap_err().outcome_is_unknown());
         for instance in waiting {
@@ -37,7 +37,7 @@ async fn b22_user_values_that_panic_while_memory_is_dropped_do_no_harm() {
     .await;
 }
 
-/// A store whose commits panic on the thread that asks for them.
+/// A store whose commits panic on the thread that requests them.
 #[derive(Debug, Default)]
 struct PanickingStore(MemoryStore);
 

@@ -11,16 +11,16 @@ use persevere::{CancellationReason, InstanceId, RuntimeBuilder};
 pub(crate) use persevere_tests::{handle, in_time};
 use tokio::sync::watch;
 
-/// What activities did, and which jobs may end. Outlives runtimes.
+/// Records what activities did, and which jobs may end. It outlives runtimes.
 #[derive(Clone)]
 pub(crate) struct Ledger(Arc<Book>);
 
 struct Book {
-    /// Runs by idempotency key.
+    /// The number of runs for each idempotency key.
     runs: Mutex<BTreeMap<String, u32>>,
-    /// Jobs that have begun, in their order.
+    /// The jobs that have begun, in order.
     begun: watch::Sender<Vec<String>>,
-    /// Jobs that may end.
+    /// The jobs that may end.
     open: watch::Sender<Vec<String>>,
     cancelled: watch::Sender<Vec<CancellationReason>>,
 }
@@ -39,7 +39,7 @@ impl Ledger {
         *self.0.runs.lock().unwrap().entry(cx.idempotency_key()).or_default() += 1;
     }
 
-    /// How often each call ran.
+    /// Returns how often each call ran.
     pub(crate) fn runs(&self) -> Vec<u32> {
         self.0.runs.lock().unwrap().values().copied().collect()
     }
@@ -70,7 +70,7 @@ pub(crate) async fn greet(cx: &ActivityContext, city: String) -> Result<String, 
     Ok(format!("Hello {city}!"))
 }
 
-/// Ends when the test lets it. Fails politely when it is told to stop.
+/// Ends when the test allows it. Fails in an orderly way when it is told to stop.
 #[activity]
 pub(crate) async fn held_job(cx: &ActivityContext, name: String) -> Result<String, ActivityError> {
     let ledger = cx.state::<Ledger>();
@@ -89,7 +89,7 @@ pub(crate) async fn held_job(cx: &ActivityContext, name: String) -> Result<Strin
     }
 }
 
-/// How many cities are greeted.
+/// The number of cities that have been greeted.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub(crate) struct Greeted(pub(crate) usize);
 
@@ -113,20 +113,21 @@ pub(crate) async fn do_job(ctx: OrchestrationContext, name: String) -> Result<St
     Ok(held_job::call(&ctx, name).await?)
 }
 
-/// Does a job until it is told to go.
+/// Does a job until an event tells it to continue.
 #[orchestrator]
 pub(crate) async fn job_or_go(ctx: OrchestrationContext, name: String) -> Result<String, OrchestrationError> {
     select! {
         done = held_job::call(&ctx, name) => Ok(done?),
         _ = Go::wait(&ctx) => {
-            // Goes on, so that the cancellation is one of the call and not of an end.
+            // The orchestrator continues, so that the cause of the cancellation is the lost wait and not the end of the
+            // instance.
             Go::wait(&ctx).await?;
             Ok("gone".to_owned())
         },
     }
 }
 
-/// Never ends: greets, and begins anew.
+/// Greets, and continues as new for ever.
 #[orchestrator]
 pub(crate) async fn greet_for_ever(ctx: OrchestrationContext<Greeted>, round: usize) -> Result<(), OrchestrationError> {
     greet::call(&ctx, format!("round {round}")).await?;
@@ -134,14 +135,14 @@ pub(crate) async fn greet_for_ever(ctx: OrchestrationContext<Greeted>, round: us
     greet_for_ever::continue_as_new(&ctx, round + 1).await
 }
 
-/// Never ends, and needs nothing from outside to go on.
+/// Continues as new for ever, without any input from outside.
 #[orchestrator]
 pub(crate) async fn count_for_ever(ctx: OrchestrationContext<Greeted>, round: usize) -> Result<(), OrchestrationError> {
     ctx.set_custom_status(&Greeted(round))?;
     count_for_ever::continue_as_new(&ctx, round + 1).await
 }
 
-/// Shows when it waits to be told to go, and when it was.
+/// Publishes in its status that it waits for the event, and later that the event has come.
 #[orchestrator]
 pub(crate) async fn show_go(ctx: OrchestrationContext<Greeted>) -> Result<(), OrchestrationError> {
     ctx.set_custom_status(&Greeted(0))?;
@@ -158,7 +159,7 @@ impl Drop for PanicsWhenDropped {
     }
 }
 
-/// Waits with a value that panics when it is dropped.
+/// Waits while it holds a value that panics when it is dropped.
 #[orchestrator]
 pub(crate) async fn wait_with_a_bad_value(ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
     let value = PanicsWhenDropped;
@@ -167,49 +168,50 @@ pub(crate) async fn wait_with_a_bad_value(ctx: OrchestrationContext) -> Result<u
     Ok(go.0)
 }
 
-/// Tells to go on.
+/// Tells an orchestrator to continue.
 #[external_event]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Go(pub(crate) u32);
 
-/// Waits until it is told to go.
+/// Waits for the event that tells it to continue.
 #[orchestrator]
 pub(crate) async fn wait_for_go(ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
     Ok(Go::wait(&ctx).await?.0)
 }
 
-/// Sleeps for some seconds, and says whether a Tokio runtime was in sight.
+/// Sleeps for some seconds, and returns whether its thread was in a Tokio context.
 #[orchestrator]
 pub(crate) async fn sleep(ctx: OrchestrationContext, seconds: u64) -> Result<bool, OrchestrationError> {
     ctx.create_timer(Duration::from_secs(seconds)).await;
     Ok(tokio::runtime::Handle::try_current().is_ok())
 }
 
-/// Has another instance greet a city, under an id that the caller chose.
+/// Lets another instance greet a city, under an id that the caller chose.
 #[orchestrator]
 pub(crate) async fn have_greeted(ctx: OrchestrationContext, greeter: String) -> Result<String, OrchestrationError> {
     let greeted = greet_all::call(&ctx, vec!["Quito".to_owned()]).instance_id(InstanceId::new(greeter)?).await?;
     Ok(greeted.join(" "))
 }
 
-/// A builder with the program and the ledger. At most as many engine threads as the store has partitions.
+/// Returns a builder with the program and the ledger. The number of engine threads is at most the number of partitions
+/// of the store.
 pub(crate) fn program(ledger: &Ledger) -> RuntimeBuilder {
     Runtime::builder().auto_register().state(ledger.clone()).engine_threads(2)
 }
 
-/// A store that survives runtimes, and what steers it.
+/// Returns a store that outlives runtimes, and the handle that controls its faults.
 pub(crate) fn faulty() -> (Arc<dyn Store>, Faults) {
     faulty_with(1)
 }
 
-/// The same with several partitions.
+/// Returns the same with several partitions.
 pub(crate) fn faulty_with(partitions: u16) -> (Arc<dyn Store>, Faults) {
     let store = FaultyStore::new(MemoryStore::with_partitions(partitions));
     let faults = store.faults();
     (Arc::new(store), faults)
 }
 
-/// A runtime of the program on a store.
+/// Starts a runtime with the program on a store.
 pub(crate) async fn run(store: &Arc<dyn Store>, ledger: &Ledger) -> Runtime {
     program(ledger).shared_store(Arc::clone(store)).start().await.unwrap()
 }

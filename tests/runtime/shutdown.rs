@@ -21,7 +21,7 @@ async fn b21_an_activity_may_finish_and_is_recorded_without_another_poll() {
         ledger.begun("a", 1).await;
         let client = first.client().clone();
         let stopping = tokio::spawn(first.shutdown());
-        // Refused from the moment the runtime stops.
+        // Calls are refused from the moment at which the runtime begins to stop.
         while greet_all::start(&client, vec![]).await.is_ok() {
             tokio::task::yield_now().await;
         }
@@ -46,7 +46,7 @@ async fn b21_an_activity_may_finish_and_is_recorded_without_another_poll() {
 async fn b07_an_activity_that_fails_because_of_the_shutdown_runs_again() {
     in_time(async {
         let (ledger, store): (_, Arc<dyn Store>) = (Ledger::new(), Arc::new(MemoryStore::new()));
-        // Time after the grace to return in, but no grace.
+        // There is time to return after the grace period, but there is no grace period.
         let builder = program(&ledger).shutdown_grace(Duration::from_millis(50));
         let first = builder.shared_store(Arc::clone(&store)).start().await.unwrap();
         do_job::start(first.client(), "a".to_owned()).instance_id("a").await.unwrap();
@@ -66,7 +66,7 @@ async fn b07_an_activity_that_fails_because_of_the_shutdown_runs_again() {
 }
 
 #[tokio::test]
-async fn b21_an_eternal_orchestration_does_not_prevent_it_and_goes_on_where_it_was() {
+async fn b21_an_eternal_orchestration_does_not_block_shutdown_and_continues_afterwards() {
     in_time(async {
         let (ledger, store): (_, Arc<dyn Store>) = (Ledger::new(), Arc::new(MemoryStore::new()));
         let mut seen = (0, 0);
@@ -85,7 +85,7 @@ async fn b21_an_eternal_orchestration_does_not_prevent_it_and_goes_on_where_it_w
 }
 
 #[tokio::test]
-async fn every_call_and_wait_after_the_end_is_told_so() {
+async fn every_call_and_wait_after_the_end_reports_that_the_runtime_stopped() {
     in_time(async {
         let ledger = Ledger::new();
         let runtime = program(&ledger).store(MemoryStore::new()).start().await.unwrap();
@@ -144,7 +144,7 @@ async fn dropping_does_not_wait_for_activities() {
 }
 
 #[tokio::test]
-async fn b21_a_store_that_does_not_write_does_not_hold_up_the_end() {
+async fn b21_a_store_that_does_not_write_does_not_block_the_shutdown() {
     in_time(async {
         let (store, faults) = faulty();
         let ledger = Ledger::new();

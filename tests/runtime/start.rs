@@ -1,4 +1,4 @@
-//! What a start is refused for.
+//! Why a start is refused.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ async fn b19_a_program_without_the_code_parks_and_one_with_it_goes_on_from_its_s
     .await;
 }
 
-/// Once each time it is parked, when that is durable, however often the head changes meanwhile.
+/// A park is reported once each time, when it is durable, however often the head changes in the meantime.
 #[tokio::test]
 async fn a_park_is_logged_once_with_its_code() {
     logged();

@@ -1,5 +1,5 @@
-//! What the type check of awaits cannot see: the engine sees it in the turn in which it happens, and parks the instance
-//! before anything of that turn leaves.
+//! Nondeterminism that the type check of awaits cannot see. The engine detects it in the same turn, and parks the
+//! instance before anything of that turn becomes visible.
 
 use std::future::Future;
 use std::pin::pin;
@@ -16,15 +16,15 @@ use tokio::sync::oneshot;
 
 use super::program::{Go, Ledger, faulty, greet, handle, in_time, run};
 
-/// Waits for something that no replay can wait for again.
+/// Waits for something that a replay cannot repeat.
 async fn foreign() -> u32 {
     let (sender, receiver) = oneshot::channel::<u32>();
-    // Kept open for ever.
+    // The channel stays open for ever.
     std::mem::forget(sender);
     receiver.await.unwrap_or_default()
 }
 
-/// Awaits where the body of an orchestrator shows no `.await`.
+/// Awaits a future at a place where the body of the orchestrator shows no `.await`.
 macro_rules! wait_for {
     ($future:expr) => {
         $future.await
@@ -75,7 +75,7 @@ async fn nothing_outstanding(_ctx: OrchestrationContext) -> Result<u32, Orchestr
     Ok(1)
 }
 
-/// A future that is polled by hand registers no waker that the engine could see: nothing waits, and nothing is to come.
+/// A future that is polled by hand registers no waker that the engine could see. So nothing is outstanding.
 #[orchestrator]
 async fn polled_by_hand(_ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
     let looked = std::future::poll_fn(|_| {
@@ -88,7 +88,7 @@ async fn polled_by_hand(_ctx: OrchestrationContext) -> Result<u32, Orchestration
     Ok(assume_durable!(reason = "a mistake", looked).await)
 }
 
-/// Answers of a client are not recorded.
+/// The answers of a client are not recorded.
 #[orchestrator]
 async fn client_in_an_orchestrator(_ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
     let client = CLIENT.get().ok_or("no client")?;
@@ -99,7 +99,7 @@ async fn client_in_an_orchestrator(_ctx: OrchestrationContext) -> Result<u32, Or
 
 static CLIENT: OnceLock<Client> = OnceLock::new();
 
-/// A plain function hides what it reads.
+/// A plain function hides the fact that it reads global state.
 fn hidden() -> bool {
     HIDDEN.load(Ordering::Relaxed)
 }
@@ -117,7 +117,7 @@ async fn decides_by_a_hidden_value(ctx: OrchestrationContext<u32>) -> Result<u32
     Ok(Go::wait(&ctx).await?.0)
 }
 
-/// Runs it, and gives the reason for which it is parked. Nothing of its turn may have left.
+/// Runs the orchestrator and returns why it was parked. Nothing of its turn may have become visible.
 async fn parked<O: Orchestrator<Error = OrchestrationError>>(
     start: fn(&Client) -> StartOrchestration<O>,
 ) -> ParkReason {

@@ -1,4 +1,4 @@
-//! What users see of the structure of their orchestrators: the text, the diagram, and the test that compares.
+//! What users see of the structure of their orchestrators: the text, the diagram, and the test that compares them.
 
 use std::panic::catch_unwind;
 
@@ -50,7 +50,7 @@ mod changed {
 
 #[test]
 fn the_recorded_structure_passes() {
-    // An earlier version is recorded beside this one.
+    // An earlier version is recorded next to this one.
     assert_skeleton!(hello_cities, "skeletons/recorded.txt");
 }
 

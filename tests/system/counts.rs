@@ -1,4 +1,4 @@
-//! What work costs: rows, commits, polls and reads are counted, never timed.
+//! What work costs: rows, commits, polls and reads are counted and never timed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use persevere::testing::{Faults, FaultyStore, RowCounts};
 use crate::reads::ReadsStore;
 use crate::system::stage::{Stage, echo, in_time};
 
-/// How often the code of [`walk`] began, and went round its loop, by instance.
+/// How often the code of [`walk`] began and how often its loop ran, by instance.
 static PASSES: Mutex<BTreeMap<String, (usize, usize)>> = Mutex::new(BTreeMap::new());
 
 fn passes(id: &str) -> (usize, usize) {
@@ -54,7 +54,8 @@ async fn an_activity_step_costs_three_row_operations() {
             let before = faults.commits_applied();
             walk::start(runtime.client(), steps, false).await.unwrap().result().await.unwrap();
             let (steps, commits) = (steps as usize, faults.commits_applied() - before);
-            // The first turn and each step: one record, one task more, one task less. Around it the head, twice at most.
+            // The first turn and each step write one record, add one task and remove one task. In addition, the head is
+            // written at most twice.
             let expected = RowCounts {
                 heads_inserted: 1,
                 heads_updated: usize::from(steps > 0),
@@ -85,11 +86,11 @@ async fn a_status_costs_one_row_operation_where_it_changes() {
 }
 
 #[tokio::test]
-async fn one_turn_is_one_record_however_much_it_asks_for() {
+async fn one_turn_is_one_record_however_many_operations_it_issues() {
     in_time(async {
         let (stage, faults, _) = counted();
         let runtime = stage.runtime().await;
-        // Ends arrive while the first commit after the start is held, so that one turn takes them all.
+        // Results arrive while the first commit after the start is held back, so that one turn takes all of them.
         faults.hold();
         let wide = tokio::spawn(async move {
             let wide = wide::start(runtime.client(), 100).await.unwrap();
@@ -123,7 +124,7 @@ async fn a_thousand_steps_replay_nothing_while_the_instance_is_live() {
         walk.await.unwrap().result().await.unwrap();
         assert_eq!(passes("thousand"), (1, STEPS), "the code ran again");
         assert_eq!(reads.histories(), 0, "the history was read");
-        // What a step writes does not grow with what is behind it: numbers get a few digits longer, no more.
+        // The size of what a step writes does not grow with the history. Only the numbers get a few digits longer.
         let sizes = sizes.lock().unwrap().clone();
         let (early, late) = (sizes[5], sizes[STEPS - 5]);
         assert!(late <= early + 16, "record 5 has {early} bytes, record {} has {late}", STEPS - 5);
@@ -132,15 +133,15 @@ async fn a_thousand_steps_replay_nothing_while_the_instance_is_live() {
     .await;
 }
 
-/// The counters of the test before would see a replay if there was one.
+/// The counters of the previous test would show a replay if there were one.
 #[tokio::test]
-async fn eviction_replays_and_that_can_be_seen() {
+async fn eviction_causes_a_counted_replay() {
     in_time(async {
         let (stage, _, reads) = counted();
         let runtime = stage.builder().live_instances(0).start().await.unwrap();
         let walk = walk::start(runtime.client(), 40, false).instance_id("evicted").await.unwrap();
         walk.result().await.unwrap();
-        // An end that arrives before the instance has left memory needs no replay.
+        // A result that arrives before the instance has left memory needs no replay.
         let (begun, rounds) = passes("evicted");
         assert!(begun > 10 && rounds > 10 * 40 / 2, "begun {begun} times, {rounds} rounds");
         assert!(reads.histories() + 1 >= begun, "{} reads", reads.histories());
@@ -172,7 +173,7 @@ async fn reading_and_waiting_never_load_a_history() {
 #[derive(Clone, Copy, Debug)]
 struct Go(u32);
 
-/// Shows each number that it is given.
+/// Publishes each number that it is given.
 #[orchestrator]
 async fn shows(ctx: OrchestrationContext<u32>) -> Result<(), OrchestrationError> {
     ctx.set_custom_status(&0)?;
@@ -208,7 +209,7 @@ async fn a_thousand_watchers_of_one_instance_cost_one_read() {
         for watcher in watchers {
             assert_eq!(watcher.await.unwrap(), 7);
         }
-        // One of them reads, if not the start told them all.
+        // One of them reads, unless the start has already informed all of them.
         assert!(reads.by_id() <= before + 1, "{} reads", reads.by_id() - before);
         assert_eq!(reads.histories(), 0);
         runtime.shutdown().await.unwrap();
@@ -216,8 +217,8 @@ async fn a_thousand_watchers_of_one_instance_cost_one_read() {
     .await;
 }
 
-/// Nothing is written of instances that wait: not while they are read and watched, not while time passes, not while the
-/// runtime does other work, and not when it starts again.
+/// Nothing is written for instances that wait: not while they are read and watched, not while time passes, not while
+/// the runtime does other work, and not when it starts again.
 #[tokio::test]
 async fn instances_that_wait_write_nothing() {
     in_time(async {
@@ -243,7 +244,7 @@ async fn instances_that_wait_write_nothing() {
         }
         stage.clock.advance(std::time::Duration::from_secs(3_600));
         let runtime = stage.restart(runtime).await;
-        // Other work, so that the engine has been round.
+        // This is other work, so that the engine has completed a round.
         walk::start(runtime.client(), 3, false).instance_id("walks").await.unwrap().result().await.unwrap();
         let heads = heads.lock().unwrap().clone();
         let walks = heads[0].0;

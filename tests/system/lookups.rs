@@ -1,4 +1,4 @@
-//! A09: what is read of an instance never puts back what it has become in the meantime.
+//! Rule A09: what is read about an instance never brings back an earlier state.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::system::stage::{Stage, handle, in_time, job};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Poke;
 
-/// A job, then a poke, then another job.
+/// Runs a job, waits for a poke, and runs another job.
 #[orchestrator]
 async fn poked(ctx: OrchestrationContext<u32>) -> Result<u32, OrchestrationError> {
     job::call(&ctx, "one".to_owned()).await?;
@@ -27,10 +27,10 @@ async fn poked(ctx: OrchestrationContext<u32>) -> Result<u32, OrchestrationError
     Ok(3)
 }
 
-/// A client's look-up by id is overtaken: an activity ends, which finds the instance by its key, takes a turn, and the
-/// instance leaves memory again. The late answer knows nothing of that turn.
+/// A client's read by id is overtaken: an activity ends, its result finds the instance by its key, the instance takes a
+/// turn and leaves memory again. The late answer does not contain that turn.
 #[tokio::test]
-async fn a09_a_lookup_that_was_overtaken_is_not_believed() {
+async fn a09_a_lookup_that_was_overtaken_by_a_commit_is_ignored() {
     in_time(async {
         let reads = Arc::new(ReadsStore::new(MemoryStore::new()));
         let stage = Stage::on(Arc::clone(&reads) as _);
@@ -38,14 +38,14 @@ async fn a09_a_lookup_that_was_overtaken_is_not_believed() {
         let poked = poked::start(runtime.client()).await.unwrap();
         stage.book.begun("one").await;
 
-        // Registered before reads are held back, so that it needs none.
+        // The client is registered before reads are delayed, so that registering needs no read.
         let mut watch = poked.watch_custom_status();
         poked.wait_for_start().await.unwrap();
         reads.hold_by_id(true);
         let poke = tokio::spawn(poked.raise_event(Poke));
         reads.holding(1).await;
         stage.book.let_end("one");
-        // The poke may have come along with the end of the job.
+        // The poke may have arrived together with the end of the job.
         assert!(matches!(watch.next().await, Some(Ok(1 | 2))));
         reads.hold_by_id(false);
         poke.await.unwrap().unwrap();
@@ -58,8 +58,8 @@ async fn a09_a_lookup_that_was_overtaken_is_not_believed() {
     .await;
 }
 
-/// A cold instance is suspended and resumed while the first of the two commits is on its way: its records are read when
-/// all of them are there.
+/// An instance that is not in memory is suspended and resumed while the first of the two commits is on its way. Its
+/// records are read when both commits are durable.
 #[tokio::test]
 async fn a09_records_are_read_once_they_are_durable() {
     in_time(async {
@@ -83,7 +83,7 @@ async fn a09_records_are_read_once_they_are_durable() {
         hand_over(&mut resumed);
         hand_over(&mut poke);
         hand_over(&mut nobody);
-        // The last of them is looked up: by then the others have been handled, with the first commit still held.
+        // The last call needs a read. By then the others have been handled, and the first commit is still held back.
         reads.looked_up(looked_up).await;
         faults.release_all();
         suspended.await.unwrap().unwrap();
@@ -98,7 +98,7 @@ async fn a09_records_are_read_once_they_are_durable() {
     .await;
 }
 
-/// Takes texts until there are so many, and says how long they are together.
+/// Takes texts until there are enough, and returns their total length.
 #[orchestrator]
 async fn weigh(ctx: OrchestrationContext, count: usize) -> Result<usize, OrchestrationError> {
     let mut weight = 0;
@@ -108,10 +108,10 @@ async fn weigh(ctx: OrchestrationContext, count: usize) -> Result<usize, Orchest
     Ok(weight)
 }
 
-/// More comes at once than one turn takes, and between a suspension and its end: what the first turn leaves to the next
-/// does not count for it.
+/// More arrives at once than one turn takes, and also between a suspension and its end. What the first turn leaves to
+/// the next one does not count for the first.
 #[tokio::test]
-async fn a01_a_suspension_holds_where_its_end_is_left_to_the_next_turn() {
+async fn a01_a_suspension_holds_although_its_end_is_left_to_the_next_turn() {
     const TEXTS: usize = 6;
     in_time(async {
         let reads = Arc::new(ReadsStore::new(MemoryStore::new()));
@@ -119,7 +119,7 @@ async fn a01_a_suspension_holds_where_its_end_is_left_to_the_next_turn() {
         let runtime = stage.builder().live_instances(0).start().await.unwrap();
         let weigh = weigh::start(runtime.client(), TEXTS).await.unwrap();
         weigh.wait_for_start().await.unwrap();
-        // Everything waits for one look-up, and is there together when that is answered.
+        // Everything waits for one read, and is delivered together when the read is answered.
         reads.hold_by_id(true);
         let text = "x".repeat(1_000_000);
         let mut suspended = Box::pin(weigh.suspend("weigh later"));

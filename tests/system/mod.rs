@@ -1,4 +1,4 @@
-//! The library as its users have it: whole runtimes, and a process that is killed.
+//! The library as its users run it: whole runtimes, and a process that is killed.
 
 mod counts;
 mod kill;

@@ -1,4 +1,4 @@
-//! Promises of docs/guarantees.md that no other test is about.
+//! Promises of docs/guarantees.md that no other test covers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +20,9 @@ async fn invoice(ctx: OrchestrationContext) -> Result<u32, OrchestrationError> {
     Ok(Paid::wait(&ctx).await?.0)
 }
 
-/// The third failure in a row is the end of the runtime, but its commit may have been applied like the two before.
+/// The third failure in a row stops the runtime, but its commit may have been applied like the two before it.
 #[tokio::test]
-async fn a12_calls_that_meet_the_end_of_the_runtime_do_not_know_their_outcome() {
+async fn a12_calls_during_the_end_of_the_runtime_have_an_unknown_outcome() {
     in_time(async {
         for (fault, is_there) in [(Fault::Applied, true), (Fault::Lost, false)] {
             let store = FaultyStore::new(MemoryStore::new());
@@ -53,9 +53,9 @@ async fn a12_calls_that_meet_the_end_of_the_runtime_do_not_know_their_outcome() 
     .await;
 }
 
-/// Every caller of one event, and of one start, that does not know its outcome may simply repeat it.
+/// Every caller that does not know the outcome of an event or of a start with an id may simply repeat the call.
 #[tokio::test]
-async fn a12_what_has_an_id_may_be_repeated_until_its_outcome_is_known() {
+async fn a12_calls_with_an_id_can_be_repeated_until_the_outcome_is_known() {
     in_time(async {
         for fault in [Fault::Applied, Fault::Lost] {
             let store = FaultyStore::new(MemoryStore::new());
@@ -83,7 +83,7 @@ async fn sum_of_two(ctx: OrchestrationContext) -> Result<u32, OrchestrationError
     Ok(Paid::wait(&ctx).await?.0 + Paid::wait(&ctx).await?.0)
 }
 
-/// Which code of [`shop`] is deployed. One program cannot hold two orchestrators of one name and version.
+/// Which code of [`shop`] is deployed. One program cannot contain two orchestrators with the same name and version.
 static IS_CHANGED: AtomicBool = AtomicBool::new(false);
 
 #[orchestrator]
@@ -98,9 +98,10 @@ async fn shop(ctx: OrchestrationContext<String>) -> Result<String, Orchestration
     Ok(echo::call(&ctx, format!("{first} and {second}")).await?)
 }
 
-/// Code that no longer fits: nothing of it happens, what comes is kept, and the right code goes on.
+/// Code that no longer matches the history: nothing of its turn happens, inputs are kept, and the instance continues
+/// with the right code.
 #[tokio::test]
-async fn g06_changed_code_parks_and_the_old_code_goes_on_as_if_nothing_had_happened() {
+async fn g06_an_instance_parks_under_changed_code_and_continues_unharmed_under_the_old_code() {
     in_time(async {
         let stage = Stage::memory();
         let runtime = stage.runtime().await;
@@ -114,7 +115,7 @@ async fn g06_changed_code_parks_and_the_old_code_goes_on_as_if_nothing_had_happe
         changed.raise_event(Paid(1)).await.unwrap();
         let ResultError::Parked { reason } = changed.result().await.unwrap_err() else { panic!("not parked") };
         assert!(reason.code() == ParkCode::HistoryMismatch && reason.text().contains("activity `echo`"), "{reason}");
-        // Recorded, though the code cannot run.
+        // The event is recorded, although the code cannot run.
         changed.raise_event(Paid(2)).await.unwrap();
         let metadata = changed.metadata().await.unwrap();
         assert_eq!(metadata.serialized_custom_status(), Some("\"open\""), "a turn that does not fit leaves nothing");
@@ -151,7 +152,7 @@ async fn an_instance_keeps_the_version_that_it_was_started_with() {
         runtime.client().start_by_name("price", &()).instance_id("old").await.unwrap();
         runtime.shutdown().await.unwrap();
 
-        // Everything is registered now, and a start by name takes the newest.
+        // Everything is registered now, and a start by name uses the newest version.
         let runtime = stage.runtime().await;
         runtime.client().start_by_name("price", &()).instance_id("new").await.unwrap();
         let (old, new) = (handle::<price_1>(&runtime, "old"), handle::<price_2>(&runtime, "new"));
@@ -164,7 +165,7 @@ async fn an_instance_keeps_the_version_that_it_was_started_with() {
     .await;
 }
 
-/// Calls with inputs of so many letters, and counts those that failed.
+/// Makes calls with inputs of this many letters, and counts those that failed.
 #[orchestrator]
 async fn calls_at_once(ctx: OrchestrationContext, calls: usize, letters: usize) -> Result<usize, OrchestrationError> {
     let text = "x".repeat(letters);
@@ -174,10 +175,10 @@ async fn calls_at_once(ctx: OrchestrationContext, calls: usize, letters: usize) 
 }
 
 #[tokio::test]
-async fn a_turn_asks_for_so_much_and_no_more() {
+async fn the_operations_and_bytes_of_one_turn_are_limited() {
     in_time(async {
         let stage = Stage::memory();
-        // A text of 1 MiB as JSON: four are 4 MiB.
+        // The text is 1 MiB as JSON, so four of them are 4 MiB.
         let runtime = stage.runtime().await;
         for (calls, failed) in [(4, 0), (5, 1)] {
             let letters = 1024 * 1024 - 2;

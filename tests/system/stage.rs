@@ -1,4 +1,4 @@
-//! Where a test plays: a store that survives runtimes, a clock that stands still, and a book of what activities did.
+//! The setting of a test: a store that outlives runtimes, a clock that stands still, and a log of what activities did.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use persevere::{CancellationReason, InstanceId, Limits, RuntimeBuilder};
 pub(crate) use persevere_tests::{handle, in_time};
 use tokio::sync::watch;
 
-/// Where the clock of a stage stands at first.
+/// The first time on the clock of a stage.
 pub(crate) const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000);
 
 /// A store and what belongs to it. Runtimes come and go.
@@ -22,7 +22,7 @@ pub(crate) struct Stage {
     pub(crate) clock: ManualClock,
     pub(crate) book: Book,
     live: usize,
-    /// Removed with the stage.
+    /// The folder, which is removed together with the stage.
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -41,17 +41,17 @@ impl Stage {
         Self { _folder: Some(folder), ..Self::on(Arc::new(store)) }
     }
 
-    /// Nothing is kept live between turns: each turn replays the whole history.
+    /// Returns a stage on which nothing stays in memory between turns: each turn replays the whole history.
     pub(crate) fn evicting() -> Self {
         Self { live: 0, ..Self::memory() }
     }
 
-    /// Four partitions on two threads.
+    /// Returns a stage on the memory store with four partitions and two threads.
     pub(crate) fn partitioned_memory() -> Self {
         Self::on(Arc::new(MemoryStore::with_partitions(4)))
     }
 
-    /// Four partitions on two threads.
+    /// Returns a stage on SQLite with four partitions and two threads.
     pub(crate) fn partitioned_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::builder(folder.path().join("store.db")).partitions(4).open().unwrap();
@@ -65,9 +65,9 @@ impl Stage {
             .state(self.book.clone())
             .clock(self.clock.clone())
             .live_instances(self.live)
-            // No more than the store has partitions.
+            // There are at most as many threads as the store has partitions.
             .engine_threads(2)
-            // What still runs when a runtime stops is cut off, and runs again.
+            // Activities that still run when a runtime stops are cut off, and run again.
             .shutdown_grace(Duration::ZERO)
     }
 
@@ -92,7 +92,7 @@ impl Stage {
         self.runtime().await
     }
 
-    /// The turn records of the current execution, as they are stored.
+    /// Returns the turn records of the current execution as they are stored.
     pub(crate) async fn history(&self, id: &InstanceId) -> Vec<TurnRecord> {
         let stored = self.store.instance(InstanceRef::Id(id.clone()), false).await.unwrap().unwrap();
         let rows =
@@ -101,7 +101,7 @@ impl Stage {
     }
 }
 
-/// What activities did, and which of them may end. Outlives runtimes.
+/// Records what activities did, and which of them may end. It outlives runtimes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book(Arc<Pages>);
 
@@ -114,17 +114,17 @@ struct Pages {
 }
 
 impl Book {
-    /// Notes a run.
+    /// Records a run.
     pub(crate) fn run(&self, what: &str) {
         *self.0.runs.lock().unwrap().entry(what.to_owned()).or_default() += 1;
     }
 
-    /// How often this ran.
+    /// Returns how often this ran.
     pub(crate) fn runs(&self, what: &str) -> u32 {
         self.0.runs.lock().unwrap().get(what).copied().unwrap_or_default()
     }
 
-    /// Lets the job end, whenever it begins.
+    /// Allows the job to end, even if it begins later.
     pub(crate) fn let_end(&self, job: &str) {
         self.0.open.send_modify(|open| open.extend([job.to_owned()]));
     }
@@ -134,7 +134,7 @@ impl Book {
         self.0.begun.subscribe().wait_for(|begun| begun.iter().any(|begun| begun == job)).await.unwrap();
     }
 
-    /// Waits until the job was told to stop, and says why.
+    /// Waits until the job is told to stop, and returns the reason.
     pub(crate) async fn cancelled(&self, job: &str) -> CancellationReason {
         let mut cancelled = self.0.cancelled.subscribe();
         let told = cancelled.wait_for(|told| told.iter().any(|(name, _)| name == job)).await.unwrap();
@@ -142,14 +142,14 @@ impl Book {
     }
 }
 
-/// Says it again, and counts.
+/// Returns its input, and counts the run.
 #[activity]
 pub(crate) async fn echo(cx: &ActivityContext, text: String) -> Result<String, ActivityError> {
     cx.state::<Book>().run(&text);
     Ok(text)
 }
 
-/// Ends when the test lets it.
+/// Ends when the test allows it.
 #[activity]
 pub(crate) async fn job(cx: &ActivityContext, name: String) -> Result<String, ActivityError> {
     let book = cx.state::<Book>();
@@ -166,8 +166,8 @@ pub(crate) async fn job(cx: &ActivityContext, name: String) -> Result<String, Ac
     Ok(format!("{name} is done"))
 }
 
-/// Each test five times: on the memory store, on SQLite, on both with four partitions and two engine threads, and with a
-/// full replay at every turn.
+/// Runs each test five times: on the memory store, on SQLite, on both with four partitions and two engine threads, and
+/// with a full replay at every turn.
 macro_rules! on_every_stage {
     (@$stage:ident $($name:ident)*) => {
         mod $stage {$(

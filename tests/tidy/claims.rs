@@ -1,4 +1,4 @@
-//! docs/architecture.md says of the code what is so.
+//! Checks what docs/architecture.md says about the code.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn page() -> String {
     read("docs/architecture.md")
 }
 
-/// The first cells of the rows of a section's tables.
+/// Returns the first cells of the rows in a section's tables.
 fn rows<'a>(page: &'a str, section: &str) -> Vec<&'a str> {
     let section = page.split("\n## ").find(|text| text.starts_with(section)).expect("the section");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
@@ -33,7 +33,7 @@ fn the_table_of_the_outside_is_the_one_that_is_checked() {
     assert_eq!(listed, RESTRICTED.len() + 1, "a heading, and a row for each");
 }
 
-/// Names in backticks are found in the code, other than names of files and of what other crates call theirs.
+/// Names in backticks must be found in the code, except names of files and names that belong to other crates.
 #[test]
 fn every_name_is_in_the_code() {
     let code: String = ["runtime/src", "macros/src", "tests"]
@@ -58,7 +58,7 @@ fn every_name_is_in_the_code() {
     assert!(checked > 15, "only {checked} names were found");
 }
 
-/// A number in a sentence, and the constant that it is.
+/// Finds a number in a sentence, and the constant that it describes.
 #[test]
 fn every_number_is_that_of_the_code() {
     let page = page().split_whitespace().collect::<Vec<_>>().join(" ");

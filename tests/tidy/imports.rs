@@ -1,11 +1,11 @@
-//! Which modules of the library use which, and what of the outside each of them may touch.
+//! Checks which modules of the library use which, and which of them may use the outside world.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::{code, is_test, root, sources};
 
-/// The modules at the top of the library. Each uses only modules with a lower number. So modules with the same number do
+/// The top-level modules of the library. Each uses only modules with a lower number. So modules with the same number do
 /// not use each other, and there are no circles.
 const LAYERS: [(&str, u8); 13] = [
     ("model", 0),
@@ -23,10 +23,10 @@ const LAYERS: [(&str, u8); 13] = [
     ("__rt", 10),
 ];
 
-/// Something that only some places may touch. docs/architecture.md shows the same table.
+/// Something of the outside world that only some places may use. docs/architecture.md shows the same table.
 pub(crate) struct Restricted {
     pub(crate) what: &'static str,
-    /// As it stands in code.
+    /// The names as they appear in code.
     names: &'static [&'static str],
     /// Folders and files below `runtime/src`.
     pub(crate) places: &'static [&'static str],
@@ -65,7 +65,7 @@ pub(crate) const RESTRICTED: [Restricted; 9] = [
         names: &["std::fs", "std::env", "std::process", "fs::File"],
         places: &["http/keys.rs", "skeleton/assert.rs", "store/sqlite/", "worker/build/"],
     },
-    Restricted { what: "chance", names: &["new_v4", "getrandom", "RandomState"], places: &["http/", "store/"] },
+    Restricted { what: "random numbers", names: &["new_v4", "getrandom", "RandomState"], places: &["http/", "store/"] },
     Restricted {
         what: "the panic hook of the process",
         names: &["set_hook", "take_hook"],
@@ -74,7 +74,7 @@ pub(crate) const RESTRICTED: [Restricted; 9] = [
     Restricted { what: "SQLite", names: &["rusqlite"], places: &["store/sqlite/"] },
 ];
 
-/// The files of the library that are not tests: their paths below `runtime/src`, and their code.
+/// Returns the files of the library that are not tests: their paths below `runtime/src`, and their code.
 fn library() -> Vec<(String, String)> {
     let source = root().join("runtime/src");
     let files = sources(&source).into_iter().filter(|path| !is_test(path));
@@ -82,7 +82,7 @@ fn library() -> Vec<(String, String)> {
     files.map(|path| (inside(&path), code(&path))).filter(|(path, _)| path != "lib.rs").collect()
 }
 
-/// The module at the top to which a file belongs.
+/// Returns the top-level module to which a file belongs.
 fn module(path: &str) -> &str {
     match path.split(['/', '.']).next() {
         Some("rt") => "__rt",
@@ -90,7 +90,7 @@ fn module(path: &str) -> &str {
     }
 }
 
-/// How many modules a file is below the root: one for `model/mod.rs` and for `registry.rs`.
+/// Returns how many modules a file is below the root: one for `model/mod.rs` and for `registry.rs`.
 fn depth(path: &str) -> usize {
     path.trim_end_matches(".rs").trim_end_matches("/mod").split('/').count()
 }
@@ -99,7 +99,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The paths of the tree behind a `use`: those of `a::{b, c::{d as e}}` are `a::b` and `a::c::d`.
+/// Returns the paths in the tree of a `use`: those of `a::{b, c::{d as e}}` are `a::b` and `a::c::d`.
 fn paths(tree: &str) -> Vec<String> {
     let Some((prefix, group)) = tree.split_once('{') else {
         let path = tree.split(" as ").next().unwrap_or_default().trim();
@@ -123,18 +123,18 @@ fn paths(tree: &str) -> Vec<String> {
     found
 }
 
-/// Whether a path can begin here: `$crate::`, `a::crate::` and `my_crate::` are others.
+/// Whether a path can begin here. `$crate::`, `a::crate::` and `my_crate::` are other paths.
 fn begins(code: &str, place: usize) -> bool {
     code[..place].chars().next_back().is_none_or(|c| !is_word(c) && c != '$' && c != ':')
 }
 
-/// Every path that is imported.
+/// Returns every path that is imported.
 fn imports(code: &str) -> Vec<String> {
     let places = code.match_indices("use ").map(|(place, _)| place).filter(|place| begins(code, *place));
     places.flat_map(|place| paths(code[place + 4..].split(';').next().unwrap_or_default())).collect()
 }
 
-/// The first names behind `crate::`, and behind as many `super::` as lead to the root. What stands behind `$crate::` is
+/// Returns the first names after `crate::`, and after as many `super::` as lead to the root. What follows `$crate::` is
 /// written by a macro into the program of a user, and is not a use by this module.
 fn named_at_root(code: &str, depth: usize) -> BTreeSet<String> {
     let to_root = "super::".repeat(depth);
@@ -151,7 +151,7 @@ fn named_at_root(code: &str, depth: usize) -> BTreeSet<String> {
     imported.chain(within).map(first).filter(|name| !["", "super"].contains(&name.as_str())).collect()
 }
 
-/// What the root reexports: each name, and the module that it comes from.
+/// Returns what the root reexports: each name, and the module that it comes from.
 fn reexports() -> BTreeMap<String, String> {
     let lib = fs::read_to_string(root().join("runtime/src/lib.rs")).expect("the root of the library");
     let code: Vec<&str> = lib.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
@@ -194,7 +194,7 @@ fn imports_go_down_only() {
     assert!(wrong.is_empty(), "imports that go up or aside: {wrong:#?}");
 }
 
-/// The HTTP API is built on what every program can use, so that a user could have written it.
+/// The HTTP API uses only what every program can use, so a user could have written it.
 #[test]
 fn http_uses_what_a_user_could_use() {
     let reexports = reexports();
@@ -253,7 +253,7 @@ fn only_some_places_touch_the_outside() {
     let mut unused: BTreeSet<(&str, &str)> = every.collect();
     for (path, code) in library() {
         let code = if path == KNOWN_NAMES { without_known_types(&code).expect("a list of types") } else { code };
-        // With the groups of imports written out, so that `use tokio::{sync, time}` is seen.
+        // The groups of imports are written out, so that `use tokio::{sync, time}` is found.
         let code = format!("{code}\n{}", imports(&code).join("\n"));
         for Restricted { what, names, places } in RESTRICTED {
             let Some(name) = names.iter().find(|name| code.contains(**name)) else { continue };
@@ -267,7 +267,7 @@ fn only_some_places_touch_the_outside() {
     assert!(unused.is_empty(), "these may touch the outside and do not: {unused:?}");
 }
 
-/// To a store, a record and a message are bytes.
+/// For a store, records and messages are only bytes.
 #[test]
 fn a_store_looks_inside_no_record() {
     let inside = ["TurnRecord", "Message", "wire", "prost", "decode_record"];
@@ -279,10 +279,11 @@ fn a_store_looks_inside_no_record() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// How far behind a walk over a hash map the sorting of what it found may begin, in characters without spaces.
+/// After a loop over a hash map, the sort must begin within this many characters, not counting spaces.
 const SORTED_WITHIN: usize = 150;
 
-/// Nothing in the engine may depend on the order of hashes: its hash maps are looked up, and what a walk finds is sorted.
+/// Nothing in the engine may depend on the order of a hash map: keys are only looked up, and results of a loop are
+/// sorted.
 #[test]
 fn the_engine_depends_on_no_order_of_hashes() {
     let engine: Vec<_> = library().into_iter().filter(|(path, _)| path.starts_with("engine/")).collect();
@@ -297,7 +298,7 @@ fn the_engine_depends_on_no_order_of_hashes() {
     let walks = ["iter()", "iter_mut()", "into_iter()", "keys()", "values()", "values_mut()", "drain(", "retain("];
     let mut wrong = Vec::new();
     for (path, code) in &engine {
-        // A call chain that rustfmt has broken is one line again.
+        // A call chain that rustfmt has split is joined into one line again.
         let code: String = code.split_whitespace().collect();
         for map in &maps {
             let walked = walks.iter().map(|walk| format!("{map}.{walk}"));

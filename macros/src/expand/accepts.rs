@@ -1,5 +1,5 @@
-//! `events(..)`: which events an orchestrator accepts. Whoever raises another, or waits for it in the body, is told at
-//! compile time.
+//! Generates the code for `events(..)`, the events that an orchestrator accepts. Raising another event, or waiting for
+//! one in the body, is a compile error.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -9,7 +9,7 @@ use crate::model::Callable;
 use crate::rewrite::{respan, split_inner_attributes};
 use crate::tokens::regroup;
 
-/// The type that says what is accepted, and the implementations for single events.
+/// Returns the type that says what is accepted, and an implementation for each event.
 pub(super) fn accepts(callable: &Callable) -> (TokenStream, TokenStream) {
     let Callable { function, marker, events, rt, .. } = callable;
     let Some(events) = events else { return (quote!(#rt::AnyEvent), TokenStream::new()) };
@@ -21,7 +21,8 @@ pub(super) fn accepts(callable: &Callable) -> (TokenStream, TokenStream) {
     (quote!(#rt::ListedEvents), quote!(#(#accepted)*))
 }
 
-/// What stands behind the definition: the accepted events. What is no event is refused at its place.
+/// Returns the code that follows the definition: the accepted events. A type that is not an event is refused at its own
+/// place.
 pub(super) fn listed(callable: &Callable) -> Option<TokenStream> {
     let rt = &callable.rt;
     let events = callable.events.as_ref()?.iter().map(|event| {
@@ -31,8 +32,8 @@ pub(super) fn listed(callable: &Callable) -> Option<TokenStream> {
     Some(quote!(.accepting(&[#(#events),*])))
 }
 
-/// The body, with each `path::wait(..)` followed by the check of what is waited for; `None` if nothing is to be checked.
-/// The check is by type: a `wait` that is no wait for an event passes.
+/// Returns the body with a check after each `path::wait(..)`, or `None` if there is nothing to check. The check is by
+/// type, so a `wait` that does not wait for an event is accepted.
 pub(super) fn check_waits(callable: &Callable) -> Option<Group> {
     callable.events.as_ref()?;
     let body = &callable.function.body;
@@ -42,7 +43,7 @@ pub(super) fn check_waits(callable: &Callable) -> Option<Group> {
     Some(regroup(body, quote!(#inner_attributes #[allow(unused_imports)] use #rt::WaitCheck as _; #rest)))
 }
 
-/// The tokens with their waits checked, or `None` if there is none.
+/// Returns the tokens with their waits checked, or `None` if they contain no wait.
 fn checked(callable: &Callable, tokens: TokenStream) -> Option<TokenStream> {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let mut out = TokenStream::new();
@@ -68,7 +69,7 @@ fn checked(callable: &Callable, tokens: TokenStream) -> Option<TokenStream> {
     changed.then_some(out)
 }
 
-/// The place of a `wait` that ends a path, just before its arguments.
+/// Returns the index of a `wait` that ends a path just before its arguments.
 fn wait_before(tokens: &[TokenTree]) -> Option<Span> {
     let [.., TokenTree::Punct(first), TokenTree::Punct(second), TokenTree::Ident(word)] = tokens else { return None };
     (first.as_char() == ':' && second.as_char() == ':' && word == "wait").then(|| word.span())

@@ -1,4 +1,4 @@
-//! `#[activity]`: the function as it is, and the type that calls it durably.
+//! `#[activity]`: generates the unchanged function, and the type that calls it durably.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -12,7 +12,7 @@ pub(crate) fn expand(callable: &Callable) -> TokenStream {
     quote!(#function #beside)
 }
 
-/// What stands beside the function.
+/// Returns the code that is added next to the function.
 pub(super) fn beside(callable: &Callable) -> TokenStream {
     let Callable { function, marker, name, rt, .. } = callable;
     let type_item = super::marker(function, marker);
@@ -38,7 +38,7 @@ pub(super) fn beside(callable: &Callable) -> TokenStream {
     }
 }
 
-/// The type alone, for code that runs elsewhere.
+/// Returns the type alone, for code that runs elsewhere.
 pub(crate) fn declare(callable: &Callable) -> TokenStream {
     let Callable { function, marker, name, output, rt, .. } = callable;
     let type_item = super::marker(function, marker);
@@ -76,8 +76,8 @@ fn call(callable: &Callable, through: &TokenStream, inputs: &TokenStream) -> Tok
     }
 }
 
-/// The function with what it is to be called with, and what the definition says of a service. What must be `Send` fails
-/// at the name of the function.
+/// Returns the function together with what it is called with, and what the definition says about a service. If a value
+/// is not `Send`, the error points at the name of the function.
 fn body(callable: &Callable) -> (TokenStream, Option<TokenStream>) {
     let Callable { function, context, service, rt, .. } = callable;
     let ident = &function.sig.ident;
@@ -89,7 +89,8 @@ fn body(callable: &Callable) -> (TokenStream, Option<TokenStream>) {
         };
         return (body, None);
     };
-    // Here too: a service that is not shared makes no future of its methods `Send`, and that is one mistake.
+    // The span is needed here too: if the service cannot be shared, none of its methods returns a future that is
+    // `Send`, and that is one mistake.
     let this = respan(service.to_token_stream(), ident.span());
     let path = match context {
         None => quote_spanned!(ident.span()=> #rt::of_service::<Self, #this, _>),

@@ -1,4 +1,4 @@
-//! `declare_activity!` and `declare_orchestrator!`: the type of code that runs elsewhere, from its signature.
+//! `declare_activity!` and `declare_orchestrator!`: generate the type of code that runs elsewhere, from its signature.
 
 use proc_macro2::TokenStream;
 use quote::quote;

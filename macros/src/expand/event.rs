@@ -1,4 +1,4 @@
-//! `#[external_event]`: serde for the type, its name, and `wait`.
+//! `#[external_event]`: generates the serde implementations of the type, its name, and `wait`.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -62,20 +62,20 @@ fn expand(event: &DeriveInput, options: &Options, errors: &mut Errors) -> TokenS
     }
 }
 
-/// The serde derives that the user has not written below the attribute.
+/// Returns the serde derives that the user has not written below the attribute.
 fn derives(attrs: &[Attribute], rt: &TokenStream) -> TokenStream {
     let derived: Vec<String> =
         attrs.iter().filter(|attr| attr.path().is_ident("derive")).flat_map(derived_names).collect();
     let missing = |name: &str| !derived.iter().any(|derived| derived == name);
     let serialize = missing("Serialize").then(|| quote!(#[derive(#rt::serde::Serialize)]));
     let deserialize = missing("Deserialize").then(|| quote!(#[derive(#rt::serde::Deserialize)]));
-    // The user's own derive names serde by the user's own dependency.
+    // The user's own derive reaches serde through the user's own dependency.
     let path = format!("{rt}::serde").replace(' ', "");
     let krate = (serialize.is_some() && deserialize.is_some()).then(|| quote!(#[serde(crate = #path)]));
     quote!(#serialize #deserialize #krate)
 }
 
-/// The last words of the paths in a `#[derive(..)]`.
+/// Returns the last words of the paths in a `#[derive(..)]`.
 fn derived_names(attr: &Attribute) -> Vec<String> {
     let mut names = Vec::new();
     let syn::Meta::List(list) = &attr.meta else { return names };

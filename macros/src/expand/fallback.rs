@@ -1,5 +1,5 @@
-//! A function with mistakes: it is emitted all the same, with a stub of its type, so that code which uses it stays
-//! silent and one mistake gives one message.
+//! Handles a function with mistakes. The function is still emitted, with a stub of its type, so that code that uses it
+//! compiles and one mistake gives one message.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -17,9 +17,9 @@ pub(crate) fn expand(sketch: &Sketch, errors: &mut Errors) -> TokenStream {
         let tokens = crate::tokens::list(function.body.stream());
         function.body = rewrite::body(sketch.kind, &function, None, &tokens, &sketch.rt, &sketch.allowed, errors).body;
     }
-    // Awaits in a function that is not async would be a second message.
+    // Awaits in a function that is not async would give a second message.
     function.sig.asyncness.get_or_insert(syn::Token![async](Span::mixed_site()));
-    // A method stands in an `impl`, where no type can stand.
+    // A method stands in an `impl`, where a type cannot stand.
     if function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_))) {
         return quote!(#[allow(dead_code, unused_variables)] #function);
     }
@@ -27,7 +27,7 @@ pub(crate) fn expand(sketch: &Sketch, errors: &mut Errors) -> TokenStream {
     quote!(#[allow(dead_code, unused_variables)] #function #stub)
 }
 
-/// The stub alone.
+/// Returns the stub alone.
 pub(crate) fn declare(sketch: &Sketch) -> TokenStream {
     let type_item = super::marker(&sketch.function, &sketch.marker);
     let (above, stub) = (super::above(&sketch.function), stub(sketch));
@@ -89,7 +89,7 @@ fn stub(sketch: &Sketch) -> TokenStream {
     }
 }
 
-/// A parameter of the stub: of the user's type where it can be written down, of any type otherwise.
+/// Returns a parameter of the stub. It has the user's type if that can be written, and otherwise accepts any type.
 fn parameter(rt: &TokenStream, place: usize, ty: &Option<syn::Type>) -> TokenStream {
     let ident = numbered(place);
     match ty {

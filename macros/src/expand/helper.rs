@@ -1,4 +1,4 @@
-//! `#[orchestrator_fn]`: an async helper whose future is durable, because its own awaits are checked.
+//! `#[orchestrator_fn]`: generates an async helper whose future is durable, because its own awaits are checked.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -24,7 +24,7 @@ pub(crate) fn expand(function: &Function, options: &Options, errors: &mut Errors
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
-    // `impl Trait` cannot be named twice; then the block's own type has to be found without help.
+    // `impl Trait` cannot be named twice, so the type of the block has to be inferred here.
     let declared = (!names_impl(&output)).then(|| output.clone());
     let Function { attrs, vis, sig, .. } = &function;
     let (ident, generics, inputs) = (&sig.ident, &sig.generics, &sig.inputs);

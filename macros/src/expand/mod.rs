@@ -1,4 +1,4 @@
-//! From valid input to code. Little is generated: what can be a generic helper of the library is one.
+//! Generates code from valid input. Little code is generated: whatever can be a generic helper of the library is one.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -46,7 +46,7 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: TokenStream) -> T
 }
 
 fn callable(kind: Kind, function: Function, options: &Options, errors: &mut Errors) -> TokenStream {
-    // Mistakes in the options alone leave a complete item.
+    // If only the options have mistakes, the item is complete.
     let mut form = Errors::new();
     let checked = check::callable(kind, function, options, &mut form);
     let expanded = match checked {
@@ -58,7 +58,7 @@ fn callable(kind: Kind, function: Function, options: &Options, errors: &mut Erro
     expanded
 }
 
-/// Whether it is a function that ends in a semicolon, as in a trait.
+/// Whether the function ends in a semicolon, as in a trait.
 fn is_declaration(item: &TokenStream) -> bool {
     syn::parse::Parser::parse2(input::declaration, item.clone()).is_ok()
 }
@@ -67,7 +67,7 @@ fn first_token(item: &TokenStream) -> TokenStream {
     item.clone().into_iter().take(1).collect()
 }
 
-/// With `PERSEVERE_MACROS_DEBUG=1` the expansion is printed.
+/// Prints the expansion if `PERSEVERE_MACROS_DEBUG=1` is set.
 #[allow(clippy::print_stderr, reason = "asked for, by the environment of the build")]
 pub(crate) fn print_if_asked(kind: Kind, expanded: TokenStream) -> TokenStream {
     if std::env::var_os("PERSEVERE_MACROS_DEBUG").is_some_and(|value| value == "1") {
@@ -76,10 +76,10 @@ pub(crate) fn print_if_asked(kind: Kind, expanded: TokenStream) -> TokenStream {
     expanded
 }
 
-/// The type that carries what the compiler checks: it has the name of the function and cannot be constructed.
+/// Returns the type that carries what the compiler checks. It has the name of the function and cannot be constructed.
 fn marker(function: &Function, marker: &Ident) -> TokenStream {
     let (vis, docs, cfgs) = (&function.vis, function.docs(), function.cfgs());
-    // Where the name is taken already, the error points at it.
+    // If the name is already taken, the error points at this name.
     let item = quote_spanned!(marker.span()=> enum #marker {});
     quote! {
         #(#cfgs)*
@@ -89,20 +89,20 @@ fn marker(function: &Function, marker: &Ident) -> TokenStream {
     }
 }
 
-/// What stands above each implementation. Its types and names are the user's, and what lints say of them they have said
-/// of the function.
+/// Returns the attributes above each implementation. Its types and names are the user's own, and lints have already
+/// reported them for the function.
 fn above(function: &Function) -> TokenStream {
     let cfgs = function.cfgs();
     quote!(#(#cfgs)* #[allow(deprecated, dead_code, missing_docs, clippy::all, clippy::pedantic)])
 }
 
-/// The inputs as a tuple of types.
+/// Returns the inputs as a tuple of types.
 fn inputs_type(callable: &Callable) -> TokenStream {
     let types = callable.inputs.iter().map(|input| &input.ty);
     quote!((#(#types,)*))
 }
 
-/// The types that an implementation states. What is wrong with the inputs is wrong at the first.
+/// Returns the types that an implementation names. An error in the inputs is reported at the first one.
 fn stated_types(callable: &Callable) -> TokenStream {
     let (inputs, output) = (inputs_type(callable), &callable.output);
     let inputs = match callable.inputs.first() {
@@ -115,7 +115,7 @@ fn stated_types(callable: &Callable) -> TokenStream {
     quote!(#inputs #output)
 }
 
-/// The parameters of `call` and `start`, in the user's own words.
+/// Returns the parameters of `call` and `start`, as the user wrote them.
 fn parameters(callable: &Callable) -> TokenStream {
     let parameters = callable.inputs.iter().map(|input| {
         let (ident, ty) = (&input.ident, &input.ty);
@@ -124,13 +124,14 @@ fn parameters(callable: &Callable) -> TokenStream {
     quote!(#(#parameters),*)
 }
 
-/// The inputs as a tuple of values.
+/// Returns the inputs as a tuple of values.
 fn inputs(callable: &Callable) -> TokenStream {
     let names = callable.inputs.iter().map(|input| &input.ident);
     quote!((#(#names,)*))
 }
 
-/// How the inputs are stored, as a tuple. What cannot be stored fails at its parameter, from the name to the type's end.
+/// Returns the description of how the inputs are stored, as a tuple. For an input that cannot be stored, the error
+/// covers the whole parameter.
 fn stored(callable: &Callable) -> TokenStream {
     let parameters = callable.inputs.iter().map(|input| {
         let (ty, name) = (&input.ty, crate::attr::plain_name(&input.ident));
@@ -143,7 +144,7 @@ fn stored(callable: &Callable) -> TokenStream {
     quote!((#(#parameters,)*))
 }
 
-/// What is returned, as associated types.
+/// Returns the return type as associated types.
 fn outcome_types(rt: &TokenStream, output: &Type) -> TokenStream {
     let rt = respan(rt.clone(), output.span());
     quote_spanned! {output.span()=>
@@ -152,7 +153,7 @@ fn outcome_types(rt: &TokenStream, output: &Type) -> TokenStream {
     }
 }
 
-/// Has the loader add the item to what `auto_register` finds.
+/// Makes the loader add the item to what `auto_register` finds.
 fn link(function: &TokenStream) -> TokenStream {
     let [windows, apple, others] = [".CRT$XCU", "__DATA,__mod_init_func,mod_init_funcs", ".init_array"].map(text);
     let (vendor, c) = (text("apple"), text("C"));
@@ -165,7 +166,7 @@ fn link(function: &TokenStream) -> TokenStream {
     }
 }
 
-/// A string. In `quote!` itself it would be parsed anew each time.
+/// A string. Inside `quote!` it would be parsed again each time.
 fn text(text: &str) -> Literal {
     Literal::string(text)
 }

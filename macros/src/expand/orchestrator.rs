@@ -1,4 +1,4 @@
-//! `#[orchestrator]`: the function with its awaits checked, and the type that starts and calls it.
+//! `#[orchestrator]`: generates the function with its awaits checked, and the type that starts and calls it.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
@@ -41,7 +41,7 @@ pub(crate) fn expand(callable: &Callable, errors: &mut Errors) -> TokenStream {
     }
 }
 
-/// The type alone, for code that runs elsewhere.
+/// Returns the type alone, for code that runs elsewhere.
 pub(crate) fn declare(callable: &Callable) -> TokenStream {
     let Callable { function, marker, name, version, context, output, rt, .. } = callable;
     let type_item = super::marker(function, marker);
@@ -70,7 +70,7 @@ pub(crate) fn declare(callable: &Callable) -> TokenStream {
     }
 }
 
-/// What `start`, `call`, `start_detached` and `continue_as_new` go through.
+/// Returns the functions `start`, `call`, `start_detached` and `continue_as_new`.
 type Through = [&'static str; 4];
 const DEFINED: Through = ["start", "call_orchestrator", "start_detached", "continue_as_new"];
 const DECLARED: Through =
@@ -86,7 +86,7 @@ fn methods(callable: &Callable, through: &Through, inputs: &TokenStream) -> Toke
         "",
         " Calls it as a sub-orchestration.",
         " Starts it from an orchestrator, which does not wait for it.",
-        " Ends this execution and goes on with it from the start, with that input and a new history.",
+        " Ends this execution and starts a new one with that input and an empty history.",
     ]
     .map(super::text);
     quote! {
@@ -114,14 +114,16 @@ fn methods(callable: &Callable, through: &Through, inputs: &TokenStream) -> Toke
     }
 }
 
-/// What the macro sees in the body, for the reader and for tests.
+/// Returns what the macro sees in the body, for readers and for tests.
 fn structure(callable: &Callable, body: &[Token]) -> TokenStream {
     let Callable { function, name, version, rt, .. } = callable;
     let vis = &function.vis;
     let skeleton = crate::skeleton::skeleton(name, version, body);
-    let [lines, chart] =
-        [" The durable operations in its body, in order and nested, one a line.", " The same as a Mermaid flowchart."]
-            .map(super::text);
+    let [lines, chart] = [
+        " The durable operations in its body, in order and nested, one for each line.",
+        " The same as a Mermaid flowchart.",
+    ]
+    .map(super::text);
     quote! {
         #[doc = #lines]
         #vis const SKELETON: &'static #rt::core::primitive::str = #skeleton;
@@ -139,7 +141,7 @@ fn definition(callable: &Callable, calls: &[String]) -> TokenStream {
     let marker_name = crate::attr::plain_name(marker);
     let link = super::link(&quote!(#rt::link::<#marker, _>));
     let events = super::accepts::listed(callable);
-    // What must be `Send` fails at the name of the function.
+    // If a value is not `Send`, the error points at the name of the function.
     let rt_here = respan(rt.clone(), ident.span());
     let body = quote_spanned!(ident.span()=> #rt_here::orchestration::<Self, _>(#ident));
     quote! {

@@ -1,4 +1,4 @@
-//! `#[activities] impl Payments { .. }`: activities that are methods of a value which the runtime was given.
+//! `#[activities] impl Payments { .. }`: activities that are methods of a value that was given to the runtime.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -11,7 +11,8 @@ use crate::check;
 use crate::errors::Errors;
 use crate::input;
 
-/// Expands the attribute of an `impl` block. The block stays as it is, without our attributes on its methods.
+/// Expands the attribute of an `impl` block. The block stays as it is, except that the attributes of this library on
+/// its methods are removed.
 pub(crate) fn activities(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
     let options = Options::parse(Kind::Activities, options, &mut errors);
@@ -26,12 +27,12 @@ pub(crate) fn activities(options: TokenStream, item: TokenStream) -> TokenStream
     super::print_if_asked(Kind::Activities, quote!(#expanded #errors))
 }
 
-/// An `impl` block, whose body stays tokens.
+/// An `impl` block whose body stays raw tokens.
 struct Service {
     attrs: Vec<Attribute>,
     keyword: Token![impl],
     generics: Generics,
-    /// The trait, in `impl Trait for Type`.
+    /// The trait in `impl Trait for Type`.
     of: Option<(Type, Token![for])>,
     ty: Type,
     where_clause: Option<WhereClause>,
@@ -88,7 +89,7 @@ fn expand(service: &Service, options: &Options, errors: &mut Errors) -> TokenStr
     }
 }
 
-/// What stands beside the block for one method.
+/// Returns the code that is added next to the block for one method.
 fn one(
     service: &Service,
     options: &Options,
@@ -112,7 +113,7 @@ fn one(
     };
     let mut form = Errors::new();
     take_receiver(&mut function.sig, &mut form);
-    // Beside the block nothing is called `Self`.
+    // Outside of the block there is no `Self`.
     let sig = with_type(function.sig.to_token_stream(), &service.ty.to_token_stream());
     if let Ok(sig) = syn::parse2(sig) {
         function.sig = sig;
@@ -148,7 +149,7 @@ fn take_receiver(sig: &mut Signature, errors: &mut Errors) {
     sig.inputs = std::mem::take(&mut sig.inputs).into_iter().skip(1).collect();
 }
 
-/// The members of a block: each ends with its braces, or with a semicolon.
+/// Returns the members of a block. Each ends with its braces or with a semicolon.
 fn members(body: TokenStream) -> Vec<TokenStream> {
     let (mut members, mut member) = (Vec::new(), TokenStream::new());
     let (mut depth, mut before) = (0_i32, ' ');
@@ -179,7 +180,7 @@ fn members(body: TokenStream) -> Vec<TokenStream> {
     members
 }
 
-/// Takes the first `#[activity]` among the attributes of a member.
+/// Removes the first `#[activity]` from the attributes of a member and returns it.
 fn take_attribute(member: TokenStream) -> (Option<Attribute>, TokenStream) {
     let parser = |input: ParseStream<'_>| {
         let attributes = input.call(Attribute::parse_outer)?;
@@ -194,7 +195,7 @@ fn take_attribute(member: TokenStream) -> (Option<Attribute>, TokenStream) {
     (taken, quote!(#(#attributes)* #rest))
 }
 
-/// The tokens with the type in the place of `Self`.
+/// Returns the tokens with the type in place of `Self`.
 fn with_type(tokens: TokenStream, ty: &TokenStream) -> TokenStream {
     tokens
         .into_iter()

@@ -1,23 +1,24 @@
-//! The catalogue: what may not stand in the body of an orchestrator, why, and what to write instead. Data only.
+//! The catalogue of hazards: what must not appear in the body of an orchestrator, why, and what to write instead. It
+//! contains data only.
 
 use super::pattern::{Pattern, empty, macros, new_of_type, of_module, of_type, short, whole};
 
-/// How bad it is.
+/// How serious a hazard is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// It does not compile.
+    /// The code does not compile.
     Error,
-    /// It compiles with a warning: it is wrong often, not always.
+    /// The code compiles with a warning, because it is often a mistake but not always.
     Warning,
 }
 
 /// One check.
 #[derive(Debug)]
 pub(crate) struct Lint {
-    /// What `allow(..)` takes.
+    /// The name that `allow(..)` takes.
     pub(crate) id: &'static str,
     pub(crate) level: Level,
-    /// Follows what was found, in a sentence.
+    /// The part of the message that follows the name of the hazard.
     pub(crate) why: &'static str,
     /// What to write instead.
     pub(crate) instead: &'static str,
@@ -33,14 +34,14 @@ const fn warning(id: &'static str, why: &'static str, instead: &'static str, pat
 }
 
 impl Lint {
-    /// What is said of something that was found.
+    /// Returns the message for a hazard that was found.
     pub(crate) fn text(&self, what: &str) -> String {
         let Self { id, why, instead, .. } = self;
         format!("`{what}` {why}: {instead} (check `{id}`)")
     }
 }
 
-/// All checks of bodies but that of awaits.
+/// All checks of bodies, except the check of awaits.
 pub(crate) static CATALOGUE: &[Lint] = &[
     error(
         "wall_clock",
@@ -100,7 +101,7 @@ pub(crate) static CATALOGUE: &[Lint] = &[
     ),
     error(
         "random",
-        "is another value in every replay",
+        "gives another value in every replay",
         "write `ctx.random()`",
         &[
             of_module(
@@ -122,7 +123,7 @@ pub(crate) static CATALOGUE: &[Lint] = &[
     ),
     error(
         "uuid",
-        "is another value in every replay",
+        "gives another value in every replay",
         "write `ctx.new_uuid()`",
         &[
             new_of_type(&["uuid"], &["Uuid::new_v4", "Uuid::now_v7"]),
@@ -283,8 +284,8 @@ pub(crate) static CATALOGUE: &[Lint] = &[
     ),
     error(
         "replaying_branch",
-        "decides over a durable operation, which replay would then not repeat",
-        "take the branch out: durable operations and the custom status are safe in a replay as they are",
+        "controls a durable operation, which a replay would then not repeat",
+        "remove the branch: durable operations and the custom status are already safe in a replay",
         &[Pattern::Shape],
     ),
     error(
@@ -304,7 +305,7 @@ pub(crate) static CATALOGUE: &[Lint] = &[
     ),
     warning(
         "statics",
-        "outlives the execution, and is not what it was when the turn is replayed",
+        "outlives the execution, and may have another value when the turn is replayed",
         "keep it in local variables, the input or an activity",
         &[macros(&["std::thread_local", "lazy_static::lazy_static"]), Pattern::Shape],
     ),
@@ -328,25 +329,25 @@ pub(crate) static CATALOGUE: &[Lint] = &[
     ),
     warning(
         "panic_catch",
-        "also catches what the engine unwinds with",
+        "also catches the unwinding with which the engine stops an orchestrator",
         "return a `Result`: a panic fails the orchestration with its message and place",
         &[short(&["std::panic"], &["catch_unwind"]), Pattern::Method("catch_unwind")],
     ),
     warning(
         "unbounded_loop",
         "never ends, and its history grows until the limit",
-        "leave it with `break`, or begin anew with `return orchestrator_name::continue_as_new(&ctx, ..).await`",
+        "leave it with `break`, or start again with `return orchestrator_name::continue_as_new(&ctx, ..).await`",
         &[Pattern::Shape],
     ),
     warning(
         "unsafe_block",
-        "can see what a replay does not repeat",
+        "can read state that a replay does not repeat",
         "move it into an activity, or into a function that takes and returns plain values",
         &[Pattern::Shape],
     ),
 ];
 
-/// The check of that name.
+/// Returns the check with that name.
 pub(crate) fn lint(id: &str) -> Option<&'static Lint> {
     CATALOGUE.iter().find(|lint| lint.id == id)
 }

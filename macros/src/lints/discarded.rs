@@ -1,5 +1,5 @@
-//! Durable operations that nobody awaits: `let _ = x::call(..);`, `let _kept = ..`, `drop(..)`. The compiler says nothing
-//! there, since the value is used.
+//! Finds durable operations that nobody awaits: `let _ = x::call(..);`, `let _kept = ..`, `drop(..)`. The compiler does
+//! not warn about them, because the value counts as used.
 
 use std::ops::Range;
 
@@ -8,26 +8,26 @@ use proc_macro2::Delimiter;
 use super::scope::Scope;
 use crate::tokens::{Token, inside, is_group, is_punct, is_word, word};
 
-/// Functions of a generated type that give a durable operation.
+/// Functions of a generated type that return a durable operation.
 const OPERATIONS: [&str; 3] = ["call", "wait", "continue_as_new"];
 
-/// Methods of the context that give one.
+/// Methods of the context that return one.
 const OF_THE_CONTEXT: [&str; 6] =
     ["create_timer", "create_timer_at", "wait_for_external_event", "join_all", "try_join_all", "call_http"];
 
-/// Methods that give another operation made of the one before.
+/// Methods that turn one operation into another.
 const ADAPTERS: [&str; 7] = ["timeout", "boxed", "schedule", "version", "keep_events", "retry", "retry_if"];
 
 /// A value that is dropped.
 #[derive(Debug)]
 pub(crate) struct Discarded {
-    /// Where the value stands. In `drop(..)` these are the parentheses.
+    /// The tokens of the value. For `drop(..)`, this is the group in parentheses.
     pub(crate) value: Range<usize>,
-    /// What it is, if the words tell: `x::call(..)`. Otherwise it may be the future of a helper.
+    /// What the value is, if its words tell: `x::call(..)`. Otherwise it may be the future of a helper.
     pub(crate) operation: Option<String>,
 }
 
-/// What is dropped by the statement whose `_`, `_name` or `drop` stands at `at`.
+/// Returns what is dropped by the statement whose `_`, `_name` or `drop` stands at `at`.
 pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Discarded> {
     let name = word(tokens.get(at))?;
     if name == "drop" {
@@ -49,7 +49,7 @@ pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Discard
     Some(Discarded { value: at + 2..end, operation: operation(&tokens[at + 2..end], scope)? })
 }
 
-/// Whether a value is a call that gives something durable: `Some(None)` if only its type can tell.
+/// Whether a value is a call that returns something durable. `Some(None)` means that only its type can tell.
 fn operation(mut value: &[Token], scope: &Scope) -> Option<Option<String>> {
     while let [rest @ .., dot, adapter, arguments] = value
         && is_punct(Some(dot), '.')

@@ -1,4 +1,5 @@
-//! Hazards of branches and loops: on `is_replaying`, without an end, over maps without an order.
+//! Finds hazards in branches and loops: branches on `is_replaying`, loops without an end, and loops over maps that have
+//! no fixed order.
 
 use proc_macro2::Delimiter;
 
@@ -6,10 +7,10 @@ use super::Found;
 use super::scope::{Holds, Scope};
 use crate::tokens::{Token, Word, inside, is_group, is_punct, is_word, nested_item, word};
 
-/// Functions of a generated type that are recorded.
+/// Functions of a generated type whose calls are recorded.
 const RECORDED_FUNCTIONS: [&str; 4] = ["call", "wait", "start_detached", "continue_as_new"];
 
-/// Methods of the context that are recorded, counted, or shown to readers.
+/// Methods of the context whose calls are recorded or counted, or whose result readers can see.
 const RECORDED_METHODS: [&str; 10] = [
     "set_custom_status",
     "clear_custom_status",
@@ -23,7 +24,7 @@ const RECORDED_METHODS: [&str; 10] = [
     "wait_for_external_event",
 ];
 
-/// Methods of maps and sets that show their order.
+/// Methods of maps and sets that reveal their order.
 const ORDERED_BY_HASH: [&str; 9] =
     ["iter", "iter_mut", "into_iter", "keys", "into_keys", "values", "values_mut", "into_values", "drain"];
 
@@ -46,12 +47,12 @@ pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> 
     (hashed && shows_order(tokens, at)).then_some(Found { id: "hash_iter", what: None, at })
 }
 
-/// Whether the order of what a local holds is that of a hash.
+/// Whether a local variable has the order of a hash map or set.
 fn has_hash_order(local: &Word, scope: &Scope) -> bool {
     matches!(scope.holds(local.text()), Some(Holds::Hashed | Holds::HashOrder))
 }
 
-/// An argument of a recorded call that is a list in the order of a hash: `x::call(&ctx, list)`.
+/// Finds an argument of a recorded call that is a list in the order of a hash map or set: `x::call(&ctx, list)`.
 pub(crate) fn argument(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> {
     let local = word(tokens.get(at))?;
     let before = at.checked_sub(1).and_then(|before| tokens.get(before));
@@ -63,14 +64,14 @@ pub(crate) fn argument(tokens: &[Token], at: usize, scope: &Scope) -> Option<Fou
     (alone && list).then_some(Found { id: "hash_iter", what: None, at })
 }
 
-/// Whether the group at `at` holds the arguments of something recorded.
+/// Whether the group at `at` contains the arguments of a recorded call.
 pub(crate) fn is_recorded_call(tokens: &[Token], at: usize) -> bool {
     at >= 2
         && is_punct(tokens.get(at - 2), ':')
         && word(tokens.get(at - 1)).is_some_and(|name| name.is_any(&RECORDED_FUNCTIONS))
 }
 
-/// Whether the brace behind those tokens is the first branch of an `if` on `is_replaying`.
+/// Whether the brace after those tokens is the first branch of an `if` on `is_replaying`.
 pub(crate) fn depends_on_replay(before: &[Token], scope: &Scope) -> bool {
     let ends = |token: &Token| is_punct(Some(token), ';') || is_group(Some(token), Delimiter::Brace);
     let start = before.iter().rposition(ends).map_or(0, |end| end + 1);
@@ -86,7 +87,7 @@ fn tells_of_replay(word: &Word, scope: &Scope) -> bool {
     word == "is_replaying" || scope.holds(word.text()) == Some(Holds::Replaying)
 }
 
-/// `if ctx.is_replaying() { x::call(..).await }`
+/// Finds `if ctx.is_replaying() { x::call(..).await }`.
 fn replaying_branch(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> {
     let body = at + tokens[at..].iter().position(|token| is_group(Some(token), Delimiter::Brace))?;
     let tells = |token: &Token| word(Some(token)).is_some_and(|word| tells_of_replay(word, scope));
@@ -101,8 +102,8 @@ fn replaying_branch(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found>
     is_recorded(&branches).then_some(Found { id: "replaying_branch", what: None, at: asked })
 }
 
-/// Whether the order of the map at `at` decides over durable operations: it is what a `for` goes through, or what an
-/// expression is made of.
+/// Whether the order of the map at `at` decides about durable operations: a `for` loops over it, or an expression is
+/// made from it.
 fn shows_order(tokens: &[Token], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
     if is_punct(before(1), '.') || is_punct(before(1), ':') {
@@ -110,7 +111,7 @@ fn shows_order(tokens: &[Token], at: usize) -> bool {
     }
     let method = word(tokens.get(at + 2)).filter(|_| is_punct(tokens.get(at + 1), '.'));
     let iterates = method.is_some_and(|method| method.is_any(&ORDERED_BY_HASH));
-    // The chain of methods: operators end it, and the block of an `if` or `match`.
+    // This is the chain of methods. It ends at an operator, and at the block of an `if` or `match`.
     let ends = |token: &Token| match token {
         Token::Punct(punct) => !".:<>_".contains(punct.as_char()),
         token => is_group(Some(token), Delimiter::Brace),
@@ -129,7 +130,7 @@ fn shows_order(tokens: &[Token], at: usize) -> bool {
     iterates && !sorts(&tokens[at..end]) && is_recorded(&tokens[at..end])
 }
 
-/// Whether an expression brings its elements into an order, or forgets it.
+/// Whether an expression sorts its elements, or does not depend on their order.
 pub(crate) fn sorts(tokens: &[Token]) -> bool {
     any(tokens, &mut |tokens, at| {
         word(tokens.get(at)).is_some_and(|word| {
@@ -139,7 +140,7 @@ pub(crate) fn sorts(tokens: &[Token]) -> bool {
     })
 }
 
-/// Whether something durable is asked for.
+/// Whether the tokens issue a durable operation.
 fn is_recorded(tokens: &[Token]) -> bool {
     any(tokens, &mut |tokens, at| {
         let name = |names: &[&str]| word(tokens.get(at)).is_some_and(|word| word.is_any(names));
@@ -154,7 +155,8 @@ fn is_await(tokens: &[Token], at: usize) -> bool {
     is_punct(tokens.get(at), '.') && is_word(tokens.get(at + 1), "await")
 }
 
-/// Whether something holds at any place, in groups too. Nested functions do not run where they stand.
+/// Whether a condition holds at any place, also inside groups. Nested functions are skipped, because they do not run
+/// where they stand.
 fn any(tokens: &[Token], holds: &mut impl FnMut(&[Token], usize) -> bool) -> bool {
     let mut at = 0;
     while at < tokens.len() {

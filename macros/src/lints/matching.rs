@@ -1,4 +1,4 @@
-//! Whether what the user wrote is meant by a pattern of the catalogue.
+//! Decides whether something that the user wrote matches a pattern of the catalogue.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -10,19 +10,19 @@ use super::path::{Arguments, Follows, Path};
 use super::pattern::{Call, Pattern, Short};
 use crate::tokens::{Token, is_group, is_punct, word};
 
-/// How sure it is that a path is the one of the catalogue.
+/// How certain it is that a path is the one in the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// It is.
+    /// It certainly is.
     Sure,
-    /// It is if all words but the last name the type that the library knows.
+    /// It is, if all words but the last name the type that the library knows.
     IfType,
-    /// It is if all words but the last name a module that holds this item.
+    /// It is, if all words but the last name a module that has this item.
     IfModule(&'static str),
 }
 
-/// The last words of everything that the catalogue knows by path. Most words of a body are none of them, and the whole
-/// catalogue is long: macros run without optimisation.
+/// The last words of all paths in the catalogue. Most words of a body are not among them, so this test avoids most
+/// searches of the long catalogue, which would be slow because macros run without optimisation.
 static LAST_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     fn last_word(path: &'static str) -> &'static str {
         path.rsplit("::").next().unwrap_or(path)
@@ -39,7 +39,7 @@ static LAST_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     words
 });
 
-/// The check that means that path. `words` are its words with imports of the body resolved.
+/// Returns the check that this path breaks. `words` are the words of the path, with the imports of the body resolved.
 pub(crate) fn path(words: &[String], path: &Path) -> Option<(&'static Lint, Meaning)> {
     if !LAST_WORDS.contains(words.last()?.as_str()) {
         return None;
@@ -47,11 +47,11 @@ pub(crate) fn path(words: &[String], path: &Path) -> Option<(&'static Lint, Mean
     let matches = CATALOGUE.iter().flat_map(|lint| {
         lint.patterns.iter().filter_map(move |pattern| Some((lint, meaning(pattern, words, path.follows)?)))
     });
-    // A path that is in the catalogue as a whole needs no question.
+    // No question is needed for a path that is in the catalogue in full.
     matches.min_by_key(|(_, meaning)| *meaning != Meaning::Sure)
 }
 
-/// The check that means the method called at that `.`.
+/// Returns the check that is broken by the method called at that `.`.
 pub(crate) fn method(tokens: &[Token], at: usize) -> Option<&'static Lint> {
     let name = word(tokens.get(at + 1)).filter(|_| is_punct(tokens.get(at), '.'))?;
     if !is_group(tokens.get(at + 2), Delimiter::Parenthesis) {
@@ -71,7 +71,7 @@ fn meaning(pattern: &Pattern, words: &[String], follows: Follows) -> Option<Mean
             let is_whole = |of: &str, name: &str| {
                 words.len() == length(of) + length(name) && ends(name.rsplit("::").chain(of.rsplit("::")), words)
             };
-            // A type may be reached by any path, such as `clock::Instant::now` with a module that exports it.
+            // A type can be reached by any path, such as `clock::Instant::now` through a module that exports it.
             let any_path = *short == Short::Type && words.len() > 2;
             let last = if any_path { &words[words.len() - 2..] } else { words };
             let (of, whole) = of
@@ -85,7 +85,7 @@ fn meaning(pattern: &Pattern, words: &[String], follows: Follows) -> Option<Mean
                 Short::Meant => sure(whole || words.len() >= 2),
                 Short::Type if whole => Some(Meaning::Sure),
                 Short::Type => (words.len() >= 2).then_some(Meaning::IfType),
-                // A crate of one word may be a module of the user's own.
+                // A crate whose name is a single common word may also be one of the user's modules.
                 Short::Module(_) if whole && length(of) > 1 => Some(Meaning::Sure),
                 Short::Module(item) => (words.len() >= 2).then_some(Meaning::IfModule(item)),
             }
@@ -114,7 +114,7 @@ fn is_called(call: Call, follows: Follows) -> bool {
     }
 }
 
-/// Whether a path of the catalogue, from its end on, ends with those words.
+/// Whether these words are the last words of a path in the catalogue.
 fn ends<'a>(mut path: impl Iterator<Item = &'a str>, words: &[String]) -> bool {
     words.iter().rev().all(|word| path.next().is_some_and(|known| known == word))
 }

@@ -1,8 +1,8 @@
-//! What the body of an orchestrator may not hold, found in its tokens: the catalogue is data, and everything is matched
-//! so that a user's own function of a common name is left alone. A miss is better than a false alarm.
+//! Finds hazards in the tokens of an orchestrator's body. The catalogue is data. Matching leaves alone a function of
+//! the user's own that happens to have a common name: a hazard that is missed is better than a false alarm.
 //!
-//! The pass that rewrites a body asks [`Linter::look`] at every place. Errors go to the errors of the macro; warnings
-//! become uses of a deprecated function at the user's own place.
+//! The pass that rewrites a body calls [`Linter::look`] at every place. Errors become errors of the macro. Warnings
+//! become uses of a deprecated macro at the user's own place.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -31,13 +31,13 @@ use path::Path;
 pub(crate) use probe::Probe;
 use scope::Scope;
 
-/// The macros that mean ours when they stand bare in a body.
+/// The macros that mean the macros of this library when a body uses them without a path.
 pub(crate) const OURS: &[&str] = &["select", "join", "try_join"];
 
-/// The check of awaits, which is not in the catalogue: types decide it.
+/// The check of awaits. It is not in the catalogue, because types decide it.
 const FOREIGN_AWAIT: &str = "foreign_await";
 
-/// Macros whose argument the user vouches for.
+/// Macros for whose argument the user takes responsibility.
 const VOUCHED: [&str; 2] = ["nondeterministic", "assume_durable"];
 
 /// The names that `allow(..)` takes.
@@ -50,7 +50,7 @@ pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
 pub(crate) struct Allowed(BTreeSet<&'static str>);
 
 impl Allowed {
-    /// Turns the check of that name off; `false` if there is none.
+    /// Turns off the check with that name. Returns `false` if there is no such check.
     pub(crate) fn insert(&mut self, id: &str) -> bool {
         let id = ids().find(|known| *known == id);
         self.0.extend(id);
@@ -62,34 +62,34 @@ impl Allowed {
         !self.0.contains(FOREIGN_AWAIT)
     }
 
-    /// What stays of it in the expansion, so that it can be seen there.
+    /// Returns the code that keeps the exceptions visible in the expansion.
     pub(crate) fn visible(&self, rt: &TokenStream) -> Option<TokenStream> {
         let ids = &self.0;
         (!ids.is_empty()).then(|| quote!(const _: #rt::AllowedChecks = #rt::AllowedChecks(&[#(#ids),*]);))
     }
 }
 
-/// Looks through one body.
+/// Searches one body for hazards.
 pub(crate) struct Linter<'a> {
     kind: Kind,
     allowed: &'a Allowed,
     scope: Scope,
-    /// Errors found so far.
+    /// The number of errors so far.
     pub(crate) hits: usize,
-    /// Names of which the compiler says whether they are what they look like.
+    /// Names for which the compiler decides whether they are the hazards that they look like.
     pub(crate) probes: Vec<Probe>,
     warnings: TokenStream,
     place: Place,
 }
 
-/// Where in the body it looks.
+/// The kind of place in the body at which the linter is.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Place {
-    /// In the argument of something that records the value, or that the user vouches for.
+    /// In the argument of something that records the value, or for which the user takes responsibility.
     vouched: bool,
-    /// In a branch that is taken in a live run only, or in a replay only.
+    /// In a branch that only a live run takes, or that only a replay takes.
     replay_known: bool,
-    /// Among the arguments of something recorded.
+    /// Among the arguments of a call that is recorded.
     recorded_call: bool,
     /// In an async block, which may be dropped before it ends.
     block: bool,
@@ -109,7 +109,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    /// Steps into the group at `at`. Give what it returns to [`Linter::leave`].
+    /// Enters the group at `at`. Pass the returned value to [`Linter::leave`].
     pub(crate) fn enter(&mut self, tokens: &[Token], at: usize) -> Place {
         let before = self.place;
         let back = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
@@ -124,12 +124,12 @@ impl<'a> Linter<'a> {
         before
     }
 
-    /// Steps out again.
+    /// Leaves a group.
     pub(crate) fn leave(&mut self, before: Place) {
         self.place = before;
     }
 
-    /// Looks at one place.
+    /// Checks one place.
     pub(crate) fn look(&mut self, tokens: &[Token], at: usize, errors: &mut Errors) {
         if self.place.vouched {
             return;
@@ -137,13 +137,13 @@ impl<'a> Linter<'a> {
         if let Some(path) = Path::at(tokens, at) {
             self.look_at_path(&path, &tokens[at..at + path.tokens], errors);
         }
-        // The check of awaits refuses what is awaited at once.
+        // Something that is awaited at once is already refused by the check of awaits.
         let awaited = is_punct(tokens.get(at + 3), '.') && is_word(tokens.get(at + 4), "await");
         if let Some(lint) = matching::method(tokens, at).filter(|lint| lint.level == Level::Error || !awaited) {
             let name = tokens[at + 1].original();
             self.found(lint, &name.to_string(), name.into(), errors);
         }
-        // What races with something else ends when that is done.
+        // A future that races with another one may be dropped when the other one completes.
         let in_race = self.place.block || self.kind == Kind::OrchestratorFn;
         let dropped = discarded::find(tokens, at, &self.scope)
             .and_then(|discarded| Some(Found { id: "drop_effects", what: Some(discarded.operation?.into()), at }));
@@ -160,7 +160,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    /// A value that the statement at `at` drops, of which only the type tells whether it should have been awaited.
+    /// Returns a value that the statement at `at` drops, if only its type can tell whether it should have been awaited.
     pub(crate) fn perhaps_dropped(&self, tokens: &[Token], at: usize) -> Option<std::ops::Range<usize>> {
         if self.place.vouched || self.allowed.0.contains("drop_effects") {
             return None;
@@ -186,7 +186,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    /// A `select!`, `join!` or `try_join!` of somebody else.
+    /// Reports a `select!`, `join!` or `try_join!` of another crate.
     pub(crate) fn foreign_combinator(&mut self, path: &[String], name: &Word, errors: &mut Errors) {
         let id = if name == "select" { "select" } else { "join" };
         if self.place.vouched || self.allowed.0.contains(id) {
@@ -202,7 +202,7 @@ impl<'a> Linter<'a> {
         );
     }
 
-    /// The warnings and what the compiler is asked, as code for the beginning of the body.
+    /// Returns the warnings, and the questions to the compiler, as code for the beginning of the body.
     pub(crate) fn into_code(self, rt: &TokenStream) -> TokenStream {
         let mut code = self.warnings;
         code.extend(self.probes.iter().map(|probe| probe.refusal(rt)));
@@ -220,7 +220,8 @@ impl<'a> Linter<'a> {
             errors.push(tokens, text);
             return;
         }
-        // Something deprecated is the only way to warn at a place of the user's. Of a macro the compiler names no path.
+        // Only a use of something deprecated can warn at the user's place. For a macro, the compiler's message contains
+        // no path.
         let span = tokens.into_iter().last().map_or_else(Span::call_site, |last| TokenTree::span(&last));
         let id = Ident::new(id, span);
         let used = quote_spanned!(span=> #id!());
@@ -234,18 +235,18 @@ impl<'a> Linter<'a> {
     }
 }
 
-/// Something that is no path.
+/// A hazard that is not a path.
 #[derive(Debug)]
 pub(crate) struct Found {
     id: &'static str,
-    /// How a message names it, if not by the token.
+    /// How a message names the hazard, if not by its token.
     what: Option<Cow<'static, str>>,
-    /// The token that it points at.
+    /// The token at which the message points.
     at: usize,
 }
 
-/// One expression per pattern and spelling of the catalogue, with the check that must find it, and whether
-/// the compiler is asked.
+/// Returns one expression for each spelling of each pattern in the catalogue, with the check that must find it, and
+/// whether the compiler is asked.
 #[cfg(test)]
 pub(crate) fn samples() -> Vec<(&'static str, String, bool)> {
     let of = |lint: &'static Lint| {

@@ -1,4 +1,4 @@
-//! Paths in a list of tokens: `std::time::Instant::now`, with what follows them.
+//! Finds paths in a list of tokens, such as `std::time::Instant::now`, together with what follows them.
 
 use proc_macro2::{Delimiter, Literal};
 
@@ -7,29 +7,29 @@ use crate::tokens::{Token, Word, group, inside, is_punct, word};
 /// A path as the user wrote it.
 #[derive(Debug)]
 pub(crate) struct Path {
-    /// Its words, without generic arguments.
+    /// The words of the path, without generic arguments.
     pub(crate) words: Vec<String>,
-    /// Whether it begins with `::`, so that its first word is a crate.
+    /// Whether the path begins with `::`, so that its first word is a crate.
     pub(crate) from_root: bool,
-    /// How many tokens it takes.
+    /// The number of tokens in the path.
     pub(crate) tokens: usize,
     pub(crate) follows: Follows,
-    /// The first argument of a call, if it is a plain name, borrowed or not.
+    /// The first argument of a call, if it is a plain name or a reference to one.
     pub(crate) given: Option<String>,
 }
 
-/// What stands behind a path.
+/// What follows a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follows {
-    /// `path(..)`, with what is in the parentheses.
+    /// A call: `path(..)`, with the tokens in the parentheses.
     Call(Arguments),
-    /// `path!(..)`
+    /// A macro call: `path!(..)`.
     Macro,
-    /// Anything else: the path is a value, a type, a pattern.
+    /// Anything else: the path is a value, a type or a pattern.
     Nothing,
 }
 
-/// Whether a call has arguments: that tells some functions of the user's own from known ones.
+/// Whether a call has arguments. This distinguishes some functions of the user's own from known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arguments {
     None,
@@ -37,12 +37,12 @@ pub(crate) enum Arguments {
 }
 
 impl Path {
-    /// The path that begins at `at`, if one does.
+    /// Returns the path that begins at `at`, if there is one.
     pub(crate) fn at(tokens: &[Token], at: usize) -> Option<Self> {
         let first = word(tokens.get(at))?;
         let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
         let continues = is_punct(before(1), ':') && is_punct(before(2), ':') && word(before(3)).is_some_and(is_segment);
-        // `a.b` and `fn b`, `let b`, `struct b` name something of the user's.
+        // In `a.b`, `fn b`, `let b` and `struct b`, the name is the user's own.
         if continues || is_punct(before(1), '.') && !is_punct(before(2), '.') || declares(before(1)) {
             return None;
         }
@@ -61,13 +61,13 @@ impl Path {
         Some(Self { words, from_root, tokens: end - at, follows: follows(tokens, end), given: given(tokens.get(end)) })
     }
 
-    /// As it is shown in a message.
+    /// Returns the path as messages show it.
     pub(crate) fn text(&self) -> String {
         self.words.join("::")
     }
 }
 
-/// Whether a word can stand before `::` as a part of the path: `return ::std::..` begins one.
+/// Whether a word before `::` is part of the path. In `return ::std::..` it is not: a new path begins there.
 fn is_segment(word: &Word) -> bool {
     const KEYWORDS: [&str; 8] = ["return", "in", "match", "if", "while", "else", "break", "move"];
     !word.is_any(&KEYWORDS)
@@ -104,7 +104,7 @@ pub(crate) fn is_text(literal: &Literal) -> bool {
     text.starts_with('"') || text.starts_with("r\"") || text.starts_with("r#")
 }
 
-/// The place behind generic arguments that begin at `at`.
+/// Returns the index after the generic arguments that begin at `at`.
 pub(crate) fn after_generics(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0_i32;
     for (place, token) in tokens.iter().enumerate().skip(at) {
@@ -120,7 +120,7 @@ pub(crate) fn after_generics(tokens: &[Token], at: usize) -> usize {
     tokens.len()
 }
 
-/// The place behind the `::<..>` of a method, if it has one.
+/// Returns the index after the `::<..>` of a method, if it has one.
 pub(crate) fn after_generics_of_call(tokens: &[Token], at: usize) -> usize {
     let generic = is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 2), '<');
     if generic { after_generics(tokens, at + 2) } else { at }

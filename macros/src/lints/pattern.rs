@@ -1,71 +1,73 @@
-//! What the catalogue looks for, and how sure a match is.
+//! The patterns of the catalogue, and how certain a match of each one is.
 
 /// What to look for.
 #[derive(Debug)]
 pub(crate) enum Pattern {
-    /// Functions, by the path from their crate on. `short` says what a shorter path counts for: its words must be the
-    /// last ones of the path, and at least two.
+    /// Functions, by the path that begins at their crate. `short` says what a shorter path means. A shorter path
+    /// consists of the last words of the path, at least two of them.
     Paths { of: &'static [&'static str], names: &'static [&'static str], short: Short, call: Call },
-    /// A function whose name alone says what it is.
+    /// A function whose name alone identifies it.
     Function(&'static str),
-    /// A method whose name alone says what it is.
+    /// A method whose name alone identifies it.
     Method(&'static str),
-    /// Macros, by the last words of their path, at least `least` of them.
+    /// Macros, by the last words of their path. At least `least` words must be given.
     Macros { least: usize, paths: &'static [&'static str] },
-    /// Looked for by code of its own, in `shapes` or `flow`.
+    /// A hazard that code in `shapes` or `flow` looks for.
     Shape,
 }
 
-/// What a path without its crate counts for. Imports of the file are not visible to a macro, so it may be a name of the
-/// user's own.
+/// What a path without its crate means. A macro cannot see the imports of the file, so the path may also name something
+/// of the user's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Short {
-    /// Nothing: the name is too common.
+    /// Nothing, because the name is too common.
     Own,
-    /// The same as the whole path: nobody else uses the last two words.
+    /// The same as the whole path, because nobody else uses the last two words.
     Meant,
-    /// `Type::function`: the compiler tells whether that type is the known one. `__rt::Known` lists these types.
+    /// The path is `Type::function`, and the compiler decides whether the type is the known one. `__rt::Known` lists
+    /// these types.
     Type,
-    /// `module::function`: the compiler tells whether there is an item of that name in the module, which the known one
-    /// has. `__rt::absent` lists these items. A crate whose name is a common word is asked for it too.
+    /// The path is `module::function`, and the compiler decides whether the module has an item of this name, as the
+    /// known module does. `__rt::absent` lists these items. The same question is asked of a crate whose name is a
+    /// common word.
     Module(&'static str),
 }
 
-/// How it must be called to be meant.
+/// How a function must be called to match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
-    /// With any arguments, or named without being called.
+    /// With any arguments, or named without a call.
     Any,
-    /// Without arguments, or named without being called: with arguments it is a function of the user's own.
+    /// Without arguments, or named without a call. A function that takes arguments is the user's own.
     Empty,
 }
 
-/// Only from the crate on.
+/// Matches only a path that begins at the crate.
 pub(super) const fn whole(of: &'static [&'static str], names: &'static [&'static str]) -> Pattern {
     Pattern::Paths { of, names, short: Short::Own, call: Call::Any }
 }
 
-/// The last two words are enough.
+/// Matches the last two words.
 pub(super) const fn short(of: &'static [&'static str], names: &'static [&'static str]) -> Pattern {
     Pattern::Paths { of, names, short: Short::Meant, call: Call::Any }
 }
 
-/// The last two words are enough where nothing is given.
+/// Matches the last two words of a call without arguments.
 pub(super) const fn empty(of: &'static [&'static str], names: &'static [&'static str]) -> Pattern {
     Pattern::Paths { of, names, short: Short::Meant, call: Call::Empty }
 }
 
-/// Functions of a type that the library knows.
+/// Matches functions of a type that the library knows.
 pub(super) const fn of_type(of: &'static [&'static str], names: &'static [&'static str]) -> Pattern {
     Pattern::Paths { of, names, short: Short::Type, call: Call::Any }
 }
 
-/// Functions of a type that the library knows, which take nothing.
+/// Matches functions without arguments of a type that the library knows.
 pub(super) const fn new_of_type(of: &'static [&'static str], names: &'static [&'static str]) -> Pattern {
     Pattern::Paths { of, names, short: Short::Type, call: Call::Empty }
 }
 
-/// Functions of a module that holds such an item.
+/// Matches functions of a module that has this item.
 pub(super) const fn of_module(
     witness: &'static str,
     of: &'static [&'static str],
@@ -74,12 +76,12 @@ pub(super) const fn of_module(
     Pattern::Paths { of, names, short: Short::Module(witness), call: Call::Any }
 }
 
-/// Macros whose name alone says what they are.
+/// Macros whose name alone identifies them.
 pub(super) const fn macros(paths: &'static [&'static str]) -> Pattern {
     Pattern::Macros { least: 1, paths }
 }
 
-/// Every way to write what a pattern means, and whether the compiler is asked about it.
+/// Returns every spelling of a pattern, and whether the compiler is asked about that spelling.
 #[cfg(test)]
 pub(crate) fn spellings(pattern: &Pattern) -> Vec<(String, bool)> {
     let suffixes = |path: &str, least: usize| {

@@ -1,5 +1,5 @@
-//! Names that look like a hazard, and that may be the user's own: imports of the file are not visible to a macro. The
-//! compiler is asked what they are, in a constant of the body.
+//! Names that look like a hazard but may be the user's own, because a macro cannot see the imports of the file. A
+//! constant in the body asks the compiler what they are.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -7,16 +7,16 @@ use quote::{quote, quote_spanned};
 use super::catalogue::Lint;
 use super::matching::Meaning;
 
-/// One question.
+/// One question to the compiler.
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
-    /// What is said if it is the hazard.
+    /// The message if the name is the hazard.
     text: String,
     /// The words that name the type or the module.
     path: Vec<String>,
-    /// An item that the module holds, if a module is asked for.
+    /// An item of the known module, if the question is about a module.
     item: Option<&'static str>,
-    /// Where the path was written.
+    /// The place where the path was written.
     first: Span,
     last: Span,
 }
@@ -33,7 +33,7 @@ impl Probe {
         Self { text: lint.text(what), path, item, first, last: spans.last().unwrap_or(first) }
     }
 
-    /// A constant expression: whether the name is the hazard.
+    /// Returns a constant expression that says whether the name is the hazard.
     pub(crate) fn is_meant(&self, rt: &TokenStream) -> TokenStream {
         let words = self.path.iter().map(|word| Ident::new(word, self.first));
         let path = quote!(#(#words)::*);
@@ -58,7 +58,7 @@ impl Probe {
         }
     }
 
-    /// Refuses it, if it is the hazard.
+    /// Returns code that refuses the name if it is the hazard.
     pub(super) fn refusal(&self, rt: &TokenStream) -> TokenStream {
         let is_meant = self.is_meant(rt);
         let text = Literal::string(&self.text);

@@ -1,5 +1,5 @@
-//! What names mean in a body, as far as its tokens tell: its own imports and items, and locals whose type is written
-//! down.
+//! Resolves the names of a body as far as its tokens allow: imports and items in the body, and local variables whose
+//! type is written in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,30 +13,30 @@ use crate::tokens::{Token, inside, is_punct, is_word, list, nested_item, word};
 /// The names of one body.
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
-    /// The context parameter: what takes it is written for orchestrators.
+    /// The context parameter. A function that takes it is written for orchestrators.
     context: Option<String>,
-    /// What a `use` in the body gives a name to.
+    /// The names that a `use` in the body introduces.
     imports: BTreeMap<String, Vec<String>>,
     /// Items that the body declares itself.
     declared: BTreeSet<String>,
-    /// Locals and parameters, with what their type is if it matters.
+    /// Local variables and parameters, with what they hold if it matters.
     locals: BTreeMap<String, Option<Holds>>,
-    /// How often words are mentioned that begin with `_`.
+    /// How often each word that begins with `_` is mentioned.
     unused: BTreeMap<String, usize>,
-    /// What the body brings into an order somewhere: `list.sort()`.
+    /// What the body sorts somewhere: `list.sort()`.
     sorted: BTreeSet<String>,
 }
 
-/// What a local holds.
+/// What a local variable holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holds {
-    /// A reading of the machine's clock.
+    /// A value read from the machine's clock.
     ClockTime,
-    /// A map or a set without an order.
+    /// A map or a set without a fixed order.
     Hashed,
     /// A list in the order of such a map or set.
     HashOrder,
-    /// Whether this is a replay.
+    /// Whether the code is being replayed.
     Replaying,
 }
 
@@ -57,7 +57,7 @@ impl Scope {
         scope
     }
 
-    /// The words of a path with imports resolved, or `None` if it leads to something of the user's own.
+    /// Returns the words of a path with imports resolved, or `None` if the path leads to something of the user's own.
     pub(crate) fn resolve(&self, path: &Path) -> Option<Vec<String>> {
         let first = path.words.first()?;
         let takes_the_context = path.given.is_some() && path.given == self.context;
@@ -79,7 +79,7 @@ impl Scope {
         holds.filter(|holds| *holds != Holds::HashOrder || !self.sorted.contains(local))
     }
 
-    /// Whether a local is declared and never mentioned again.
+    /// Whether a local variable is declared and never mentioned again.
     pub(crate) fn is_mentioned_once(&self, local: &str) -> bool {
         self.unused.get(local) == Some(&1)
     }
@@ -89,7 +89,7 @@ impl Scope {
         self.context.as_deref() == Some(name)
     }
 
-    /// A name that holds different things in different places tells nothing.
+    /// Binds a name. If a name holds different things in different places, nothing is known about it.
     fn bind(&mut self, name: String, holds: Option<Holds>) {
         self.locals
             .entry(name)
@@ -97,7 +97,7 @@ impl Scope {
             .or_insert(holds);
     }
 
-    /// The imports and items of a body.
+    /// Collects the imports and items of a body.
     fn items(&mut self, tokens: &[Token]) {
         let mut at = 0;
         while at < tokens.len() {
@@ -120,7 +120,7 @@ impl Scope {
         }
     }
 
-    /// The locals of a body, in their order.
+    /// Collects the local variables of a body, in order.
     fn locals(&mut self, tokens: &[Token]) {
         let mut at = 0;
         while at < tokens.len() {
@@ -153,7 +153,7 @@ impl Scope {
         self.declared.extend(name.map(ToString::to_string));
     }
 
-    /// One tree of a `use`, and those after a comma.
+    /// Reads one tree of a `use`, and the trees that follow after a comma.
     fn import(&mut self, before: &[String], tokens: &[Token]) {
         for tree in tokens.split(|token| is_punct(Some(token), ',')) {
             let mut path = before.to_owned();
@@ -184,7 +184,7 @@ impl Scope {
         }
     }
 
-    /// `let [mut] name [: type] [= value]`, from behind the `let`.
+    /// Reads `let [mut] name [: type] [= value]`, beginning after the `let`.
     fn local(&mut self, rest: &[Token]) {
         let rest = if is_word(rest.first(), "mut") { &rest[1..] } else { rest };
         let Some(name) = word(rest.first()) else { return };
@@ -198,19 +198,19 @@ impl Scope {
         self.bind(name.to_string(), holds);
     }
 
-    /// What a type says, behind references.
+    /// Returns what a value of this type holds, ignoring references.
     fn type_holds(&self, ty: &[Token]) -> Option<Holds> {
         let reference = |token: &Token| is_punct(Some(token), '&') || is_word(Some(token), "mut");
         let start = ty.iter().position(|token| !reference(token))?;
         let path = Path::at(ty, start)?;
         let holds = self.path_holds(&self.resolve(&path)?)?;
-        // With a hasher of the user's own the order may be fixed.
+        // With a hasher of the user's own, the order may be fixed.
         let generics = generic_arguments(&ty[start + path.tokens..]);
         let hasher = holds == Holds::Hashed && generics > if path.words.last()?.ends_with("Map") { 2 } else { 1 };
         (!hasher).then_some(holds)
     }
 
-    /// What a value says: `HashMap::new()`, `x.collect::<HashSet<_>>()`.
+    /// Returns what a value holds, as its expression says: `HashMap::new()`, `x.collect::<HashSet<_>>()`.
     fn value_holds(&self, value: &[Token]) -> Option<Holds> {
         if let Some(path) = Path::at(value, 0)
             && let [before @ .., constructor] = &self.resolve(&path)?[..]
@@ -222,11 +222,11 @@ impl Scope {
         let collect = value.iter().rposition(|token| is_word(Some(token), "collect"))?;
         let last = is_punct(value.last().and(value.get(collect + 1)), ':') && is_punct(value.get(collect + 3), '<');
         let ty = value.get(collect + 4..).filter(|_| last)?;
-        // The collection itself must be the value: the arguments of `collect` end it.
+        // The value must be the collection itself, so the expression must end with the arguments of `collect`.
         (super::path::after_generics(value, collect + 3) + 1 == value.len()).then(|| self.type_holds(ty)).flatten()
     }
 
-    /// What a value shows: `!ctx.is_replaying()`, `set.iter().collect::<Vec<_>>()`.
+    /// Returns what a value reveals: `!ctx.is_replaying()`, `set.iter().collect::<Vec<_>>()`.
     fn value_shows(&self, ty: &[Token], value: &[Token]) -> Option<Holds> {
         if value.iter().any(|token| is_word(Some(token), "is_replaying")) {
             return Some(Holds::Replaying);
@@ -256,12 +256,12 @@ impl Scope {
     }
 }
 
-/// Whether a word is a type of lists, which keep the order in which they were made.
+/// Whether a word is a type of list that keeps the order in which it was filled.
 fn is_list(token: &Token) -> bool {
     word(Some(token)).is_some_and(|word| word.is_any(&["Vec", "VecDeque"]))
 }
 
-/// How many generic arguments stand at the beginning.
+/// Returns the number of generic arguments at the beginning.
 fn generic_arguments(tokens: &[Token]) -> usize {
     let mut depth = 0_i32;
     let mut arguments = 1;

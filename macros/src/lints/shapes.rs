@@ -1,4 +1,4 @@
-//! Hazards of one expression that are no path: `started.elapsed()`, `COUNTER.fetch_add(1)`, `x as *const T`.
+//! Finds hazards that are expressions and not paths: `started.elapsed()`, `COUNTER.fetch_add(1)`, `x as *const T`.
 
 use proc_macro2::Delimiter;
 
@@ -7,7 +7,7 @@ use super::path::is_text;
 use super::scope::{Holds, Scope};
 use crate::tokens::{Token, Word, inside, is_group, is_punct, is_word, word};
 
-/// Methods that change what a static holds, or read what somebody else changed.
+/// Methods that change the value of a static, or that read what another thread changed.
 const OF_STATICS: [&str; 12] = [
     "fetch_add",
     "fetch_sub",
@@ -23,7 +23,7 @@ const OF_STATICS: [&str; 12] = [
     "write",
 ];
 
-/// The first hazard that begins at `at`.
+/// Returns the first hazard that begins at `at`.
 pub(crate) fn find(tokens: &[Token], at: usize, scope: &Scope) -> Option<Found> {
     let found = |id, what: Option<&'static str>, at| Some(Found { id, what: what.map(Into::into), at });
     match &tokens[at] {
@@ -59,7 +59,7 @@ fn is_pointer(tokens: &[Token], at: usize) -> bool {
     is_punct(tokens.get(at), '*') && (is_word(tokens.get(at + 1), "const") || is_word(tokens.get(at + 1), "mut"))
 }
 
-/// The method that is called on the word at `at`, and where its name stands.
+/// Returns the method that is called on the word at `at`, and the index of the method's name.
 fn method_of(tokens: &[Token], at: usize) -> Option<(&Word, usize)> {
     let name = word(tokens.get(at + 2)).filter(|_| is_punct(tokens.get(at + 1), '.'))?;
     is_group(tokens.get(at + 3), Delimiter::Parenthesis).then_some((name, at + 2))

@@ -1,11 +1,12 @@
-//! Async closures: `async |item| { .. }` becomes a plain closure that gives a durable block.
+//! Rewrites async closures: `async |item| { .. }` becomes a plain closure that returns a durable block.
 //!
 //! ```text
 //! async |a, (b, c): (u8, u8)| -> R { body }
 //! |__0, __1: (u8, u8)| { let __inputs = (__0, __1,); let __body = closure(&__inputs, async |(a, (b, c),): (_, _,)| -> R { body }); block(__body(__inputs)) }
 //! ```
 //!
-//! It borrows what it uses, owns its parameters, and the type of its future has a name that combinators can ask for.
+//! The closure borrows what it uses and owns its parameters. The type of its future has a name that combinators can
+//! refer to.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -17,7 +18,8 @@ use crate::attr::Kind;
 use crate::tokens::{Token, Word, group, inside, is_group, is_punct, is_word, originals, word};
 
 impl Pass<'_> {
-    /// `async |item| ..`. What does not parse is left alone: the compiler says what is wrong with it.
+    /// Rewrites `async |item| ..`. A closure that does not parse is left alone, and the compiler reports what is wrong
+    /// with it.
     pub(super) fn closure(
         &mut self,
         tokens: &[Token],
@@ -55,7 +57,8 @@ impl Pass<'_> {
                 Pat::Type(typed) => (typed.pat.to_token_stream(), Some(&typed.ty)),
                 pattern => (pattern.to_token_stream(), None),
             };
-            // A reference stands for one lifetime, that of the calls: the type of the outer parameter follows from it.
+            // A reference in the parameter stands for one lifetime, that of the calls, so the type of the outer
+            // parameter determines it.
             let (ty, inner) = match ty.map(ToTokens::to_token_stream) {
                 Some(ty) if ty.to_string().contains('&') => (None, ty),
                 ty => (ty.map(|ty| quote!(: #ty)), quote!(_)),
@@ -76,7 +79,8 @@ impl Pass<'_> {
         Some(taken)
     }
 
-    /// What a closure returns that uses `?` and does not say it: a `Result` with the error of the function around it.
+    /// Returns the return type of a closure that uses `?` without a declared return type: a `Result` with the error
+    /// type of the surrounding function.
     fn error_of_closures(&self) -> Option<TokenStream> {
         let ReturnType::Type(_, ty) = self.output else { return None };
         let names_a_result = match &**ty {
@@ -91,7 +95,7 @@ impl Pass<'_> {
     }
 }
 
-/// The closure at the beginning of the tokens, and how many of them it takes.
+/// Returns the closure at the beginning of the tokens, and its number of tokens.
 fn parse(tokens: &[Token]) -> Option<(ExprClosure, usize)> {
     let parser = |input: ParseStream<'_>| {
         let closure: ExprClosure = input.parse()?;
@@ -102,8 +106,8 @@ fn parse(tokens: &[Token]) -> Option<(ExprClosure, usize)> {
     Some((closure, taken))
 }
 
-/// Whether a body asks for a `Result`: by `?`, by `return Ok(..)` or by what it ends with. Async blocks and async
-/// closures in it have results of their own.
+/// Whether a body needs a `Result`, because it contains `?` or `return Ok(..)`, or because of its last expression.
+/// Async blocks and async closures inside it have results of their own.
 fn returns_a_result(body: &[Token]) -> bool {
     let is_result = |at: usize, tokens: &[Token]| {
         word(tokens.get(at)).is_some_and(|word| word.is_any(&["Ok", "Err"]))
@@ -135,7 +139,7 @@ fn asks(tokens: &[Token], holds: &impl Fn(&[Token], usize) -> bool) -> bool {
     false
 }
 
-/// How many tokens an async block or closure takes.
+/// Returns the number of tokens in an async block or closure.
 fn own_result(tokens: &[Token]) -> usize {
     let block = if is_word(tokens.get(1), "move") { 2 } else { 1 };
     if is_group(tokens.get(block), Delimiter::Brace) {

@@ -1,10 +1,11 @@
-//! What the tokens around a place tell: where a statement ends, what it binds, which path or chain of methods leads there.
+//! Answers what the surrounding tokens tell about a place: where a statement ends, what it binds, and which path or
+//! chain of methods leads to the place.
 
 use proc_macro2::Delimiter;
 
 use crate::tokens::{Token, Word, is_punct, is_word, word};
 
-/// Whether a statement, or a part of a list, ends with the token at `at`.
+/// Whether a statement, or an element of a list, ends with the token at `at`.
 pub(super) fn ends_statement(tokens: &[Token], at: usize) -> bool {
     match &tokens[at] {
         Token::Punct(punct) => {
@@ -20,13 +21,15 @@ pub(super) fn ends_statement(tokens: &[Token], at: usize) -> bool {
     }
 }
 
-/// Whether a member is missing at the end: `ctx.`. The compiler has read the item before the macro does, and has said so
-/// already, at the closing bracket. A rewritten group has no place of its own for that, so there it would say it again.
+/// Whether a member is missing at the end: `ctx.`. The compiler read the item before the macro did, and has already
+/// reported this at the closing bracket. A rewritten group has no span of its own for this error, so the compiler would
+/// report it a second time.
 pub(super) fn is_half_typed(tokens: &[Token], at: usize) -> bool {
     at + 1 == tokens.len() && is_punct(tokens.get(at), '.') && at > 0 && !is_punct(tokens.get(at - 1), '.')
 }
 
-/// The locals at the beginning of a chain of methods that ends there: `receiver.recv()`, `(&mut receiver)`.
+/// Returns the local variables at the beginning of a chain of methods that ends here: `receiver.recv()`, `(&mut
+/// receiver)`.
 pub(super) fn receivers(before: &[Token]) -> impl Iterator<Item = &str> {
     let continues = |token: &Token| match token {
         Token::Word(word) => !word.is_any(&["let", "in", "return", "match", "if", "while", "else"]),
@@ -43,7 +46,7 @@ pub(super) fn receivers(before: &[Token]) -> impl Iterator<Item = &str> {
     word(first).into_iter().chain(inside.iter().filter_map(|token| word(Some(token)))).map(Word::text)
 }
 
-/// The names that a `let` statement gives to its value.
+/// Returns the names that a `let` statement gives to its value.
 pub(super) fn bound_names(statement: &[Token]) -> Vec<String> {
     let mut names = Vec::new();
     if is_word(statement.first(), "let") {
@@ -61,7 +64,7 @@ pub(super) fn bound_names(statement: &[Token]) -> Vec<String> {
     names
 }
 
-/// The path that ends just before `at`: words and `::`.
+/// Returns the path that ends just before `at`: words and `::`.
 pub(super) fn path_before(tokens: &[Token], at: usize) -> Vec<String> {
     let mut path = Vec::new();
     let mut end = at;
@@ -76,7 +79,7 @@ pub(super) fn path_before(tokens: &[Token], at: usize) -> Vec<String> {
     path
 }
 
-/// Where the path begins that ends just before `at`.
+/// Returns the index at which the path that ends just before `at` begins.
 pub(super) fn path_start(tokens: &[Token], at: usize) -> usize {
     let mut start = at;
     while start >= 2 && is_punct(tokens.get(start - 1), ':') && is_punct(tokens.get(start - 2), ':') {

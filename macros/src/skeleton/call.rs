@@ -1,11 +1,11 @@
-//! Calls of functions and methods: which of them are durable operations, by their names.
+//! Decides by their names which calls of functions and methods are durable operations.
 
 use super::node::Node;
 use super::scan::{Scan, Value};
 use crate::tokens::{Group, Token, is_punct};
 
 impl Scan {
-    /// `owner::name(arguments)`. The arguments are evaluated first.
+    /// Reads `owner::name(arguments)`. The arguments come first, because they are evaluated first.
     pub(super) fn function(&mut self, owner: Option<&str>, name: &str, arguments: &Group) {
         self.run(arguments.tokens());
         let inner = self.resolved();
@@ -14,12 +14,12 @@ impl Scan {
             (Some(owner), "start_detached") => format!("start {owner} detached"),
             (Some(owner), "continue_as_new") => format!("continue as new {owner}"),
             (Some(owner), "wait") => format!("wait for {owner}"),
-            // Ready at once.
+            // Such a future is ready at once, so there is no operation.
             (Some("future"), "ready") => {
                 self.value = Value::Operation("".into());
                 return;
             }
-            // `Box::pin` and the like.
+            // `Box::pin` and similar functions return the operation that they are given.
             (_, "pin") => {
                 self.value = inner;
                 return;
@@ -35,7 +35,7 @@ impl Scan {
         self.operation(text);
     }
 
-    /// `receiver.name(arguments)`.
+    /// Reads `receiver.name(arguments)`.
     pub(super) fn method(&mut self, receiver: Value, name: &str, arguments: &Group) {
         let tokens = arguments.tokens();
         match name {
@@ -62,7 +62,7 @@ impl Scan {
             "new_uuid" if tokens.is_empty() => self.value_noted("new uuid".to_owned()),
             "random" if tokens.is_empty() => self.value_noted("random".to_owned()),
             "send_event" => self.value_noted("send event".to_owned()),
-            // `.timeout(&ctx, duration)`: other methods of that name have one argument.
+            // Only `.timeout(&ctx, duration)` has two arguments; other methods with this name have one.
             "timeout" if tokens.iter().any(|token| is_punct(Some(token), ',')) => {
                 self.value = receiver;
                 self.awaited();
@@ -79,7 +79,7 @@ impl Scan {
         if name == "schedule" && is_operation {
             self.note("schedule");
         }
-        // Methods of an operation give it back; any other may be a helper.
+        // A method of an operation returns that operation. Any other method may be a helper.
         self.value = match receiver {
             Value::Operation(_) | Value::Kept(_) | Value::Call(_) => receiver,
             Value::Path { .. } | Value::Other => Value::Call(name.to_owned()),
@@ -97,7 +97,7 @@ impl Scan {
     }
 }
 
-/// The text that is the first argument, as it is written.
+/// Returns the literal that is the first argument, as it is written.
 fn literal(arguments: &[Token], otherwise: &str) -> String {
     match arguments.first() {
         Some(Token::Literal(literal)) => literal.to_string(),

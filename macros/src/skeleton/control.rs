@@ -1,4 +1,5 @@
-//! What nests: loops, branches, blocks, and the macros that wait for several.
+//! Reads the constructs that can contain operations: loops, branches, blocks, and the macros that wait for several
+//! futures.
 
 use proc_macro2::Delimiter;
 
@@ -8,7 +9,7 @@ use super::tokens::{self, is_arrow};
 use crate::tokens::{Group, Token, group, is_punct, is_word};
 
 impl Scan {
-    /// A construct that begins at `at` with that keyword; `None` if it is not complete.
+    /// Reads a construct that begins at `at` with that keyword. Returns `None` if it is incomplete.
     pub(super) fn control(&mut self, tokens: &[Token], at: usize, keyword: &str) -> Option<usize> {
         match keyword {
             "if" => self.branches(tokens, at),
@@ -18,7 +19,7 @@ impl Scan {
                 self.repeated(&tokens[at + 1..=body]);
                 Some(body + 1)
             }
-            // Not `for<'a>`.
+            // `for<'a>` is not a loop.
             "for" if !is_punct(tokens.get(at + 1), '<') => {
                 let body = tokens::body(tokens, at + 1)?;
                 self.run(&tokens[at + 1..body]);
@@ -31,7 +32,7 @@ impl Scan {
                 Some(at + 2)
             }
             "async" => self.block(tokens, at),
-            // Of a `let`.
+            // This is the `else` of a `let`.
             "else" => {
                 let arm = self.arm("else", tokens, at + 1)?;
                 self.choice("if", arm.into_iter().collect());
@@ -58,7 +59,7 @@ impl Scan {
             if is_word(tokens.get(next + 1), "if") {
                 let Some(found) = tokens::body(tokens, next + 2) else { break };
                 body = found;
-                // Its condition is evaluated when the ones before were false.
+                // This condition is evaluated only if the earlier ones were false.
                 let inside = self.nested(&tokens[next + 2..=body]);
                 arms.extend((!inside.is_empty()).then(|| Node::with("then", inside)));
                 next = body + 1;
@@ -73,7 +74,7 @@ impl Scan {
         Some(next)
     }
 
-    /// The block at `at` as an arm, if there is one, and something in it.
+    /// Reads the block at `at` as an arm. The inner option is `None` if the block contains no operation.
     fn arm(&mut self, text: &'static str, tokens: &[Token], at: usize) -> Option<Option<Node>> {
         let block = group(tokens.get(at), Delimiter::Brace)?;
         let inside = self.nested(block.tokens());
@@ -118,7 +119,8 @@ impl Scan {
         Some(place + 1)
     }
 
-    /// `select!`, `join!`, `try_join!`; the arguments of any other macro are read as if it were not there.
+    /// Reads `select!`, `join!` and `try_join!`. The arguments of any other macro are read as if the macro were not
+    /// there.
     pub(super) fn macro_call(&mut self, arguments: &Group) {
         let list = arguments.tokens();
         let name = match std::mem::take(&mut self.value) {
@@ -140,7 +142,7 @@ impl Scan {
         self.out.push(Node::with(text, inside));
     }
 
-    /// `pattern = future => expression`, one after the other.
+    /// Reads the branches of a `select!`: `pattern = future => expression`, one after another.
     fn select(&mut self, list: &[Token]) {
         let mut branches = Vec::new();
         let mut from = 0;
@@ -156,13 +158,13 @@ impl Scan {
         self.out.push(Node::with("select", branches));
     }
 
-    /// A future that a macro awaits.
+    /// Reads a future that a macro awaits.
     fn future(&mut self, tokens: &[Token]) -> Vec<Node> {
         let mut nodes = self.collect(|scan| {
             scan.run(tokens);
             scan.awaited();
         });
-        // A branch is a block anyway.
+        // A branch is a block in any case, so an async block adds nothing.
         if nodes.len() == 1 && nodes[0].text == "async block" {
             nodes = nodes.remove(0).inside;
         }

@@ -1,4 +1,5 @@
-//! The skeleton of an orchestrator: its durable operations in order and nested, as text, from the tokens of its body.
+//! Builds the skeleton of an orchestrator from the tokens of its body: its durable operations as text, in order and
+//! nested.
 //!
 //! One line is one operation or one container, indented by two spaces per level:
 //! ```text
@@ -6,8 +7,8 @@
 //!   loop
 //!     call say_hello
 //! ```
-//! Nothing of the layout, the comments and the names of locals goes into it: it changes when the structure does. A body
-//! that does not parse has a skeleton all the same.
+//! Layout, comments and the names of local variables do not appear in it, so it changes only when the structure
+//! changes. A body that does not parse also has a skeleton.
 
 mod call;
 mod control;
@@ -19,7 +20,7 @@ use crate::tokens::Token;
 
 use node::Node;
 
-/// The skeleton of a body.
+/// Returns the skeleton of a body.
 pub(crate) fn skeleton(name: &str, version: &str, body: &[Token]) -> String {
     let mut text = format!("orchestrator {name:?}");
     if !version.is_empty() {
@@ -27,7 +28,7 @@ pub(crate) fn skeleton(name: &str, version: &str, body: &[Token]) -> String {
     }
     text.push('\n');
     let mut nodes = scan::read(body);
-    // The last `return` is where the body ends anyway.
+    // The body ends after the last `return` in any case.
     if nodes.last().is_some_and(|node| node.text == "return") {
         nodes.pop();
     }

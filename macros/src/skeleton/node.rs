@@ -1,8 +1,8 @@
-//! One line of a skeleton, with what is nested in it.
+//! One line of a skeleton, with the lines nested below it.
 
 use std::borrow::Cow;
 
-/// An operation, or a container of operations.
+/// An operation, or a construct that contains operations.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) text: Cow<'static, str>,
@@ -18,7 +18,7 @@ impl Node {
         Self { text: Cow::Borrowed(text), inside }
     }
 
-    /// Whether something in them matters outside of them: an operation, or the end of the whole.
+    /// Whether a nested node matters outside of this node: it is an operation, or it ends the whole body.
     pub(super) fn matter(nodes: &[Self]) -> bool {
         nodes.iter().any(|node| match &*node.text {
             "break" | "continue" => false,

@@ -1,4 +1,4 @@
-//! Reads tokens in the order of the source, and notes what is durable in them.
+//! Reads tokens in source order and records the durable operations in them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use super::node::Node;
 use super::tokens;
 use crate::tokens::{Group, Token, Word, group, is_punct, is_word, nested_item, word};
 
-/// The nodes of a body.
+/// Returns the nodes of a body.
 pub(super) fn read(body: &[Token]) -> Vec<Node> {
     let mut scan = Scan::default();
     scan.run(body);
@@ -18,7 +18,7 @@ pub(super) fn read(body: &[Token]) -> Vec<Node> {
 
 pub(super) type Text = Cow<'static, str>;
 
-/// What stands just before: what an `.await` would await.
+/// The value just before the current token, which an `.await` here would await.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Value {
     /// Nothing that is known.
@@ -26,9 +26,9 @@ pub(super) enum Value {
     Other,
     /// The last two words of a path.
     Path { owner: Option<String>, name: String },
-    /// An operation that is noted already.
+    /// An operation that is already in the skeleton.
     Operation(Text),
-    /// An operation that was noted earlier and kept in a local.
+    /// An operation that is already in the skeleton and was stored in a local variable.
     Kept(Text),
     /// The call of a function that may be a helper.
     Call(String),
@@ -38,16 +38,16 @@ pub(super) enum Value {
 pub(super) struct Scan {
     pub(super) out: Vec<Node>,
     pub(super) value: Value,
-    /// What locals hold, by their names.
+    /// What each local variable holds, by name.
     pub(super) locals: BTreeMap<String, Text>,
-    /// The local that the statement binds.
+    /// The local variable that the current statement binds.
     binding: Option<String>,
-    /// `return` or `break`, noted when its expression has been read.
+    /// A `return` or `break`, which is recorded after its expression.
     leaving: Option<&'static str>,
 }
 
 impl Scan {
-    /// Reads tokens as part of what stands around them.
+    /// Reads tokens as part of the surrounding nodes.
     pub(super) fn run(&mut self, tokens: &[Token]) {
         let (binding, leaving) = (self.binding.take(), self.leaving.take());
         self.value = Value::Other;
@@ -64,7 +64,7 @@ impl Scan {
         self.collect(|scan| scan.run(tokens))
     }
 
-    /// What is noted meanwhile.
+    /// Returns the nodes that `read` records.
     pub(super) fn collect(&mut self, read: impl FnOnce(&mut Self)) -> Vec<Node> {
         let before = std::mem::take(&mut self.out);
         read(self);
@@ -75,7 +75,7 @@ impl Scan {
         self.out.push(Node::leaf(text));
     }
 
-    /// Reads from `at` on, and gives where to go on.
+    /// Reads from `at`, and returns the index at which to continue.
     fn step(&mut self, tokens: &[Token], at: usize) -> usize {
         match &tokens[at] {
             Token::Group(group) => {
@@ -106,14 +106,14 @@ impl Scan {
                     return at + 2;
                 }
             }
-            // Attributes.
+            // This skips attributes.
             '#' => {
                 let bracket = at + 1 + usize::from(is_punct(tokens.get(at + 1), '!'));
                 if group(tokens.get(bracket), Delimiter::Bracket).is_some() {
                     return bracket + 1;
                 }
             }
-            // Labels and lifetimes.
+            // This skips labels and lifetimes.
             '\'' if word(tokens.get(at + 1)).is_some() => return at + 2,
             ';' => self.end_statement(),
             ',' => self.leave(),
@@ -156,7 +156,7 @@ impl Scan {
         }
     }
 
-    /// What follows a `::`.
+    /// Reads what follows a `::`.
     fn path(&mut self, tokens: &[Token], at: usize) -> usize {
         if is_punct(tokens.get(at), '<') {
             return at + tokens::generics(tokens, at);
@@ -170,7 +170,7 @@ impl Scan {
         at + 1
     }
 
-    /// What follows a `.`: a field, or a method with its arguments.
+    /// Reads what follows a `.`: a field, or a method with its arguments.
     fn member(&mut self, tokens: &[Token], at: usize) -> usize {
         let name = tokens[at].to_string();
         let mut next = at + 1;
@@ -195,7 +195,7 @@ impl Scan {
         let before = std::mem::take(&mut self.value);
         match (group.delimiter(), before) {
             (Delimiter::Parenthesis, Value::Path { owner, name }) => self.function(owner.as_deref(), &name, group),
-            // What is in parentheses is what it would be without.
+            // Parentheses do not change what is inside them.
             (Delimiter::Parenthesis | Delimiter::None, _) => self.run(group.tokens()),
             _ => {
                 self.run(group.tokens());
@@ -204,7 +204,7 @@ impl Scan {
         }
     }
 
-    /// An `.await`: what is noted already needs no line of its own.
+    /// Records an `.await`. An operation that is already in the skeleton gets no line of its own.
     pub(super) fn awaited(&mut self) {
         match self.resolved() {
             Value::Operation(_) => {}
@@ -214,7 +214,7 @@ impl Scan {
         }
     }
 
-    /// The value, with a local replaced by what it holds.
+    /// Returns the current value. If it is a local variable, returns what the variable holds.
     pub(super) fn resolved(&mut self) -> Value {
         match std::mem::take(&mut self.value) {
             Value::Path { owner: None, name } => match self.locals.get(&name) {
@@ -251,7 +251,7 @@ impl Scan {
     }
 }
 
-/// The name in `let name =`, `let mut name: Type =`.
+/// Returns the name in `let name =` or `let mut name: Type =`.
 fn bound(tokens: &[Token], at: usize) -> Option<String> {
     let at = at + usize::from(is_word(tokens.get(at), "mut"));
     let name = word(tokens.get(at))?;

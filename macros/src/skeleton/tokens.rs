@@ -1,15 +1,15 @@
-//! Small questions to tokens.
+//! Small helpers that answer questions about tokens.
 
 use proc_macro2::Delimiter;
 
 use crate::tokens::{Token, group, is_punct, is_word, word};
 
-/// Whether `=>` stands there.
+/// Whether `=>` stands at this place.
 pub(super) fn is_arrow(tokens: &[Token], at: usize) -> bool {
     is_punct(tokens.get(at), '=') && is_punct(tokens.get(at + 1), '>')
 }
 
-/// How many tokens the generic arguments take that begin at `at` with `<`.
+/// Returns the number of tokens in the generic arguments that begin with `<` at `at`.
 pub(super) fn generics(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0_usize;
     for (taken, token) in tokens[at..].iter().enumerate() {
@@ -25,7 +25,7 @@ pub(super) fn generics(tokens: &[Token], at: usize) -> usize {
     tokens.len() - at
 }
 
-/// The place of the brace that begins the body of an `if`, `match`, `while` or `for`, from `at` on.
+/// Returns the index of the brace that begins the body of an `if`, `match`, `while` or `for`, searching from `at`.
 pub(super) fn body(tokens: &[Token], at: usize) -> Option<usize> {
     let mut others = 0_usize;
     for place in at..tokens.len() {
@@ -48,7 +48,8 @@ pub(super) fn body(tokens: &[Token], at: usize) -> Option<usize> {
     None
 }
 
-/// The expression of an arm or a branch from `at` on, and where the next begins: a block, or up to the comma.
+/// Returns the expression of an arm or branch that begins at `at`, which is a block or ends at the comma, and the index
+/// at which the next one begins.
 pub(super) fn arm(tokens: &[Token], at: usize) -> (&[Token], usize) {
     let block = group(tokens.get(at), Delimiter::Brace).is_some()
         && !is_punct(tokens.get(at + 1), '.')

@@ -53,7 +53,7 @@ fn an_orchestrator_with_a_half_typed_body_stays_with_its_type() {
 }
 
 #[test]
-fn the_users_documentation_stands_on_what_is_called() {
+fn the_documentation_of_the_function_is_copied_to_call_and_start() {
     let documented = |kind, parameters: &str| {
         expansion(kind, &format!("/// Greets a city.\nasync fn greet({parameters}) -> R {{}}"))
     };

@@ -336,7 +336,7 @@ fn dropped_operations_are_found() {
 }
 
 #[test]
-fn combinators_of_others_have_a_way_out() {
+fn other_crates_combinators_can_be_allowed() {
     let allowed =
         |ids: &[&str]| found_in(Kind::Orchestrator, &quote!(), &quote!(tokio::select! {} futures::join!()), ids);
     assert_eq!(allowed(&[]), ["select", "join"]);
@@ -353,7 +353,7 @@ fn every_check_has_a_row_on_the_page() {
 }
 
 #[test]
-fn what_clippy_is_told_is_what_the_lints_know() {
+fn the_clippy_list_agrees_with_the_lints() {
     let list = include_str!("../../../docs/clippy-orchestrators.toml");
     let methods = list.split("disallowed-types").next().expect("the methods come first");
     let paths: Vec<_> = methods.split("path = \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

@@ -245,7 +245,7 @@ fn names_have_limits() {
 
 #[test]
 #[should_panic(expected = "never reported")]
-fn mistakes_that_nobody_looks_at_are_noticed() {
+fn mistakes_that_are_never_read_are_detected() {
     let mut errors = Errors::new();
     errors.push_at(proc_macro2::Span::call_site(), "lost");
 }

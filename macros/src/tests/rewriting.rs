@@ -67,7 +67,7 @@ fn every_await_is_checked_wherever_it_stands() {
 }
 
 #[test]
-fn a_body_that_does_not_parse_is_rewritten_all_the_same() {
+fn a_body_that_does_not_parse_is_also_rewritten() {
     check(quote!(let x = = y.await; foo(;) z. w), quote!(let x = = y.__durable().await; foo(;) z. w));
     // Of a range without an end the dots stay.
     check_same(quote!(let x = list[1..]; 1..));
@@ -138,7 +138,7 @@ fn nested_functions_are_left_alone() {
 }
 
 #[test]
-fn bare_combinators_are_ours() {
+fn combinators_without_a_path_become_those_of_the_library() {
     check(quote!(select! { x = y => z }), quote!(::p::__rt::select! { x = y => z }));
     check(quote!(join!(a.await, try_join!(b))), quote!(::p::__rt::join!(a.__durable().await, ::p::__rt::try_join!(b))));
     check_same(quote!(p::select! { x = y => z }));
@@ -153,7 +153,7 @@ fn bare_combinators_are_ours() {
 }
 
 #[test]
-fn the_combinators_of_others_are_refused() {
+fn other_crates_combinators_are_refused() {
     for body in [
         quote!(tokio::select! {}),
         quote!(::futures::join!(a)),
@@ -171,7 +171,7 @@ fn the_combinators_of_others_are_refused() {
 }
 
 #[test]
-fn async_closures_become_closures_that_give_a_durable_block() {
+fn async_closures_become_closures_that_return_a_durable_block() {
     check(
         quote!(let f = async |a, (b, c): (u8, u8)| x.await; f),
         quote!(let f = |__0, __1: (u8, u8)| {
@@ -200,7 +200,7 @@ fn async_closures_become_closures_that_give_a_durable_block() {
 }
 
 #[test]
-fn closures_that_ask_for_a_result_get_the_error_of_the_function() {
+fn closures_that_need_a_result_get_the_error_type_of_the_function() {
     let rewritten = |body: TokenStream| {
         let function = crate::input::function(quote!(async fn f(ctx: Cx) -> Returned { #body })).expect("a function");
         let (tokens, allowed, mut errors) = (list(function.body.stream()), Allowed::default(), Errors::new());
@@ -252,7 +252,7 @@ fn calls_are_noted_by_their_last_word() {
 }
 
 #[test]
-fn without_checks_only_combinators_change_and_what_is_allowed_stays_visible() {
+fn without_checks_only_combinators_change_and_the_exceptions_stay_visible() {
     let (text, ..) = rewritten(quote!(async { x.await }; join!(y)), false);
     assert_eq!(
         text,
@@ -266,7 +266,7 @@ fn without_checks_only_combinators_change_and_what_is_allowed_stays_visible() {
 }
 
 #[test]
-fn what_a_lint_refused_is_no_second_mistake_when_it_is_awaited() {
+fn awaiting_a_value_that_a_lint_refused_is_not_a_second_mistake() {
     let (text, _, messages) = rewritten(
         quote!(tokio::time::sleep(d).await; x.await; let s = tokio::time::sleep(d); y.await; s.await; (&mut s).await),
         true,
@@ -332,7 +332,7 @@ fn the_import_follows_inner_attributes_and_is_left_out_where_nothing_needs_it() 
 }
 
 #[test]
-fn what_continues_is_compared_by_name() {
+fn continue_as_new_is_compared_by_name() {
     let compared = |path: TokenStream| quote!(.__continues({ const _: () = ::p::__rt::continues::<me, #path>(); }));
     let (plain, spelled) = (compared(quote!(other)), compared(quote!(crate::jobs::other)));
     check(

@@ -22,7 +22,7 @@ fn check(item: TokenStream, words: &[&str]) {
 }
 
 #[test]
-fn the_block_stays_and_each_activity_has_a_type_beside_it() {
+fn the_impl_block_is_kept_and_each_activity_gets_a_type_next_to_it() {
     let item = quote! {
         #[cfg(unix)]
         impl a::Payments<Live> {

@@ -70,7 +70,7 @@ fn operations_stand_in_their_order() {
 }
 
 #[test]
-fn what_nests_is_nested() {
+fn nested_blocks_are_nested_in_the_skeleton() {
     check(
         quote!(
             for city in cities(a::call(&ctx).await?) { b::call(&ctx, city).await?; }
@@ -165,7 +165,7 @@ fn macros_that_wait_for_several_have_branches() {
 }
 
 #[test]
-fn what_is_kept_and_awaited_later_is_named_by_what_it_is() {
+fn an_operation_kept_in_a_local_is_named_where_it_is_awaited() {
     check(
         quote!(
             let a = x::call(&ctx).schedule();
@@ -202,7 +202,7 @@ fn what_is_kept_and_awaited_later_is_named_by_what_it_is() {
 }
 
 #[test]
-fn what_is_not_durable_is_not_there() {
+fn code_without_durable_operations_is_left_out() {
     check(
         quote!(
             #![allow(x)]
@@ -243,7 +243,7 @@ fn names_of_locals_and_formatting_do_not_matter() {
 }
 
 #[test]
-fn a_body_that_does_not_parse_has_one_all_the_same() {
+fn a_body_that_does_not_parse_also_has_a_skeleton() {
     check(
         quote!(
             let x = ;

@@ -74,7 +74,7 @@ pub struct OrchestrationHandle<O> {
     id: InstanceId,
     key: Option<InstanceKey>,
     was_created: bool,
-    /// The registration of a life that was followed from its beginning, so that waits and watches need no read.
+    /// The receiver of a life that is followed from its beginning, so that waits and watches need no read.
     followed: Option<Arc<ChangeReceiver>>,
     orchestrator: PhantomData<fn() -> O>,
 }
@@ -220,9 +220,9 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
     }
 }
 
-// The bound stands on the methods, so that its text is what an orchestrator without a status gets.
+// The bound is on the methods, so that the compiler shows its text for an orchestrator without a custom status.
 impl<O: Orchestrator> OrchestrationHandle<O> {
-    /// Reads what the instance says of itself. One row is read, however long the history.
+    /// Reads the custom status. This reads one row, however long the history is.
     ///
     /// # Errors
     /// The errors of [`metadata`](Self::metadata). A value of another type is not an error; it is returned as

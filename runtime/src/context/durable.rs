@@ -65,7 +65,7 @@ pub trait AwaitCheck: Sized {
         self
     }
 
-    /// The same, unless another check refuses the value already.
+    /// The same check, unless another check has already refused the value.
     #[doc(hidden)]
     #[inline(always)]
     fn __durable_unless<const REFUSED: bool>(self) -> Self
@@ -78,7 +78,7 @@ pub trait AwaitCheck: Sized {
 
 impl<T> AwaitCheck for T {}
 
-/// Durable, or refused by another check: one mistake is one message.
+/// Durable, or already refused by another check, so that one mistake gives one message.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be `.await`ed in an orchestrator: it is not a durable operation",
@@ -123,13 +123,14 @@ pub fn block<F: Future>(future: F) -> Block<F> {
     Block { future: Box::pin(future) }
 }
 
-/// Ties the parameters of an async closure to its inputs, and nothing else: so the compiler knows their types.
+/// Ties the parameters of an async closure to its inputs and to nothing else, so that the compiler knows their types.
 #[doc(hidden)]
 pub fn closure<T, R, F: AsyncFnOnce(T) -> R>(_: &T, function: F) -> F {
     function
 }
 
-/// Names the output of a block from within, so that the block's `return` and `?` know it from the start. Always `None`.
+/// Names the output of a block from inside the block, so that its `return` and `?` know the type from the start. It
+/// always returns `None`.
 #[doc(hidden)]
 pub fn output_of<T>() -> Option<T> {
     None

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_encoded_comes_back() {
+    fn encoding_and_decoding_a_uri_part_returns_the_same_text() {
         for text in ["order-1", "Zürich 7:50 %", "a/b?c#d&e=f+g", "😀", "..", "\u{0}"] {
             assert_eq!(decode(&encode(text)).unwrap(), text);
             let query = format!("x={}", encode(text));

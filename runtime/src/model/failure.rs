@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_one_pointer() {
+    fn failure_details_are_one_pointer_in_size() {
         assert_eq!(size_of::<FailureDetails>(), size_of::<usize>());
         assert_eq!(size_of::<Option<FailureDetails>>(), size_of::<usize>());
     }

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_comes_back_from_the_form_in_which_it_is_stored() {
+    fn a_stored_park_reason_reads_back_unchanged() {
         for code in ParkCode::KNOWN {
             for text in ["", "no code", "[D0101] no code", "東京\0\n"] {
                 let reason = ParkReason::new(code, text);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_earlier_and_later_versions_stored_is_kept_whole() {
+    fn a_park_reason_of_an_earlier_or_later_version_is_kept_complete() {
         let earlier = "[D0104] not registered: orchestrator \"main\"; register it and start the runtime again";
         let reason = ParkReason::from_stored(earlier.to_owned());
         assert_eq!((reason.code(), reason.to_string().as_str()), (ParkCode::NotRegistered, earlier));

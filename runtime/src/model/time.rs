@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn far_instants_saturate() {
+    fn times_too_far_in_the_future_are_limited() {
         assert_eq!(Timestamp(1).plus(Duration::MAX), Timestamp::MAX);
         assert_eq!(Timestamp(0).plus(Duration::from_nanos(1)), Timestamp(1));
         assert!(Timestamp::MAX.to_utc() > Timestamp(0).to_utc());

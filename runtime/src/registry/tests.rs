@@ -90,7 +90,7 @@ fn nothing_registered_is_an_error_of_its_own() {
 }
 
 #[test]
-fn a_call_of_what_stands_in_the_program_but_is_not_listed_is_an_error() {
+fn calling_an_item_that_is_linked_but_not_listed_is_an_error() {
     static CALLS: &[CallSite] = &["pay:5:9", "unknown_alias:6:9"];
     let mut registry = Registry::default();
     registry.insert(orchestrator("order", "", CALLS, 1));

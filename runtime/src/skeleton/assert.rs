@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_accepted_passes_until_the_structure_changes() {
+    fn an_accepted_skeleton_passes_until_the_structure_changes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("skeletons/o.txt");
         let text = message(&path, OLD);

@@ -50,7 +50,7 @@ mod tests {
     use super::diff;
 
     #[test]
-    fn what_was_and_what_is_stand_between_what_stayed() {
+    fn a_diff_shows_old_and_new_lines_between_unchanged_ones() {
         assert_eq!(diff("a\nb\nc\nd\n", "a\nx\nc\nd\ne\n"), "  a\n- b\n+ x\n  c\n  d\n+ e\n");
         assert_eq!(diff("", "a\n"), "+ a\n");
         assert_eq!(diff("a\nb\n", ""), "- a\n- b\n");

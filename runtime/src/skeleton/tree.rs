@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_custom_status_is_not_replayed_nor_what_holds_it_alone() {
+    fn comparison_ignores_the_custom_status_and_blocks_that_contain_only_it() {
         let text = "o\n  set custom status\n  loop\n    call a\n    if\n      then\n        set custom status\n  if\n    else\n      clear custom status\n  join all\n";
         let expected = vec![node("loop", vec![node("call a", vec![])]), node("join all", vec![])];
         assert_eq!(replayed(parse(text)), expected);

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_with_a_prefix_is_a_range() {
+    fn a_prefix_selects_a_range_of_ids() {
         let prefixes = ["a", "aZ", "b", "é", "\u{d7ff}", "\u{e000}", "\u{10fffe}", "%", "a\u{10ffff}", "\u{10ffff}"];
         let longest = "\u{10ffff}".repeat(MAX_INSTANCE_ID_CHARS);
         for prefix in prefixes {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_behind_its_id_and_before_everything_else() {
+    fn a_cursor_continues_directly_after_its_instance() {
         let range = by_id("a", false, Some("ab")).unwrap();
         let held = ["a", "aa", "aa\u{10ffff}", "ab", "ab ", "ac"].map(|id| holds(&range, id));
         assert_eq!(held, [false, false, false, false, true, true]);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_stands_behind_a_place_of_the_other_order() {
+    fn a_cursor_of_the_other_order_finds_nothing() {
         let created = PageCursor::Created { created_at: Timestamp(1), key: InstanceKey(1) };
         let id = PageCursor::Id(InstanceId::new("a").unwrap());
         for (prefix, after) in [("a", created), ("", id)] {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_creation_and_the_place_bound_a_list_from_both_sides() {
+    fn creation_times_and_the_cursor_bound_a_list_on_both_sides() {
         use Bound::{Excluded, Included, Unbounded};
         let span = |from: Option<i64>, to: Option<i64>, newest_first, after: Option<(i64, u64)>| {
             let mut filter = InstanceFilter::new();

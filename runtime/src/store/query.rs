@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_comes_back_from_its_text() {
+    fn a_cursor_reads_back_from_its_text() {
         let id = InstanceId::new("Zürich 7:50 %").unwrap();
         let created =
             |created_at, key| PageCursor::Created { created_at: Timestamp(created_at), key: InstanceKey(key) };

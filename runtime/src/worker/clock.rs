@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_sleep_is_longer_than_a_clock_jump_may_go_unseen() {
+    fn no_sleep_lasts_longer_than_a_clock_jump_may_stay_unnoticed() {
         assert_eq!(SystemClock.sleep_towards(Timestamp::MAX), Some(LONGEST_SLEEP));
         assert_eq!(SystemClock.sleep_towards(Timestamp(0)), Some(Duration::ZERO));
     }

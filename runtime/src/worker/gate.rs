@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a13_nothing_leaves_before_its_commit_refusals_included() {
+    fn a13_no_effect_or_refusal_leaves_before_its_commit_is_durable() {
         let mut gate = Gate::default();
         gate.hold(CommitNumber(0), refusal(1));
         gate.hold(CommitNumber(2), refusal(2));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_less_does_not_overtake() {
+    fn a_later_answer_does_not_overtake_an_earlier_one_although_its_commit_is_durable() {
         let mut gate = Gate::default();
         gate.hold(CommitNumber(2), refusal(1));
         gate.hold(CommitNumber(1), refusal(2));

@@ -1,4 +1,4 @@
-//! Opens what a power cut leaves and compares it with what was acknowledged.
+//! Opens what a power cut leaves, and compares it with what was acknowledged.
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::run::DATABASE;
 use crate::script::{PARTITION, Script};
 use crate::{Random, Recording};
 
-/// What the store lost, or did not answer as it should.
+/// Something that the store lost, or a wrong answer of the store.
 #[derive(Clone, Debug)]
 pub struct Loss {
     what: String,
@@ -41,8 +41,8 @@ impl From<std::io::Error> for Loss {
     }
 }
 
-/// How many turn commits the store holds. Fails when that is no number that is allowed: one of them is lost then, or is
-/// there in part.
+/// Returns how many turn commits the store holds. Returns an error if that number is not allowed, because a commit is
+/// then missing or present only in part.
 pub(crate) async fn turns_held(
     script: &Script,
     store: &SqliteStore,
@@ -60,7 +60,7 @@ pub(crate) async fn turns_held(
 }
 
 impl Recording {
-    /// Cuts the power at a place in the events and opens what is left.
+    /// Cuts the power at a position in the events and opens what is left.
     pub async fn check(&self, place: usize, seed: u64) -> Result<(), Loss> {
         let image = Disk::after(&self.events[..place], seed).cut(seed);
         let result = self.check_image(&image, place).await;
@@ -88,7 +88,8 @@ impl Recording {
         if sound == "ok" { Ok(()) } else { Err(Loss::new(format!("it is damaged: {sound}"))) }
     }
 
-    /// Checks so many images at places that the seed decides, after the store was opened first. Answers the losses.
+    /// Checks this many images, at positions after the first opening that are determined by the seed. Returns the
+    /// losses.
     pub fn losses(&self, images: usize) -> Vec<Loss> {
         let next = AtomicUsize::new(0);
         let losses = Mutex::new(Vec::new());

@@ -1,20 +1,21 @@
-//! The model of a disk and its cache: what was written, what was synced, and what a power cut leaves of the rest.
+//! A model of a disk and its cache: what was written, what was synced, and what is left of the rest after a power cut.
 //!
-//! - A sync that succeeds makes durable what was written to its file before. A new log or journal also syncs its folder.
-//! - A sync that fails leaves the disk with any part of what was written. The cache still shows all of it, and *no later
-//!   sync writes it again*: this is what Linux does, and the worst that a file system may do.
-//! - At a cut, any part of what was not synced may be on the disk, sector by sector and in any order.
-//! - Creations and deletions reach the disk in their order, at the latest with the next sync of the folder.
+//! - A sync that succeeds makes durable what was written to its file before. For a new log or journal, it also syncs
+//!   the folder.
+//! - A sync that fails leaves any part of what was written on the disk. The cache still shows all of it, and *no later
+//!   sync writes it again*. This is what Linux does, and the worst that a file system may do.
+//! - After a power cut, any part of what was not synced may be on the disk, sector by sector and in any order.
+//! - Creations and deletions reach the disk in order, at the latest with the next sync of the folder.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::Random;
 
-/// A write of this many bytes, at a place that is a multiple of it, is not torn.
+/// A write of this many bytes is never torn, if it begins at a multiple of this number.
 const SECTOR: usize = 512;
 
-/// Names a file for as long as it lives, whatever its name.
+/// Identifies a file for as long as it exists, whatever its name is.
 pub type FileNumber = usize;
 
 /// The files of a folder.
@@ -23,17 +24,17 @@ pub type Image = BTreeMap<String, Vec<u8>>;
 /// What happened to the disk.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A file was made.
+    /// A file was created.
     Create(FileNumber, String),
     /// Bytes were written.
     Write(FileNumber, usize, Arc<[u8]>),
-    /// A file got this length.
+    /// The length of a file was set.
     Truncate(FileNumber, usize),
     /// A file was synced.
     Sync {
-        /// Which.
+        /// The file.
         file: FileNumber,
-        /// Whether its folder was synced with it.
+        /// Whether the folder was synced together with it.
         folder: bool,
         /// Whether it succeeded.
         held: bool,
@@ -43,14 +44,14 @@ pub enum Event {
         /// Whether it succeeded.
         held: bool,
     },
-    /// A name went.
+    /// A name was deleted.
     Delete {
-        /// Which.
+        /// The name.
         name: String,
-        /// Whether the folder was synced with it.
+        /// Whether the folder was synced together with it.
         folder: bool,
     },
-    /// The power was cut. The number decides what was left.
+    /// The power was cut. The number is the seed that decides what was left.
     Cut(u64),
 }
 
@@ -62,11 +63,11 @@ enum Change {
 
 #[derive(Clone, Debug, Default)]
 struct File {
-    /// What is on the disk for certain.
+    /// What is certainly on the disk.
     durable: Vec<u8>,
     /// What a reader sees.
     cached: Vec<u8>,
-    /// What separates the two: changes with their places in the order of all changes.
+    /// The difference between the two: changes with their positions in the order of all changes.
     pending: Vec<(usize, Change)>,
 }
 
@@ -87,24 +88,24 @@ pub struct Disk {
     random: Random,
 }
 
-/// How a power cut treats what was not synced.
+/// How much of what was not synced a power cut keeps.
 #[derive(Clone, Copy, Debug)]
 enum Cut {
     DropAll,
     KeepAll,
-    /// Changes up to one of them, of which a part.
+    /// All changes up to one of them, and a part of that one.
     Prefix(usize),
-    /// Any changes.
+    /// Any of the changes.
     Some,
     /// Any sectors of any changes.
     Sectors,
-    /// Files have the length that they had in the cache, with zeros or sectors of what was written.
+    /// Files have the length that they had in the cache. They contain zeros, or sectors of what was written.
     Holes,
 }
 
 impl Disk {
-    /// An empty folder after these events. The seed decides what failed syncs left since the last power cut; what they
-    /// left before it is settled, for a process went on with it.
+    /// Returns the folder after these events. The seed decides what failed syncs left since the last power cut. What
+    /// they left before it is already decided, because a process has worked with it since.
     pub fn after(events: &[Event], seed: u64) -> Self {
         let mut disk = Self {
             files: BTreeMap::new(),
@@ -156,7 +157,7 @@ impl Disk {
 
     fn sync(&mut self, file: FileNumber, folder: bool, held: bool) {
         let file = self.files.entry(file).or_default();
-        // Of a sync that failed anything may have come through.
+        // After a sync that failed, any part may be on the disk.
         let kept = if held { 100 } else { [0, 50, 90][self.random.below(3)] };
         for (_, change) in std::mem::take(&mut file.pending) {
             change.apply(&mut file.durable, |_| self.random.percent(kept));
@@ -176,12 +177,13 @@ impl Disk {
         }
     }
 
-    /// What a process finds that starts after another was killed.
+    /// Returns what a process finds that starts after another one was killed.
     pub fn cache(&self) -> Image {
         self.names.iter().map(|(name, file)| (name.clone(), self.files[file].cached.clone())).collect()
     }
 
-    /// What a process finds after the power was cut now. The seed decides what is left of what was not synced.
+    /// Returns what a process finds after a power cut at this moment. The seed decides how much of what was not synced
+    /// is left.
     pub fn cut(&self, seed: u64) -> Image {
         let mut random = Random::new(seed);
         let mut disk = self.clone();
@@ -212,7 +214,7 @@ impl Disk {
     }
 
     fn become_image(&mut self, image: &Image) {
-        // Names keep their files: whoever records from now on knows them by the same numbers.
+        // Names keep their files, so later recordings know the files by the same numbers.
         self.names = self.durable_names.clone();
         for naming in std::mem::take(&mut self.pending_names) {
             if let Naming::Created(name, file) = naming
@@ -229,14 +231,14 @@ impl Disk {
         }
     }
 
-    /// The files that have names, by their numbers.
+    /// Returns the files that have names, by their numbers.
     pub fn names(&self) -> &BTreeMap<String, FileNumber> {
         &self.names
     }
 }
 
 impl File {
-    /// Decides what is left of what was not synced.
+    /// Decides how much of what was not synced is left.
     fn lose(&mut self, cut: Cut, torn: usize, random: &mut Random) {
         let length = self.cached.len();
         for (at, change) in std::mem::take(&mut self.pending) {
@@ -263,7 +265,7 @@ impl File {
 }
 
 impl Change {
-    /// Applies the sectors that are kept.
+    /// Applies the sectors that were kept.
     fn apply(&self, file: &mut Vec<u8>, mut keeps: impl FnMut(usize) -> bool) {
         match self {
             Self::Truncate(length) => {
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_synced_is_always_there_and_the_rest_sometimes() {
+    fn synced_writes_always_survive_and_other_writes_sometimes_do() {
         let events = [Event::Create(0, "f".to_owned()), write(0, b"abc"), sync(true), write(3, b"def")];
         let images = images(&events);
         assert!(images.iter().all(|image| image.as_ref().is_some_and(|bytes| bytes.starts_with(b"abc"))));
@@ -315,12 +317,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_sync_left_behind_no_later_sync_writes() {
+    fn a_later_sync_does_not_write_what_a_failed_sync_left_out() {
         let events = [Event::Create(0, "f".to_owned()), sync(true), write(0, b"abc"), sync(false), sync(true)];
         let images = images(&events);
         assert!(images.iter().flatten().any(Vec::is_empty));
         assert!(images.iter().flatten().any(|bytes| bytes == b"abc"));
-        assert_eq!(Disk::after(&events, 1).cache()["f"], b"abc", "the cache shows it all the same");
+        assert_eq!(Disk::after(&events, 1).cache()["f"], b"abc", "the cache still shows it");
     }
 
     #[test]
@@ -341,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_cut_the_disk_goes_on_with_what_was_left() {
+    fn after_a_power_cut_the_disk_continues_with_what_was_left() {
         let before = [Event::Create(0, "f".to_owned()), write(0, b"abc"), sync(true), write(3, b"def")];
         for seed in 0..50 {
             let left = Disk::after(&before, 3).cut(seed);

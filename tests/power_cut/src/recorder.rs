@@ -1,4 +1,4 @@
-//! Records what happens to the files of one folder, and makes syncs fail when it is told to.
+//! Records what happens to the files of one folder, and makes syncs fail on request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -28,7 +28,7 @@ struct State {
 }
 
 impl Recorder {
-    /// Goes on with what was recorded before, in an empty folder, which gets these files.
+    /// Continues an earlier recording in an empty folder, which gets these files.
     pub fn resume(folder: &Path, events: Vec<Event>, files: &Image) -> io::Result<Arc<Self>> {
         vfs::register();
         write_files(folder, files)?;
@@ -60,12 +60,12 @@ impl Recorder {
         state.failing = numbers.into_iter().map(|number| syncs + number).collect();
     }
 
-    /// How many events were recorded.
+    /// Returns the number of recorded events.
     pub fn position(&self) -> usize {
         self.state().events.len()
     }
 
-    /// Ends the recording, as a killed process ends: what its threads still do has not happened.
+    /// Ends the recording as if the process had been killed: what its threads do afterwards has not happened.
     pub fn stop(&self) -> Vec<Event> {
         vfs::forget(&self.folder);
         let mut state = self.state();
@@ -73,12 +73,12 @@ impl Recorder {
         std::mem::take(&mut state.events)
     }
 
-    /// The folder that is recorded.
+    /// Returns the recorded folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A file was opened. Answers its number, and whether it is new.
+    /// Records that a file was opened. Returns its number, and whether it is new.
     pub(crate) fn opened(&self, name: &str) -> (FileNumber, bool) {
         let mut state = self.state();
         if let Some(file) = state.names.get(name) {
@@ -99,7 +99,7 @@ impl Recorder {
         self.state().push(Event::Truncate(file, length));
     }
 
-    /// A file is synced, and its folder; answers whether that succeeds.
+    /// Records the sync of a file and its folder. Returns whether the sync succeeds.
     pub(crate) fn sync(&self, file: FileNumber, folder: bool) -> bool {
         let mut state = self.state();
         let held = state.next_sync();
@@ -107,7 +107,7 @@ impl Recorder {
         held
     }
 
-    /// The folder alone is synced; answers whether that succeeds.
+    /// Records the sync of the folder alone. Returns whether the sync succeeds.
     fn sync_folder(&self) -> bool {
         let mut state = self.state();
         let held = state.next_sync();
@@ -126,7 +126,7 @@ impl Recorder {
     }
 }
 
-/// What the store writes beside SQLite.
+/// Records the files that the store writes next to those of SQLite.
 impl FileProbe for Recorder {
     fn wrote(&self, path: &Path, offset: u64, bytes: &[u8]) {
         let (file, _) = self.opened(name_of(path));
@@ -145,7 +145,7 @@ fn name_of(path: &Path) -> &str {
 }
 
 impl State {
-    /// Whether the next sync succeeds.
+    /// Returns whether the next sync succeeds.
     fn next_sync(&mut self) -> bool {
         self.syncs += 1;
         !self.failing.contains(&self.syncs)

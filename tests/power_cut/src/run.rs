@@ -1,4 +1,4 @@
-//! Runs a script on the store over several processes, and records what reached the disk and what was acknowledged.
+//! Runs a script on the store over several processes. Records what reached the disk and what was acknowledged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,27 +13,28 @@ use crate::{Random, Recorder};
 /// The name of the database in its folder.
 pub const DATABASE: &str = "store.db";
 
-/// How often something that may fail is tried again.
+/// How often something that may fail is repeated.
 const ATTEMPTS: usize = 40;
 
-/// What a recording is made of.
+/// The parameters of a recording.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Decides everything else.
+    /// The seed, which decides everything else.
     pub seed: u64,
-    /// As the store is opened.
+    /// How the store is opened.
     pub durability: Durability,
-    /// Whether syncs fail now and then.
+    /// Whether some syncs fail.
     pub failing_syncs: bool,
-    /// How many turn commits.
+    /// The number of turn commits.
     pub turns: usize,
-    /// How large their payloads are at most. Above 4 MiB in all, the log is copied while commits go on.
+    /// The largest size of a payload, in bytes. If all payloads together exceed 4 MiB, the log is copied while commits
+    /// continue.
     pub bytes: usize,
-    /// How many processes there are one after another.
+    /// The number of processes that run one after another.
     pub processes: usize,
 }
 
-/// What was known from a place in the events on.
+/// What was known from this position in the events on.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     position: usize,
@@ -41,16 +42,16 @@ struct Known {
     sent: usize,
 }
 
-/// What reached the disk, and what was acknowledged.
+/// A recording: what reached the disk, and what was acknowledged.
 #[derive(Debug)]
 pub struct Recording {
-    /// As it was made.
+    /// The parameters.
     pub plan: Plan,
-    /// What the store was asked for.
+    /// What the store was asked to write.
     pub script: Script,
     /// What happened to the disk.
     pub events: Vec<Event>,
-    /// Where the first process had opened the store.
+    /// The position at which the first process had opened the store.
     pub opened: usize,
     ledger: Vec<Known>,
     random: Random,
@@ -65,7 +66,7 @@ enum End {
 }
 
 impl Recording {
-    /// Makes a recording. Fails when the store loses something while it is made.
+    /// Makes a recording. Returns an error if the store loses something in the meantime.
     pub async fn make(plan: Plan) -> Result<Self, Loss> {
         let script = Script::new(plan.seed, plan.turns, plan.bytes).await;
         let random = Random::new(plan.seed ^ 0x5eed);
@@ -76,8 +77,8 @@ impl Recording {
         Ok(recording)
     }
 
-    /// The numbers of turn commits of which one is what a store may hold at this place: the first is what was
-    /// acknowledged, the last what was sent.
+    /// Returns the numbers of turn commits that a store may hold at this position: from the number that was
+    /// acknowledged to the number that was sent.
     pub fn allowed(&self, position: usize) -> std::ops::RangeInclusive<usize> {
         match self.ledger.iter().rfind(|known| known.position <= position) {
             Some(known) => known.acknowledged..=known.sent,
@@ -85,7 +86,7 @@ impl Recording {
         }
     }
 
-    /// One process: it opens what the one before left, and writes for a while.
+    /// Runs one process: it opens what the previous one left, and writes for a while.
     async fn process(&mut self, is_last: bool) -> Result<(), Loss> {
         let folder = tempfile::tempdir()?;
         let files = Disk::after(&self.events, 0).cache();
@@ -112,7 +113,7 @@ impl Recording {
         Ok(())
     }
 
-    /// The power goes somewhere in the life of the process; what came after has not happened.
+    /// Cuts the power somewhere in the life of the process. What came later has not happened.
     fn cut_power(&mut self, begin: usize) {
         let place = begin + self.random.below(self.events.len() - begin + 1);
         self.events.truncate(place);
@@ -153,13 +154,13 @@ impl Recording {
             }
         }
         if end == End::Closed {
-            // It may fail, and says so. Either way nothing may be lost.
+            // It may fail and report that. In both cases nothing may be lost.
             let _ = store.close(PARTITION).await;
         }
         Ok(())
     }
 
-    /// Claims the store and finds out how many turn commits it holds. `None` when syncs fail for too long.
+    /// Claims the store and returns how many turn commits it holds, or `None` if syncs fail for too long.
     async fn claim(
         &mut self,
         store: &SqliteStore,
@@ -180,7 +181,7 @@ impl Recording {
     }
 }
 
-/// Opens the store; `None` when that fails for too long, as it does while syncs fail.
+/// Opens the store. Returns `None` if that fails for too long, as it does while syncs fail.
 fn open(recorder: &Arc<Recorder>, durability: Durability) -> Option<SqliteStore> {
     let builder =
         SqliteStore::builder(recorder.folder().join(DATABASE)).durability(durability).lock_wait(Duration::ZERO);

@@ -1,4 +1,5 @@
-//! What the store is asked to write: turn commits that a seed decides, and what it must hold after each of them.
+//! What the store is asked to write: turn commits that are determined by a seed, and what the store must hold after
+//! each of them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -14,12 +15,12 @@ use crate::Random;
 /// The partition that the script writes.
 pub const PARTITION: PartitionId = PartitionId::FIRST;
 
-/// Turn commits in their order.
+/// A series of turn commits.
 #[derive(Debug)]
 pub struct Script {
     /// The turn commits.
     pub turns: Vec<TurnCommit>,
-    /// What the store holds after so many of them, as [`fingerprint`](Self::fingerprint) answers it.
+    /// What the store holds after each number of commits, as a [`fingerprint`](Self::fingerprint).
     pub fingerprints: Vec<u64>,
     keys: Vec<InstanceKey>,
 }
@@ -31,7 +32,7 @@ struct Instance {
     timers: Vec<TimerRow>,
 }
 
-/// The state that the next turn commit starts from.
+/// The state before the next turn commit.
 struct Writer {
     random: Random,
     bytes: usize,
@@ -42,30 +43,30 @@ struct Writer {
 }
 
 impl Script {
-    /// So many turn commits, with payloads of up to so many bytes.
+    /// Creates this many turn commits, with payloads of up to this many bytes.
     pub async fn new(seed: u64, count: usize, bytes: usize) -> Self {
         let random = Random::new(seed);
         let mut writer =
             Writer { random, bytes, lives: Vec::new(), inbox: Vec::new(), operations: 0, keys: Vec::new() };
         let turns: Vec<_> = (0..count).map(|_| writer.turn()).collect();
         let store = MemoryStore::new();
-        let epoch = store.claim(PARTITION).await.expect("memory can be claimed").epoch;
+        let epoch = store.claim(PARTITION).await.expect("the memory store can be claimed").epoch;
         let mut script = Self { turns, fingerprints: Vec::new(), keys: writer.keys };
-        script.fingerprints.push(script.fingerprint(&store).await.expect("memory can be read"));
+        script.fingerprints.push(script.fingerprint(&store).await.expect("the memory store can be read"));
         for turn in 0..count {
             store.commit(script.batch(epoch, turn)).await.expect("the script fits its own rows");
-            let fingerprint = script.fingerprint(&store).await.expect("memory can be read");
+            let fingerprint = script.fingerprint(&store).await.expect("the memory store can be read");
             script.fingerprints.push(fingerprint);
         }
         script
     }
 
-    /// A batch of one turn commit.
+    /// Returns a batch of one turn commit.
     pub fn batch(&self, epoch: Epoch, turn: usize) -> Arc<CommitBatch> {
         Arc::new(CommitBatch::new(PARTITION, epoch, vec![self.turns[turn].clone()]))
     }
 
-    /// Everything that the store holds, in one number.
+    /// Returns everything that the store holds as one number.
     pub async fn fingerprint(&self, store: &impl Store) -> Result<u64, LoadError> {
         let mut hasher = DefaultHasher::new();
         let Backlog { tasks, timers, inbox, parked, .. } = store.load(PARTITION).await?;
@@ -154,7 +155,7 @@ impl Writer {
         })
     }
 
-    /// A turn as the engine writes it: a record, what it answers, and what it asks for.
+    /// Returns a turn as the engine would write it: a record, its answers, and the operations that it issues.
     fn step(&mut self, at: usize) -> TurnCommit {
         let bytes = self.payload();
         let (task, timer) = (self.random.percent(60), self.random.percent(30));

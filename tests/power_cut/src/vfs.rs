@@ -1,8 +1,8 @@
-//! The recording file system: SQLite's own one, with a recorder between.
+//! The recording file system: SQLite's own file system with a recorder in front of it.
 //!
-//! It becomes the default of the process, so that the store under test opens its files through it without knowing. Files
-//! outside of recorded folders pass through it. Syncs are never passed on: whether the machine's own disk has the bytes
-//! is of no interest here, and a sync costs more than all the rest.
+//! It becomes the default of the process, so that the store under test uses it without a change. Files outside of
+//! recorded folders pass through it. Syncs are never passed on: it does not matter whether the disk of this machine has
+//! the bytes, and syncs would cost more than everything else.
 #![allow(unsafe_code, reason = "SQLite takes a file system as a table of C functions")]
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use rusqlite::ffi::{
 use crate::disk::FileNumber;
 use crate::recorder::Recorder;
 
-/// The recorders, by their folders.
+/// The recorders by folder.
 static FOLDERS: Mutex<BTreeMap<PathBuf, Arc<Recorder>>> = Mutex::new(BTreeMap::new());
 
 /// SQLite's own file system, which does the work.
@@ -27,30 +27,30 @@ static BELOW: OnceLock<Below> = OnceLock::new();
 
 struct Below(*mut sqlite3_vfs);
 
-// SAFETY: SQLite keeps its file systems for as long as the process lives, and calls them from any thread itself.
+// SAFETY: SQLite keeps its file systems for as long as the process lives, and may itself call them from any thread.
 unsafe impl Send for Below {}
 // SAFETY: as above.
 unsafe impl Sync for Below {}
 
-/// What SQLite sees as an open file. The file of the file system below lies right behind it in memory.
+/// What SQLite sees as an open file. The file of the underlying file system follows it in memory.
 #[repr(C)]
 struct File {
     base: sqlite3_file,
-    /// Null for a file that is not recorded; otherwise this owns it.
+    /// Null for a file that is not recorded; otherwise this pointer owns the recorded file.
     watched: *mut Watched,
 }
 
 struct Watched {
     recorder: Arc<Recorder>,
     file: FileNumber,
-    /// Whether the next sync also syncs the folder: as SQLite does it for a log or journal that this handle has made.
+    /// Whether the next sync also syncs the folder. SQLite does so for a log or journal that this handle created.
     syncs_folder: AtomicBool,
 }
 
-/// Puts the recording file system in front of SQLite's own one, once.
+/// Puts the recording file system in front of SQLite's own, once.
 pub(crate) fn register() {
     BELOW.get_or_init(|| {
-        // SAFETY: a null name asks for the default; what comes back is never freed. It is copied, so that everything but
+        // SAFETY: a null name returns the default file system, which is never freed. It is copied, so everything except
         // opening and deleting goes to the same functions with the same data, and the copy is never freed either.
         unsafe {
             let below = sqlite3_vfs_find(std::ptr::null());
@@ -73,7 +73,7 @@ pub(crate) fn record(recorder: &Arc<Recorder>) {
     folders().insert(recorder.folder().to_owned(), Arc::clone(recorder));
 }
 
-/// Files of this folder that are opened from now on are not recorded.
+/// Stops recording files of this folder that are opened from now on.
 pub(crate) fn forget(folder: &Path) {
     folders().remove(folder);
 }
@@ -82,12 +82,12 @@ fn folders() -> MutexGuard<'static, BTreeMap<PathBuf, Arc<Recorder>>> {
     FOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Who records this path, and the name of the file.
+/// Returns the recorder of this path, and the name of the file.
 fn recorder_of(path: *const c_char) -> Option<(Arc<Recorder>, String)> {
     if path.is_null() {
         return None;
     }
-    // SAFETY: SQLite gives paths as strings that end with a zero byte and outlive the call.
+    // SAFETY: SQLite passes paths as strings that end with a zero byte and outlive the call.
     let path = Path::new(unsafe { CStr::from_ptr(path) }.to_str().ok()?);
     let recorder = folders().get(path.parent()?).cloned()?;
     Some((recorder, path.file_name()?.to_str()?.to_owned()))
@@ -97,7 +97,7 @@ fn below() -> *mut sqlite3_vfs {
     BELOW.get().expect("registered before it is called").0
 }
 
-/// The file of the file system below.
+/// Returns the file of the underlying file system.
 fn inner(file: *mut sqlite3_file) -> *mut sqlite3_file {
     file.cast::<File>().wrapping_add(1).cast()
 }
@@ -109,8 +109,8 @@ unsafe extern "C" fn open(
     flags: c_int,
     out: *mut c_int,
 ) -> c_int {
-    // SAFETY: SQLite gives `szOsFile` bytes for the file: room for ours and for the one below, which gets its own file
-    // system and the arguments as they are.
+    // SAFETY: SQLite provides `szOsFile` bytes for the file, which is room for ours and for the underlying one. The
+    // underlying file system gets its own file and the unchanged arguments.
     unsafe {
         (*file).pMethods = std::ptr::null();
         let open = (*below()).xOpen.expect("a file system can open");
@@ -132,7 +132,8 @@ unsafe extern "C" fn open(
 }
 
 unsafe extern "C" fn delete(_: *mut sqlite3_vfs, path: *const c_char, sync_folder: c_int) -> c_int {
-    // SAFETY: the arguments go on as they are, to the file system that they are for. The folder is not synced.
+    // SAFETY: the arguments are passed on unchanged, to the file system for which they are meant. The folder is not
+    // synced.
     let result = unsafe { (*below()).xDelete.expect("a file system can delete")(below(), path, 0) };
     if result == SQLITE_OK
         && let Some((recorder, name)) = recorder_of(path)
@@ -152,7 +153,7 @@ fn size(number: sqlite3_int64) -> usize {
 }
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: the file was opened by `open`, and this is the last call for it.
+    // SAFETY: `open` opened the file, and this is the last call for it.
     unsafe {
         let watched = std::mem::replace(&mut (*file.cast::<File>()).watched, std::ptr::null_mut());
         if !watched.is_null() {
@@ -169,7 +170,7 @@ unsafe extern "C" fn write(
     count: c_int,
     offset: sqlite3_int64,
 ) -> c_int {
-    // SAFETY: the arguments go on as they are; the bytes are readable for as long as the call lasts.
+    // SAFETY: the arguments are passed on unchanged, and the bytes are readable during the call.
     unsafe {
         let methods = (*inner(file)).pMethods;
         let result = (*methods).xWrite.expect("a file can be written")(inner(file), bytes, count, offset);
@@ -184,7 +185,7 @@ unsafe extern "C" fn write(
 }
 
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, length: sqlite3_int64) -> c_int {
-    // SAFETY: the arguments go on as they are.
+    // SAFETY: the arguments are passed on unchanged.
     let result = unsafe {
         let methods = (*inner(file)).pMethods;
         (*methods).xTruncate.expect("a file can be truncated")(inner(file), length)
@@ -207,12 +208,12 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, _: c_int) -> c_int {
     SQLITE_OK
 }
 
-/// Functions that only pass their arguments on.
+/// Defines functions that only pass their arguments on.
 macro_rules! pass_on {
     ($($name:ident => $method:ident($($argument:ident: $kind:ty),*) $(-> $answer:ty)?;)*) => {
         $(
             unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $argument: $kind)*) $(-> $answer)? {
-                // SAFETY: the arguments go on as they are, to the file that they are for.
+                // SAFETY: the arguments are passed on unchanged, to the file for which they are meant.
                 unsafe {
                     let methods = (*inner(file)).pMethods;
                     (*methods).$method.expect("the file system has it")(inner(file) $(, $argument)*)

@@ -1,4 +1,5 @@
-//! What becomes of the file under its owner: other names, a deleted lock, deletion, renaming and replacement.
+//! What happens when the file changes under its owner: other names, a deleted lock file, deletion, renaming and
+//! replacement.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
 
@@ -31,7 +32,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", path.display()))
 }
 
-/// Opens without waiting for another owner.
+/// Opens the store without waiting for another owner.
 fn open_at_once(path: &Path) -> Result<SqliteStore, OpenError> {
     SqliteStore::builder(path).lock_wait(Duration::ZERO).open()
 }
@@ -55,11 +56,12 @@ async fn b09_a_hard_link_is_no_way_around_the_lock() {
     let other_name = beside(&place.path, ".other");
     fs::hard_link(&place.path, &other_name).unwrap();
     assert!(is_in_use(open_at_once(&other_name)));
-    // The refusal has taken nothing from the owner, whose locks the system drops at a careless close.
+    // The refused attempt took nothing from the owner. The system would release the owner's locks if a file were closed
+    // carelessly.
     owner.commit(message(epoch, 1)).await.unwrap();
     assert!(is_in_use(open_at_once(&other_name)));
     drop(owner);
-    // Without an owner, too: the log of the one name is not found by the other.
+    // The same is true without an owner, because the log of one name is not found under the other name.
     let refused = SqliteStore::builder(&other_name).open().unwrap_err();
     assert!(refused.to_string().contains("2 names"), "{refused}");
     fs::remove_file(other_name).unwrap();
@@ -90,7 +92,7 @@ async fn b09_a_deleted_lock_file_lets_nobody_in() {
     let epoch = owner.claim(PARTITION).await.unwrap().epoch;
     fs::remove_file(beside(&place.path, ".lock")).unwrap();
     assert!(is_in_use(open_at_once(&place.path)));
-    // The owner goes on, and locks the new file at its next claim.
+    // The owner continues, and locks the new file at its next claim.
     owner.commit(message(epoch, 1)).await.unwrap_or_else(|error| {
         assert!(matches!(error, CommitError::Transient(_)), "{error:?}");
     });
@@ -101,7 +103,7 @@ async fn b09_a_deleted_lock_file_lets_nobody_in() {
     SqliteStore::open(&place.path).unwrap();
 }
 
-/// Takes a file away in one of the ways that there are, and puts it back.
+/// Takes a file away in each possible way, and puts it back.
 async fn is_refused_until_it_is_back(suffix: &str, replace: impl Fn(&Path)) {
     let place = place();
     let store = SqliteStore::open(&place.path).unwrap();
@@ -146,7 +148,7 @@ async fn a_store_whose_file_was_replaced_leaves_the_new_one_alone() {
     let claim = store.claim(PARTITION).await.unwrap_err();
     assert!(claim.to_string().contains("another file has taken the place of"), "{claim}");
     drop(store);
-    // The store is gone when its lock is.
+    // A store without its lock is gone.
     let lock = fs::OpenOptions::new().write(true).open(beside(&place.path, ".lock")).unwrap();
     lock.lock().unwrap();
     for path in &others {
@@ -169,7 +171,7 @@ async fn new_work_is_refused_with_the_cause_while_the_database_is_away() {
     waits_on_a_file::start(client).instance_id("before").await.unwrap();
     let aside = beside(&place.path, ".aside");
     fs::rename(&place.path, &aside).unwrap();
-    // The first start finds out, and waits until the file is back.
+    // The first start notices the change, and waits until the file is back.
     let waiting = tokio::spawn(waits_on_a_file::start(client).instance_id("waiting").into_future());
     let refused = loop {
         match tokio::time::timeout(Duration::from_millis(20), client.raise_event("nobody", "go", &1)).await {

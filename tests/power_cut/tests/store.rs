@@ -1,13 +1,13 @@
-//! Nothing that the store acknowledged is lost by a power cut, whatever the disk keeps of what was not synced.
+//! A power cut loses nothing that the store acknowledged, however much of what was not synced the disk keeps.
 
 use persevere::store::Durability;
 use persevere_power_cut::{Loss, Plan, Recording};
 
-/// How many images are checked in all, unless the environment says otherwise.
+/// How many images are checked in all, unless the environment variable below is set.
 const IMAGES: usize = 1_200;
-/// Names the number of images in the environment: 50000 for a thorough run.
+/// The environment variable that sets the number of images: 50000 for a thorough run.
 const IMAGES_VARIABLE: &str = "PERSEVERE_POWER_CUT_IMAGES";
-/// Images of each recording.
+/// The number of images of each recording.
 const OF_EACH: usize = 30;
 
 fn images() -> usize {
@@ -20,13 +20,13 @@ fn plan(seed: u64) -> Plan {
         durability: Durability::Full,
         failing_syncs: false,
         turns: 40,
-        // Every sixteenth recording writes more than the log takes before it is copied.
+        // Every sixteenth recording writes so much that the log is copied.
         bytes: if seed.is_multiple_of(16) { 300_000 } else { 3_000 },
         processes: 1 + usize::try_from(seed % 3).unwrap(),
     }
 }
 
-/// The losses of so many images, and of the recordings themselves.
+/// Returns the losses of this many images, and of the recordings themselves.
 fn losses(images: usize, plan: impl Fn(u64) -> Plan) -> Vec<Loss> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let recordings = images.div_ceil(OF_EACH) as u64;
@@ -57,7 +57,7 @@ fn a_power_cut_after_failed_syncs_and_restarts_loses_nothing_that_was_acknowledg
     assert_none(&losses(images, with_failures), images);
 }
 
-/// The harness sees losses: without the sync of each commit there are some.
+/// The harness detects losses: without the sync of each commit there are some.
 #[test]
 fn without_the_sync_of_each_commit_the_harness_finds_losses() {
     let relaxed = |seed| Plan { durability: Durability::Relaxed, processes: 1, bytes: 3_000, ..plan(seed) };

@@ -1,4 +1,4 @@
-//! Uses the crate under another name, without any other dependency, in an older edition, under every lint.
+//! Uses the crate under another name, without any other dependency, in an older edition, and with every lint.
 #![forbid(unsafe_code)]
 #![deny(warnings, clippy::pedantic, missing_docs, unreachable_pub)]
 #![allow(clippy::unused_async, reason = "an activity is async also when it has nothing to wait for")]

@@ -1,4 +1,4 @@
-//! Without the standard prelude, among items that are called like those of generated code.
+//! Uses the macros without the standard prelude, among items with the same names as those of generated code.
 #![no_implicit_prelude]
 #![allow(dead_code, non_camel_case_types)]
 
@@ -45,7 +45,7 @@ async fn helper(ctx: &Context, block: Number) -> Outcome<Number, CallError<Activ
     double::call(ctx, block).await
 }
 
-/// Its own names are those of the generated code.
+/// An orchestrator whose local names are those of generated code.
 #[orchestrator(crate = ::durable, allow(env))]
 async fn run(
     ctx: OrchestrationContext<Number>,
@@ -66,14 +66,14 @@ async fn run(
     Outcome::Ok(a? + b? + c + d)
 }
 
-/// Left out together with what it generates.
+/// An item that is left out, together with the code generated for it.
 #[cfg(any())]
 #[orchestrator(crate = ::durable)]
 async fn left_out(ctx: NotThere) -> Nothing {
     ctx.nothing().await
 }
 
-/// Kept under a condition.
+/// An item that is kept under a condition.
 #[cfg(not(any()))]
 #[orchestrator(crate = ::durable)]
 async fn kept(ctx: OrchestrationContext) -> Outcome<(), OrchestrationError> {

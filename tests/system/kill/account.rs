@@ -1,4 +1,4 @@
-//! What the ledger must say, by itself and beside what the store held while nobody ran.
+//! What the ledger must say, by itself and compared with what the store held while no victim was running.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub(super) fn check(lines: &[Line], looks: &Looks) {
     assert!(recorded > 100, "too little load to prove anything");
 }
 
-/// One activity runs once in each victim, and again only in a later one; never once its effect was seen.
+/// An activity runs once in each victim, again only in a later victim, and never again after its effect was seen.
 fn runs(lines: &[Line]) {
     let mut victim = 0;
     let mut last_run = BTreeMap::new();
@@ -32,7 +32,7 @@ fn runs(lines: &[Line]) {
             Line::Begin(key, id, done) => {
                 let before = last_run.insert(key, victim);
                 assert!(before != Some(victim), "{key} of {id} ran twice in victim {victim}");
-                // A race may lose its call: what its status says does not follow from that.
+                // A race may lose its call, so the status of this kind does not say whether the call ran.
                 let is_race = what_is(id).is_some_and(|(kind, _)| kind == Kind::Race);
                 let visible = seen.get(id).is_some_and(|seen| seen > done);
                 assert!(is_race || !visible, "step {done} of {id} ran after a client had seen it done");
@@ -42,7 +42,7 @@ fn runs(lines: &[Line]) {
     }
 }
 
-/// No activity runs after the store was seen to hold its end, its cancellation, or the end of its instance.
+/// No activity runs after the store was seen to contain its end, its cancellation, or the end of its instance.
 fn runs_after_records(lines: &[Line], looks: &Looks) {
     for (place, line) in lines.iter().enumerate() {
         let Line::Begin(key, id, _) = line else { continue };
@@ -87,7 +87,7 @@ fn outputs(lines: &[Line]) {
     println!("{} instances", started.len());
 }
 
-/// Acknowledged items are there once, others once at most, all in the order in which they were raised.
+/// Acknowledged items are there exactly once and others at most once, all in the order in which they were raised.
 fn items(id: &str, output: &str, acknowledged: &BTreeSet<i64>, tried: &BTreeSet<i64>) {
     let items: Vec<i64> = output
         .trim_end_matches(';')

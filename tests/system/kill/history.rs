@@ -1,4 +1,4 @@
-//! Follows the history of one execution and works out what must stand beside it: the status, the rows, the output.
+//! Follows the history of one execution and computes what must be stored with it: the status, the rows and the output.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use persevere_tests::crash::program::{LAST, Progress};
 
 use super::look::Head;
 
-/// How an operation was settled.
+/// How an operation was completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
     Done,
@@ -21,10 +21,10 @@ pub(super) struct Steps {
     open: BTreeMap<u32, Waits>,
     settled: BTreeMap<u32, Settled>,
     issued: u32,
-    /// Inputs that ended an operation, and items, that the code has seen.
+    /// The inputs that completed an operation, and the items, that the code has seen.
     ended: u32,
     items: u32,
-    /// The same that wait for the next poll.
+    /// The same for inputs that wait for the next poll.
     unseen: (u32, u32),
     polled: bool,
     completion: Option<Completion>,
@@ -42,7 +42,7 @@ enum Waits {
 }
 
 impl Steps {
-    /// Follows the records. Each operation is issued once and settled once at the most.
+    /// Follows the records. Each operation must be issued once and completed at most once.
     pub(super) fn follow(head: &Head, records: &[TurnRecord]) -> Self {
         let mut steps = Self {
             head: head.clone(),
@@ -69,12 +69,12 @@ impl Steps {
         steps
     }
 
-    /// The tasks that need not run again.
+    /// Returns the tasks that need not run again.
     pub(super) fn settled(&self) -> impl Iterator<Item = (&u32, &Settled)> {
         self.settled.iter()
     }
 
-    /// What is open in the history has its row, and nothing else has one.
+    /// Each operation that is open in the history must have its row, and there must be no other rows.
     pub(super) fn check_rows(&self, tasks: &BTreeSet<u32>, timers: &BTreeSet<u32>) {
         let over = self.completion.is_some() || self.terminated;
         let open = |waits| -> BTreeSet<u32> {
@@ -82,7 +82,7 @@ impl Steps {
         };
         assert_eq!(*tasks, open(Waits::Task), "task rows of {:?}", self.head);
         let mut expected = open(Waits::Timer);
-        // The start of an execution has one too until its first poll.
+        // The start of an execution also has a row, until its first poll.
         if !self.polled && !over {
             expected.insert(0);
         }
@@ -157,7 +157,7 @@ impl Steps {
         self.open.insert(self.issued, waits);
     }
 
-    /// What the status must say by now. `None`: it does not follow from the history of this kind.
+    /// Returns what the status must say by now, or `None` if it does not follow from the history of this kind.
     fn progress(&self) -> Option<u32> {
         let size = || self.head.input.parse::<u32>().unwrap();
         Some(match &*self.head.name {
@@ -182,7 +182,7 @@ impl Steps {
         })
     }
 
-    /// The head is the fold of the history, not behind it and not ahead.
+    /// The head must agree with the history, and be neither behind it nor ahead of it.
     fn check_head(&self) {
         let head = &self.head;
         let expected = match &self.completion {

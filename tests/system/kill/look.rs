@@ -1,4 +1,4 @@
-//! Looks into the store while no victim runs: a copy is read, by the tables alone.
+//! Inspects the store while no victim runs: a copy is read, through its tables alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use rusqlite::{Connection, params};
 
 use super::history::{Settled, Steps};
 
-/// What the looks have found so far.
+/// What the inspections have found so far.
 pub(super) struct Looks {
     folder: PathBuf,
-    /// Tasks that need not run again, by task id; and from which line of the ledger on.
+    /// Tasks that need not run again, by task id, with the line of the ledger from which this is known.
     settled: BTreeMap<String, usize>,
     recorded: usize,
-    /// Ended instances, with their rows as they were found; and from which line on.
+    /// Ended instances with their rows, and the line from which this is known.
     ended: BTreeMap<i64, (Head, usize)>,
     ended_ids: BTreeMap<String, usize>,
-    /// Lines of the ledger that were compared with the store.
+    /// The lines of the ledger that were compared with the store.
     compared: usize,
 }
 
@@ -54,12 +54,12 @@ impl Looks {
         }
     }
 
-    /// How many completions were seen in the store.
+    /// Returns how many completions were seen in the store.
     pub(super) fn recorded(&self) -> usize {
         self.recorded
     }
 
-    /// Whether the task needed no run any more when this line was written.
+    /// Whether the task no longer needed a run when this line was written.
     pub(super) fn was_settled(&self, key: &str, line: usize) -> bool {
         self.settled.get(key).is_some_and(|since| *since <= line)
     }
@@ -69,7 +69,7 @@ impl Looks {
         self.ended_ids.get(id).is_some_and(|since| *since <= line)
     }
 
-    /// Checks the store as it is. `over`: everything has ended, and the store was closed.
+    /// Checks the store as it is. `over` means that everything has ended and the store was closed.
     pub(super) fn look(&mut self, over: bool) {
         let ledger = ledger::read(&self.folder.join("ledger.log"));
         let lines = ledger.len();
@@ -98,7 +98,7 @@ impl Looks {
         let look = super::beside(&self.folder);
         for name in ["store.db", "store.db-wal"] {
             let _ = std::fs::remove_file(look.join(name));
-            // Absent: killed before it was made, or closed in good order.
+            // The row is missing if the process was killed before it was written, or if the store was closed cleanly.
             let _ = std::fs::copy(self.folder.join(name), look.join(name));
         }
         let _ = std::fs::remove_file(look.join("store.db-shm"));
@@ -150,7 +150,7 @@ fn heads(store: &Connection) -> BTreeMap<i64, Head> {
     statement.query_map([], head).unwrap().map(|head| head.unwrap()).map(|head| (head.key, head)).collect()
 }
 
-/// The records of the current execution; there must be none of another.
+/// Returns the records of the current execution. There must be none of another execution.
 fn records(store: &Connection, head: &Head) -> Vec<persevere::engine::TurnRecord> {
     let sql = "SELECT execution, turn, record FROM history WHERE key = ?1 ORDER BY execution, turn";
     let mut statement = store.prepare(sql).unwrap();
@@ -176,7 +176,7 @@ fn rows(store: &Connection, table: &str, head: &Head) -> BTreeSet<u32> {
     .collect()
 }
 
-/// An activity that has begun was scheduled before, durably: its record is there.
+/// An activity that has begun was durably scheduled before, so its record must be there.
 fn was_scheduled(store: &Connection, heads: &BTreeMap<i64, Head>, task: &str, id: &str) {
     let numbers: Vec<i64> = task.split('.').map(|number| number.parse().unwrap()).collect();
     let [key, execution, operation] = numbers[..] else { panic!("{task} is no task id") };
@@ -185,13 +185,13 @@ fn was_scheduled(store: &Connection, heads: &BTreeMap<i64, Head>, task: &str, id
         matches!(action, Action::ScheduleTask { .. })
             && action.operation().is_some_and(|issued| i64::from(issued.0) == operation)
     };
-    // The history of an execution goes with its end.
+    // The history of an execution is removed when the execution ends.
     let recorded =
         head.execution > execution || records(store, head).iter().any(|record| record.actions.iter().any(schedules));
     assert!(head.execution >= execution && recorded, "{task} of {id} ran, and its schedule is not in the store");
 }
 
-/// Every row belongs to an instance that is there, and every sub-orchestration to a parent that started it once.
+/// Every row must belong to an existing instance, and every sub-orchestration to a parent that started it once.
 fn no_ghosts(store: &Connection, heads: &BTreeMap<i64, Head>) {
     for table in ["task", "timer", "history", "progress"] {
         let sql = format!("SELECT count(*) FROM {table} WHERE key NOT IN (SELECT key FROM instance)");
@@ -216,7 +216,7 @@ fn no_ghosts(store: &Connection, heads: &BTreeMap<i64, Head>) {
     }
 }
 
-/// Nothing is left to do, and the store says that it was closed.
+/// Nothing may be left to do, and the store must say that it was closed.
 fn all_over(store: &Connection, heads: &BTreeMap<i64, Head>) {
     for head in heads.values() {
         let expected = if head.name == "doomed" { RuntimeStatus::Terminated } else { RuntimeStatus::Completed };

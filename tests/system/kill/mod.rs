@@ -1,7 +1,7 @@
-//! A process that is killed at random moments under load: nothing acknowledged is lost, nothing is done twice.
+//! A process that is killed at random moments under load: nothing acknowledged is lost, and nothing is done twice.
 //!
-//! `PERSEVERE_CRASH_SEED` repeats a run, `PERSEVERE_CRASH_KILLS` says how many kills. What a seed does not fix is how far
-//! the victim got when it was killed.
+//! `PERSEVERE_CRASH_SEED` repeats a run, and `PERSEVERE_CRASH_KILLS` sets the number of kills. A seed does not
+//! determine how far the victim got when it was killed.
 
 mod account;
 mod history;
@@ -35,7 +35,7 @@ fn survive(partitions: u16, kills: u32) {
     let mut random = Random::new();
     let kills = setting("PERSEVERE_CRASH_KILLS").map_or(kills, |kills| kills as u32);
     let folder = tempfile::tempdir().unwrap();
-    // The victims find the file, and work on the partitions that it has.
+    // The victims find the file, and use the partitions that it has.
     drop(SqliteStore::builder(folder.path().join("store.db")).partitions(partitions).open().unwrap());
     let mut looks = Looks::new(folder.path());
     for _ in 0..kills {
@@ -52,11 +52,11 @@ fn survive(partitions: u16, kills: u32) {
     tokio::runtime::Runtime::new().unwrap().block_on(read_by_client(folder.path(), &lines));
 }
 
-/// Starts a victim and kills it: in most cases at work, in some while it opens the store.
+/// Starts a victim and kills it: usually while it works, and sometimes while it opens the store.
 fn kill_one(folder: &Path, random: &mut Random) {
     let live = [1, 12, 10_000][random.below(3) as usize];
     let mut victim = victim(folder, live, "load");
-    // Neither sleep waits for anything: the moment of the kill is what is random.
+    // These sleeps do not wait for a condition: the moment of the kill is random on purpose.
     if random.below(4) > 0 {
         at_work(&mut victim);
         std::thread::sleep(Duration::from_micros(random.below(350_000)));
@@ -95,7 +95,7 @@ fn errors(victim: &mut Child) -> String {
     text
 }
 
-/// What a client reads afterwards is what the clients in the victims got.
+/// A client that reads afterwards must get what the clients in the victims got.
 async fn read_by_client(folder: &Path, lines: &[Line]) {
     let runtime = Runtime::builder()
         .store(SqliteStore::open(folder.join("store.db")).unwrap())
@@ -125,7 +125,7 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-/// A small generator of the numbers that a seed fixes.
+/// A small generator of the numbers that a seed determines.
 struct Random(u64);
 
 impl Random {
@@ -144,7 +144,8 @@ impl Random {
     }
 }
 
-/// The folder into which the store is copied to be looked at, so that the next victim finds it as the kill left it.
+/// The folder into which the store is copied for inspection, so that the next victim finds the store as the kill left
+/// it.
 fn beside(folder: &Path) -> PathBuf {
     folder.join("look")
 }

@@ -79,7 +79,7 @@ async fn a_failure_crosses_the_border_typed(stage: Stage) {
     let runtime = stage.runtime().await;
     let order = order::start(runtime.client(), "unicorn".to_owned()).await.unwrap();
     assert_eq!(order.result().await.unwrap(), "typed: unicorn is out of stock");
-    // The same error at the border to a client.
+    // The client gets the same error.
     let failed = handle::<ship>(&runtime, "shipment of unicorn").result().await.unwrap_err();
     assert_eq!(failed.app(), Some(&ShipError::OutOfStock("unicorn".to_owned())));
     runtime.shutdown().await.unwrap();
@@ -153,7 +153,7 @@ async fn terminate_recursively_ends_children_and_theirs(stage: Stage) {
     for what in &what {
         stage.book.begun(what).await;
     }
-    // Cold, live or loading: the children are found in any case.
+    // The children are found in each case: not in memory, live, or loading.
     let runtime = stage.restart(runtime).await;
     handle::<orders>(&runtime, orders.id().as_str()).terminate("no music").recursive().await.unwrap();
     for what in &what {

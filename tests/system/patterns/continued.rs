@@ -1,4 +1,4 @@
-//! Continue-as-new goes to the same name: the version that the type names, and never another orchestrator.
+//! Continue-as-new keeps the name: it may change the version, but never the orchestrator.
 
 use persevere::prelude::*;
 

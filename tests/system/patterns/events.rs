@@ -1,4 +1,4 @@
-//! What comes from outside, and orchestrations that never end.
+//! External events, and orchestrations that never end.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn a_person_decides_too_late(stage: Stage) {
 #[orchestrator]
 async fn take(ctx: OrchestrationContext<u32>, count: u32) -> Result<Vec<i64>, OrchestrationError> {
     ctx.set_custom_status(&0)?;
-    // Events come before anybody waits for them.
+    // The events arrive before anybody waits for them.
     ctx.create_timer(Duration::from_secs(1)).await;
     let mut numbers = Vec::new();
     for _ in 0..count {
@@ -139,7 +139,7 @@ async fn one_instance_sends_to_another(stage: Stage) {
     sender.result().await.unwrap();
     stage.clock.advance(Duration::from_secs(1));
     assert_eq!(take.result().await.unwrap(), [7, 8, 9]);
-    // Nobody is there to take it, which is no failure of the sender.
+    // The target does not exist any more, which is not an error of the sender.
     let lost = sender::start(runtime.client(), "nobody".to_owned(), vec![1]).await.unwrap();
     lost.result().await.unwrap();
     runtime.shutdown().await.unwrap();
@@ -173,7 +173,7 @@ async fn continue_as_new_carries_events_that_nobody_took(stage: Stage) {
 async fn continue_as_new_drops_events_when_told_to(stage: Stage) {
     let runtime = stage.runtime().await;
     let rounds = rounds::start(runtime.client(), 0, false, 0).start_after(Duration::from_secs(1)).await.unwrap();
-    // All of them are there in the first turn: two are taken by nobody.
+    // All of them are there in the first turn, and nobody takes two of them.
     for number in [1, 2, 3] {
         rounds.raise_event(Number(number)).await.unwrap();
     }
@@ -189,7 +189,7 @@ async fn countdown(ctx: OrchestrationContext<u32>, left: u32) -> Result<String, 
     echo::call(&ctx, format!("{left} left")).await?;
     ctx.set_custom_status(&left)?;
     if left == 0 {
-        // The last execution stays open, so that its history can be looked at.
+        // The last execution stays open, so that its history can be read.
         Number::wait(&ctx).await?;
         return Ok("over".to_owned());
     }
@@ -202,7 +202,7 @@ async fn an_eternal_orchestration_keeps_a_short_history(stage: Stage) {
     countdown.wait_for_custom_status(|left| *left == 0).await.unwrap();
     let metadata = countdown.metadata().await.unwrap();
     assert_eq!((metadata.execution(), metadata.read_input_as::<u32>().unwrap()), (40, 0));
-    // Its start, its first poll and the end of its activity.
+    // The records are its start, its first poll and the end of its activity.
     assert_eq!(stage.history(countdown.id()).await.len(), 3);
     countdown.raise_event(Number(0)).await.unwrap();
     assert_eq!(countdown.result().await.unwrap(), "over");

@@ -1,4 +1,4 @@
-//! Failures as values: of activities, of orchestrators, of types that do not fit.
+//! Failures as values: failures of activities, of orchestrators, and of types that do not match.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ async fn the_own_error_of_an_orchestrator_reaches_the_client_typed(stage: Stage)
     assert_eq!(empty.result().await.unwrap_err().app(), Some(&OrderError::Empty));
     let declined = buy::start(runtime.client(), vec![1, 2, 13, 4]).instance_id("declined").await.unwrap();
     declined.result().await.unwrap_err();
-    // As another process reads it.
+    // This is how another process reads it.
     let runtime = stage.restart(runtime).await;
     let error = crate::system::stage::handle::<buy>(&runtime, "declined").result().await.unwrap_err();
     let Some(OrderError::Pay(CallError::App { error: PayError::Declined { code, .. }, details })) = error.app() else {
@@ -144,13 +144,13 @@ async fn a_panic_after_steps_keeps_what_was_recorded(stage: Stage) {
     let runtime = stage.runtime().await;
     let broken = divide_by::start(runtime.client(), 0).await.unwrap();
     broken.result().await.unwrap_err();
-    // A16: the status of the turn that panics is committed like any other.
+    // Rule A16: the status of the turn that panics is committed like any other.
     assert_eq!(broken.custom_status().await.unwrap().typed(), Some(0));
     assert_eq!((stage.book.runs("0"), stage.history(broken.id()).await.len()), (1, 2));
     runtime.shutdown().await.unwrap();
 }
 
-/// A value that is not what it was once it is stored.
+/// A value that changes when it is stored and read again.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 struct Leaky {
     #[serde(skip)]
@@ -198,7 +198,7 @@ async fn foreign_awaits_park_and_others_go_on(stage: Stage) {
         let error = parked.result().await.unwrap_err();
         let ResultError::Parked { reason } = error else { panic!("{error:?}") };
         assert!(reason.text().contains("not a durable operation") && reason.text().contains("activity"), "{reason}");
-        // It needs no code to be ended.
+        // Ending it needs no code.
         parked.terminate("wrong").await.unwrap();
         assert_eq!(parked.result().await.unwrap_err(), ResultError::Terminated { reason: "wrong".to_owned() });
     }

@@ -1,4 +1,5 @@
-//! What a caller does with an instance: start it later or twice, pause it, end it, remove it; and what a restart leaves.
+//! What a caller does with an instance: start it later or twice, suspend it, end it, purge it. Also what a restart of
+//! the program keeps.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::system::stage::{Stage, echo, handle, job, on_every_stage};
 on_every_stage! {
     a11_the_same_start_again_gives_the_same_instance
     a11_an_ended_instance_is_replaced_only_when_asked
-    a02_a_late_result_of_a_former_life_is_nobodys
+    a02_a_late_result_of_an_earlier_life_reaches_nobody
     starts_without_an_id_make_instances_of_their_own
     an_instance_starts_when_it_is_time
     a_delayed_instance_takes_events_and_survives_a_restart
@@ -78,7 +79,7 @@ async fn one_job(ctx: OrchestrationContext, name: String) -> Result<String, Orch
     Ok(job::call(&ctx, name).await?)
 }
 
-async fn a02_a_late_result_of_a_former_life_is_nobodys(stage: Stage) {
+async fn a02_a_late_result_of_an_earlier_life_reaches_nobody(stage: Stage) {
     let runtime = stage.runtime().await;
     let start = |name: &str| {
         let start = one_job::start(runtime.client(), name.to_owned()).instance_id("worker");
@@ -110,7 +111,7 @@ async fn an_instance_starts_when_it_is_time(stage: Stage) {
     let runtime = stage.runtime().await;
     let delayed = add::start(runtime.client(), 0).start_after(Duration::from_secs(60)).await.unwrap();
     stage.clock.advance(Duration::from_secs(59));
-    // Another one's end proves that the engine has looked at the clock.
+    // The end of another instance proves that the engine has looked at the clock.
     add::start(runtime.client(), 0).await.unwrap().result().await.unwrap();
     let metadata = delayed.metadata().await.unwrap();
     assert_eq!((metadata.runtime_status(), metadata.serialized_custom_status()), (RuntimeStatus::Pending, None));
@@ -193,7 +194,7 @@ async fn terminate_cancels_what_runs(stage: Stage) {
     one.terminate("enough").await.unwrap();
     assert_eq!(one.result().await.unwrap_err(), ResultError::Terminated { reason: "enough".to_owned() });
     stage.book.cancelled("endless").await;
-    // The activity's polite failure is nobody's concern any more.
+    // The failure with which the activity answers its cancellation no longer matters.
     let runtime = stage.restart(runtime).await;
     let one = handle::<one_job>(&runtime, one.id().as_str());
     assert_eq!(one.metadata().await.unwrap().runtime_status(), RuntimeStatus::Terminated);

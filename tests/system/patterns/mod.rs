@@ -1,4 +1,4 @@
-//! What orchestrations are made of, one pattern a test, on every store and with a replay at every turn.
+//! The building blocks of orchestrations, one pattern for each test, on every store and with a replay at every turn.
 
 mod children;
 mod continued;

@@ -1,4 +1,5 @@
-//! What callers do with many instances, and with what is over: lists, purges by filter, restarts, histories, watches.
+//! What callers do with many instances, and with instances that have ended: lists, purges by filter, restarts,
+//! histories and watches.
 
 use persevere::prelude::*;
 use persevere::{Client, HistoryEventKind, InstanceFilter, InstanceList, RuntimeStatus};
@@ -10,8 +11,8 @@ on_every_stage! {
     lists_find_by_every_condition
     pages_hold_each_instance_once_while_others_come_and_go
     a_purge_by_filter_removes_what_has_ended_and_nothing_else
-    a_restart_begins_a_new_run_with_the_same_input
-    a_restart_with_a_new_id_runs_beside_the_first
+    a_restart_begins_a_new_life_with_the_same_input
+    a_restart_with_a_new_id_runs_next_to_the_first_instance
     a_history_tells_what_happened
     what_was_raised_while_suspended_comes_in_order_after_the_resumption
     a_watched_instance_is_seen_to_its_end
@@ -23,7 +24,7 @@ struct Travel {
     stops: Vec<u32>,
 }
 
-/// Shows a city, waits for a number, and returns it.
+/// Publishes a city, waits for a number, and returns it.
 #[orchestrator]
 async fn visit(ctx: OrchestrationContext<Travel>, city: String) -> Result<i64, OrchestrationError> {
     let heard = echo::call(&ctx, city).await?;
@@ -31,7 +32,7 @@ async fn visit(ctx: OrchestrationContext<Travel>, city: String) -> Result<i64, O
     Ok(Number::wait(&ctx).await?.0)
 }
 
-/// Sums up what is raised until it is zero.
+/// Adds up what is raised until it is zero.
 #[orchestrator]
 async fn digits(ctx: OrchestrationContext, _start: ()) -> Result<String, OrchestrationError> {
     let mut text = String::new();
@@ -58,7 +59,7 @@ fn ids(list: &InstanceList) -> Vec<String> {
     list.instances.iter().map(|one| one.instance_id().to_string()).collect()
 }
 
-/// What is created from now on is younger: instances of different partitions are ordered by that.
+/// Instances created from now on are younger. Instances of different partitions are ordered by their age.
 fn tick(stage: &Stage) {
     stage.clock.advance(std::time::Duration::from_millis(1));
 }
@@ -118,7 +119,7 @@ async fn pages_hold_each_instance_once_while_others_come_and_go(stage: Stage) {
         }
     }
     let expected = ["i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "late"];
-    assert_eq!(seen, expected, "what is replaced is a new run and comes at the end");
+    assert_eq!(seen, expected, "a replaced instance is a new life and comes last");
     runtime.shutdown().await.unwrap();
 }
 
@@ -143,7 +144,7 @@ async fn a_purge_by_filter_removes_what_has_ended_and_nothing_else(stage: Stage)
     runtime.shutdown().await.unwrap();
 }
 
-async fn a_restart_begins_a_new_run_with_the_same_input(stage: Stage) {
+async fn a_restart_begins_a_new_life_with_the_same_input(stage: Stage) {
     let runtime = stage.runtime().await;
     go(&runtime, "v", "Linz").await;
     let first = runtime.client().handle::<visit>("v").unwrap();
@@ -159,7 +160,7 @@ async fn a_restart_begins_a_new_run_with_the_same_input(stage: Stage) {
     runtime.shutdown().await.unwrap();
 }
 
-async fn a_restart_with_a_new_id_runs_beside_the_first(stage: Stage) {
+async fn a_restart_with_a_new_id_runs_next_to_the_first_instance(stage: Stage) {
     let runtime = stage.runtime().await;
     go(&runtime, "v", "Linz").await;
     let second = runtime.client().restart("v").with_new_instance_id().await.unwrap();

@@ -1,4 +1,4 @@
-//! One after the other, side by side, and whichever is first.
+//! Operations one after another, at the same time, and the first of several.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ on_every_stage! {
     time_stands_still_in_a_turn_and_identifiers_are_replayed
 }
 
-/// Tells where the code is.
+/// Reports where the code is.
 type Shown = String;
 
 #[external_event]
@@ -58,7 +58,7 @@ async fn fan_out_and_in_keeps_the_order_of_the_list(stage: Stage) {
     for name in &names {
         stage.book.begun(name).await;
     }
-    // They end in another order than they began.
+    // They end in another order than the one in which they began.
     for name in names.iter().rev() {
         stage.book.let_end(name);
     }
@@ -81,7 +81,7 @@ async fn a_limit_runs_so_many_at_a_time(stage: Stage) {
     stage.book.begun(&names[1]).await;
     for (place, name) in names.iter().enumerate() {
         stage.book.begun(name).await;
-        // Begun means scheduled: no record may hold more than two open calls.
+        // To begin means to be scheduled: no record may contain more than two open calls.
         let open: i64 = stage
             .history(limited.id())
             .await
@@ -127,7 +127,7 @@ async fn approval(ctx: OrchestrationContext<Shown>, within: u64) -> Result<Strin
         _ = ctx.create_timer(Duration::from_secs(within)) => "too late".to_owned(),
     };
     ctx.set_custom_status(&first)?;
-    // The event that lost is still there for the next one who asks.
+    // The event that lost is still there for the next wait.
     let second = Answer::wait(&ctx).await?;
     Ok(format!("{first}, {}", second.0))
 }
@@ -162,7 +162,8 @@ async fn patient(ctx: OrchestrationContext<Shown>, name: String) -> Result<Strin
     ctx.set_custom_status(&"calling".to_owned())?;
     let called = job::call(&ctx, name).timeout(&ctx, Duration::from_secs(10)).await;
     ctx.set_custom_status(&"back".to_owned())?;
-    // Goes on, so that a cancellation is one of the call and not of the end.
+    // The orchestrator continues, so that the cause of the cancellation is the lost wait and not the end of the
+    // instance.
     Answer::wait(&ctx).await?;
     match called {
         Ok(result) => Ok(result?),
@@ -234,7 +235,7 @@ async fn values(ctx: OrchestrationContext) -> Result<Vec<String>, OrchestrationE
         if now != ctx.current_time() {
             return Err("time went on within a turn".into());
         }
-        // What the code sees goes into a call, so that a replay that sees something else is found out by its output.
+        // What the code sees goes into a call, so that the output reveals a replay that sees something else.
         seen.push(echo::call(&ctx, format!("{turn}: {}", seen.join(" "))).await?);
     }
     let ids: std::collections::BTreeSet<_> = seen.iter().collect();

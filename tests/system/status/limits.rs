@@ -1,4 +1,4 @@
-//! How large it may be, and what it may not be.
+//! How large the custom status may be, and which values it cannot have.
 
 use persevere::prelude::*;
 use serde_json::json;
@@ -9,11 +9,11 @@ use crate::system::stage::{Stage, on_every_stage};
 
 on_every_stage! {
     the_limit_counts_utf_16
-    a_value_that_is_too_large_or_no_json_leaves_the_former_one
+    a_value_that_is_too_large_or_not_json_leaves_the_previous_value
     cleared_and_null_are_none_and_the_empty_text_is_a_value
 }
 
-/// Sets texts one after the other and notes what came of it.
+/// Sets texts one after another, and records the results.
 #[orchestrator]
 async fn sizes(ctx: OrchestrationContext<String>, texts: Vec<String>) -> Result<Vec<String>, OrchestrationError> {
     let mut outcomes = Vec::new();
@@ -41,7 +41,7 @@ async fn the_limit_counts_utf_16(stage: Stage) {
         assert_eq!(instance.result().await.unwrap(), ["set".to_owned(), format!("{size} > 16384")]);
         assert_eq!(instance.custom_status().await.unwrap().typed(), Some(text));
     }
-    // The same limit, to the unit, for the initial value.
+    // The initial value has exactly the same limit.
     let start = |units: usize| begins_with::start(runtime.client()).custom_status(&"ö".repeat(units));
     start(8_190).await.unwrap();
     let error = start(8_191).await.unwrap_err();
@@ -50,7 +50,7 @@ async fn the_limit_counts_utf_16(stage: Stage) {
     runtime.shutdown().await.unwrap();
 }
 
-/// A map whose keys are no texts: it has no JSON form.
+/// A map whose keys are not texts, so it cannot be written as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Odd(std::collections::BTreeMap<(u8, u8), u8>);
 
@@ -61,7 +61,7 @@ async fn odd(ctx: OrchestrationContext<Odd>) -> Result<String, OrchestrationErro
     Ok(error.map(|error| error.to_string()).unwrap_or_default())
 }
 
-async fn a_value_that_is_too_large_or_no_json_leaves_the_former_one(stage: Stage) {
+async fn a_value_that_is_too_large_or_not_json_leaves_the_previous_value(stage: Stage) {
     let runtime = stage.runtime().await;
     let texts = vec!["former".to_owned(), "x".repeat(20_000)];
     let instance = sizes::start(runtime.client(), texts).await.unwrap();

@@ -1,4 +1,4 @@
-//! What it is, when it is visible, what keeps it and what replaces it.
+//! What the custom status is, when it is visible, what keeps it and what replaces it.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use super::{Next, puppet, shown};
 use crate::system::stage::{Stage, echo, handle, job, on_every_stage};
 
 on_every_stage! {
-    set_before_an_await_it_is_visible_when_the_awaited_is_scheduled
+    a_status_set_before_an_await_is_visible_when_the_operation_is_scheduled
     the_last_value_of_a_turn_counts_and_others_are_never_seen
     the_first_value_comes_with_the_start
     a_value_set_before_the_return_comes_with_the_end
-    it_is_serialised_at_the_call
-    replay_never_moves_it_back
-    an_initial_value_is_visible_while_pending_and_readable_by_the_code
-    continue_as_new_carries_it_over
-    a_failure_a_panic_and_a_termination_keep_it
-    suspension_keeps_it
-    a_sub_orchestration_has_its_own
+    the_custom_status_is_serialised_when_it_is_set
+    replay_never_moves_the_custom_status_back
+    an_initial_status_is_visible_while_pending_and_readable_by_the_code
+    continue_as_new_keeps_the_custom_status
+    failure_panic_and_termination_keep_the_custom_status
+    suspension_keeps_the_custom_status
+    a_sub_orchestration_has_its_own_custom_status
     the_version_counts_changes_only
 }
 
@@ -33,7 +33,7 @@ async fn before_a_job(ctx: OrchestrationContext<u32>) -> Result<(), Orchestratio
     Ok(())
 }
 
-async fn set_before_an_await_it_is_visible_when_the_awaited_is_scheduled(stage: Stage) {
+async fn a_status_set_before_an_await_is_visible_when_the_operation_is_scheduled(stage: Stage) {
     let runtime = stage.runtime().await;
     let instance = before_a_job::start(runtime.client()).instance_id("b").await.unwrap();
     for (value, name) in [("1", "first"), ("2", "second")] {
@@ -52,7 +52,7 @@ async fn the_last_value_of_a_turn_counts_and_others_are_never_seen(stage: Stage)
     assert_eq!(watch.next().await, Some(Ok(json!(0))));
     instance.raise_event(Next(json!([1, 2, 3]))).await.unwrap();
     assert_eq!(watch.next().await, Some(Ok(json!(3))));
-    // Overwritten with what it was: nothing has changed.
+    // It is overwritten with the same value, so nothing has changed.
     instance.raise_event(Next(json!([4, 3]))).await.unwrap();
     instance.raise_event(Next(json!("end"))).await.unwrap();
     assert_eq!(watch.next().await, None);
@@ -78,7 +78,7 @@ async fn last_words(ctx: OrchestrationContext<String>) -> Result<u32, Orchestrat
 async fn a_value_set_before_the_return_comes_with_the_end(stage: Stage) {
     let runtime = stage.runtime().await;
     let instance = last_words::start(runtime.client()).await.unwrap();
-    // A wait for the value is answered although it comes with the end.
+    // A wait for the value is answered, although the value comes with the end.
     let value = instance.wait_for_custom_status(|value| value == "done").await.unwrap();
     let metadata = instance.metadata().await.unwrap();
     assert_eq!((value.as_str(), metadata.runtime_status()), ("done", RuntimeStatus::Completed));
@@ -94,21 +94,22 @@ async fn changing(ctx: OrchestrationContext<Vec<u32>>) -> Result<(), Orchestrati
     Ok(())
 }
 
-async fn it_is_serialised_at_the_call(stage: Stage) {
+async fn the_custom_status_is_serialised_when_it_is_set(stage: Stage) {
     let runtime = stage.runtime().await;
     let instance = changing::start(runtime.client()).await.unwrap();
     assert_eq!(instance.wait_for_custom_status(|_| true).await.unwrap(), [1]);
     runtime.shutdown().await.unwrap();
 }
 
-/// What the code would do if it asked its status, step by step.
+/// What the code does if it reads its status, step by step.
 #[orchestrator]
 async fn asks_itself(ctx: OrchestrationContext<u32>, steps: u32) -> Result<Vec<u32>, OrchestrationError> {
     let mut seen = Vec::new();
     for step in 1..=steps {
         ctx.set_custom_status(&step)?;
         Next::wait(&ctx).await?;
-        // Must be what was set, live and in every replay: it goes into a call, which a replay compares.
+        // The value must be the one that was set, live and in every replay. It goes into a call, which a replay
+        // compares.
         let value = ctx.custom_status()?.unwrap_or_default();
         seen.push(value);
         echo::call(&ctx, format!("saw {value}")).await?;
@@ -116,7 +117,7 @@ async fn asks_itself(ctx: OrchestrationContext<u32>, steps: u32) -> Result<Vec<u
     Ok(seen)
 }
 
-async fn replay_never_moves_it_back(stage: Stage) {
+async fn replay_never_moves_the_custom_status_back(stage: Stage) {
     let mut runtime = stage.runtime().await;
     let id = asks_itself::start(runtime.client(), 4).await.unwrap().id().clone();
     for step in 1..=4_u32 {
@@ -128,7 +129,7 @@ async fn replay_never_moves_it_back(stage: Stage) {
         let instance = handle::<asks_itself>(&runtime, id.as_str());
         let mut watch = instance.watch_custom_status();
         assert_eq!(watch.next().await, Some(Ok(step)));
-        // Wakes the cold instance: the whole history is replayed.
+        // This loads the instance again: the whole history is replayed.
         instance.raise_event(Next(json!(null))).await.unwrap();
         match watch.next().await {
             Some(Ok(value)) => assert_eq!(value, step + 1),
@@ -150,7 +151,7 @@ pub(crate) async fn begins_with(ctx: OrchestrationContext<String>) -> Result<Opt
     Ok(first)
 }
 
-async fn an_initial_value_is_visible_while_pending_and_readable_by_the_code(stage: Stage) {
+async fn an_initial_status_is_visible_while_pending_and_readable_by_the_code(stage: Stage) {
     let runtime = stage.runtime().await;
     let start = begins_with::start(runtime.client()).custom_status(&"given".to_owned());
     let instance = start.start_after(Duration::from_secs(9)).await.unwrap();
@@ -181,7 +182,7 @@ async fn generations(ctx: OrchestrationContext<String>, number: u32) -> Result<S
     generations::continue_as_new(&ctx, number + 1).await
 }
 
-async fn continue_as_new_carries_it_over(stage: Stage) {
+async fn continue_as_new_keeps_the_custom_status(stage: Stage) {
     let mut runtime = stage.runtime().await;
     (0..4).for_each(|number| stage.book.let_end(&format!("execution {number}")));
     let id = generations::start(runtime.client(), 0).await.unwrap().id().clone();
@@ -200,7 +201,7 @@ async fn continue_as_new_carries_it_over(stage: Stage) {
     runtime.shutdown().await.unwrap();
 }
 
-async fn a_failure_a_panic_and_a_termination_keep_it(stage: Stage) {
+async fn failure_panic_and_termination_keep_the_custom_status(stage: Stage) {
     let runtime = stage.runtime().await;
     for how in ["fail", "panic", "terminate"] {
         let instance = puppet::start(runtime.client(), json!({ "step": how })).await.unwrap();
@@ -213,7 +214,7 @@ async fn a_failure_a_panic_and_a_termination_keep_it(stage: Stage) {
         instance.result().await.unwrap_err();
         assert_eq!(instance.custom_status().await.unwrap().typed(), Some(json!({ "step": how })));
     }
-    // A failure that the engine makes itself.
+    // The engine itself creates this failure.
     let limited = stage.restart_with(runtime, |limits| limits.history_records = 3).await;
     let instance = puppet::start(limited.client(), json!("kept")).await.unwrap();
     let mut raised = 0;
@@ -230,7 +231,7 @@ async fn a_failure_a_panic_and_a_termination_keep_it(stage: Stage) {
     limited.shutdown().await.unwrap();
 }
 
-async fn suspension_keeps_it(stage: Stage) {
+async fn suspension_keeps_the_custom_status(stage: Stage) {
     let runtime = stage.runtime().await;
     let instance = puppet::start(runtime.client(), json!(7)).await.unwrap();
     instance.suspend("").await.unwrap();
@@ -247,7 +248,7 @@ async fn with_child(ctx: OrchestrationContext<String>) -> Result<(), Orchestrati
     Ok(before_a_job::call(&ctx).instance_id(persevere::InstanceId::new("child")?).await?)
 }
 
-async fn a_sub_orchestration_has_its_own(stage: Stage) {
+async fn a_sub_orchestration_has_its_own_custom_status(stage: Stage) {
     let runtime = stage.runtime().await;
     let parent = with_child::start(runtime.client()).instance_id("parent").await.unwrap();
     for (value, name) in [("1", "first"), ("2", "second")] {

@@ -1,4 +1,4 @@
-//! The custom status: each sentence of its meaning, against a whole runtime.
+//! The custom status: each sentence of its definition, checked with a whole runtime.
 
 mod limits;
 mod meaning;
@@ -11,7 +11,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Next(pub(crate) Value);
 
-/// Publishes whatever it is sent, `null` included, until it is sent "end".
+/// Publishes whatever it receives, `null` included, until it receives "end".
 #[orchestrator(name = "status_puppet", marker = puppet)]
 pub(crate) async fn puppet(ctx: OrchestrationContext<Value>, first: Value) -> Result<(), OrchestrationError> {
     ctx.set_custom_status(&first)?;
@@ -21,7 +21,7 @@ pub(crate) async fn puppet(ctx: OrchestrationContext<Value>, first: Value) -> Re
             Value::String(end) if end == "clear" => ctx.clear_custom_status(),
             Value::String(end) if end == "fail" => return Err("told to".into()),
             Value::String(end) if end == "panic" => panic!("told to"),
-            // All of them in one turn.
+            // All of them are published in one turn.
             Value::Array(values) => values.iter().try_for_each(|value| ctx.set_custom_status(value))?,
             value => ctx.set_custom_status(&value)?,
         }

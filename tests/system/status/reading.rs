@@ -1,4 +1,4 @@
-//! Who reads it, waits for it and watches it.
+//! Reading, waiting for and watching the custom status.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,14 +45,14 @@ async fn a_wait_sees_what_is_there_what_comes_and_the_end(stage: Stage) {
 async fn a_watch_yields_values_in_order_and_ends_with_the_instance(stage: Stage) {
     let runtime = stage.runtime().await;
     let instance = puppet::start(runtime.client(), json!(0)).await.unwrap();
-    // A prompt reader sees every value; one that never reads holds nobody up.
+    // A prompt reader sees every value, and a reader that never reads delays nobody.
     let (mut prompt, idle) = (instance.watch_custom_status(), instance.watch_custom_status());
     assert_eq!(prompt.next().await, Some(Ok(json!(0))));
     for value in 1..20 {
         instance.raise_event(Next(json!(value))).await.unwrap();
         assert_eq!(prompt.next().await, Some(Ok(json!(value))));
     }
-    // A slow one skips, and gets the final value before the end.
+    // A slow reader skips values, and gets the final value before the end.
     let mut slow = instance.watch_custom_status();
     assert_eq!(slow.next().await, Some(Ok(json!(19))));
     for value in 20..30 {
@@ -68,13 +68,13 @@ async fn a_watch_yields_values_in_order_and_ends_with_the_instance(stage: Stage)
     }
     assert_eq!(last, 29);
     drop(idle);
-    // After the end there is still the final value.
+    // After the end, the final value is still there.
     let mut after = instance.watch_custom_status();
     assert_eq!((after.next().await, after.next().await), (Some(Ok(json!(29))), None));
     runtime.shutdown().await.unwrap();
 }
 
-/// Another program's view of the same instances.
+/// Another program that uses the same instances.
 #[orchestrator(name = "status_puppet", version = "typed")]
 async fn typed_puppet(ctx: OrchestrationContext<u32>, first: Value) -> Result<(), OrchestrationError> {
     let _ = (ctx, first);
@@ -109,7 +109,7 @@ async fn a_watch_goes_on_from_its_token(stage: Stage) {
     let mut watch = instance.watch_custom_status_from(token.parse().unwrap());
     instance.raise_event(Next(json!(2))).await.unwrap();
     assert_eq!(watch.next().await, Some(Ok(json!(2))), "the value of the token is not yielded again");
-    // A token of a former life is no reason to wait for ever.
+    // A token of an earlier life does not make the call wait for ever.
     instance.raise_event(Next(json!("end"))).await.unwrap();
     instance.result().await.unwrap();
     instance.purge().await.unwrap();
@@ -142,9 +142,10 @@ async fn speculative(ctx: OrchestrationContext<u32>) -> Result<(), Orchestration
     Ok(())
 }
 
-/// A13: the code has set it, the commit is under way: nobody sees it. The commit is lost: nobody ever saw it.
+/// Rule A13: the code has set the status and the commit is under way, so nobody sees it. If the commit is lost, nobody
+/// ever saw it.
 #[tokio::test]
-async fn it_is_visible_with_its_commit_and_not_before() {
+async fn a_custom_status_becomes_visible_with_its_commit_and_not_earlier() {
     in_time(async {
         let store = FaultyStore::new(MemoryStore::new());
         let faults = store.faults();

@@ -124,7 +124,7 @@ fn an_older_head_never_replaces_a_newer_one() {
 }
 
 #[test]
-fn a02_the_run_that_was_started_is_followed_though_others_still_follow_the_one_before() {
+fn a02_a_start_follows_its_own_life_while_others_still_follow_the_previous_one() {
     let fake = Fake::running();
     let probe = Probe::default();
     let mut before = fake.handle::<Greeter>("g").watch_custom_status();
@@ -144,7 +144,7 @@ fn a02_the_run_that_was_started_is_followed_though_others_still_follow_the_one_b
 
 /// The first life ended and the second began, and a reader of the store is faster than the news of the first.
 #[test]
-fn a02_the_late_news_of_an_end_takes_nothing_from_those_who_follow_the_next_life() {
+fn a02_a_late_notice_of_an_end_does_not_affect_followers_of_the_next_life() {
     type News = fn(&Fake, Head);
     let published: News = |fake, ended| fake.hub().publish(ended);
     let answered: News = |fake, ended| drop(fake.hub().register_with(&ended));
@@ -162,7 +162,7 @@ fn a02_the_late_news_of_an_end_takes_nothing_from_those_who_follow_the_next_life
 }
 
 #[test]
-fn b10_a_late_read_of_an_end_takes_nothing_from_those_who_follow_the_next_life() {
+fn b10_a_late_read_of_an_end_does_not_affect_followers_of_the_next_life() {
     let fake = Fake::running();
     let probe = Probe::default();
     fake.commit_silently("g", |head| complete(head, "[]"));
@@ -174,7 +174,7 @@ fn b10_a_late_read_of_an_end_takes_nothing_from_those_who_follow_the_next_life()
 }
 
 #[test]
-fn b01_after_a_recovery_those_who_wait_see_what_the_store_holds() {
+fn b01_after_a_recovery_waits_see_what_the_store_contains() {
     let fake = Fake::running();
     let probe = Probe::default();
     let mut watch = fake.handle::<Greeter>("g").watch_custom_status();
@@ -188,7 +188,7 @@ fn b01_after_a_recovery_those_who_wait_see_what_the_store_holds() {
 }
 
 #[test]
-fn b01_a_life_whose_end_was_never_told_is_gone_after_a_recovery() {
+fn b01_a_life_whose_end_was_never_announced_is_gone_after_a_recovery() {
     let gone = || Poll::Ready(Some(Err(WatchError::Client(ClientError::NotFound { id: id("g") }))));
     for purged in [true, false] {
         let fake = Fake::running();
@@ -217,7 +217,7 @@ fn b01_a_life_whose_end_was_never_told_is_gone_after_a_recovery() {
 }
 
 #[test]
-fn b21_a_runtime_that_stops_answers_everybody_now_and_later() {
+fn b21_a_runtime_that_stops_answers_current_and_later_callers() {
     for (reason, error) in [
         (CloseReason::Stopped, ClientError::RuntimeStopped),
         (CloseReason::Fatal { cause: "three".to_owned() }, ClientError::Fatal { cause: "three".to_owned() }),

@@ -151,7 +151,7 @@ fn every_input_and_action_has_its_event() {
 }
 
 #[test]
-fn the_end_that_no_code_made_is_told_too() {
+fn an_end_without_code_has_an_event_too() {
     let fake = Fake::running();
     fake.set_history(
         "g",
@@ -201,7 +201,7 @@ fn an_execution_that_ends_between_the_reads_is_read_again() {
 }
 
 #[test]
-fn a_history_of_nobody_or_of_another_orchestrator_is_refused() {
+fn the_history_of_an_unknown_instance_or_another_orchestrator_is_refused() {
     let fake = Fake::running();
     assert!(matches!(ready(fake.client().history("x")), Err(ClientError::NotFound { .. })));
     assert!(matches!(ready(fake.client().history("a?")), Err(ClientError::InvalidInstanceId(_))));

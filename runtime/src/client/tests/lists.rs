@@ -49,7 +49,7 @@ fn a_page_is_filled_by_as_many_reads_as_it_takes() {
 }
 
 #[test]
-fn a_page_asks_for_what_it_lacks() {
+fn a_page_requests_only_the_rows_that_it_still_needs() {
     let fake = seven();
     ready(fake.client().list(InstanceFilter::new().name("greeter")).page_size(5).newest_first()).unwrap();
     let queries = fake.queries();
@@ -88,7 +88,7 @@ fn a_page_of_large_inputs_is_short() {
 }
 
 #[test]
-fn a_place_of_another_order_is_refused() {
+fn a_cursor_of_another_order_is_refused() {
     let fake = seven();
     let by_id = PageCursor::Id(id("i1"));
     let wrong = [
@@ -102,7 +102,7 @@ fn a_place_of_another_order_is_refused() {
 }
 
 #[test]
-fn a_pointer_that_is_none_is_refused_with_what_to_write() {
+fn an_invalid_json_pointer_is_refused_with_a_correction() {
     let fake = seven();
     let filter = InstanceFilter::new().custom_status("$.city", "London");
     for error in
@@ -132,7 +132,7 @@ fn purged(fake: &Fake) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn a_purge_names_the_run_that_was_seen_and_only_ended_ones() {
+fn a_purge_names_the_life_that_was_seen_and_only_ended_instances() {
     let fake = seven();
     for _ in 0..3 {
         fake.answer(Ok(ClientAnswer::Done));
@@ -145,7 +145,7 @@ fn a_purge_names_the_run_that_was_seen_and_only_ended_ones() {
 }
 
 #[test]
-fn a_purge_counts_what_it_did_and_leaves_what_another_did() {
+fn a_purge_counts_only_what_it_removed_itself() {
     let fake = seven();
     fake.answer(Ok(ClientAnswer::Done));
     fake.answer(Err(SubmitError::Refused(Refusal::NotFound { id: id("i4") })));

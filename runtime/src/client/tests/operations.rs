@@ -92,7 +92,7 @@ fn an_initial_status_of_null_is_none() {
 }
 
 #[test]
-fn what_is_wrong_with_an_operation_is_answered_and_nothing_is_handed_over() {
+fn an_invalid_operation_is_answered_and_not_handed_over() {
     let fake = Fake::new();
     let no_json = std::collections::BTreeMap::from([(vec![1_u8], 1_u8)]);
     let client = fake.client();
@@ -277,7 +277,7 @@ async fn every_future_can_be_spawned() {
 }
 
 #[test]
-fn a_restart_hands_over_the_id_and_gives_the_new_run() {
+fn a_restart_hands_over_the_id_and_returns_the_new_life() {
     let fake = Fake::running();
     created(&fake, true);
     let handle = ready(fake.handle::<Greeter>("g").restart()).unwrap();
@@ -306,7 +306,7 @@ fn a_client_is_cheap_to_clone_and_can_be_printed() {
 }
 
 #[test]
-fn inside_an_orchestrator_everything_is_refused_with_the_way_out() {
+fn inside_an_orchestrator_every_call_is_refused_with_advice() {
     let fake = Fake::running();
     let (client, handle) = (fake.client(), fake.handle::<Greeter>("g"));
     let uses: [&dyn Fn(); 25] = [

@@ -102,7 +102,7 @@ fn a_handle_for_another_orchestrator_is_an_error_that_names_both() {
 }
 
 #[test]
-fn a02_the_handle_of_a_start_stays_with_the_run_that_was_started() {
+fn a02_the_handle_of_a_start_stays_with_the_life_that_was_started() {
     let fake = Fake::running();
     let (first, any) = (fake.started::<Greeter>("g", 1), fake.handle::<Greeter>("g"));
     assert_eq!(ready(first.metadata()).unwrap().runtime_status(), RuntimeStatus::Running);
@@ -174,7 +174,7 @@ fn metadata_prints_as_the_status_document_of_the_family() {
 }
 
 #[test]
-fn a12_a_refused_read_says_what_happened() {
+fn a12_a_refused_read_names_the_cause() {
     let fake = Fake::running();
     for (error, expected) in [
         (

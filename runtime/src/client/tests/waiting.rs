@@ -50,7 +50,7 @@ fn a_wait_for_completion_gives_the_instance_as_it_ended_however() {
 }
 
 #[test]
-fn a_wait_for_what_is_not_there_answers_at_once() {
+fn a_wait_for_an_unknown_instance_is_answered_at_once() {
     let fake = Fake::new();
     let error = WaitError::from(ClientError::NotFound { id: id("g") });
     assert_eq!(ready(fake.client().wait_for_start("g")), Err(error.clone()));
@@ -173,7 +173,7 @@ fn a17_a_parked_instance_answers_every_wait_with_its_reason() {
 }
 
 #[test]
-fn what_was_waited_for_counts_though_the_instance_is_parked() {
+fn a_wait_is_answered_by_its_condition_even_if_the_instance_is_parked() {
     let fake = Fake::running();
     fake.commit("g", |head| {
         set_status(head, r#"{"done":1}"#);
@@ -217,7 +217,7 @@ fn a_result_is_typed_in_every_way_that_an_orchestration_may_end() {
 }
 
 #[test]
-fn the_result_of_nothing_is_unit() {
+fn the_result_of_an_orchestrator_without_output_is_unit() {
     let fake = Fake::new();
     let mut silent = head("s", 1);
     silent.life_mut().name = "silent".to_owned();
@@ -268,7 +268,7 @@ fn a_wait_for_the_end_is_woken_by_the_end_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_for_the_end_that_is_over_has_seen_what_it_was_not_woken_by() {
+async fn a_wait_for_the_end_that_times_out_returns_the_newest_status() {
     let fake = Fake::running();
     let wait = tokio::spawn(fake.client().wait_for_completion("g").timeout(Duration::from_secs(5)));
     tokio::task::yield_now().await;

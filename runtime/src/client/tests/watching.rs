@@ -129,7 +129,7 @@ fn b10_a_watch_belongs_to_one_life_and_yields_its_final_value() {
 }
 
 #[test]
-fn b10_what_was_committed_after_the_watch_was_made_is_not_missed_however_late_it_is_asked() {
+fn b10_a_watch_that_is_first_polled_late_misses_no_value_committed_since_its_creation() {
     let fake = Fake::running();
     let (probe, mut watch) = watch(&fake);
     fake.commit("g", |head| {
@@ -205,7 +205,7 @@ fn a_parked_instance_is_told_once_each_time_and_the_watch_goes_on() {
 }
 
 #[test]
-fn b10_a_token_resumes_without_repetition_and_that_of_another_life_begins_anew() {
+fn b10_a_token_resumes_without_repetition_and_another_lifes_token_starts_from_the_current_value() {
     let fake = Fake::running();
     set(&fake, 1);
     let (probe, mut first) = watch(&fake);
@@ -332,7 +332,7 @@ fn an_instance_is_watched_by_its_id_until_it_ends() {
 }
 
 #[test]
-fn a_watch_of_nobody_says_so_once() {
+fn a_watch_of_an_unknown_instance_reports_it_once() {
     let fake = Fake::running();
     let mut watch = fake.client().watch_instance("x");
     assert!(matches!(ready(watch.next()), Some(Err(ClientError::NotFound { .. }))));

@@ -44,7 +44,7 @@ proptest! {
 
     /// Programs that run elsewhere answer late, twice, never, or to an outdated offer.
     #[test]
-    fn p22_whatever_programs_elsewhere_answer_nothing_is_lost_or_doubled(
+    fn p22_nothing_is_lost_or_doubled_whatever_remote_programs_answer(
         seed: u64, programs in some_programs(), clock_jumps: bool, crashes: bool, partitions in 1_u16..4
     ) {
         live_through(seed, programs, Faults { crashes, lost_commits: true, clock_jumps, partitions, elsewhere: true });

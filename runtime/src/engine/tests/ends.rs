@@ -96,7 +96,7 @@ fn a15_the_custom_status_is_carried_and_recorded_in_the_start() {
 }
 
 #[test]
-fn a15_terminate_beats_continue_as_new_and_open_children_run_on() {
+fn a15_terminate_wins_over_continue_as_new_and_open_children_continue() {
     let mut sim = collecting(100);
     sim.start("x", "main", &json!([]));
     sim.settle_rows();
@@ -192,7 +192,7 @@ code! {
 }
 
 #[test]
-fn a16_ok_err_and_panic_keep_sends_and_drop_what_was_issued() {
+fn a16_ok_error_and_panic_keep_messages_and_drop_issued_operations() {
     for (how, status) in [
         ("ok", RuntimeStatus::Completed),
         ("err", RuntimeStatus::Failed),
@@ -225,7 +225,7 @@ fn a16_ok_err_and_panic_keep_sends_and_drop_what_was_issued() {
 }
 
 #[test]
-fn a16_terminate_removes_what_is_open_and_unread() {
+fn a16_terminate_removes_open_operations_and_unread_events() {
     let mut sim = Sim::new(
         PartitionConfig::default(),
         registry(&[("main", last_words), ("child", waiting_child), ("listener", listener)]),

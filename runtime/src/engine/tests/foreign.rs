@@ -169,7 +169,7 @@ fn a17_parked_in_the_first_turn_and_retried_by_hand() {
 }
 
 #[test]
-fn a17_a_retry_before_the_parking_is_durable_reads_nothing_old() {
+fn a17_a_retry_before_the_park_is_durable_reads_no_outdated_row() {
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", sleeps)]));
     sim.start("x", "main", &Value::Null);
     sim.settle();
@@ -186,7 +186,7 @@ fn a17_a_retry_before_the_parking_is_durable_reads_nothing_old() {
 
 /// Only Tokio's own panic is one for want of a runtime, whatever else a panic says.
 #[test]
-fn a17_a_panic_that_speaks_of_a_reactor_is_a_failure() {
+fn a17_a_user_panic_that_mentions_a_reactor_is_an_ordinary_failure() {
     code! { fn speaks(ctx, _) {
         let _: Value = ctx.wait_for_external_event("red").await?;
         panic!("there is no reactor running in block 4")

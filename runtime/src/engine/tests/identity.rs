@@ -85,8 +85,9 @@ fn a02_the_end_of_a_child_of_an_earlier_life_is_discarded_with_its_row() {
     assert!(sim.store.inbox.is_empty());
 }
 
-#[test]
-fn a02_what_is_for_a_life_that_is_being_replaced_is_discarded_with_its_row() {
+/// An ended instance while another one takes its id: the commit that does so is not durable yet. Also the activity of the
+/// child of the ended instance, which is still running.
+fn being_replaced() -> (Sim, TaskId) {
     let mut sim = sim_with(0);
     sim.start("order", "parent", &Value::Null);
     sim.settle_rows();
@@ -96,6 +97,12 @@ fn a02_what_is_for_a_life_that_is_being_replaced_is_discarded_with_its_row() {
     sim.start_with(replace("order", "waits", &Value::Null));
     sim.deliver_load(0);
     sim.run();
+    (sim, task)
+}
+
+#[test]
+fn a02_inputs_for_a_life_that_is_being_replaced_are_discarded_with_their_rows() {
+    let (mut sim, task) = being_replaced();
     // The commit that removes the old life is not durable when its child ends.
     sim.finish(task);
     sim.settle_rows();
@@ -104,16 +111,8 @@ fn a02_what_is_for_a_life_that_is_being_replaced_is_discarded_with_its_row() {
 }
 
 #[test]
-fn a02_a_life_that_is_being_replaced_never_comes_back_by_an_old_read() {
-    let mut sim = sim_with(0);
-    sim.start("order", "parent", &Value::Null);
-    sim.settle_rows();
-    let task = sim.start_activities().unwrap();
-    sim.terminate("order", false);
-    sim.settle_rows();
-    sim.start_with(replace("order", "waits", &Value::Null));
-    sim.deliver_load(0);
-    sim.run();
+fn a02_an_outdated_read_never_brings_back_a_life_that_is_being_replaced() {
+    let (mut sim, task) = being_replaced();
     sim.finish(task);
     sim.deliver_load(0);
     sim.run();
@@ -168,7 +167,7 @@ fn a09_two_starts_of_one_id_make_one_life() {
 }
 
 #[test]
-fn a09_nothing_is_read_of_an_instance_whose_commit_is_not_durable() {
+fn a09_an_instance_is_not_read_while_its_commit_is_not_durable() {
     // It ends, is purged and begins again, and all of it is still on its way.
     let mut sim = sim_with(0);
     sim.start("x", "waits", &Value::Null);
@@ -402,7 +401,7 @@ fn a12_an_event_id_is_known_after_its_event_was_carried_to_the_next_execution() 
 }
 
 #[test]
-fn a13_a_refusal_waits_for_what_it_is_told_from() {
+fn a13_a_refusal_waits_for_the_commit_that_it_rests_on() {
     let mut sim = sim_with(100);
     sim.start("x", "waits", &Value::Null);
     sim.settle();

@@ -192,7 +192,7 @@ fn b20_a_side_effect_over_the_limit_fails_the_instance() {
 }
 
 #[test]
-fn b13_a_turn_takes_so_many_inputs_and_bytes() {
+fn b13_a_turn_takes_a_limited_number_of_inputs_and_bytes() {
     let config = PartitionConfig { inputs_per_turn: 4, input_bytes_per_turn: 100, ..PartitionConfig::default() };
     let mut sim = Sim::new(config, registry_of_all());
     sim.start("x", "ignores", &Value::Null);
@@ -209,7 +209,7 @@ fn b13_a_turn_takes_so_many_inputs_and_bytes() {
 }
 
 #[test]
-fn b13_a_pause_that_a_turn_does_not_reach_pauses_all_the_same() {
+fn b13_a_suspension_that_is_left_to_a_later_turn_still_suspends() {
     for live_instances in [0, 100] {
         let config = PartitionConfig { inputs_per_turn: 2, live_instances, ..PartitionConfig::default() };
         let mut sim = Sim::new(config, registry_of_all());
@@ -236,7 +236,7 @@ fn b13_a_pause_that_a_turn_does_not_reach_pauses_all_the_same() {
 }
 
 #[test]
-fn b13_a_turn_that_ends_between_pause_and_resumption_is_not_polled() {
+fn b13_a_turn_that_ends_between_suspension_and_resumption_is_not_polled() {
     let config = PartitionConfig { inputs_per_turn: 2, ..PartitionConfig::default() };
     let mut sim = Sim::new(config, registry_of_all());
     sim.start("x", "main", &Value::Null);
@@ -250,7 +250,7 @@ fn b13_a_turn_that_ends_between_pause_and_resumption_is_not_polled() {
 }
 
 #[test]
-fn b13_what_a_turn_recorded_without_a_poll_is_polled_after_a_crash() {
+fn b13_inputs_recorded_without_a_poll_are_polled_after_a_crash() {
     // The pause comes after what one turn takes, and is lost.
     let config = PartitionConfig { inputs_per_turn: 1, ..PartitionConfig::default() };
     let mut sim = Sim::new(config, registry_of_all());

@@ -84,7 +84,7 @@ fn b18_the_order_of_a_sender_is_kept_through_suspension_crash_and_continue_as_ne
 }
 
 #[test]
-fn b18_what_was_accepted_before_a_crash_comes_before_what_comes_after_it() {
+fn b18_inputs_accepted_before_a_crash_come_before_inputs_that_arrive_after_it() {
     code! { fn sends(ctx, _) { ctx.send_event(&id("x"), &Red(json!("before")))?; Ok(Value::Null) } }
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", collects), ("sends", sends)]));
     sim.start("x", "main", &Value::Null);
@@ -102,7 +102,7 @@ fn b18_what_was_accepted_before_a_crash_comes_before_what_comes_after_it() {
 }
 
 #[test]
-fn b18_what_an_instance_sent_comes_before_what_a_caller_says_later() {
+fn b18_messages_of_an_instance_come_before_later_calls_of_a_client() {
     code! { fn sends(ctx, _) { ctx.send_event(&id("x"), &Red(json!("before")))?; Ok(Value::Null) } }
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", collects), ("sends", sends)]));
     sim.start("x", "main", &Value::Null);
@@ -148,7 +148,7 @@ fn b18_an_event_of_a_child_comes_before_its_end() {
 }
 
 #[test]
-fn b21_what_is_recorded_in_a_shutdown_is_polled_after_the_next_start() {
+fn b21_inputs_recorded_during_a_shutdown_are_polled_after_the_next_start() {
     code! { fn goes_on(ctx, input) {
         let round = input.as_u64().unwrap_or(0);
         if round == 50 { return Ok(json!("done")); }

@@ -117,7 +117,7 @@ fn b05_a_missing_row_parks() {
 }
 
 #[test]
-fn b05_a_row_of_nothing_parks() {
+fn b05_a_row_without_an_operation_in_the_history_parks() {
     let mut sim = damaged(|sim| {
         let mut row = *sim.store.timers.first().unwrap();
         row.operation.0 += 7;
@@ -161,7 +161,7 @@ fn b05_a_head_that_cannot_be_read_is_never_absent() {
 }
 
 #[test]
-fn b05_what_was_restored_goes_on_with_all_that_came_meanwhile() {
+fn b05_an_instance_continues_after_its_record_is_restored_and_takes_waiting_messages() {
     code! { fn sends(ctx, _) { ctx.send_event(&id("x"), &Red(json!("end")))?; Ok(Value::Null) } }
     let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", collects), ("sends", sends)]));
     sim.start("x", "main", &Value::Null);
@@ -218,7 +218,7 @@ fn b11_the_status_that_code_reads_is_a_function_of_the_history() {
 }
 
 #[test]
-fn b11_a_deploy_that_computes_another_status_publishes_it_by_the_next_set_only() {
+fn b11_new_code_that_computes_another_status_publishes_it_only_with_the_next_set() {
     code! {
         fn old(ctx, _) {
             ctx.set_custom_status(&json!("old"))?;

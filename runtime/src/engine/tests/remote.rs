@@ -70,7 +70,7 @@ fn p22_inputs_are_durable_and_acknowledged_before_they_are_offered() {
 }
 
 #[test]
-fn p22_what_arrives_meanwhile_is_recorded_behind_the_offer_and_comes_with_the_next() {
+fn p22_inputs_that_arrive_during_an_offer_are_recorded_and_delivered_with_the_next_one() {
     for live_instances in [0, 100] {
         let mut sim = offered(live_instances);
         let raise = sim.raise("x", "go", &json!("a"));
@@ -197,7 +197,7 @@ fn p22_a_termination_acts_at_once_and_abandons_the_offer() {
 }
 
 #[test]
-fn p22_a_suspension_stays_though_the_answer_under_way_counts() {
+fn p22_an_instance_stays_suspended_although_the_answer_under_way_is_accepted() {
     let mut sim = offered(100);
     sim.suspend("x");
     sim.raise("x", "go", &json!("a"));
@@ -297,7 +297,7 @@ fn p22_an_answer_that_breaks_a_rule_parks_the_instance() {
 }
 
 #[test]
-fn p31_code_that_goes_makes_its_instances_wait_and_code_that_comes_lets_them_go_on() {
+fn p31_instances_wait_while_their_code_is_removed_and_continue_when_it_is_added() {
     let mut sim = offered(100);
     let offer = only(&sim);
     let mut without = registry_elsewhere(&["main"], &[]);
@@ -320,7 +320,7 @@ fn p31_code_that_goes_makes_its_instances_wait_and_code_that_comes_lets_them_go_
 }
 
 #[test]
-fn p31_tasks_of_an_activity_that_comes_are_run() {
+fn p31_waiting_tasks_run_when_their_activity_is_added() {
     let mut sim = offered(100);
     let mut without = registry_elsewhere(&["main"], &[]);
     without.remove_activity("echo");

@@ -397,6 +397,6 @@ fn a01_each_input_in_each_state() {
 }
 
 #[test]
-fn p22_each_input_in_each_state_of_a_program_elsewhere() {
+fn p22_each_input_in_each_state_of_a_remote_program() {
     assert_eq!(check_table(Runs::Elsewhere, &[]), 121);
 }

@@ -137,7 +137,7 @@ code! {
 }
 
 #[test]
-fn a05_what_loses_is_cancelled_after_the_commit_and_its_result_is_discarded() {
+fn a05_the_loser_of_a_select_is_cancelled_after_the_commit_and_its_result_is_discarded() {
     for live_instances in [0, 100] {
         let mut sim = sim_of(event_or_work, live_instances);
         sim.start("x", "main", &Value::Null);
@@ -180,7 +180,7 @@ code! {
 }
 
 #[test]
-fn a05_issued_and_cancelled_in_one_turn_is_recorded_and_never_dispatched() {
+fn a05_an_operation_issued_and_cancelled_in_one_turn_is_recorded_and_never_dispatched() {
     let mut sim = sim_of(issued_and_dropped, 0);
     sim.start("x", "main", &Value::Null);
     sim.settle();

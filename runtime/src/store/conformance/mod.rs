@@ -97,7 +97,7 @@ macro_rules! __store_conformance_cases {
                 texts_of_any_script_are_kept
                 large_payloads_are_kept;
             reads:
-                what_is_unknown_is_none
+                an_unknown_instance_is_none
                 history_is_in_the_order_of_turns
                 records_are_counted_in_the_current_execution
                 a_read_sees_the_commit_before_it
@@ -136,9 +136,9 @@ macro_rules! __store_conformance_cases {
             pages:
                 pages_of_every_size_make_the_same_list
                 only_the_end_of_the_list_has_no_next
-                a_place_stays_when_its_instance_goes
-                places_beyond_the_ends_are_places
-                what_comes_and_goes_between_pages_moves_nothing_else
+                a_cursor_stays_valid_when_its_instance_is_removed
+                cursors_beyond_the_ends_are_valid
+                instances_created_or_removed_between_pages_move_no_others
                 a_page_shows_one_moment
                 a_page_looks_at_a_bounded_number_of_rows
                 a_page_reads_a_bounded_number_of_bytes;

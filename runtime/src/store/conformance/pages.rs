@@ -69,7 +69,7 @@ pub(super) async fn only_the_end_of_the_list_has_no_next(mut store: Subject) {
     }
 }
 
-pub(super) async fn a_place_stays_when_its_instance_goes(mut store: Subject) {
+pub(super) async fn a_cursor_stays_valid_when_its_instance_is_removed(mut store: Subject) {
     store.claim().await;
     let turns: Vec<_> = (1..=9).map(|number| insert(head(number))).collect();
     store.commit(turns).await;
@@ -81,7 +81,7 @@ pub(super) async fn a_place_stays_when_its_instance_goes(mut store: Subject) {
     }
 }
 
-pub(super) async fn places_beyond_the_ends_are_places(mut store: Subject) {
+pub(super) async fn cursors_beyond_the_ends_are_valid(mut store: Subject) {
     const LAST: u64 = i64::MAX.cast_unsigned();
     store.claim().await;
     store.commit([insert(head(0)), insert(head(5)), insert(head(LAST))]).await;
@@ -159,7 +159,7 @@ fn member(base: u64, number: u64) -> Head {
     head
 }
 
-pub(super) async fn what_comes_and_goes_between_pages_moves_nothing_else(mut store: Subject) {
+pub(super) async fn instances_created_or_removed_between_pages_move_no_others(mut store: Subject) {
     store.claim().await;
     let mut base = 0;
     for limit in 1..=4 {

@@ -9,7 +9,7 @@ use super::subject::{HERE, Subject, batch, done, seen_from};
 use crate::model::{Execution, InboxId, Timestamp};
 use crate::store::{INBOX_ROWS, InstanceRef};
 
-pub(super) async fn what_is_unknown_is_none(mut store: Subject) {
+pub(super) async fn an_unknown_instance_is_none(mut store: Subject) {
     store.claim().await;
     store.commit([first_turn(1)]).await;
     assert_eq!(store.instance(2).await, None);

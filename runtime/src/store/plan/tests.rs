@@ -252,7 +252,7 @@ impl Numbers {
 }
 
 #[test]
-fn p25_random_batches_leave_what_their_turns_leave_one_by_one() {
+fn p25_random_batches_have_the_effect_of_their_turns_one_by_one() {
     const BATCHES: u64 = 100_000;
     let (mut numbers, mut table, mut applied) = (Numbers(25), Table::default(), 0);
     for number in 0..BATCHES {
@@ -301,7 +301,7 @@ fn p25_a_life_that_gives_its_id_to_another_goes_first() {
 }
 
 #[test]
-fn p25_what_comes_and_goes_writes_nothing_and_the_last_head_wins() {
+fn p25_a_row_added_and_removed_writes_nothing_and_the_last_head_wins() {
     let progress = |revision| Progress { revision, ..Progress::new(RuntimeStatus::Running, Timestamp(0)) };
     let change = |revision| TurnCommit {
         head: HeadChange::Progress { key: InstanceKey(1), progress: Arc::new(progress(revision)) },

@@ -1,8 +1,8 @@
-//! The operating system's locks that keep a second runtime away, in this process and in others.
+//! The locks of the operating system that keep a second runtime away, in this process and in others.
 //!
-//! `<name>.lock` is locked on every system. On Linux the database file itself is locked too: by its device and inode, so
-//! that a hard link, a bind mount or a deleted lock file are no way around it. (Elsewhere such a lock would keep SQLite
-//! from its own file.)
+//! `<name>.lock` is locked on every system. On Linux, the database file itself is locked too. That lock belongs to the
+//! device and inode of the file, so neither a hard link nor a bind mount nor a deleted lock file gets around it. (On
+//! other systems, such a lock would keep SQLite from its own file.)
 
 use std::cell::Cell;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
@@ -23,11 +23,11 @@ pub(super) struct FileLock {
     file: File,
     path: PathBuf,
     database: OwnedFile,
-    /// The write-ahead log, as it was seen first.
+    /// The write-ahead log that was seen first.
     log: Cell<Option<Identity>>,
 }
 
-/// What a file is, whatever its name.
+/// Identifies a file, whatever its name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Identity {
     device: u64,
@@ -35,8 +35,8 @@ pub(super) struct Identity {
 }
 
 impl FileLock {
-    /// Locks `<database>.lock` and the database; waits up to `wait` for an owner that is on its way out. When the lock
-    /// file of a store was deleted, its former lock keeps the database locked until there is a new one.
+    /// Locks `<database>.lock` and the database, and waits up to `wait` for an owner that is about to release them. If
+    /// the lock file of a store was deleted, its former lock keeps the database locked until there is a new one.
     pub(super) fn acquire(database: &Path, wait: Duration, former: &mut Option<Self>) -> Result<Self, OpenError> {
         let store = database.display().to_string();
         if let Some(detail) = former.as_ref().and_then(Self::displaced) {
@@ -48,7 +48,7 @@ impl FileLock {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
             let file = file.map_err(|e| file_error(&store, &e))?;
             match file.try_lock() {
-                // Whoever deleted the file in between let others lock a new one.
+                // If the file was deleted in between, another process may already have locked a new one.
                 Ok(()) if is_at(&file, &path) => break file,
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Err(OpenError::InUse { store }),
@@ -69,13 +69,13 @@ impl FileLock {
         Ok(Self { file, path, database, log: Cell::new(None) })
     }
 
-    /// Whether the files that are locked are still those that others would lock.
+    /// Returns whether the locked files are still the files that another process would lock.
     pub(super) fn is_in_place(&self) -> bool {
         is_at(&self.file, &self.path) && self.displaced().is_none()
     }
 
-    /// Why nothing may be written: the database or its log has been deleted, renamed or replaced. What is written then
-    /// is in a file that nobody finds again.
+    /// Returns why nothing may be written: the database or its log was deleted, renamed or replaced, so what is written
+    /// now would be in a file that nobody finds again.
     pub(super) fn displaced(&self) -> Option<String> {
         self.database.displaced().or_else(|| {
             let path = beside(self.database.path(), "-wal");
@@ -90,13 +90,13 @@ impl FileLock {
         })
     }
 
-    /// The database is opened anew, which may give it another log.
+    /// Records that the database is opened again, which may give it another log.
     pub(super) fn opens_log(&self) {
         self.log.set(None);
     }
 }
 
-/// What is said of a file that is no longer at its path, or that another has replaced.
+/// Returns the message about a file that is no longer at its path, or that was replaced by another one.
 pub(super) fn displaced(path: &Path, seen: Option<Identity>) -> String {
     let what = match seen {
         Some(_) => "another file has taken the place of",
@@ -113,7 +113,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 }
 
 impl Identity {
-    /// Of the file at this path.
+    /// Returns the identity of the file at this path.
     pub(super) fn at(path: &Path) -> Option<Self> {
         std::fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
     }
@@ -124,7 +124,7 @@ impl Identity {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    /// Here a file in use can neither be deleted nor renamed.
+    /// On this system, a file that is in use can neither be deleted nor renamed.
     #[cfg(not(unix))]
     pub(super) fn of(_: &Metadata) -> Self {
         Self { device: 0, inode: 0 }

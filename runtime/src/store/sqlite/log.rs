@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn b23_a_log_that_is_copied_again_and_again_waits_for_its_readers_now_and_then() {
+    fn b23_a_log_that_is_copied_repeatedly_waits_for_its_readers_from_time_to_time() {
         let mut log = Log::new();
         let mut waits = Vec::new();
         for times in 1..=40 {

@@ -54,9 +54,9 @@ use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, Parti
 
 /// How long opening waits for an owner that is about to release the file.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
-/// Symbolic links that lead from one to the next at most, as on Linux.
+/// The largest number of symbolic links that are followed one after another, as on Linux.
 const MAX_LINKS: usize = 40;
-/// They answer the engine too, so lists, which take longer, are read by another thread.
+/// The number of threads that read for the engine and for clients. Lists take longer, so another thread reads them.
 const READERS: usize = 2;
 
 /// A store in one SQLite file.
@@ -225,7 +225,7 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// Shows what the store writes itself, beside SQLite: for tests that cut the power.
+    /// Reports what the store itself writes next to the files of SQLite, for tests that cut the power.
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     pub fn file_probe(mut self, probe: Arc<dyn FileProbe>) -> Self {
@@ -283,7 +283,7 @@ impl Options {
         })
     }
 
-    /// Where the path leads when there is no file yet: a symbolic link may name a file that is still to be created.
+    /// Returns where the path leads if there is no file yet: a symbolic link may name a file that has not been created.
     fn target(&self) -> Result<PathBuf, OpenError> {
         let mut path = self.path.clone();
         for _ in 0..MAX_LINKS {

@@ -102,7 +102,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn b09_a_forked_child_that_keeps_the_lock_keeps_it_no_longer_than_its_owner_does() {
+    fn b09_a_forked_child_does_not_hold_the_lock_longer_than_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let owned = OwnedFile::acquire(&path).unwrap().unwrap();

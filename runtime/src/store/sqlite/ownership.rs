@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_closed_or_was_never_claimed_is_not_held() {
+    fn a_closed_or_never_claimed_partition_is_not_held() {
         let mut ownerships = Ownerships::default();
         ownerships.not_claimed(A);
         assert!(ownerships.is_empty());

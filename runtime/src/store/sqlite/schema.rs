@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_store_is_brought_forward_and_keeps_its_rows() {
+    fn an_older_store_is_migrated_and_keeps_its_rows() {
         let mut connection = Connection::open_in_memory().unwrap();
         create(&mut connection, MIGRATIONS).unwrap();
         connection
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_changes_moves_to_a_table_of_its_own() {
+    fn migration_moves_changing_columns_to_a_table_of_their_own() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(VERSION_1).unwrap();
         connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();

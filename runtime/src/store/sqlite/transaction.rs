@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn b04_what_fails_before_commit_is_taken_back() {
+    fn b04_a_failure_before_the_commit_is_rolled_back() {
         let connection = store();
         let mut statements = Statements::prepare(&connection).unwrap();
         let epoch = statements.claim(PARTITION).unwrap().epoch;

@@ -132,7 +132,7 @@ fn done(input: PartitionInput) -> (TaskId, ActivityResult) {
 }
 
 #[tokio::test]
-async fn slots_are_kept_and_the_others_wait_in_their_order() {
+async fn at_most_the_set_number_of_activities_runs_and_the_others_wait_in_order() {
     let mut bench = Bench::new(2, usize::MAX);
     bench.start([1, 2, 3, 4]).await;
     assert_eq!((bench.runs(), bench.activities.running), (vec![1, 2], 2));
@@ -159,7 +159,7 @@ async fn b02_a_running_activity_is_not_started_again_and_a_finished_one_answers_
 }
 
 #[tokio::test]
-async fn b02_what_a_recovered_store_does_not_know_is_cancelled_and_dropped() {
+async fn b02_an_activity_missing_from_the_recovered_store_is_cancelled_and_its_result_dropped() {
     let mut bench = Bench::new(2, usize::MAX);
     bench.start([1, 2, 3]).await;
     bench.end(1, ok("a"));
@@ -173,7 +173,7 @@ async fn b02_what_a_recovered_store_does_not_know_is_cancelled_and_dropped() {
 }
 
 #[tokio::test]
-async fn p26_a_recovery_settles_only_what_is_of_its_own_partition() {
+async fn p26_a_recovery_settles_only_activities_of_its_own_partition() {
     let mut bench = Bench::new(2, usize::MAX);
     for (partition, operation) in [(HOME, 1), (OTHER, 2), (OTHER, 3), (HOME, 4)] {
         assert!(bench.ask_of(partition, operation, "a").is_none());
@@ -196,7 +196,7 @@ async fn p26_a_recovery_settles_only_what_is_of_its_own_partition() {
 }
 
 #[tokio::test]
-async fn b01_what_is_queued_when_memory_is_lost_starts_only_when_it_is_asked_for_again() {
+async fn b01_an_activity_queued_before_a_recovery_starts_only_when_requested_again() {
     let mut bench = Bench::new(1, usize::MAX);
     bench.start([1, 2, 3]).await;
     bench.activities.forget_unentered(HOME);
@@ -224,7 +224,7 @@ async fn b07_a_cancelled_task_never_starts_while_it_waits_and_its_result_is_drop
 }
 
 #[tokio::test]
-async fn b07_released_and_cancelled_together_never_starts() {
+async fn b07_an_activity_released_and_cancelled_together_never_starts() {
     let mut bench = Bench::new(1, usize::MAX);
     bench.ask(1, "a");
     bench.activities.settle(id(1), CancellationReason::Cancelled);
@@ -369,7 +369,7 @@ async fn b19_an_activity_without_code_is_not_run() {
 }
 
 #[test]
-fn a_tokio_runtime_that_goes_takes_runs_with_it_and_each_is_reported() {
+fn activities_lost_with_their_tokio_runtime_are_each_reported() {
     let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut bench = tokio.block_on(async {
         let mut bench = Bench::new(8, usize::MAX);

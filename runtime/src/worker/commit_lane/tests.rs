@@ -49,7 +49,7 @@ fn durable(upto: u64) -> Option<LaneEvent> {
 }
 
 #[test]
-fn the_next_batch_is_everything_that_piled_up() {
+fn the_next_batch_contains_all_turns_that_accumulated() {
     let mut bench = Bench::new(BatchBounds::default());
     assert_eq!(bench.poll(), None);
     bench.push(1);
@@ -113,7 +113,7 @@ fn b13_bytes_count_until_they_are_durable() {
 }
 
 #[test]
-fn b04_what_was_not_applied_is_sent_again_unchanged_after_a_pause() {
+fn b04_a_batch_that_was_not_applied_is_sent_again_unchanged_after_a_pause() {
     let mut bench = Bench::new(BatchBounds::default());
     bench.push(2);
     bench.poll();
@@ -136,7 +136,7 @@ fn b04_what_was_not_applied_is_sent_again_unchanged_after_a_pause() {
 }
 
 #[test]
-fn b01_what_may_have_been_applied_is_never_sent_again() {
+fn b01_a_batch_that_may_have_been_applied_is_never_sent_again() {
     for error in [
         CommitError::Ambiguous("sync failed".into()),
         CommitError::Unexpected("row missing".into()),

@@ -273,7 +273,7 @@ fn b04_calls_are_refused_with_the_cause_while_the_store_is_in_trouble() {
 }
 
 #[test]
-fn b01_a_loss_answers_every_call_and_nothing_is_taken_before_the_claim() {
+fn b01_a_loss_answers_every_call_and_no_call_is_accepted_before_the_next_claim() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     let lost = bench.start();
     bench.settle().unwrap();
@@ -294,7 +294,7 @@ fn b01_a_loss_answers_every_call_and_nothing_is_taken_before_the_claim() {
 }
 
 #[test]
-fn b01_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_again() {
+fn b01_three_losses_in_a_row_stop_the_runtime_and_a_commit_resets_the_count() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     let lose = |bench: &mut Bench, epoch: u32| {
         drop(bench.start());
@@ -314,7 +314,7 @@ fn b01_three_losses_in_a_row_are_the_end_and_a_commit_between_starts_the_count_a
 }
 
 #[test]
-fn b01_a_store_that_somebody_else_has_is_the_end_and_any_other_trouble_is_waited_out() {
+fn b01_a_store_owned_by_another_runtime_stops_this_one_and_other_errors_are_retried() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     let store = || "s.db".to_owned();
     bench.lose(Loss::Recover("planted".to_owned())).unwrap();
@@ -330,7 +330,7 @@ fn b01_a_store_that_somebody_else_has_is_the_end_and_any_other_trouble_is_waited
 }
 
 #[test]
-fn b01_what_waits_for_a_slot_does_not_start_before_the_recovered_store_knows_it() {
+fn b01_an_activity_waiting_for_a_slot_starts_only_if_the_recovered_store_contains_it() {
     let mut bench = Bench::new(SessionBounds::default(), 8);
     bench.settle().unwrap();
     let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
@@ -357,7 +357,7 @@ fn b22_a_panic_of_the_engine_is_a_loss() {
 }
 
 #[test]
-fn b21_the_end_answers_what_the_partition_had_and_what_was_in_the_queue() {
+fn b21_the_end_answers_the_calls_of_the_partition_and_the_calls_in_the_queue() {
     let bounds = SessionBounds { undurable_bytes: 0, ..SessionBounds::default() };
     let mut bench = Bench::new(bounds, 1);
     let (had, queued) = (bench.start(), bench.start());

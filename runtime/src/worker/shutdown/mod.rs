@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn b21_activities_get_the_grace_period_and_then_a_sign() {
+    fn b21_activities_get_the_grace_period_and_are_then_told_to_stop() {
         let now = Instant::now();
         let mut stop = stop(SECOND * 10, now);
         assert_eq!(stop.step(remaining(1, true, false), now), StopStep::Wait(Some(now + SECOND * 10)));
@@ -135,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn b21_nothing_left_ends_it_at_once() {
+    fn b21_a_shutdown_without_work_ends_at_once() {
         let now = Instant::now();
         assert_eq!(stop(Duration::MAX, now).step(remaining(0, true, false), now), StopStep::Finish);
     }
 
     #[test]
-    fn b21_a_commit_under_way_is_waited_for_and_a_store_that_refuses_is_not() {
+    fn b21_a_shutdown_waits_for_a_commit_under_way_and_not_for_a_store_that_refuses() {
         let now = Instant::now();
         let mut stop = stop(Duration::ZERO, now);
         let late = now + SECOND;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_wish_shortens_the_wait() {
+    fn a_second_shutdown_request_shortens_the_wait() {
         let now = Instant::now();
         let mut stop = stop(SECOND * 10, now);
         stop.join(StopRequest { grace: Duration::ZERO, after_cancel: Duration::ZERO }, now);

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_thread_tells_the_first_thing_that_went_wrong() {
+    fn the_last_engine_thread_to_end_reports_the_first_error() {
         let closing = ThreadResults::new(3);
         let (mut early, mut late) = (closing.wait(), closing.wait());
         assert!(closing.leave(Ok(())).is_none() && closing.leave(not_closed("first")).is_none());

@@ -107,7 +107,7 @@ fn p26_a_loss_drops_its_own_partition_and_the_others_go_on() {
 }
 
 #[test]
-fn p23_a_partition_whose_keys_come_to_an_end_is_claimed_again_and_nobody_notices() {
+fn p23_a_partition_that_runs_out_of_keys_is_claimed_again_without_visible_effect() {
     let mut bench = four();
     let under_way = bench.start_in(P(1));
     bench.looked_up();
@@ -200,7 +200,7 @@ fn p26_an_overtaken_commit_is_followed_by_a_reload_and_is_no_failure() {
 }
 
 #[test]
-fn p07_looks_are_coalesced_and_one_that_comes_during_a_load_is_followed_afterwards() {
+fn p07_hints_are_merged_and_a_hint_during_a_load_is_followed_afterwards() {
     let mut bench = four();
     let routes = Arc::clone(&bench.process().routes);
     (0..3).for_each(|_| routes.look(P(2)));
