@@ -1,7 +1,7 @@
 //! The registered code: orchestrators by name and version, and activities by name, each with its handler.
 //!
-//! A registry is built once, before anything runs. It is sorted by name, so nothing depends on the order of hashes or
-//! of the linker.
+//! A registry is sorted by name, so nothing depends on the order of hashes or of the linker. A runtime replaces its
+//! registry as a whole when code is registered while it runs.
 
 mod duplicates;
 #[cfg(test)]
@@ -132,23 +132,23 @@ impl Registry {
         self.orchestrators.get(name).into_iter().flatten().filter_map(|entry| entry.code.as_rust())
     }
 
-    /// Adds an orchestrator or an activity.
+    /// Adds the listed items.
     ///
     /// # Errors
-    /// Returns an error if an item with the same name (and version) is already registered.
-    pub fn add(&mut self, entry: Registration) -> Result<(), RegistryError> {
-        let known = match entry {
-            Registration::Orchestrator(new) => {
-                self.orchestrator(new.name, new.version).copied().map(Registration::Orchestrator)
-            }
-            Registration::Activity(new) => self.activity(new.name).copied().map(Registration::Activity),
-        };
-        let duplicates = duplicates::find(known.iter().chain([&entry]), []);
+    /// The same as those of [`new`](Self::new), with what is registered already. The registry is then incomplete and must
+    /// be dropped.
+    pub(crate) fn extend(&mut self, entries: impl IntoIterator<Item = Registration>) -> Result<(), RegistryError> {
+        let known = self.orchestrators().copied().map(Registration::Orchestrator);
+        let known = known.chain(self.activities().copied().map(Registration::Activity));
+        let mut all: Vec<_> = known.collect();
+        let before = all.len();
+        all.extend(entries);
+        let duplicates = duplicates::find(&all, &awaited(&all, definition::linked_events()));
         if !duplicates.is_empty() {
             return Err(RegistryError::Duplicates(duplicates));
         }
-        self.insert(entry);
-        Ok(())
+        all[before..].iter().for_each(|entry| self.insert(*entry));
+        self.check_calls(&linked())
     }
 
     /// Adds an orchestrator whose turns a worker elsewhere runs. It replaces code of the same name and version.
@@ -156,19 +156,21 @@ impl Registry {
         self.insert_orchestrator(name.into(), version.into(), OrchestratorCode::Remote);
     }
 
-    /// Removes an orchestrator. Its instances wait until it is added again.
-    pub fn remove_orchestrator(&mut self, name: &str, version: &str) {
-        if let Some(versions) = self.orchestrators.get_mut(name) {
-            versions.retain(|entry| entry.version != version);
-            if versions.is_empty() {
-                self.orchestrators.remove(name);
-            }
+    /// Removes an orchestrator. Its instances wait until it is added again. Returns whether it was there.
+    pub(crate) fn remove_orchestrator(&mut self, name: &str, version: &str) -> bool {
+        let Some(versions) = self.orchestrators.get_mut(name) else { return false };
+        let before = versions.len();
+        versions.retain(|entry| entry.version != version);
+        let removed = versions.len() < before;
+        if versions.is_empty() {
+            self.orchestrators.remove(name);
         }
+        removed
     }
 
-    /// Removes an activity. Tasks of it wait until it is added again.
-    pub fn remove_activity(&mut self, name: &str) {
-        self.activities.remove(name);
+    /// Removes an activity. Tasks of it wait until it is added again. Returns whether it was there.
+    pub(crate) fn remove_activity(&mut self, name: &str) -> bool {
+        self.activities.remove(name).is_some()
     }
 
     /// Returns the newest version, which a start without a version uses.

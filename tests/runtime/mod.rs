@@ -5,6 +5,7 @@ mod entered;
 mod faults;
 mod panics;
 mod program;
+mod registered;
 mod shutdown;
 mod start;
 mod unseen;

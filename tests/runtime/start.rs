@@ -1,10 +1,11 @@
 //! Why a start is refused.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use persevere::store::{LoadError, MemoryStore, OpenError, SqliteStore};
 use persevere::testing::FaultyStore;
-use persevere::{ParkCode, Runtime, StartError, registry};
+use persevere::{ClientError, ParkCode, Runtime, StartError, registry};
 
 use crate::logged::logged;
 
@@ -135,4 +136,33 @@ async fn a_park_is_logged_once_with_its_code() {
     assert_eq!(log.matches("instance=logged-park\n").count(), 1, "{log}");
     let told = "instance=logged-park\norchestrator=\"do_job\"\ncode=\"D0104\"\ntext=";
     assert!(log.contains(told), "{log}");
+}
+
+#[tokio::test]
+async fn two_runtimes_on_one_memory_store_do_not_take_partitions_from_each_other() {
+    in_time(async {
+        for partitions in [1, 4] {
+            let (ledger, rows) = (Ledger::new(), MemoryStore::with_partitions(partitions));
+            let first = program(&ledger).store(rows.clone()).start().await.unwrap();
+            let second = program(&ledger).store(rows.clone()).start().await.unwrap();
+            let start = || greet_all::start(second.client(), vec!["Oslo".to_owned()]).into_future();
+            for _ in 0..20 {
+                let refused = start().await.unwrap_err();
+                assert!(matches!(refused, ClientError::StoreUnavailable { .. }), "{refused}");
+                let greeting = greet_all::start(first.client(), vec!["Bonn".to_owned()]).await.unwrap();
+                assert_eq!(greeting.result().await.unwrap(), ["Hello Bonn!"]);
+            }
+            first.shutdown().await.unwrap();
+            let greeting = loop {
+                match start().await {
+                    Ok(greeting) => break greeting,
+                    Err(ClientError::StoreUnavailable { .. }) => tokio::task::yield_now().await,
+                    Err(other) => panic!("{other}"),
+                }
+            };
+            assert_eq!(greeting.result().await.unwrap(), ["Hello Oslo!"]);
+            second.shutdown().await.unwrap();
+        }
+    })
+    .await;
 }

@@ -63,6 +63,8 @@ pub enum PartitionInput {
     },
     /// From now on, this is the registered code.
     RegistryChanged(Arc<Registry>),
+    /// The driver cannot run this task, because its activity is not registered any more.
+    TaskUnregistered(Box<ActivityTask>),
     /// Another partition, or another process, may have sent messages, so the inbox must be read.
     Look,
     /// The answer to a [`PartitionOutput::ReadInbox`]. The driver itself retries errors that may pass.

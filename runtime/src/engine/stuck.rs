@@ -103,10 +103,10 @@ impl std::fmt::Display for Stuck {
                 if !version.is_empty() {
                     write!(f, " version {version:?}")?;
                 }
-                f.write_str("; register it and start the runtime again")
+                f.write_str("; the instance continues when it is registered")
             }
             Self::ActivityNotRegistered { name } => {
-                write!(f, "not registered: activity {name:?}; register it and start the runtime again")
+                write!(f, "not registered: activity {name:?}; the instance continues when it is registered")
             }
             Self::BadAnswer { detail } => {
                 write!(

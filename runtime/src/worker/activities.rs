@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
 
 use super::activity_run::{ActivityCode, ActivityResult, ActivityRun, Report, Reporter};
+use super::notice::Notice;
 use super::routes::Routes;
 use crate::context::{ActivityContext, ActivityState, CancellationReason, CancellationToken};
 use crate::engine::{ActivityTask, PartitionInput};
@@ -97,10 +98,6 @@ impl Activities {
             let Stage::Finished(result) = &entry.stage else { return None };
             return Some(PartitionInput::TaskDone { task: id, result: result.clone() });
         }
-        if !self.host.code.knows(&task.name) {
-            tracing::warn!(activity = &*task.name, instance = %task.instance, "the activity has no code in this process; it waits for a start with the code");
-            return None;
-        }
         self.last_run += 1;
         self.entries.insert(id, Entry { partition, run: self.last_run, stage: Stage::Queued(task) });
         self.queue.push_back((id, self.last_run));
@@ -122,17 +119,24 @@ impl Activities {
 
     fn start(&mut self, id: TaskId, run: u64) -> Option<ActivityRun> {
         let entry = self.entries.get_mut(&id).filter(|entry| entry.run == run)?;
+        let Stage::Queued(task) = &entry.stage else { return None };
+        let (partition, code) = (entry.partition, self.host.code.find(&task.name));
         let token = CancellationToken::new();
         let Stage::Queued(task) = std::mem::replace(&mut entry.stage, Stage::Running(token.clone())) else {
             return None;
         };
-        let partition = entry.partition;
+        let Some(code) = code else {
+            // The partition waits, visibly, until the activity is registered.
+            self.entries.remove(&id);
+            self.host.routes.tell(partition, Notice::ActivityUnregistered(partition, task));
+            return None;
+        };
         self.running += 1;
         self.running_of[usize::from(partition.0)] += 1;
         let ActivityTask { store_id, task, instance, name, input } = *task;
         let reporter = Reporter::new(task, run, token.clone(), partition, Arc::clone(&self.host.routes));
         let context = ActivityContext::new(store_id, instance, task, token, Arc::clone(&self.host.state));
-        Some(ActivityRun { code: Arc::clone(&self.host.code), context, name, input, reporter })
+        Some(ActivityRun { code, context, name, input, reporter })
     }
 
     /// Notes that a run of this partition has ended. Returns what the partition must be told.

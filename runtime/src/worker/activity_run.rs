@@ -14,7 +14,7 @@ use tracing::Span;
 use super::routes::Routes;
 use crate::context::{ActivityContext, CancellationToken};
 use crate::contract::kind;
-use crate::definition::BoxedActivity;
+use crate::definition::{ActivityHandler, BoxedActivity};
 use crate::model::{FailureDetails, JsonText, PartitionId, TaskId};
 
 /// The result of an activity, with its types erased.
@@ -22,11 +22,8 @@ pub(crate) type ActivityResult = Result<JsonText, FailureDetails>;
 
 /// The code of activities, by name.
 pub(crate) trait ActivityCode: Debug + Send + Sync + 'static {
-    /// Returns whether there is code with this name.
-    fn knows(&self, name: &str) -> bool;
-
-    /// Creates the future of the activity. Returns `None` if there is no code with this name. May panic.
-    fn call(&self, name: &str, context: ActivityContext, input: JsonText) -> Option<BoxedActivity>;
+    /// Returns the code with this name. It creates the future of the activity, and may panic.
+    fn find(&self, name: &str) -> Option<ActivityHandler>;
 }
 
 /// The end of a run.
@@ -44,7 +41,7 @@ pub(crate) struct Report {
 
 /// A run that can be spawned.
 pub(crate) struct ActivityRun {
-    pub(crate) code: Arc<dyn ActivityCode>,
+    pub(crate) code: ActivityHandler,
     pub(crate) context: ActivityContext,
     pub(crate) name: Cow<'static, str>,
     pub(crate) input: JsonText,
@@ -61,9 +58,9 @@ impl ActivityRun {
             instance = %self.context.instance_id(),
             operation = self.context.task_id().operation.0
         );
-        let Self { code, context, name, input, mut reporter } = self;
+        let Self { code, context, name: _, input, mut reporter } = self;
         let entry = reporter.token.clone();
-        let call = Box::new(move || code.call(&name, context, input));
+        let call = Box::new(move || code(context, input));
         // The first poll of this future is the first poll of the code.
         reporter.result = Contained { entry, call: Some(call), activity: None, span }.await;
     }
@@ -105,7 +102,7 @@ impl Drop for Reporter {
 struct Contained {
     /// Decides whether the code is entered.
     entry: CancellationToken,
-    call: Option<Box<dyn FnOnce() -> Option<BoxedActivity> + Send>>,
+    call: Option<Box<dyn FnOnce() -> BoxedActivity + Send>>,
     activity: Option<BoxedActivity>,
     span: Span,
 }
@@ -116,15 +113,10 @@ impl Contained {
             if !self.entry.enter() {
                 return Poll::Ready(None);
             }
-            self.activity = call();
+            self.activity = Some(call());
         }
-        match &mut self.activity {
-            Some(activity) => activity.as_mut().poll(cx).map(Some),
-            // The table starts only tasks that the code knows.
-            None => {
-                Poll::Ready(Some(Err(FailureDetails::new(kind::NOT_REGISTERED, "there is no code with this name"))))
-            }
-        }
+        let Some(activity) = &mut self.activity else { return Poll::Ready(None) };
+        activity.as_mut().poll(cx).map(Some)
     }
 }
 

@@ -7,6 +7,7 @@ use super::build;
 use super::clock::{Clock, SystemClock};
 use super::error::StartError;
 use super::limits::Limits;
+use super::registered::Registered;
 use super::runtime::Runtime;
 use super::start::{spawn, take_over_all};
 use crate::context::ActivityState;
@@ -172,9 +173,9 @@ impl RuntimeBuilder {
     pub async fn start(self) -> Result<Runtime, StartError> {
         let tokio = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoTokioRuntime)?;
         let store = self.store.clone().ok_or(StartError::NoStore)?;
-        let registry =
-            Arc::new(if self.auto_register { Registry::auto() } else { Registry::new(self.registrations.clone()) }?);
-        self.check_services(&registry)?;
+        let registry = if self.auto_register { Registry::auto() } else { Registry::new(self.registrations.clone()) }?;
+        check_services(&registry, &self.state)?;
+        let registry = Arc::new(Registered::new(registry));
         let build = tokio.spawn_blocking(self.build());
         let beginnings = take_over_all(&store).await?;
         let build = build.await.unwrap_or(BuildId::UNKNOWN);
@@ -189,18 +190,18 @@ impl RuntimeBuilder {
         let name = self.build_id.clone();
         move || name.map_or_else(build::of_this_program, |name| BuildId::of(name.as_bytes()))
     }
+}
 
-    /// Checks that every activity that is a method has its value.
-    fn check_services(&self, registry: &Registry) -> Result<(), StartError> {
-        for activity in registry.activities() {
-            if let Some(service) = activity.service.filter(|service| !self.state.holds((service.id)())) {
-                return Err(StartError::MissingService {
-                    activity: activity.name,
-                    service: (service.name)(),
-                    location: activity.location,
-                });
-            }
+/// Checks that every activity that is a method has its value.
+pub(super) fn check_services(registry: &Registry, state: &ActivityState) -> Result<(), StartError> {
+    for activity in registry.activities() {
+        if let Some(service) = activity.service.filter(|service| !state.holds((service.id)())) {
+            return Err(StartError::MissingService {
+                activity: activity.name,
+                service: (service.name)(),
+                location: activity.location,
+            });
         }
-        Ok(())
     }
+    Ok(())
 }

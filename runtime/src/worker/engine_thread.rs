@@ -2,7 +2,7 @@
 //! entered on this thread.
 //!
 //! ```text
-//! notices (unbounded, read first) ────────────┐
+//! notices (unbounded) ────────────────────────┐
 //! store futures (commit, loads, claim) ───────┼─► OwnedPartition, for each of the thread ─► Session ─► effects
 //! client queue (each call has a place, of     │
 //!   which there is a bounded number) ─────────┘
@@ -26,7 +26,7 @@ use super::notice::Notice;
 use super::owned::{Beginning, Now, OwnedPartition, Shared};
 use super::shutdown::End;
 use super::shutdown::{Remaining, Stop, StopRequest, StopStep};
-use crate::engine::recognise_missing_runtime;
+use crate::engine::{PartitionInput, recognise_missing_runtime};
 use crate::model::PartitionId;
 
 /// How long the thread looks for something to do before it sleeps. An event that it waits for, such as the end of a
@@ -53,6 +53,8 @@ pub(super) struct Engine {
     pub(super) partitions: Vec<OwnedPartition>,
     stride: usize,
     pub(super) stop: Option<Stop>,
+    /// The number of changes of the registry that the partitions know.
+    registry_changes: u64,
     /// Empty between two rounds. Only its capacity is kept.
     arrived: Vec<Notice>,
     calls: Vec<ClientCall>,
@@ -85,7 +87,15 @@ impl Engine {
             recognise_missing_runtime(&error);
         }
         let stride = thread.shared.process.routes.thread_count();
-        Self { thread, partitions: Vec::new(), stride, stop: None, arrived: Vec::new(), calls: Vec::new() }
+        Self {
+            thread,
+            partitions: Vec::new(),
+            stride,
+            stop: None,
+            registry_changes: 0,
+            arrived: Vec::new(),
+            calls: Vec::new(),
+        }
     }
 
     /// Begins the first sessions.
@@ -134,8 +144,9 @@ impl Engine {
     /// Runs one round. Returns whether another one should follow immediately.
     fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         let now = self.now();
-        let mut busy = self.read_notices(cx, now)?;
-        busy |= self.read_calls(cx);
+        let mut busy = self.read_calls(cx);
+        busy |= self.read_registry(now)?;
+        busy |= self.read_notices(cx, now)?;
         for partition in &mut self.partitions {
             if partition.is_due(now) {
                 busy |= partition.drive(&self.thread.shared, now)?;
@@ -161,11 +172,31 @@ impl Engine {
                         result = self.with_partition(id, |partition, shared| partition.give(shared, input, now));
                     }
                 }
+                Notice::ActivityUnregistered(id, task) => {
+                    let input = PartitionInput::TaskUnregistered(task);
+                    result = result
+                        .and_then(|()| self.with_partition(id, |partition, shared| partition.give(shared, input, now)));
+                }
                 Notice::Stop(request) => result = result.and_then(|()| self.begin_stop(request, now)),
             }
         }
         self.arrived = arrived;
         result.map(|()| true)
+    }
+
+    /// Tells the partitions what is registered, if that has changed. This comes after the calls of the round were taken
+    /// and before a partition sees them, so that a call finds the code that was registered before it was made.
+    fn read_registry(&mut self, now: Now) -> Result<bool, End> {
+        let shared = &self.thread.shared;
+        let changes = shared.parts.registry.changes();
+        if std::mem::replace(&mut self.registry_changes, changes) == changes {
+            return Ok(false);
+        }
+        let registry = shared.parts.registry.get();
+        for partition in &mut self.partitions {
+            partition.give(shared, PartitionInput::RegistryChanged(Arc::clone(&registry)), now)?;
+        }
+        Ok(true)
     }
 
     /// Hands calls to the partitions that they are for.

@@ -3,6 +3,7 @@
 
 use super::activity_run::Report;
 use super::shutdown::StopRequest;
+use crate::engine::ActivityTask;
 use crate::model::PartitionId;
 
 /// A message to an engine thread from the rest of the driver.
@@ -10,6 +11,8 @@ use crate::model::PartitionId;
 pub(crate) enum Notice {
     /// An activity of this partition has ended.
     ActivityEnded(PartitionId, Report),
+    /// A task of this partition cannot be run, because its activity is not registered any more.
+    ActivityUnregistered(PartitionId, Box<ActivityTask>),
     /// Stop.
     Stop(StopRequest),
 }

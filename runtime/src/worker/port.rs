@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::calls::ClientCall;
 use super::clock::Clock;
+use super::registered::Registered;
 use super::routes::Routes;
 use super::shutdown::RuntimeEnd;
 use super::store_access::StoreAccess;
@@ -25,7 +26,7 @@ pub(crate) struct RuntimePort {
     pub(crate) routes: Arc<Routes>,
     pub(crate) store: Arc<StoreAccess>,
     pub(crate) hub: Arc<ChangeHub>,
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) registry: Arc<Registered>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ending: Arc<RuntimeEnd>,
     /// The number of starts that could go to any partition.
@@ -70,7 +71,7 @@ impl ClientPort for RuntimePort {
     }
 
     fn registry(&self) -> Option<Arc<Registry>> {
-        Some(Arc::clone(&self.registry))
+        Some(self.registry.get())
     }
 
     fn changes(&self) -> &Arc<ChangeHub> {

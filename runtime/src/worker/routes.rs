@@ -58,8 +58,13 @@ impl Routes {
 
     /// Reports the end of an activity to the owner of its partition.
     pub(crate) fn report(&self, partition: PartitionId, report: Report) {
-        // If there is no receiver, there is no engine that could record it.
-        let _ = self.threads[self.thread_of(partition)].notices.send(Notice::ActivityEnded(partition, report));
+        self.tell(partition, Notice::ActivityEnded(partition, report));
+    }
+
+    /// Sends a notice to the thread that drives this partition.
+    pub(crate) fn tell(&self, partition: PartitionId, notice: Notice) {
+        // If there is no receiver, there is no engine that could do anything about it.
+        let _ = self.threads[self.thread_of(partition)].notices.send(notice);
     }
 
     /// Tells a partition that its inbox may contain something new. Several looks that it has not followed yet count as

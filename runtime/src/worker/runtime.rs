@@ -1,5 +1,6 @@
 //! The handle of a running runtime.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -8,13 +9,18 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::builder::RuntimeBuilder;
+use super::builder::{RuntimeBuilder, check_services};
+use super::error::StartError;
 use super::notice::Notice;
+use super::registered::Registered;
 use super::routes::Routes;
 use super::shutdown::ThreadResults;
 use super::shutdown::{End, RuntimeEnd};
 use super::shutdown::{ShutdownError, StopRequest};
 use crate::client::Client;
+use crate::context::ActivityState;
+use crate::definition::Registration;
+use crate::registry::Registry;
 
 /// How long activities may take to return after a shutdown has asked them to stop.
 const AFTER_CANCEL: Duration = Duration::from_secs(1);
@@ -34,6 +40,8 @@ pub struct Runtime {
     closing: Arc<ThreadResults>,
     ending: Arc<RuntimeEnd>,
     grace: Duration,
+    registered: Arc<Registered>,
+    state: Arc<ActivityState>,
 }
 
 /// The parts of a runtime besides its client.
@@ -43,6 +51,8 @@ pub(crate) struct RuntimeParts {
     pub(crate) closing: Arc<ThreadResults>,
     pub(crate) ending: Arc<RuntimeEnd>,
     pub(crate) grace: Duration,
+    pub(crate) registered: Arc<Registered>,
+    pub(crate) state: Arc<ActivityState>,
 }
 
 impl Runtime {
@@ -52,8 +62,8 @@ impl Runtime {
     }
 
     pub(crate) fn new(client: Client, parts: RuntimeParts) -> Self {
-        let RuntimeParts { routes, threads, closing, ending, grace } = parts;
-        Self { client, routes, threads, closing, ending, grace }
+        let RuntimeParts { routes, threads, closing, ending, grace, registered, state } = parts;
+        Self { client, routes, threads, closing, ending, grace, registered, state }
     }
 
     /// Tells every thread to stop. Returns a receiver for the result, which is sent when the last thread has stopped.
@@ -66,6 +76,64 @@ impl Runtime {
     /// Returns the client for the orchestrations of this runtime. You can clone it freely.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Registers more orchestrators and activities while the runtime runs: `runtime.register(registry![report, send])`.
+    /// Instances and tasks that were waiting for this code, visibly parked, continue. They are parked until the engine
+    /// has tried them again, shortly afterwards.
+    ///
+    /// A call that is made after this returns finds the code, on every partition.
+    ///
+    /// # Errors
+    /// Returns [`StartError`] for the same reasons as [`RuntimeBuilder::start`]: a name is taken, an orchestrator calls
+    /// something that is not registered, or an activity that is a method has no value. Nothing is registered then.
+    ///
+    /// # Examples
+    /// ```
+    /// # use persevere::prelude::*;
+    /// # use persevere::{registry, store::MemoryStore};
+    /// # #[activity] async fn greet(name: String) -> Result<String, ActivityError> { Ok(format!("Hello {name}!")) }
+    /// # #[orchestrator] async fn hello(ctx: OrchestrationContext, name: String) -> Result<String, OrchestrationError> {
+    /// #     Ok(greet::call(&ctx, name).await?)
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = Runtime::builder().store(MemoryStore::new()).register(registry![greet]).start().await?;
+    /// runtime.register(registry![hello])?;
+    /// assert_eq!(hello::start(runtime.client(), "Ada".to_owned()).await?.result().await?, "Hello Ada!");
+    /// # Ok(runtime.shutdown().await?)
+    /// # }
+    /// ```
+    pub fn register(&self, registrations: impl IntoIterator<Item = Registration>) -> Result<(), StartError> {
+        self.registered.change(|registry| {
+            registry.extend(registrations)?;
+            check_services(registry, &self.state)
+        })?;
+        self.routes.wake_all();
+        Ok(())
+    }
+
+    /// Removes an orchestrator while the runtime runs. The version of an orchestrator that was declared without one is
+    /// `""`.
+    ///
+    /// New starts are refused as not registered. Existing instances are parked at their next turn, visibly, and continue
+    /// when the orchestrator is registered again, here or by the next process. Returns whether it was registered.
+    pub fn unregister_orchestrator(&self, name: &str, version: &str) -> bool {
+        self.unregister(|registry| registry.remove_orchestrator(name, version))
+    }
+
+    /// Removes an activity while the runtime runs.
+    ///
+    /// New calls fail as not registered. Calls that are running finish; calls that are waiting park their instance,
+    /// visibly, until the activity is registered again, here or by the next process. Returns whether it was registered.
+    pub fn unregister_activity(&self, name: &str) -> bool {
+        self.unregister(|registry| registry.remove_activity(name))
+    }
+
+    fn unregister(&self, remove: impl FnOnce(&mut Registry) -> bool) -> bool {
+        let Ok(removed) = self.registered.change(|registry| Ok::<_, Infallible>(remove(registry)));
+        self.routes.wake_all();
+        removed
     }
 
     /// Stops the runtime cleanly: it accepts no more work, lets running activities finish within the grace period,

@@ -18,10 +18,10 @@ use super::gate::Gate;
 use super::loads::{Finished, Load, Loads};
 use super::loss::Loss;
 use super::outside::Outside;
+use super::registered::Registered;
 use crate::client::ChangeHub;
 use crate::engine::{CommitNumber, Partition, PartitionConfig, PartitionInput, PartitionOutput};
 use crate::model::{PartitionCount, PartitionId, Timestamp};
-use crate::registry::Registry;
 use crate::store::{Backlog, Claim, Store};
 
 /// How far the memory of one partition may be ahead of the store.
@@ -47,7 +47,7 @@ impl Default for SessionBounds {
 pub(crate) struct SessionParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) config: PartitionConfig,
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) registry: Arc<Registered>,
     pub(crate) bounds: SessionBounds,
 }
 
@@ -74,7 +74,7 @@ impl Session {
         backlog: Backlog,
         now: Timestamp,
     ) -> Result<Self, Loss> {
-        let (config, registry) = (parts.config.clone(), Arc::clone(&parts.registry));
+        let (config, registry) = (parts.config.clone(), parts.registry.get());
         let place = (home, parts.store.partitions());
         let partition = contained(|| Partition::recover(config, registry, place, claim, backlog, now))?;
         Ok(Self {

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::activities::{Activities, ActivityHost};
+use super::activity_run::ActivityCode;
 use super::bell::Bell;
 use super::builder::RuntimeBuilder;
 use super::calls::ClientCall;
@@ -26,7 +27,7 @@ use super::owned::{Beginning, Shared};
 use super::port::{ClientQueue, RuntimePort};
 use super::process::{Judged, Process};
 use super::recovery::{Opened, TakeOverError, take_over};
-use super::registered::RegisteredActivities;
+use super::registered::Registered;
 use super::routes::{Routes, ThreadRoute};
 use super::runtime::{Runtime, RuntimeParts};
 use super::session::SessionParts;
@@ -35,7 +36,6 @@ use super::shutdown::ThreadResults;
 use super::store_access::StoreAccess;
 use crate::client::{ChangeHub, Client};
 use crate::model::{BuildId, PartitionCount, PartitionId};
-use crate::registry::Registry;
 use crate::store::{Store, StoreFuture};
 
 /// The number of take-overs at a time.
@@ -102,7 +102,7 @@ pub(super) fn spawn(
     builder: RuntimeBuilder,
     build: BuildId,
     store: &Arc<dyn Store>,
-    registry: &Arc<Registry>,
+    registry: &Arc<Registered>,
     tokio: Handle,
     beginnings: Vec<(PartitionId, Beginning)>,
 ) -> Result<(Runtime, oneshot::Receiver<()>), StartError> {
@@ -111,9 +111,10 @@ pub(super) fn spawn(
     let (judged, started) = oneshot::channel();
     let mut config = limits.partition(builder.live_instances, count);
     (config.build, config.input_changes) = (build, builder.input_changes);
+    let state = Arc::new(builder.state);
     let host = ActivityHost {
-        code: Arc::new(RegisteredActivities(Arc::clone(registry))),
-        state: Arc::new(builder.state),
+        code: Arc::clone(registry) as Arc<dyn ActivityCode>,
+        state: Arc::clone(&state),
         routes: Arc::clone(&routes),
     };
     let process = Arc::new(Process {
@@ -133,6 +134,8 @@ pub(super) fn spawn(
         closing: Arc::clone(&process.closing),
         ending: Arc::clone(&process.ending),
         grace: builder.grace,
+        registered: Arc::clone(registry),
+        state,
         threads: Vec::new(),
     };
     let engine = |notices, client, bell| EngineThread {
@@ -157,7 +160,7 @@ pub(super) fn spawn(
 
 fn port(
     process: &Process,
-    registry: &Arc<Registry>,
+    registry: &Arc<Registered>,
     threads: Vec<UnboundedSender<ClientCall>>,
     calls: usize,
     clock: Arc<dyn super::clock::Clock>,

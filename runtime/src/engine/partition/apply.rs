@@ -34,6 +34,7 @@ impl Partition {
     }
 
     fn push(&mut self, key: InstanceKey, arrival: Arrival) {
+        let blocked = self.is_blocked(key);
         let Some(slot) = self.slots.get_mut(&key) else { return };
         if slot.is_over() {
             // Its rows were removed together with it.
@@ -45,10 +46,7 @@ impl Partition {
             tracing::error!(instance = %slot.head.life.id, ?arrival, "the instance cannot be read; its messages and tasks stay where they are");
             return;
         }
-        if matches!(arrival, Arrival::RetryParked { .. })
-            && matches!(slot.phase, Phase::Unreadable)
-            && !self.blocked.contains(&key)
-        {
+        if matches!(arrival, Arrival::RetryParked { .. }) && matches!(slot.phase, Phase::Unreadable) && !blocked {
             // The instance may have been restored. Everything that arrives from now on waits for the answer.
             slot.phase = Phase::Stored;
         }

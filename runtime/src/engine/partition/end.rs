@@ -139,6 +139,7 @@ impl Partition {
                 taken.commit.tasks_done.push(task);
             }
         }
+        self.waiting.forget(slot.head.life.key);
         let timers: Vec<_> = self.timer_rows.range(all).map(|(id, _)| *id).collect();
         for timer in timers {
             taken.commit.timers_done.extend(self.remove_timer(timer));
@@ -209,6 +210,10 @@ impl Partition {
     ) {
         let events = slot.live.as_mut().map(LiveExecution::take_events).filter(|_| keep_events).unwrap_or_default();
         self.remove_rows(slot, &mut taken);
+        if slot.head.progress.parked.is_some() && !self.is_blocked(slot.head.life.key) {
+            // It was parked because of a task that is gone now.
+            slot.head.progress_mut().parked = None;
+        }
         taken.commit.erase_history = Some((slot.head.life.key, slot.head.life.execution));
         taken.inputs.clear();
 

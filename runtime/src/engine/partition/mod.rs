@@ -66,13 +66,12 @@ pub struct Partition {
     /// The timer rows, by operation.
     timer_rows: BTreeMap<TaskId, Timestamp>,
     tasks: BTreeMap<TaskId, TaskState>,
-    /// Instances with an open task that this process cannot run: they stay parked until it is started again, or until what
-    /// they wait for is registered.
+    /// Instances with an open task whose input cannot be read: they stay parked until the partition is loaded again.
     blocked: BTreeSet<InstanceKey>,
     /// The lives with an outstanding turn.
     offers: BTreeSet<InstanceKey>,
     next_offer: u64,
-    /// The lives that wait for code, by the name for which they wait.
+    /// The lives that wait for code.
     waiting: Waiting,
     live: LiveSet,
     committed: CommitNumber,
@@ -112,6 +111,7 @@ impl Partition {
             PartitionInput::Loaded { ticket, result } => self.loaded(now, ticket, result),
             PartitionInput::TurnDone { ticket, output } => self.turn_done(now, ticket, output),
             PartitionInput::RegistryChanged(registry) => self.registry_changed(now, registry),
+            PartitionInput::TaskUnregistered(task) => self.task_unregistered(now, task),
             PartitionInput::Look => self.look(),
             PartitionInput::Inbox { ticket, rows } => self.inbox_read(ticket, rows),
             PartitionInput::Committed { upto } => self.became_durable(upto),

@@ -24,6 +24,11 @@ impl Partition {
     pub(super) fn offer(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
         slot.unpolled_events += taken.events();
         self.note_suspension(time, slot, &mut taken);
+        if slot.head.progress.parked.is_some() {
+            // It is being tried again. If the offer is lost, it must be offered again without another request.
+            slot.head.progress_mut().parked = None;
+            taken.head_changed = true;
+        }
         self.anchor_offer(time, slot, &mut taken);
         self.write_unpolled(time, slot, &mut taken);
         let Some(live) = &mut slot.live else { return };

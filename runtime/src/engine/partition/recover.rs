@@ -9,7 +9,7 @@ use super::address::Addressed;
 use super::evict::LiveSet;
 use super::{Partition, TaskState};
 use crate::engine::stuck::Stuck;
-use crate::engine::{ActivityTask, CommitNumber, Effect, PartitionConfig, history};
+use crate::engine::{ActivityTask, CommitNumber, PartitionConfig, history};
 use crate::model::{KeyMint, PartitionCount, PartitionId, TaskId, Timestamp, wire};
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, TaskGroup};
@@ -84,29 +84,17 @@ impl Partition {
                 Some(Ok(record)) => history::task_input(record, *operation),
                 _ => None,
             };
-            let blocked = match input {
-                _ if self.registry.activity(name).is_none() => Stuck::ActivityNotRegistered { name: name.to_string() },
+            let damage = match input {
                 Some(input) => {
                     let (instance, name) = (group.id.clone(), name.clone());
-                    self.effect(Effect::RunActivity(Box::new(ActivityTask {
-                        store_id: self.store_id,
-                        task,
-                        instance,
-                        name,
-                        input,
-                    })));
+                    let activity = Box::new(ActivityTask { store_id: self.store_id, task, instance, name, input });
+                    self.run_or_wait(now, activity, self.unjudged.clone());
                     continue;
                 }
-                None if let Some(Err(error)) = &record => {
-                    Stuck::Corrupt(format!("turn record {}: {error}", group.turn_number))
-                }
-                None => Stuck::Corrupt(format!(
-                    "the record of turn {} does not contain task {}",
-                    group.turn_number, operation.0
-                )),
+                None if let Some(Err(error)) = &record => format!("turn record {}: {error}", group.turn_number),
+                None => format!("the record of turn {} does not contain task {}", group.turn_number, operation.0),
             };
-            self.waiting.note(group.key, &blocked);
-            let reason = blocked.reason();
+            let reason = Stuck::Corrupt(damage).reason();
             self.blocked.insert(group.key);
             let token = self.unjudged.clone();
             self.address(now, Addressed::Park(group.key, reason, token));

@@ -9,34 +9,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Partition;
 use super::address::Addressed;
 use super::slot::Slot;
+use super::{BacklogToken, Partition, TaskState};
 use crate::contract::kind;
 use crate::engine::stuck::Stuck;
-use crate::engine::{Refusal, StartOperation};
-use crate::model::{ExecutionStarted, FailureDetails, InstanceKey, Timestamp};
+use crate::engine::{ActivityTask, Effect, Refusal, StartOperation};
+use crate::model::{ExecutionStarted, FailureDetails, InstanceKey, ParkReason, Timestamp};
 use crate::registry::{OrchestratorCode, Registry};
 
-/// The lives that wait for code, by the name for which they wait.
+/// The lives that wait for code.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
+    /// By the name of the orchestrator.
     orchestrators: BTreeMap<String, BTreeSet<InstanceKey>>,
-    activities: BTreeMap<String, BTreeSet<InstanceKey>>,
+    /// The tasks that are not run, by the life to which they belong.
+    #[expect(clippy::vec_box, reason = "the tasks come in their boxes and leave in them")]
+    tasks: BTreeMap<InstanceKey, Vec<Box<ActivityTask>>>,
 }
 
 impl Waiting {
     /// Notes that a life waits, if that is the reason why it is stuck.
     pub(super) fn note(&mut self, key: InstanceKey, stuck: &Stuck) {
-        match stuck {
-            Stuck::NotRegistered { name, .. } => {
-                self.orchestrators.entry(name.clone()).or_default().insert(key);
-            }
-            Stuck::ActivityNotRegistered { name } => {
-                self.activities.entry(name.clone()).or_default().insert(key);
-            }
-            _ => {}
+        if let Stuck::NotRegistered { name, .. } = stuck {
+            self.orchestrators.entry(name.clone()).or_default().insert(key);
         }
+    }
+
+    /// Notes that the tasks of a life are gone.
+    pub(super) fn forget(&mut self, key: InstanceKey) {
+        self.tasks.remove(&key);
     }
 }
 
@@ -90,16 +92,59 @@ impl Partition {
             }
             !there
         });
-        self.waiting.activities.retain(|name, keys| {
-            let there = registry.activity(name).is_some();
-            if there {
-                self.blocked.retain(|key| !keys.contains(key));
-                come.append(keys);
+        // A life that waits for several activities stays parked until all of them are registered. Those that are run.
+        let is_registered = |task: &mut Box<ActivityTask>| registry.activity(&task.name).is_some();
+        let (mut tasks, mut still) = (Vec::new(), Vec::new());
+        self.waiting.tasks.retain(|key, waiting| {
+            let before = tasks.len();
+            tasks.extend(waiting.extract_if(.., is_registered));
+            match waiting.first() {
+                None => drop(come.insert(*key)),
+                Some(task) if tasks.len() > before => still.push((*key, not_registered(task))),
+                Some(_) => {}
             }
-            !there
+            !waiting.is_empty()
         });
+        for (key, reason) in still {
+            self.address(now, Addressed::Park(key, reason, None));
+        }
+        for task in tasks {
+            self.run_or_wait(now, task, None);
+        }
         for key in come {
             self.address(now, Addressed::RetryParked(key, None));
         }
     }
+
+    /// Handles the answer of the driver that it knows no code for a task.
+    pub(super) fn task_unregistered(&mut self, now: Timestamp, task: Box<ActivityTask>) {
+        self.run_or_wait(now, task, None);
+    }
+
+    /// Has a task run or, if its activity is not registered, parks its instance until it is.
+    pub(super) fn run_or_wait(&mut self, now: Timestamp, task: Box<ActivityTask>, token: BacklogToken) {
+        // It may have been cancelled, or its instance may have ended, while it waited.
+        if self.tasks.get(&task.task) != Some(&TaskState::Open) {
+            return;
+        }
+        if self.registry.activity(&task.name).is_some() {
+            return self.effect(Effect::RunActivity(task));
+        }
+        let (key, reason) = (task.task.key, not_registered(&task));
+        let waiting = self.waiting.tasks.entry(key).or_default();
+        if waiting.iter().all(|known| known.task != task.task) {
+            waiting.push(task);
+        }
+        self.address(now, Addressed::Park(key, reason, token));
+    }
+
+    /// Returns whether an instance has a task that cannot be run. Trying it again does not help then.
+    pub(super) fn is_blocked(&self, key: InstanceKey) -> bool {
+        self.blocked.contains(&key) || self.waiting.tasks.contains_key(&key)
+    }
+}
+
+/// Why the instance of this task waits.
+fn not_registered(task: &ActivityTask) -> ParkReason {
+    Stuck::ActivityNotRegistered { name: task.name.to_string() }.reason()
 }

@@ -83,14 +83,18 @@ impl Partition {
                 Arrival::Park { .. } => parked = true,
                 Arrival::Event { event_id: Some(_), .. } => judged = true,
                 // The timer was due when it fired, whatever the clock says now.
-                Arrival::Timer(row) => time = time.max(row.fire_at),
+                Arrival::Timer(row) => {
+                    time = time.max(row.fire_at);
+                    // It asks for a poll, and an instance that was parked before its start is tried again.
+                    retry |= row.operation == OperationId::START;
+                }
                 _ => {}
             }
         }
         if slot.outstanding.is_some() {
             return Plan::Record { replay: false };
         }
-        let blocked = parked && (!retry || self.blocked.contains(&slot.head.life.key));
+        let blocked = parked && (!retry || self.is_blocked(slot.head.life.key));
         let due = slot.head.life.start_at.is_none_or(|at| at <= time);
         if self.polls && due && !suspended && !blocked {
             Plan::Poll

@@ -250,7 +250,7 @@ impl Partition {
         }
         // A suspension that was recorded while the turn was outstanding stays.
         let status = if taken.suspended { RuntimeStatus::Suspended } else { RuntimeStatus::Running };
-        let stays_parked = self.blocked.contains(&slot.head.life.key);
+        let stays_parked = self.is_blocked(slot.head.life.key);
         if slot.head.progress.status != status || (slot.head.progress.parked.is_some() && !stays_parked) {
             let progress = slot.head.progress_mut();
             progress.status = status;
@@ -282,6 +282,13 @@ impl Partition {
     /// Records inputs without a poll.
     fn record(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
         slot.unpolled_events += taken.events();
+        let is_early = slot.head.life.start_at.is_some_and(|at| at > time);
+        if slot.retry && is_early && !taken.suspended && !self.is_blocked(slot.head.life.key) {
+            // Its start tries it again.
+            slot.retry = false;
+            slot.head.progress_mut().parked = None;
+            taken.head_changed = true;
+        }
         self.note_suspension(time, slot, &mut taken);
         self.anchor_next_poll(time, slot, &mut taken);
         self.write_unpolled(time, slot, &mut taken);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::store::ModelStore;
 use crate::engine::{ActivityTask, PartitionInput};
 use crate::model::{FailureDetails, InstanceId, JsonText, PartitionId, TaskId};
+use crate::registry::Registry;
 
 type ActivityResult = Result<JsonText, FailureDetails>;
 
@@ -55,8 +56,14 @@ impl Activities {
         self.stages.clear();
     }
 
-    /// Starts what is queued.
-    pub(super) fn dispatch(&mut self, store: &ModelStore) {
+    /// Starts what is queued. Returns the tasks whose activity is not registered.
+    pub(super) fn dispatch(&mut self, store: &ModelStore, registry: &Registry) -> Vec<ActivityTask> {
+        let unknown = |stage: &Stage| match stage {
+            Stage::Queued(task) if registry.activity(&task.name).is_none() => Some(task.clone()),
+            _ => None,
+        };
+        let unregistered: Vec<_> = self.stages.values().filter_map(unknown).collect();
+        unregistered.iter().for_each(|task| drop(self.stages.remove(&task.task)));
         for (id, stage) in &mut self.stages {
             if let Stage::Queued(task) = stage {
                 let row = store.tasks.get(id).expect("an activity starts only while its schedule is durable");
@@ -65,6 +72,7 @@ impl Activities {
                 *self.runs.entry(*id).or_default() += 1;
             }
         }
+        unregistered
     }
 
     pub(crate) fn running(&self) -> impl Iterator<Item = TaskId> {

@@ -17,6 +17,7 @@ use crate::engine::{
 use crate::model::{
     Execution, HeadChange, Input, InstanceKey, JsonText, KeyMint, PartitionCount, PartitionId, RuntimeStatus,
 };
+use crate::registry::Registry;
 
 /// SplitMix64.
 #[derive(Clone)]
@@ -42,6 +43,15 @@ pub(crate) struct Faults {
     pub(crate) partitions: u16,
     /// The programs run elsewhere, and answer late, twice, never, or to an offer that is outdated.
     pub(crate) elsewhere: bool,
+    /// Code is registered and taken out while everything goes on.
+    pub(crate) registry_changes: bool,
+}
+
+fn registered(faults: Faults) -> Registry {
+    match faults.elsewhere {
+        false => registry(&[("program", interpret)]),
+        true => registry_elsewhere(&["program"], &[]),
+    }
 }
 
 /// One random run.
@@ -66,11 +76,7 @@ impl Chaos {
             ..PartitionConfig::default()
         };
         let partitions = PartitionCount::new(faults.partitions).unwrap();
-        let registry = match faults.elsewhere {
-            false => registry(&[("program", interpret)]),
-            true => registry_elsewhere(&["program"], &[]),
-        };
-        let mut sim = Sim::with_partitions(partitions, config, registry);
+        let mut sim = Sim::with_partitions(partitions, config, registered(faults));
         sim.elsewhere.insert("program".to_owned(), interpret);
         Self { sim, rng, programs, faults, raises: Vec::new(), starts: Vec::new(), lost: Vec::new() }
     }
@@ -88,6 +94,9 @@ impl Chaos {
         self.sim.focus(PartitionId(u16::try_from(partition).unwrap()));
         self.looks();
         self.offers();
+        if self.faults.registry_changes && self.rng.one_in(10) {
+            self.change_registry();
+        }
         let choice = self.rng.below(100);
         match choice {
             0..18 => self.client(),
@@ -121,6 +130,17 @@ impl Chaos {
             99 if self.faults.crashes => self.restart(),
             _ => {}
         }
+    }
+
+    fn change_registry(&mut self) {
+        let mut registry = registered(self.faults);
+        match self.rng.below(4) {
+            0 => drop(registry.remove_orchestrator("program", "")),
+            1 => drop(registry.remove_activity("echo")),
+            2 => drop(registry.remove_activity("fail")),
+            _ => {}
+        }
+        self.sim.change_registry(registry);
     }
 
     /// Hints come late, in another order, twice, and without a cause.
@@ -232,6 +252,7 @@ impl Chaos {
         for offer in std::mem::take(&mut self.lost) {
             self.sim.give_up(&offer);
         }
+        self.sim.change_registry(registered(self.faults));
         for _ in 0..300 {
             self.sim.settle_all();
             let going: Vec<_> = self.sim.store.heads.values().filter(|head| !head.is_ended()).cloned().collect();
@@ -239,9 +260,11 @@ impl Chaos {
                 return;
             }
             for head in going {
-                assert_eq!(head.progress.parked, None, "{} is parked", head.life.id);
                 if head.progress.status == RuntimeStatus::Suspended {
+                    // It is not tried again before.
                     self.sim.resume(head.life.id.as_str());
+                } else {
+                    assert_eq!(head.progress.parked, None, "{} is parked: {head:?}", head.life.id);
                 }
                 for event in EVENTS {
                     self.sim.raise(head.life.id.as_str(), event, &json!("healed"));

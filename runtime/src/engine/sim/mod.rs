@@ -363,6 +363,8 @@ impl Sim {
             }
             match self.start_activities() {
                 Some(task) => self.finish(task),
+                // The partition may have been told that a task has no code.
+                None if self.settle_some_rows(1) => {}
                 None => return,
             }
         }
@@ -410,7 +412,10 @@ impl Sim {
 
     /// Starts what is queued and gives the first that runs.
     pub(crate) fn start_activities(&mut self) -> Option<TaskId> {
-        self.activities.dispatch(&self.store);
+        for task in self.activities.dispatch(&self.store, &self.registry) {
+            self.focus_on(&task.instance);
+            self.handle(PartitionInput::TaskUnregistered(Box::new(task)));
+        }
         self.activities.running().next()
     }
 

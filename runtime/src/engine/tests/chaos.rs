@@ -26,12 +26,12 @@ proptest! {
     /// Without a crash each activity runs once, whatever happens to commits.
     #[test]
     fn b02_lost_commits_lose_nothing_and_double_nothing(seed: u64, programs in some_programs(), clock_jumps: bool) {
-        live_through(seed, programs, Faults { crashes: false, lost_commits: true, clock_jumps, partitions: 1, elsewhere: false });
+        live_through(seed, programs, Faults { crashes: false, lost_commits: true, clock_jumps, partitions: 1, elsewhere: false, registry_changes: false });
     }
 
     #[test]
     fn g02_crashes_lose_nothing_and_double_nothing(seed: u64, programs in some_programs(), clock_jumps: bool) {
-        live_through(seed, programs, Faults { crashes: true, lost_commits: true, clock_jumps, partitions: 1, elsewhere: false });
+        live_through(seed, programs, Faults { crashes: true, lost_commits: true, clock_jumps, partitions: 1, elsewhere: false, registry_changes: false });
     }
 
     /// Partitions fail and recover on their own, and hints of messages come late, doubled, in any order.
@@ -39,7 +39,7 @@ proptest! {
     fn b03_partitions_that_fail_one_by_one_lose_no_message_and_double_none(
         seed: u64, programs in some_programs(), clock_jumps: bool, crashes: bool, partitions in 2_u16..5
     ) {
-        live_through(seed, programs, Faults { crashes, lost_commits: true, clock_jumps, partitions, elsewhere: false });
+        live_through(seed, programs, Faults { crashes, lost_commits: true, clock_jumps, partitions, elsewhere: false, registry_changes: false });
     }
 
     /// Programs that run elsewhere answer late, twice, never, or to an outdated offer.
@@ -47,6 +47,15 @@ proptest! {
     fn p22_nothing_is_lost_or_doubled_whatever_remote_programs_answer(
         seed: u64, programs in some_programs(), clock_jumps: bool, crashes: bool, partitions in 1_u16..4
     ) {
-        live_through(seed, programs, Faults { crashes, lost_commits: true, clock_jumps, partitions, elsewhere: true });
+        live_through(seed, programs, Faults { crashes, lost_commits: true, clock_jumps, partitions, elsewhere: true, registry_changes: false });
+    }
+
+    /// Code comes and goes while everything goes on. In the end it is there, and nothing is stuck.
+    #[test]
+    fn p31_code_that_comes_and_goes_loses_nothing_and_doubles_nothing(
+        seed: u64, programs in some_programs(), elsewhere: bool, crashes: bool, partitions in 1_u16..4
+    ) {
+        let faults = Faults { crashes, lost_commits: true, clock_jumps: true, partitions, elsewhere, registry_changes: true };
+        live_through(seed, programs, faults);
     }
 }

@@ -8,6 +8,7 @@ mod inputs;
 mod limits;
 mod order;
 mod recovery;
+mod registered;
 mod remote;
 mod replay;
 mod restart;

@@ -334,4 +334,7 @@ fn p31_waiting_tasks_run_when_their_activity_is_added() {
     sim.change_registry(registry_elsewhere(&["main"], &[]));
     sim.settle_rows();
     assert_eq!(sim.head("x").progress.parked, None);
+    sim.settle();
+    assert_eq!(sim.activities.runs.len(), 1, "the task that waited has run");
+    finish(&mut sim);
 }

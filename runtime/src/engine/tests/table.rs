@@ -8,12 +8,12 @@ use crate::engine::sim::code::{
     Child, Echo, Main, Red, activity, call, child, code, orchestrator, registry, registry_elsewhere,
 };
 use crate::engine::sim::{Answer, EPOCH, Fate, SECOND, Sim, id, short, start};
-use crate::engine::{ClientAnswer, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, RequestId};
-use crate::model::{Action, JsonText, RuntimeStatus, TaskId, Timestamp};
+use crate::engine::{ActivityTask, ClientAnswer, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, RequestId};
+use crate::model::{Action, JsonText, ParkCode, RuntimeStatus, TaskId, Timestamp};
 use crate::registry::Registry;
 
 /// `turn`: recorded with a poll. `record`: recorded without. `drop`: not recorded, and its row is gone. `end`: the
-/// instance ends without its code. Other words are replies with nothing recorded. `-`: cannot be.
+/// instance ends without its code. `park`: the instance is parked, because a task of it has no code. Other words are replies with nothing recorded. `-`: cannot be.
 ///
 /// `outstanding` is a state of programs that run elsewhere: a turn was offered and is not answered.
 const TABLE: &str = "
@@ -28,6 +28,7 @@ send event    | drop      | record    | turn      | turn      | record    | reco
 task done     | -         | -         | turn      | turn      | record    | record    | drop      | record
 timer done    | -         | -         | turn      | turn      | record    | record    | -         | record
 child done    | -         | -         | turn      | turn      | record    | record    | drop      | record
+task no code  | -         | -         | park      | park      | park      | park      | drop      | park
 stale task    | drop      | drop      | drop      | drop      | drop      | drop      | drop      | drop
 terminate     | not found | end       | end       | end       | end       | end       | has ended | end
 suspend       | not found | record    | record    | record    | invalid   | record    | has ended | record
@@ -137,7 +138,7 @@ fn task(sim: &Sim) -> TaskId {
 }
 
 /// Gives the input; a request where a caller waits.
-fn act(sim: &mut Sim, input: &str) -> Option<RequestId> {
+fn act(sim: &mut Sim, input: &str, runs: Runs) -> Option<RequestId> {
     let with = |input: Value, reuse| {
         let mut operation = start(Some("x"), "main", &input);
         operation.reuse = reuse;
@@ -168,6 +169,20 @@ fn act(sim: &mut Sim, input: &str) -> Option<RequestId> {
                 operation: crate::model::OperationId(1),
             };
             sim.handle(PartitionInput::TaskDone { task, result: Ok(JsonText::null()) });
+        }
+        "task no code" => {
+            let (task, input) = (task(sim), JsonText::encode(&1).unwrap());
+            let (store_id, instance, name) = (uuid::Uuid::nil(), id("x"), "echo".into());
+            let mut without = good(runs);
+            without.remove_activity("echo");
+            sim.change_registry(without);
+            sim.handle(PartitionInput::TaskUnregistered(Box::new(ActivityTask {
+                store_id,
+                task,
+                instance,
+                name,
+                input,
+            })));
         }
         "timer done" => sim.now.0 += 100 * SECOND,
         "child done" => {
@@ -256,7 +271,7 @@ fn check(input: &str, state: &str, cell: &str, runs: Runs) -> Vec<(String, Runti
         Some(head) => (Some(head.clone()), sim.store.turns(head.life.key)),
         None => (None, Vec::new()),
     };
-    let request = act(&mut sim, input);
+    let request = act(&mut sim, input, runs);
     think(&mut sim);
     if let Some(request) = request {
         let early = sim.answer(request);
@@ -323,6 +338,11 @@ fn check(input: &str, state: &str, cell: &str, runs: Runs) -> Vec<(String, Runti
                 sim.store.tasks.keys().all(|task| task.key != key) && sim.store.timers.iter().all(|row| row.key != key)
             );
         }
+        "park" => {
+            let parked = now.unwrap().progress.parked.clone().expect("it is parked");
+            assert_eq!(parked.code(), ParkCode::NotRegistered, "{parked}");
+            assert!(added.is_empty() && sim.store.tasks.len() == before.tasks.len(), "{added:?}");
+        }
         "refused" => assert_eq!(
             sim.output("caller")["Err"].as_str().unwrap().split(':').next(),
             Some("instance `x` already exists")
@@ -351,7 +371,7 @@ fn crash_after(
     expected: &[(String, RuntimeStatus, String)],
 ) -> bool {
     let mut sim = in_state(state, runs);
-    let request = act(&mut sim, input);
+    let request = act(&mut sim, input, runs);
     think(&mut sim);
     if sim.commits.len() < commits {
         return false;
@@ -359,10 +379,10 @@ fn crash_after(
     sim.commit(commits, Fate::Durable);
     sim.crash();
     if request.is_some_and(|request| sim.answer(request) == Some(Answer::Unknown)) {
-        act(&mut sim, input);
+        act(&mut sim, input, runs);
     } else if request.is_none() && commits == 0 && !["task done", "timer done", "stale task"].contains(&input) {
         // Nobody has heard of it.
-        act(&mut sim, input);
+        act(&mut sim, input, runs);
     }
     sim.settle_rows();
     assert_eq!(end(sim, runs), expected, "{input} x {state}, crash after {commits} commits");
@@ -393,10 +413,10 @@ fn check_table(runs: Runs, without: &[&str]) -> usize {
 
 #[test]
 fn a01_each_input_in_each_state() {
-    assert_eq!(check_table(Runs::Here, &["outstanding"]), 105);
+    assert_eq!(check_table(Runs::Here, &["outstanding"]), 110);
 }
 
 #[test]
 fn p22_each_input_in_each_state_of_a_remote_program() {
-    assert_eq!(check_table(Runs::Elsewhere, &[]), 121);
+    assert_eq!(check_table(Runs::Elsewhere, &[]), 127);
 }

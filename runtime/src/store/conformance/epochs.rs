@@ -3,7 +3,7 @@
 use super::build::*;
 use super::subject::{State, Subject, done};
 use crate::model::Epoch;
-use crate::store::CommitError;
+use crate::store::{CommitError, OpenError};
 
 fn assert_refused(result: &Result<(), CommitError>) {
     assert!(matches!(result, Err(CommitError::LeaseLost(_) | CommitError::Closed(_))), "{result:?}");
@@ -129,4 +129,32 @@ pub(super) async fn a_closed_store_can_be_claimed_again(mut store: Subject) {
     assert_eq!(store.instance(5).await, None);
     store.commit([first_turn(6), purge(6), task_done(6, 1), timer_done(6, 2, 50), inbox_done(6)]).await;
     assert_eq!(store.state().await.backlog, before.backlog);
+}
+
+pub(super) async fn a_partition_that_a_living_handle_owns_cannot_be_claimed(mut store: Subject) {
+    store.claim().await;
+    store.commit([first_turn(1)]).await;
+    if let Some(other) = store.open_another() {
+        for _ in 0..3 {
+            let claimed = other.claim(store.home).await;
+            assert!(matches!(claimed, Err(OpenError::LeaseLost { .. } | OpenError::InUse { .. })), "{claimed:?}");
+        }
+        store.commit([first_turn(2)]).await;
+        drop(other);
+    }
+    store.commit([first_turn(3)]).await;
+    let old = store.epoch;
+    store.reopen();
+    let claim = store.claim().await;
+    assert!(claim.epoch > old && !claim.clean, "dropped without a close: {claim:?}");
+    if let Some(other) = store.open_another() {
+        done(store.store().close(store.home).await);
+        if let Ok(claim) = other.claim(store.home).await {
+            assert!(claim.clean && claim.epoch > store.epoch, "{claim:?}");
+            assert!(matches!(
+                store.store().claim(store.home).await,
+                Err(OpenError::LeaseLost { .. } | OpenError::InUse { .. })
+            ));
+        }
+    }
 }

@@ -143,6 +143,7 @@ macro_rules! __store_conformance_cases {
                 a_page_looks_at_a_bounded_number_of_rows
                 a_page_reads_a_bounded_number_of_bytes;
             epochs:
+                a_partition_that_a_living_handle_owns_cannot_be_claimed
                 each_claim_raises_the_epoch
                 a_batch_of_another_epoch_is_refused
                 a_store_that_is_not_claimed_refuses_batches

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -60,6 +61,11 @@ impl Subject {
     pub(super) fn reopen(&mut self) {
         self.store = None;
         self.store = Some((self.opener)());
+    }
+
+    /// Opens another handle while this one lives. Returns `None` if the store allows only one at a time.
+    pub(super) fn open_another(&mut self) -> Option<Arc<dyn Store>> {
+        catch_unwind(AssertUnwindSafe(&mut self.opener)).ok()
     }
 
     /// Sends a batch with the current epoch.

@@ -23,9 +23,10 @@ use crate::model::{CommitBatch, Epoch, Execution, InboxId, InboxRow, InstanceKey
 
 /// A store in memory.
 ///
-/// A clone is another handle to the same rows, as if a file were opened again. The handle that claims a partition last
-/// owns it. The rows are dropped together with the last handle.
-#[derive(Debug, Default)]
+/// A clone is another handle to the same rows, as if a file were opened again. While a handle owns a partition, no other
+/// handle can claim it; the owner gives it up when it is closed or dropped. The rows are dropped together with the last
+/// handle.
+#[derive(Debug)]
 pub struct MemoryStore {
     partitions: PartitionCount,
     shared: Arc<Mutex<Shared>>,
@@ -33,7 +34,8 @@ pub struct MemoryStore {
     claimed: Arc<Mutex<Claimed>>,
 }
 
-type Claimed = BTreeMap<PartitionId, Epoch>;
+/// `None` after the handle was dropped: an operation that is still in progress may no longer claim.
+type Claimed = Option<BTreeMap<PartitionId, Epoch>>;
 
 struct Shared {
     tables: Tables,
@@ -46,7 +48,10 @@ struct Shared {
 /// The owner of a partition.
 #[derive(Debug)]
 struct Owner {
+    /// Commits of this epoch are applied. `None` after the partition was closed.
     epoch: Option<Epoch>,
+    /// Whether the handle that claimed the partition exists.
+    lives: bool,
     clean: bool,
 }
 
@@ -63,7 +68,9 @@ impl MemoryStore {
     /// [`RuntimeBuilder::engine_threads`](crate::RuntimeBuilder::engine_threads).
     pub fn with_partitions(partitions: u16) -> Self {
         let partitions = partitions.clamp(1, PartitionCount::MAX);
-        Self { partitions: PartitionCount::new(partitions).unwrap_or_default(), ..Self::default() }
+        let mut store = Self::new();
+        store.partitions = PartitionCount::new(partitions).unwrap_or_default();
+        store
     }
 
     fn run<T: Send + 'static>(
@@ -77,7 +84,25 @@ impl MemoryStore {
 
 impl Clone for MemoryStore {
     fn clone(&self) -> Self {
-        Self { partitions: self.partitions, shared: Arc::clone(&self.shared), claimed: Arc::default() }
+        Self { partitions: self.partitions, shared: Arc::clone(&self.shared), claimed: no_claims() }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self { partitions: PartitionCount::default(), shared: Arc::default(), claimed: no_claims() }
+    }
+}
+
+impl Drop for MemoryStore {
+    fn drop(&mut self) {
+        let mut shared = lock(&self.shared);
+        for (partition, epoch) in lock(&self.claimed).take().into_iter().flatten() {
+            if let Some(owner) = shared.owners.get_mut(&partition).filter(|owner| owner.epoch == Some(epoch)) {
+                // What it has sent may still be applied, until somebody else claims the partition.
+                owner.lives = false;
+            }
+        }
     }
 }
 
@@ -89,14 +114,25 @@ impl Store for MemoryStore {
     fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
         let partitions = self.partitions;
         self.run(move |shared, claimed| {
-            let failed = |detail: String| OpenError::Failed { store: "the memory store".to_owned(), detail };
+            let store = || "the memory store".to_owned();
+            let failed = |detail: String| OpenError::Failed { store: store(), detail };
+            let lost = |detail: &str| OpenError::LeaseLost { store: store(), partition, detail: detail.to_owned() };
             if partition.0 >= partitions.get() {
                 return Err(failed(format!("there is no partition {partition}")));
+            }
+            let Some(claimed) = claimed.as_mut() else {
+                return Err(lost("this handle was dropped"));
+            };
+            let owner = shared.owners.get(&partition);
+            if let Some(Owner { epoch: Some(epoch), lives: true, .. }) = owner
+                && claimed.get(&partition) != Some(epoch)
+            {
+                return Err(lost("another handle of the store owns it"));
             }
             let epoch = next_epoch(shared.epoch)
                 .ok_or_else(|| failed("it was claimed so often that keys would repeat".to_owned()))?;
             shared.epoch = epoch;
-            let before = shared.owners.insert(partition, Owner { epoch: Some(epoch), clean: false });
+            let before = shared.owners.insert(partition, Owner { epoch: Some(epoch), lives: true, clean: false });
             claimed.insert(partition, epoch);
             Ok(Claim { epoch, store_id: shared.store_id, clean: before.is_none_or(|owner| owner.clean) })
         })
@@ -141,15 +177,19 @@ impl Store for MemoryStore {
 
     fn close(&self, partition: PartitionId) -> StoreFuture<Result<(), CommitError>> {
         self.run(move |shared, claimed| {
-            let Some(epoch) = claimed.remove(&partition) else { return Ok(()) };
+            let Some(epoch) = claimed.as_mut().and_then(|claimed| claimed.remove(&partition)) else { return Ok(()) };
             let owner = shared.owner(partition);
             if owner != Some(epoch) {
                 return Err(CommitError::LeaseLost(wrong_epoch(epoch, owner)));
             }
-            shared.owners.insert(partition, Owner { epoch: None, clean: true });
+            shared.owners.insert(partition, Owner { epoch: None, lives: false, clean: true });
             Ok(())
         })
     }
+}
+
+fn no_claims() -> Arc<Mutex<Claimed>> {
+    Arc::new(Mutex::new(Some(BTreeMap::new())))
 }
 
 impl Shared {
@@ -220,15 +260,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handle_that_lost_the_rows_cannot_change_or_close_them() {
-        let old = MemoryStore::new();
-        let epoch = old.claim(PARTITION).await.unwrap().epoch;
-        let new = old.clone();
-        let claim = new.claim(PARTITION).await.unwrap();
-        assert!(!claim.clean && claim.epoch > epoch);
-        assert!(matches!(old.commit(batch(epoch)).await, Err(CommitError::LeaseLost(_))));
-        assert!(matches!(old.close(PARTITION).await, Err(CommitError::LeaseLost(_))));
-        new.commit(batch(claim.epoch)).await.unwrap();
-        assert!(!new.claim(PARTITION).await.unwrap().clean);
+    async fn what_a_dropped_handle_has_sent_is_applied_only_until_the_next_claim() {
+        let rows = MemoryStore::new();
+        for is_claimed_between in [false, true] {
+            let old = rows.clone();
+            let epoch = old.claim(PARTITION).await.unwrap().epoch;
+            let sent = old.commit(batch(epoch));
+            drop(old);
+            let new = rows.clone();
+            if is_claimed_between {
+                assert!(!new.claim(PARTITION).await.unwrap().clean);
+                assert!(matches!(sent.await, Err(CommitError::LeaseLost(_))));
+            } else {
+                sent.await.unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_was_begun_before_its_handle_was_dropped_claims_nothing() {
+        let rows = MemoryStore::new();
+        let claim = rows.clone().claim(PARTITION);
+        assert!(matches!(claim.await, Err(OpenError::LeaseLost { .. })));
+        rows.claim(PARTITION).await.unwrap();
     }
 }

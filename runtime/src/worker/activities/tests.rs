@@ -11,7 +11,7 @@ use super::super::notice::Notice;
 use super::super::routes::ThreadRoute;
 
 use super::*;
-use crate::definition::BoxedActivity;
+use crate::definition::{ActivityHandler, BoxedActivity};
 use crate::model::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, PartitionCount};
 
 /// Activities that end when the test says so. Their input is their number.
@@ -21,22 +21,28 @@ struct Scripted {
     runs: Mutex<Vec<u32>>,
 }
 
-impl ActivityCode for Scripted {
-    fn knows(&self, name: &str) -> bool {
-        name != "unknown"
-    }
-
-    fn call(&self, name: &str, context: ActivityContext, input: JsonText) -> Option<BoxedActivity> {
+impl Scripted {
+    fn run(context: ActivityContext, input: &JsonText, panics: bool) -> BoxedActivity {
         let number: u32 = input.decode().unwrap();
-        self.runs.lock().unwrap().push(number);
-        assert_ne!(name, "panics in the call", "panicked in the call");
+        let code = Arc::clone(context.state::<Arc<Self>>());
+        code.runs.lock().unwrap().push(number);
         let (end, ended) = oneshot::channel();
-        self.running.lock().unwrap().insert(number, (context, end));
-        let panics = name == "panics";
-        Some(Box::pin(async move {
+        code.running.lock().unwrap().insert(number, (context, end));
+        Box::pin(async move {
             assert!(!panics, "panicked in the future");
             ended.await.unwrap()
-        }))
+        })
+    }
+}
+
+impl ActivityCode for Scripted {
+    fn find(&self, name: &str) -> Option<ActivityHandler> {
+        Some(match name {
+            "unknown" => return None,
+            "panics" => |context, input| Self::run(context, &input, true),
+            "panics in the call" => |_, _| panic!("panicked in the call"),
+            _ => |context, input| Self::run(context, &input, false),
+        })
     }
 }
 
@@ -68,9 +74,11 @@ impl Bench {
         let (notices, messages) = mpsc::unbounded_channel();
         let thread = ThreadRoute { bell: Arc::new(Bell::new(std::thread::current())), notices };
         let routes = Routes::new(PartitionCount::new(2).unwrap(), [thread].into());
+        let mut state = ActivityState::default();
+        state.insert(Arc::clone(&code));
         let host = ActivityHost {
             code: Arc::clone(&code) as Arc<dyn ActivityCode>,
-            state: Arc::default(),
+            state: Arc::new(state),
             routes: Arc::new(routes),
         };
         let activities = Activities::new(host, ActivityBounds { slots, kept_bytes });
@@ -365,7 +373,9 @@ async fn b19_an_activity_without_code_is_not_run() {
     let mut bench = Bench::new(8, usize::MAX);
     assert!(bench.ask(1, "unknown").is_none());
     bench.dispatch().await;
-    assert_eq!((bench.runs(), bench.activities.entries.len()), (vec![], 0));
+    assert_eq!((bench.runs(), bench.activities.entries.len(), bench.activities.running), (vec![], 0, 0));
+    let Ok(Notice::ActivityUnregistered(HOME, task)) = bench.messages.try_recv() else { panic!("nobody was told") };
+    assert_eq!(task.task, id(1));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::super::loss::Loss;
 use super::super::partition_state::PartitionState;
 use super::super::port::{ClientQueue, RuntimePort};
 use super::super::process::{Judged, Process};
-use super::super::registered::RegisteredActivities;
+use super::super::registered::Registered;
 use super::super::routes::{Routes, ThreadRoute};
 use super::super::scripted_store::ScriptedStore;
 use super::super::session::{SessionBounds, SessionParts};
@@ -50,7 +50,7 @@ fn done(_: Ctx, _: &JsonText) -> Result<BoxedOrchestration, FailureDetails> {
     Ok(Box::pin(async { Ok(JsonText::null()) }))
 }
 
-fn registry() -> Arc<Registry> {
+fn registry() -> Arc<Registered> {
     let location = SourceLocation { file: file!(), line: line!(), column: 1 };
     let name = "done";
     let entry = OrchestratorRegistration {
@@ -65,7 +65,9 @@ fn registry() -> Arc<Registry> {
     };
     let handler: ActivityHandler = |_, _| Box::pin(std::future::pending());
     let activity = ActivityRegistration { name: "busy", marker: "busy", location, handler, service: None };
-    Arc::new(Registry::new([Registration::Orchestrator(entry), Registration::Activity(activity)]).unwrap())
+    Arc::new(Registered::new(
+        Registry::new([Registration::Orchestrator(entry), Registration::Activity(activity)]).unwrap(),
+    ))
 }
 
 fn claim(epoch: u32) -> Claim {
@@ -100,7 +102,7 @@ impl Bench {
         let thread = ThreadRoute { bell: Arc::clone(&bell), notices: sender };
         let routes = Arc::new(Routes::new(store.partitions(), [thread].into()));
         let host = ActivityHost {
-            code: Arc::new(RegisteredActivities(Arc::clone(&registry))),
+            code: Arc::clone(&registry) as Arc<dyn super::super::activity_run::ActivityCode>,
             state: Arc::default(),
             routes: Arc::clone(&routes),
         };
