@@ -35,7 +35,7 @@ fn number(path: &Path, sql: &str) -> i64 {
     Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// Keys and inbox ids that later ones must exceed.
+/// Returns the largest key or inbox id. Later ones must be larger.
 fn largest_number(path: &Path) -> i64 {
     number(path, "SELECT max((SELECT max(key) FROM history), (SELECT max(id) FROM inbox))")
 }

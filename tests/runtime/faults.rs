@@ -141,8 +141,7 @@ async fn b04_a_full_store_refuses_new_work_with_the_cause_and_goes_on_when_there
         let sent = faults.commits_sent();
         ledger.let_end("a");
         faults.answered(sent + 1).await;
-        // The call that was answered is the one that failed, so the engine thread learns of the failure before it reads
-        // the next call.
+        // The failed commit has been answered, so the engine thread learns of the failure before it reads the next call.
         let refused = greet_all::start(runtime.client(), vec![]).instance_id("refused").await.unwrap_err();
         let ClientError::StoreUnavailable { cause } = &refused else { panic!("{refused:?}") };
         assert!(cause.contains("full"), "{cause}");

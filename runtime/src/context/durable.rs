@@ -110,6 +110,24 @@ impl<T> Sealed for Ready<T> {}
 #[diagnostic::do_not_recommend]
 impl<T> Durable for Ready<T> {}
 
+/// Makes a type durable that wraps the future in its field `future`.
+macro_rules! durable_wrapper {
+    ($($name:ident)+) => {$(
+        impl<F: Future> Future for $name<F> {
+            type Output = F::Output;
+
+            fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<F::Output> {
+                self.future.as_mut().poll(cx)
+            }
+        }
+
+        impl<F: Future> Sealed for $name<F> {}
+        #[diagnostic::do_not_recommend]
+        impl<F: Future> Durable for $name<F> {}
+    )+};
+}
+durable_wrapper!(Block AssumeDurable);
+
 /// An async block of an orchestrator. It is durable, because its own awaits have been checked.
 #[must_use = "futures do nothing unless you `.await` them"]
 pub struct Block<F> {
@@ -136,18 +154,6 @@ pub fn output_of<T>() -> Option<T> {
     None
 }
 
-impl<F: Future> Future for Block<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<F::Output> {
-        self.future.as_mut().poll(cx)
-    }
-}
-
-impl<F: Future> Sealed for Block<F> {}
-#[diagnostic::do_not_recommend]
-impl<F: Future> Durable for Block<F> {}
-
 impl<F> fmt::Debug for Block<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Block")
@@ -165,18 +171,6 @@ pub struct AssumeDurable<F> {
 pub fn assume_durable_future<F: Future>(reason: &'static str, future: F) -> AssumeDurable<F> {
     AssumeDurable { future: Box::pin(future), reason }
 }
-
-impl<F: Future> Future for AssumeDurable<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<F::Output> {
-        self.future.as_mut().poll(cx)
-    }
-}
-
-impl<F: Future> Sealed for AssumeDurable<F> {}
-#[diagnostic::do_not_recommend]
-impl<F: Future> Durable for AssumeDurable<F> {}
 
 impl<F> fmt::Debug for AssumeDurable<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

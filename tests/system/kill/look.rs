@@ -98,7 +98,8 @@ impl Looks {
         let look = super::beside(&self.folder);
         for name in ["store.db", "store.db-wal"] {
             let _ = std::fs::remove_file(look.join(name));
-            // The row is missing if the process was killed before it was written, or if the store was closed cleanly.
+            // The file is missing if the process was killed before it created the file, or if the store was closed
+            // cleanly.
             let _ = std::fs::copy(self.folder.join(name), look.join(name));
         }
         let _ = std::fs::remove_file(look.join("store.db-shm"));
