@@ -14,11 +14,12 @@ use crate::model::{Completion, EncodeError, FailureDetails, JsonText};
 /// Ends this execution and continues as a new one with an empty history: `return hello_cities::continue_as_new(&ctx,
 /// input).await;`
 ///
-/// It never resolves: nothing after it runs. Events that nobody took and the custom status go with it.
+/// It never completes, so nothing after it runs. The new execution receives the custom status and the events that were
+/// not consumed.
 ///
-/// The next execution is of the version that the type names, which may be another one than that of this execution. Its
-/// name has to be the same. Another name does not compile in an orchestrator, and fails the orchestration in a helper,
-/// which does not know its orchestrator: [`start_detached`] begins another orchestrator.
+/// The next execution has the version that the type names, which may differ from the version of this execution. The
+/// name must be the same. In an orchestrator, another name does not compile. A helper does not know its orchestrator,
+/// so there another name fails the orchestration. To begin another orchestrator, use [`start_detached`].
 ///
 /// [`start_detached`]: https://docs.rs/persevere/latest/persevere/attr.orchestrator.html
 #[must_use = "it does nothing unless it is awaited"]
@@ -30,11 +31,11 @@ pub struct ContinueAsNew<O: Orchestrator> {
     types: PhantomData<fn() -> O>,
 }
 
-/// What both the compiler and a failed orchestration say.
+/// The text that the compiler and a failed orchestration show.
 const ANOTHER_NAME: &str = "an orchestrator continues as itself, or as another version of the same name: to begin another orchestrator, `start_detached` it and return";
 
-/// Fails the evaluation of a constant if an orchestrator would continue as one of another name. Generated code calls it
-/// at each `continue_as_new` in the body of an orchestrator.
+/// Fails the evaluation of a constant if an orchestrator would continue under another name. Generated code calls this
+/// for each `continue_as_new` in the body of an orchestrator.
 #[track_caller]
 pub const fn continues<This: Orchestrator, Next: Orchestrator>() {
     let (this, next) = (This::NAME.as_bytes(), Next::NAME.as_bytes());
@@ -52,20 +53,20 @@ impl<O: Orchestrator> ContinueAsNew<O> {
         Self { ctx: ctx.clone(), input: Some(input), version: None, keep_events: true, types: PhantomData }
     }
 
-    /// Goes on with another version of the orchestrator than the one that the type names.
+    /// Continues with another version of the orchestrator than the one that the type names.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// The macro writes it where it has compared the names.
+    /// The macro writes this call at places where it has compared the names.
     #[doc(hidden)]
     #[inline(always)]
     pub fn __continues(self, (): ()) -> Self {
         self
     }
 
-    /// Whether events that nobody took go with it. They do unless told otherwise.
+    /// Sets whether the new execution receives the events that were not consumed. The default is `true`.
     pub fn keep_events(mut self, keep: bool) -> Self {
         self.keep_events = keep;
         self

@@ -1,17 +1,17 @@
-//! Warns where an orchestrator drops something durable without awaiting it: `let _ = helper(&ctx);`. The compiler's own
-//! `unused_must_use` says nothing there.
+//! Warns if an orchestrator drops something durable without awaiting it: `let _ = helper(&ctx);`. The lint
+//! `unused_must_use` of the compiler does not warn in this case.
 
 use super::durable::Durable;
 use super::{ActivityCall, Block, ContinueAsNew, EventWait, SubOrchestrationCall, Timeout, Timer};
 use crate::contract::{Activity, ExternalEvent, Orchestrator};
 
-/// A value that is dropped. Generated code asks it: `Dropped(value).dropped()`.
+/// A value that is dropped. Generated code calls `Dropped(value).dropped()`.
 #[derive(Debug)]
 pub struct Dropped<T>(pub T);
 
-/// Lets every value be dropped for which [`Dropped`] has no method of its own.
+/// Applies to every value for which [`Dropped`] has no method of its own, and does nothing.
 pub trait MayBeDropped: Sized {
-    /// The value, which goes out of scope where it stands.
+    /// Returns the value, which goes out of scope at the end of the statement.
     #[inline(always)]
     #[must_use]
     fn dropped(self) -> Self {
@@ -24,7 +24,7 @@ impl<T> MayBeDropped for Dropped<T> {}
 macro_rules! never_awaited {
     ($($type:ty where [$($bounds:tt)*]),* $(,)?) => {$(
         impl<$($bounds)*> Dropped<$type> {
-            /// The same, with a warning.
+            /// Returns the value, with a warning.
             #[deprecated(note = "it is dropped without being awaited, so it does nothing: `.await` it (check `drop_effects`)")]
             #[inline(always)]
             #[must_use]

@@ -1,10 +1,10 @@
-//! What a call says to somebody who forgot its `.await`: `charge::call(&ctx, 1).is_err()`. Without these methods the
-//! compiler says that there is no such method, and not what is missing.
+//! Gives a clear error if the `.await` of a call was forgotten: `charge::call(&ctx, 1).is_err()`. Without these
+//! methods, the compiler would only say that there is no such method.
 
 use super::{ActivityCall, SubOrchestrationCall};
 use crate::contract::{Activity, CallError, Orchestrator};
 
-/// Implemented by nothing: its error is what a method of the result says on a call.
+/// No type implements this trait. Its message is the error for a method of the result that is called on a call.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a call has no result before it is awaited",

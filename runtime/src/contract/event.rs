@@ -12,7 +12,7 @@ use crate::model::SourceLocation;
 pub trait ExternalEvent: Payload {
     /// The name under which the event is raised. Names are compared without regard to ASCII case.
     const NAME: &'static str;
-    /// Where the type stands, if the macro has seen it.
+    /// The place of the type in the source, if the macro has seen it.
     #[doc(hidden)]
     const __LOCATION: Option<SourceLocation> = None;
 }

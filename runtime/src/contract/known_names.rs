@@ -1,17 +1,17 @@
-//! What a name in an orchestrator's body is, asked at compile time: a macro sees that `fs::read` or `Instant::now` is
-//! written there, and not whether that is the standard library's or the user's own.
+//! Answers at compile time what a name in an orchestrator's body is. A macro sees that `fs::read` or `Instant::now` is
+//! written there, but not whether it is the standard library's item or the user's own.
 //!
 //! Nothing here exists at run time. Generated code reads constants and refuses the name, or does nothing.
 
 use std::marker::PhantomData;
 
-/// Asks of a type whether it is one whose functions a replay does not repeat: `Known::<Instant>::IS_HAZARD`.
+/// Answers whether a type has functions that a replay would not repeat: `Known::<Instant>::IS_HAZARD`.
 #[derive(Debug)]
 pub struct Known<T>(PhantomData<T>);
 
-/// The answer for every other type. A constant of the type itself comes first.
+/// The answer for all other types. A constant of the type itself takes precedence.
 pub trait Unknown {
-    /// Whether it is a known one.
+    /// Whether it is a known type.
     const IS_HAZARD: bool = false;
 }
 
@@ -20,7 +20,7 @@ impl<T> Unknown for Known<T> {}
 macro_rules! known {
     ($($type:ty),* $(,)?) => {$(
         impl Known<$type> {
-            /// It is a known one.
+            /// It is a known type.
             pub const IS_HAZARD: bool = true;
         }
     )*};
@@ -33,29 +33,29 @@ known! {
     tokio::sync::Notify, tokio::sync::Semaphore, tokio::sync::Barrier,
 }
 
-/// Asks of a module whether it holds an item: below a glob import of the module, which hides that of [`absent`],
-/// `Holds::<ReadDir>::ITEM`.
+/// Answers whether a module has an item. A glob import of the module hides the item of the same name in [`absent`];
+/// `Holds::<ReadDir>::ITEM` then tells which of the two it is.
 #[derive(Debug)]
 pub struct Holds<T>(PhantomData<T>);
 
-/// The answer for every type but [`Absent`].
+/// The answer for every type except [`Absent`].
 pub trait Present {
-    /// Whether the item is there.
+    /// Whether the module has the item.
     const ITEM: bool = true;
 }
 
 impl<T> Present for Holds<T> {}
 
 impl Holds<Absent> {
-    /// The item is not there.
+    /// The module does not have the item.
     pub const ITEM: bool = false;
 }
 
-/// Stands for an item that a module does not hold.
+/// Stands for an item that a module does not have.
 #[derive(Debug)]
 pub enum Absent {}
 
-/// One name for each item by which a module is told from one of the user's own.
+/// One name for each item that distinguishes a known module from a module of the user's own.
 pub mod absent {
     pub use super::Absent as AbortHandle;
     pub use super::Absent as ChildStdin;
@@ -66,13 +66,13 @@ pub mod absent {
     pub use super::Absent as ThreadId;
     pub use super::Absent as VarError;
 
-    /// Where a crate keeps the item.
+    /// The path of the item in its crate.
     pub mod rngs {
         pub use super::super::Absent as ThreadRng;
     }
 }
 
-/// Fails the evaluation of a constant, at its own place, if the name is the hazard.
+/// Fails the evaluation of a constant, at its own place in the source, if the name is the hazard.
 #[track_caller]
 pub const fn refuse(is_meant: bool, text: &'static str) {
     assert!(!is_meant, "{}", text);

@@ -19,7 +19,7 @@ pub trait Payload: Sized + Send + 'static {
     fn __encode(&self) -> Result<JsonText, EncodeError>;
     #[doc(hidden)]
     fn __decode(text: &JsonText) -> Result<Self, DecodeError>;
-    /// Whether the text is a value of this type. The error names the place rather than the type.
+    /// Returns whether the text is a value of this type. The error names the place rather than the type.
     #[doc(hidden)]
     fn __check(text: &JsonText) -> Result<(), DecodeError>;
 }
@@ -39,7 +39,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {
     }
 }
 
-/// Only the HTTP API tells callers where in their payload the fault is.
+/// Only the HTTP API tells callers which part of their payload is wrong.
 #[cfg(feature = "http")]
 fn check<T: DeserializeOwned>(text: &[u8]) -> Result<(), String> {
     let mut reader = serde_json::Deserializer::from_slice(text);

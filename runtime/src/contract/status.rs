@@ -60,8 +60,8 @@ impl StatusType for NoStatus {}
 )]
 pub trait DeclaresStatus<T: ?Sized> {}
 
-/// A status that can be read from outside: every [`CustomStatus`], and so not [`NoStatus`]. The error of the bound is
-/// what a handle says of an orchestrator without a status.
+/// A status that can be read from outside: every [`CustomStatus`], and therefore not [`NoStatus`]. The compiler shows
+/// the message of this trait if a handle of an orchestrator without a status is asked for it.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this orchestrator declares no custom status",

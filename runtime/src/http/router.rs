@@ -1,4 +1,5 @@
-//! The way of a request: limits, route, permission, parameters, body, handler; and the headers that every answer has.
+//! The path of a request: limits, route, permission, parameters, body and handler. Also adds the headers that every
+//! answer has.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -97,7 +97,7 @@ pub async fn status_handler<O: Orchestrator>(
 ///     Ok(order)
 /// }
 ///
-/// /// The same order again is the same orchestration.
+/// /// Sending the same order again returns the same orchestration.
 /// async fn put_order(
 ///     State(management): State<Management>,
 ///     Path(id): Path<String>,

@@ -8,19 +8,19 @@ use std::panic::Location;
 /// read from a history: see [`RecordedLocation`].
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct SourceLocation<F = &'static str> {
-    /// The file, as the compiler names it.
+    /// The file name that the compiler gave.
     pub file: F,
-    /// The line, from 1; 0 when it is unknown.
+    /// The line, starting at 1, or 0 if it is unknown.
     pub line: u32,
-    /// The column, from 1; 0 when it is unknown.
+    /// The column, starting at 1, or 0 if it is unknown.
     pub column: u32,
 }
 
-/// Where an action was asked for: a place in this program, or in the one that recorded it.
+/// The place where an action was issued, in this program or in the program that recorded it.
 pub type RecordedLocation = SourceLocation<Cow<'static, str>>;
 
 impl SourceLocation {
-    /// Where this is called.
+    /// Returns the place where this function is called.
     #[track_caller]
     pub const fn here() -> Self {
         let here = Location::caller();
@@ -29,7 +29,7 @@ impl SourceLocation {
 }
 
 impl RecordedLocation {
-    /// The place of the caller of the function that this is called in.
+    /// Returns the place of the caller of the surrounding function.
     #[track_caller]
     pub fn caller() -> Self {
         Location::caller().into()

@@ -58,7 +58,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// The instance that it is for, which says to which partition it goes.
+    /// Returns the receiver, whose id determines the partition.
     pub fn target(&self) -> &InstanceId {
         match self {
             Self::Start { target, .. } | Self::Event { target, .. } | Self::Terminate { target, .. } => target,

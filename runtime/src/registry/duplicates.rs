@@ -1,4 +1,5 @@
-//! Names that are taken more than once. All of them are found before anything runs, so that one start shows all of them.
+//! Finds names that are used more than once. All of them are found before anything runs, so that one start reports all
+//! of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,21 +8,21 @@ use super::order;
 use crate::definition::{EventRegistration, Registration};
 use crate::model::SourceLocation;
 
-/// A name that more than one item has.
+/// A name that several items have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Duplicate {
-    /// What has the name.
+    /// The kind of the items.
     pub kind: DuplicateKind,
-    /// The name. Of events that differ in ASCII case only, that of the first.
+    /// The name. If events differ only in ASCII case, this is the name of the first one.
     pub name: &'static str,
-    /// The version, which orchestrators alone have; empty for none.
+    /// The version. Only orchestrators have one; it is empty if there is none.
     pub version: &'static str,
-    /// Where the items stand, in the order of the source.
+    /// The places of the items, in source order.
     pub places: Vec<SourceLocation>,
 }
 
-/// What has a name.
+/// The kinds of items that have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DuplicateKind {
@@ -63,16 +64,16 @@ impl fmt::Display for Duplicate {
     }
 }
 
-/// One line for each name.
+/// Returns one line for each name.
 pub(super) fn text(duplicates: &[Duplicate]) -> String {
     let lines: Vec<_> = duplicates.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }
 
-/// What two items must not share: the kind, the name as it is compared, and the version.
+/// What two items must not have in common: the kind, the name in its compared form, and the version.
 type Identity = (DuplicateKind, String, &'static str);
 
-/// Every name that is taken more than once.
+/// Returns every name that is used more than once.
 pub(super) fn find<'a>(
     entries: impl IntoIterator<Item = &'a Registration>,
     events: impl IntoIterator<Item = &'a EventRegistration>,

@@ -83,7 +83,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the texts are: any two have one order, it goes on over a third, and only equal texts are equal.
+        /// For any texts: two of them have one order, the order is transitive, and only equal texts are equal.
         #[test]
         fn versions_have_a_total_order(a in "[0-2.aé]{0,6}", b in "[0-2.aé]{0,6}", c in "[0-2.aé]{0,6}") {
             prop_assert_eq!(compare(&a, &b), compare(&b, &a).reverse());

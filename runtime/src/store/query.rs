@@ -37,7 +37,7 @@ pub struct InstanceFilter {
     pub id_prefix: String,
     /// The name of the orchestrator.
     pub name: Option<String>,
-    /// Whether it is parked; either when it is `None`.
+    /// Whether the instance is parked. `None` matches both.
     pub parked: Option<bool>,
     /// The tags that the instance must have, with their values.
     pub tags: BTreeMap<String, String>,
@@ -98,7 +98,7 @@ impl InstanceFilter {
         self
     }
 
-    /// Instances that are parked, because they cannot go on, or those that are not.
+    /// Matches instances that are parked (`true`), because they cannot continue, or that are not parked (`false`).
     #[must_use]
     pub fn parked(mut self, parked: bool) -> Self {
         self.parked = Some(parked);

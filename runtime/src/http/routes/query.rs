@@ -13,13 +13,14 @@ use crate::http::status_body::StatusBody;
 use crate::http::uri::Query;
 use crate::{InstanceFilter, PageCursor, RuntimeStatus};
 
-/// Where the next page begins, in both directions; empty in an answer means that it is the last.
+/// The header with the token of the next page, in both directions. In an answer it is empty if the page is the last
+/// one.
 const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation-token");
 
-/// How many instances a page has unless asked otherwise. The family's number.
+/// The default number of instances on a page, as in Durable Functions.
 const PAGE: usize = 100;
 
-/// Lists instances, a page at a time. The custom status is always in it, the history never.
+/// Lists instances, one page at a time. The custom status is always included, and the history never.
 pub(in crate::http) async fn list(call: &Call<'_>) -> Result<Response, ApiError> {
     let query = &call.query;
     let show_input = query.flag("showInput", true)?;
@@ -31,7 +32,7 @@ pub(in crate::http) async fn list(call: &Call<'_>) -> Result<Response, ApiError>
         Some(text) => text
             .bytes()
             .all(|byte| byte.is_ascii_digit())
-            // What is no number of this machine is larger than any page.
+            // A number that does not fit into a machine word is larger than any page.
             .then(|| text.parse::<usize>().unwrap_or(usize::MAX))
             .filter(|size| *size > 0)
             .ok_or_else(|| ApiError::bad_argument("`top` is not a number of instances from 1"))?,
@@ -65,7 +66,7 @@ fn page(instances: &[StatusBody<'_>], next: Option<&PageCursor>) -> Response {
     response
 }
 
-/// The times between which an instance was created, and how its id begins.
+/// The conditions on the time of creation and on the beginning of the id.
 pub(super) fn filter(query: &Query) -> Result<InstanceFilter, ApiError> {
     let (from, to) = (query.time("createdTimeFrom")?, query.time("createdTimeTo")?);
     let filter = from.into_iter().fold(InstanceFilter::new(), InstanceFilter::created_from);
@@ -73,7 +74,8 @@ pub(super) fn filter(query: &Query) -> Result<InstanceFilter, ApiError> {
     Ok(filter.instance_id_prefix(query.get("instanceIdPrefix").unwrap_or_default()))
 }
 
-/// The states of the family, by name and by number. No instance here is ever in one that has no status of ours.
+/// The states of Durable Functions, by name and by number. Some of them do not exist here, so no instance is ever in
+/// them.
 const STATES: [(&str, &str, Option<RuntimeStatus>); 8] = [
     ("Running", "0", Some(RuntimeStatus::Running)),
     ("Completed", "1", Some(RuntimeStatus::Completed)),
@@ -85,12 +87,12 @@ const STATES: [(&str, &str, Option<RuntimeStatus>); 8] = [
     ("Suspended", "7", Some(RuntimeStatus::Suspended)),
 ];
 
-/// The states that a query names: several parameters, each with several names.
+/// The states that a query names. The parameter can be repeated, and each value can contain several names.
 pub(super) struct States {
     pub(super) known: Vec<RuntimeStatus>,
-    /// States of the family that no instance here is ever in.
+    /// States of Durable Functions in which no instance here ever is.
     foreign: bool,
-    /// Whether there are names that are none.
+    /// Whether the query contains unknown names.
     pub(super) unreadable: bool,
 }
 
@@ -108,7 +110,7 @@ impl States {
         states
     }
 
-    /// Whether only states are named that no instance is in.
+    /// Returns whether the query names only states in which no instance ever is.
     pub(super) fn is_impossible(&self) -> bool {
         self.foreign && self.known.is_empty()
     }

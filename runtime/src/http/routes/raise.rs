@@ -9,7 +9,7 @@ use crate::http::body::{is_json, json_text};
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 
-/// Gives an instance an event. Done means that it is recorded.
+/// Raises an event for an instance. The event is recorded when the request is answered.
 pub(in crate::http) async fn raise(call: &Call<'_>, id: &str, event: &str, body: &[u8]) -> Result<Response, ApiError> {
     let payload = match payload(call, event, body) {
         Ok(payload) => call.event(id, event, payload).await,
@@ -17,7 +17,7 @@ pub(in crate::http) async fn raise(call: &Call<'_>, id: &str, event: &str, body:
     };
     let payload = match payload {
         Ok(payload) => payload,
-        // The family looks for the instance first: what is wrong with it is what the caller hears.
+        // As in Durable Functions, a problem with the instance is reported before a problem with the event.
         Err(error) => return Err(refusal(call, id).await?.unwrap_or(error)),
     };
     call.client().raise_event(call.id(id)?, event, &payload).await?;

@@ -8,7 +8,7 @@ use crate::http::error::ApiError;
 use crate::http::routes::start::random_id;
 use crate::{ClientError, InstanceId, JsonText, StartedInstance};
 
-/// Begins an instance anew with its input, under a new id unless asked otherwise.
+/// Starts an instance again with its input, under a new id unless the caller asks for the same id.
 pub(in crate::http) async fn restart(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
     let unknown = || {
         let text = "InstanceId does not match a valid orchestration instance.";
@@ -30,8 +30,8 @@ pub(in crate::http) async fn restart(call: &Call<'_>, id: &str) -> Result<Respon
     }
 }
 
-/// Starts what the instance began with under a random id. The id that [`Client::restart`](crate::Client::restart) would
-/// give it can be guessed.
+/// Starts the original orchestration again under a random id, because the id that
+/// [`Client::restart`](crate::Client::restart) would create can be guessed.
 async fn start_again(call: &Call<'_>, id: &InstanceId) -> Result<StartedInstance, ClientError> {
     let found = call.client().get_instance(id).await?;
     let found = found.ok_or_else(|| ClientError::NotFound { id: id.clone() })?;

@@ -7,7 +7,8 @@ use crate::RuntimeStatus;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 
-/// Says whether an instance could be rewound. None is: the engine writes history and never rewrites it.
+/// Answers that the instance cannot be rewound. No instance can, because the engine writes history and never rewrites
+/// it.
 pub(in crate::http) async fn rewind(call: &Call<'_>, id: &str) -> Result<Response, ApiError> {
     let status = call.read(id).await?.runtime_status();
     if status != RuntimeStatus::Failed {

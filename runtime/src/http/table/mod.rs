@@ -11,7 +11,7 @@ pub(super) use entries::ENTRIES;
 
 use super::scopes::Scopes;
 
-/// What a route does. Several entries of the table may do the same: a start has a path with an instance id and one
+/// What a route does. Several entries of the table can do the same: a start has a path with an instance id and one
 /// without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
@@ -39,25 +39,25 @@ pub(super) enum Operation {
 pub(super) struct Entry {
     pub(super) operation: Operation,
     pub(super) method: Method,
-    /// A path that begins with a slash stands at the root; the others stand below the base path. A segment in braces
-    /// stands for any text.
+    /// The path. A path that begins with a slash is at the root, and other paths are relative to the base path. A
+    /// segment in braces stands for any text.
     pub(super) path: &'static str,
     /// The id of the operation in the OpenAPI document.
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
-    /// What a key must permit; nothing where callers need no key.
+    /// The scopes that a key must have. Empty if callers need no key.
     pub(super) scope: Scopes,
     pub(super) parameters: &'static [Parameter],
     pub(super) body: Body,
     pub(super) answers: &'static [Answer],
 }
 
-/// The segments of a path that stand for any text.
+/// Returns the segments of a path that stand for any text.
 pub(super) const FUNCTION_NAME: &str = "functionName";
 pub(super) const INSTANCE_ID: &str = "instanceId";
 pub(super) const EVENT_NAME: &str = "eventName";
 
-/// What a request carries.
+/// What the body of a request contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
     None,
@@ -73,30 +73,30 @@ pub(super) struct Parameter {
     pub(super) about: &'static str,
 }
 
-/// What the value of a parameter is, and where it stands.
+/// The type of a parameter's value, and where the parameter is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Text,
     RequiredTime,
     Time,
     Flag(bool),
-    /// A flag without a default: where it is left out, both are meant.
+    /// A flag without a default. If it is left out, both values match.
     Choice,
     Seconds,
     Count(u64),
-    /// Names of states; the parameter may be repeated, and a value may hold several names with commas between them.
+    /// Names of states. The parameter can be repeated, and a value can contain several names, separated by commas.
     States,
-    /// Conditions for the custom status; the parameter may be repeated.
+    /// Conditions for the custom status. The parameter can be repeated.
     Conditions,
-    /// What a caller knows of the custom status.
+    /// The custom status that the caller already knows.
     Known,
     Header,
-    /// Ids of instances; the parameter may be repeated, and a value may hold several ids with commas between them. The route
-    /// is only meant where it is there: otherwise the path means an instance of that name.
+    /// Ids of instances. The parameter can be repeated, and a value can contain several ids, separated by commas. The
+    /// route applies only if the parameter is present; otherwise the path refers to an instance with that name.
     Ids,
 }
 
-/// One of the answers of a route.
+/// One of the possible answers of a route.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -122,11 +122,11 @@ pub(super) const STATUSES: &str = "InstanceStatuses";
 pub(super) const PURGED: &str = "Purged";
 pub(super) const HEALTH: &str = "Health";
 
-/// The query parameters that every route below the base path takes.
+/// The query parameters that every route below the base path accepts.
 pub(super) const OF_EVERY_ROUTE: [&str; 3] = ["taskHub", "connection", "code"];
 
-/// The query parameters of the Durable Functions HTTP API. Its clients send some of them to routes that do not use them,
-/// where they are ignored, as they are there.
+/// The query parameters of the Durable Functions HTTP API. Its clients send some of them to routes that do not use
+/// them. There and here, they are ignored.
 const OF_THE_FAMILY: [&str; 18] = [
     "createdTimeFrom",
     "createdTimeTo",
@@ -149,73 +149,73 @@ const OF_THE_FAMILY: [&str; 18] = [
 ];
 
 impl Entry {
-    /// Whether the route answers without asking who calls.
+    /// Returns whether the route answers without a key.
     pub(super) fn is_public(&self) -> bool {
         self.scope == Scopes::NONE
     }
 
-    /// The path as clients see it.
+    /// Returns the path as clients see it.
     pub(super) fn full_path(&self, base: &str) -> String {
         if self.path.starts_with('/') { self.path.to_owned() } else { format!("{base}/{}", self.path) }
     }
 
-    /// The segments of a path below the base path.
+    /// Returns the segments of a path below the base path.
     pub(super) fn segments(&self) -> impl Iterator<Item = &'static str> {
         self.path.trim_end_matches('/').split('/')
     }
 
-    /// The names of the segments that stand for any text.
+    /// Returns the names of the segments that stand for any text.
     pub(super) fn placeholders(&self) -> impl Iterator<Item = &'static str> {
         self.segments().filter_map(placeholder)
     }
 
-    /// Whether the route is about one instance that exists.
+    /// Returns whether the route is about a particular existing instance.
     pub(super) fn is_of_instance(&self) -> bool {
         self.operation != Operation::Start && self.placeholders().any(|name| name == INSTANCE_ID)
     }
 
-    /// Whether an answer holds the URLs of an instance.
+    /// Returns whether an answer contains the URLs of an instance.
     pub(super) fn hands_out_urls(&self) -> bool {
         self.answers.iter().any(|answer| answer.content == Content::Schema(MANAGEMENT))
     }
 
-    /// What the code in a URL of this route must permit. An answer that hands out URLs passes on everything that its
-    /// caller may do.
+    /// Returns the scopes that the code in a URL of this route needs. An answer that contains URLs passes on all rights
+    /// of its caller.
     pub(super) fn code_scope(&self) -> Scopes {
         if self.hands_out_urls() { Scopes::ALL } else { self.scope }
     }
 
-    /// The names of the query parameters that the route uses itself.
+    /// Returns the names of the query parameters that the route uses itself.
     pub(super) fn query_parameters(&self) -> impl Iterator<Item = &'static str> {
         let own = self.parameters.iter().filter(|parameter| !matches!(parameter.kind, Kind::Header));
         own.map(|parameter| parameter.name)
     }
 
-    /// Whether a query may hold a parameter of this name.
+    /// Returns whether a query may contain a parameter with this name.
     pub(super) fn accepts(&self, name: &str) -> bool {
         let is = |known: &str| known.eq_ignore_ascii_case(name);
-        // A parameter that selects, and is ignored, would purge what the caller wants to keep.
+        // If a condition of a purge were ignored, the purge would remove instances that the caller wants to keep.
         let family = if self.operation == Operation::PurgeMany { &[][..] } else { &OF_THE_FAMILY[..] };
         self.query_parameters().any(is) || OF_EVERY_ROUTE.into_iter().any(is) || family.iter().copied().any(is)
     }
 
-    /// The parameter without which the path means another route.
+    /// Returns the parameter without which the path refers to another route.
     pub(super) fn needs(&self) -> Option<&'static str> {
         self.parameters.iter().find(|parameter| matches!(parameter.kind, Kind::Ids)).map(|parameter| parameter.name)
     }
 
-    /// Whether the route takes a parameter of this name.
+    /// Returns whether the route has a parameter with this name.
     pub(super) fn takes(&self, name: &str) -> bool {
         self.parameters.iter().any(|parameter| parameter.name == name)
     }
 }
 
-/// The name of a segment that stands for any text.
+/// Returns the name of a segment that stands for any text.
 pub(super) fn placeholder(segment: &'static str) -> Option<&'static str> {
     segment.strip_prefix('{')?.strip_suffix('}')
 }
 
-/// The entry of an operation on one instance.
+/// Returns the entry of an operation on one instance.
 pub(super) fn of_instance(operation: Operation) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.operation == operation && entry.is_of_instance())
 }

@@ -1,4 +1,4 @@
-//! Heads: a life that begins, changes and ends.
+//! Plans the changes of heads: lives that begin, change and end.
 
 use std::sync::Arc;
 
@@ -6,38 +6,38 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::model::{Head, HeadChange, InstanceId, InstanceKey, Life, Progress};
 
-/// The heads of a batch.
+/// The changes of heads in a batch.
 #[derive(Debug, Default)]
 pub(crate) struct LifePlan<'b> {
-    /// They are there, and are deleted.
+    /// Lives that exist and are deleted.
     pub(crate) gone: Vec<LifeGone<'b>>,
-    /// They begin and end within the batch. Once what is gone is deleted, neither their keys nor their ids are in use.
+    /// Lives that begin and end within the batch. After the deletions, neither their keys nor their ids are in use.
     pub(crate) absent: Vec<&'b Arc<Life>>,
-    /// They are inserted. Once what is gone is deleted, neither their keys nor their ids are in use.
+    /// Lives that are inserted. After the deletions, neither their keys nor their ids are in use.
     pub(crate) new: Vec<(&'b Arc<Life>, &'b Arc<Progress>)>,
-    /// They are there, with the same id and time of creation, and become these.
+    /// Lives that exist, with the same id and time of creation, and are replaced with these.
     pub(crate) renewed: Vec<(&'b Arc<Life>, &'b Arc<Progress>)>,
-    /// They are there, and their progress becomes this.
+    /// Lives that exist, and whose progress is replaced with this.
     pub(crate) changed: Vec<(InstanceKey, &'b Arc<Progress>)>,
 }
 
-/// A life to be deleted.
+/// A life that is to be deleted.
 #[derive(Debug)]
 pub(crate) struct LifeGone<'b> {
     pub(crate) key: InstanceKey,
-    /// A life whose id and time of creation it has: the batch renews it before.
+    /// A life whose id and time of creation it has, because the batch renews that life first.
     pub(crate) same_as: Option<&'b Arc<Life>>,
-    /// Ids that it does not have: the batch gives them to other lives before.
+    /// Ids that it does not have, because the batch gives them to other lives first.
     pub(crate) other_than: Vec<&'b InstanceId>,
 }
 
-/// What is known of heads.
+/// What is known about heads.
 #[derive(Default)]
 pub(super) struct Lives<'b> {
     states: FxHashMap<InstanceKey, State<'b>>,
-    /// Ids of lives that the batch has begun and not ended since.
+    /// The ids of lives that the batch has begun and not ended since.
     ids: FxHashSet<&'b InstanceId>,
-    /// Ids of all lives that the batch has begun.
+    /// The ids of all lives that the batch has begun.
     begun: Vec<&'b InstanceId>,
     gone: Vec<LifeGone<'b>>,
     absent: Vec<&'b Arc<Life>>,
@@ -45,7 +45,7 @@ pub(super) struct Lives<'b> {
 
 #[derive(Clone, Copy)]
 enum State<'b> {
-    /// The row that was there before the batch.
+    /// A row that existed before the batch.
     Stored { renewed: Option<&'b Arc<Life>>, progress: &'b Arc<Progress> },
     /// A row that the batch has inserted.
     New { life: &'b Arc<Life>, progress: &'b Arc<Progress> },

@@ -1,4 +1,4 @@
-//! Rows that come and go, and records, which go by execution.
+//! Plans the changes of rows that are inserted and deleted, and of records, which belong to executions.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::fmt::Debug;
@@ -9,24 +9,24 @@ use rustc_hash::FxHashMap;
 use crate::model::{Execution, InstanceKey, RecordRow};
 use crate::store::rows::recorded_already;
 
-/// The rows of one table whose identity is a key of their own.
+/// The changes of a table whose rows have keys of their own.
 #[derive(Debug)]
 pub(crate) struct RowPlan<K, V> {
-    /// They are there, and are deleted.
+    /// Rows that exist and are deleted.
     pub(crate) gone: Vec<K>,
-    /// They come and go within the batch. None of them is there.
+    /// Rows that are inserted and deleted within the batch. None of them exists.
     pub(crate) absent: Vec<K>,
-    /// They are inserted. None of them is there, once what is gone is deleted.
+    /// Rows that are inserted. After the deletions, none of them exists.
     pub(crate) new: Vec<(K, V)>,
 }
 
-/// What is known of the rows of one table.
+/// What is known about the rows of one table.
 pub(crate) struct RowStates<K, V>(FxHashMap<K, RowState<V>>);
 
 struct RowState<V> {
-    /// Whether the row must be there before the batch.
+    /// Whether the row must exist before the batch.
     stored: bool,
-    /// The row that the batch has inserted and not deleted since.
+    /// A row that the batch has inserted and not deleted since.
     new: Option<V>,
 }
 
@@ -85,24 +85,25 @@ impl<K, V> Default for RowPlan<K, V> {
     }
 }
 
-/// Names a record.
+/// Identifies a record.
 pub(crate) type RecordId = (InstanceKey, Execution, u64);
 
-/// The rows of the history.
+/// The changes of the history.
 #[derive(Debug, Default)]
 pub(crate) struct RecordPlan<'b> {
-    /// They come and go within the batch. None of them is there before anything is deleted.
+    /// Records that are inserted and deleted within the batch. None of them exists before the deletions.
     pub(crate) absent: Vec<RecordId>,
-    /// All records of these executions are deleted, or all of a life (`None`). There may be none.
+    /// Executions whose records are all deleted, or lives whose records are all deleted (`None`). There may be no such
+    /// records.
     pub(crate) gone: Vec<(InstanceKey, Option<Execution>)>,
-    /// They are inserted. None of them is there, once what is gone is deleted.
+    /// Records that are inserted. After the deletions, none of them exists.
     pub(crate) new: Vec<&'b RecordRow>,
 }
 
-/// What is known of records.
+/// What is known about records.
 #[derive(Default)]
 pub(super) struct Records<'b> {
-    /// Records that the batch has inserted and not erased since, and whether stored ones were erased before.
+    /// Records that the batch has inserted and not erased since, and whether stored ones were erased before them.
     new: BTreeMap<RecordId, (&'b RecordRow, bool)>,
     absent: Vec<RecordId>,
     erased: BTreeSet<(InstanceKey, Option<Execution>)>,
