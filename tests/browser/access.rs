@@ -147,3 +147,24 @@ async fn any_value_in_the_local_storage_is_tolerated() -> WebDriverResult<()> {
     page.when_state("hello_cities", "Completed").await?;
     page.end().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_javascript_the_page_says_so_and_offers_nothing() -> WebDriverResult<()> {
+    let server = Server::start();
+    let page = Page::open(&server.address).await?;
+    page.browser.cdp().send_raw("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await?;
+    page.browser.refresh().await?;
+    let nodes = page.browser.cdp().send_raw("Accessibility.getFullAXTree", json!({})).await?;
+    let nodes: Vec<_> = nodes["nodes"].as_array().unwrap().iter().filter(|node| node["ignored"] == false).collect();
+    let texts: Vec<_> = nodes.iter().filter_map(|node| node["name"]["value"].as_str()).collect();
+    assert!(texts.iter().any(|text| text.contains("This page needs JavaScript")), "{texts:?}");
+    let controls = ["button", "textbox", "spinbutton", "radio"];
+    let controls: Vec<_> =
+        nodes.iter().filter(|node| controls.iter().any(|role| node["role"]["value"] == *role)).collect();
+    let disabled = |node: &Value| {
+        let properties = node["properties"].as_array().unwrap();
+        properties.iter().any(|property| property["name"] == "disabled" && property["value"]["value"] == true)
+    };
+    assert!(controls.len() > 5 && controls.iter().all(|node| disabled(node)), "{controls:#?}");
+    page.end().await
+}

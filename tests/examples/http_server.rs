@@ -81,6 +81,58 @@ fn sigterm_ends_it_although_streams_are_open() {
     }
 }
 
+/// An axum application that contains the router: with everything open that stays open.
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_an_application_that_contains_the_router() {
+    let folder = Folder::new();
+    let mut program = folder.start("http_api", &["--nested", "/durable"]);
+    let base = program.wait_for("http://").strip_prefix("http://").unwrap().to_owned();
+    let (address, prefix) = base.split_once('/').unwrap();
+    let api = format!("/{prefix}/runtime/webhooks/durabletask");
+    let start = |path: &str| request(address, &format!("POST {api}/orchestrators/recommend_city/{path}"), "1");
+    drop(start("trip"));
+
+    let get = |path: &str| request(address, &format!("GET {api}/instances/{path}"), "").lines();
+    let mut streams =
+        vec![get("trip/customStatus/stream"), get("stream?ids=trip,nobody"), get("stream?ids=nobody,trip")];
+    for stream in &mut streams {
+        assert!(stream.any(|line| line.unwrap().contains("Kyoto")));
+    }
+    // These two are answered when the application ends: nothing that they wait for happens.
+    let waits = [
+        (format!("GET {api}/instances/trip?waitForCustomStatusChange=1&timeout=100"), ""),
+        (format!("POST {api}/orchestrators/recommend_city/waits?timeout=100"), "1"),
+    ];
+    let waits: Vec<_> = waits
+        .into_iter()
+        .map(|(line, body)| {
+            let address = address.to_owned();
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                request(&address, &line, body).read_to_string(&mut text).unwrap();
+                text
+            })
+        })
+        .collect();
+    // The start has arrived when its instance is at work. The long poll may come too late: then nobody answers it.
+    while !get("stream?ids=waits").any(|line| line.unwrap().contains("Kyoto")) {}
+    // A connection that is kept for later requests.
+    let _idle = TcpStream::connect(address).unwrap();
+
+    program.terminate();
+    let lines = program.end().success();
+    assert_eq!(lines.last().map(String::as_str), Some("The application has ended."));
+    for stream in streams {
+        assert!(stream.map_while(Result::ok).all(|line| !line.contains("event: end")), "it is not over");
+    }
+    let [poll, started] = <[_; 2]>::try_from(waits).unwrap();
+    assert!(started.join().unwrap().contains("statusQueryGetUri"));
+    if let Ok(text) = poll.join() {
+        assert!(text.contains("customStatus"), "{text}");
+    }
+}
+
 /// Without a script, nothing on the page pretends to work.
 #[test]
 fn the_page_says_that_it_needs_javascript() {

@@ -1,6 +1,8 @@
 //! Slow readers: how much they may occupy, and for how long.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -82,6 +84,71 @@ async fn a_start_whose_output_has_no_room_is_answered_with_its_urls() {
         assert!(answer.json()["statusQueryGetUri"].is_string());
         drop(held);
         assert_eq!(app.post(path, &large).await.text, large);
+    })
+    .await;
+}
+
+/// Takes the next piece of a body if there is one.
+async fn piece(body: &mut Body) -> Option<String> {
+    let frame = std::future::poll_fn(|cx| {
+        Poll::Ready(match axum::body::HttpBody::poll_frame(Pin::new(&mut *body), cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => None,
+        })
+    });
+    let data = frame.await?.ok()?.into_data().unwrap();
+    Some(String::from_utf8(data.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn large_events_of_streams_that_nobody_reads_are_bounded() {
+    in_time(async {
+        let limits = limits(|limits| {
+            limits.answer_bytes = 4 * MEGABYTE;
+            limits.write_time = Duration::from_millis(300);
+        });
+        let app = App::with(options().limits(limits)).await;
+        large(&app).await;
+        app.client().terminate("large-1", "to see its end").await.unwrap();
+        app.client().terminate("large-2", "to see its end").await.unwrap();
+        for path in ["instances/large-1/customStatus/stream", "instances/stream?ids=large-1,large-2"] {
+            let mut bodies = Vec::new();
+            for _ in 0..16 {
+                let mut body = answer(&app, path).await.into_body();
+                assert!(piece(&mut body).await.unwrap().contains("event: customStatus"), "{path}");
+                bodies.push(body);
+            }
+            // The end of an instance contains its input. Nobody reads further than its beginning.
+            let (mut begun, mut waiting) = (Vec::new(), Vec::new());
+            for mut body in bodies {
+                let mut next = piece(&mut body).await;
+                if next.as_ref().is_some_and(|event| event.contains("event: customStatus")) {
+                    next = piece(&mut body).await;
+                }
+                match next {
+                    Some(event) => {
+                        assert!(event.contains("event: end") && event.len() <= 64 * 1024, "{path}: {}", event.len());
+                        begun.push(body);
+                    }
+                    None => waiting.push(body),
+                }
+            }
+            assert_eq!(begun.len(), 4, "{path}: events of 900,000 bytes in 4 MiB");
+            // Small answers and streams are for everybody.
+            assert_eq!(app.get("instances/large-3?showInput=false").await.status, 202);
+            assert!(app.get("instances/large-1/customStatus/stream?showInput=false").await.text.contains("event: end"));
+            // Readers that take nothing are given up, and the others receive everything.
+            let waiting: Vec<_> =
+                waiting.into_iter().map(|body| tokio::spawn(axum::body::to_bytes(body, usize::MAX))).collect();
+            assert_eq!(waiting.len(), 12, "{path}");
+            for reader in waiting {
+                let events = reader.await.unwrap().unwrap();
+                let beginning = String::from_utf8_lossy(&events[..events.len().min(300)]);
+                assert!(events.len() > 900_000, "{path}: {} bytes: {beginning}", events.len());
+            }
+            // One had to go to make room for them. Its reader sees an error and not the end of the stream.
+            assert!(axum::body::to_bytes(begun.remove(0), usize::MAX).await.is_err(), "{path}");
+        }
     })
     .await;
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! a list, a history ─► a place to be read ─► the answer ─► bytes of the budget ─► pieces, as the reader takes them
 //! everything else ────────────────────────► the answer ─► bytes of the budget, or 503 at once
+//! a large event of a stream ─► a place in line ─► bytes of the budget ─► the event ─► pieces
 //! ```
 //! A connection buffers whatever it is given. Answers are therefore passed on in pieces: what is still to be sent is
 //! counted here, and it is dropped when its reader takes nothing for too long.
@@ -31,13 +32,17 @@ const UNIT: usize = 1024;
 /// The number of large answers that may be read from the store at a time. They are not counted until their size is
 /// known.
 const READS: usize = 4;
+/// The number of large events of streams that may wait for bytes at a time. The others wait for a place in this line, so
+/// that lists and histories never wait behind thousands of streams.
+const EVENTS_IN_LINE: usize = 4;
 
 /// The bytes that answers may occupy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Budget {
     units: Arc<Semaphore>,
     total: u32,
     reads: Arc<Semaphore>,
+    line: Arc<Semaphore>,
     /// How long a reader may take nothing.
     write_time: Duration,
     /// How long a large answer may wait for its turn, and again for its bytes.
@@ -63,6 +68,7 @@ impl Budget {
             units: Arc::new(Semaphore::new(total as usize)),
             total,
             reads: Arc::new(Semaphore::new(READS)),
+            line: Arc::new(Semaphore::new(EVENTS_IN_LINE)),
             write_time: limits.write_time,
             // Once for its turn and once for its bytes, and the read between them takes its time too.
             patience: limits.request_time / 4,
@@ -89,6 +95,19 @@ impl Budget {
         let Some(bytes) = size(&answer) else { return Ok(answer) };
         let units = Arc::clone(&self.units).try_acquire_many_owned(self.units_of(bytes)).map_err(|_| full())?;
         Ok(self.in_pieces(answer, units))
+    }
+
+    /// Returns whether an event of a stream with this many bytes is so large that it must be counted.
+    pub(super) fn counts(bytes: usize) -> bool {
+        bytes > SMALL
+    }
+
+    /// Waits until there is room for a large event of a stream. Unlike an answer, it waits for as long as the stream is
+    /// open, because its reader has nothing else to do. Returns `None` if the budget does not exist any more.
+    pub(super) async fn room_for_event(self, bytes: usize) -> Option<Place> {
+        let units = self.units_of(bytes);
+        let _in_line = self.line.acquire_owned().await.ok()?;
+        self.units.acquire_many_owned(units).await.ok()
     }
 
     /// Returns the number of permits. An answer that is larger than the whole budget may be sent alone.
@@ -128,7 +147,7 @@ struct Rest {
 }
 
 /// An answer that is sent piece by piece.
-struct Pieces {
+pub(super) struct Pieces {
     /// `None` inside means that everything was sent or the reader was too slow.
     rest: Arc<Mutex<Option<Rest>>>,
     /// The number of remaining bytes, for the length in the head of the answer.
@@ -139,7 +158,7 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn new(body: Body, units: Place, keeps: Option<Keeps>, write_time: Duration) -> Self {
+    pub(super) fn new(body: Body, units: Place, keeps: Option<Keeps>, write_time: Duration) -> Self {
         let length = body.size_hint().exact().unwrap_or_default();
         Self { rest: Arc::default(), length, whole: Some((body, units, keeps)), write_time }
     }

@@ -46,7 +46,8 @@ pub struct HttpLimits {
     pub histories: usize,
     /// How many bytes of answers may be on their way at a time, from the store to the last byte that is sent. A large answer
     /// waits for room, for half of [`request_time`](Self::request_time) at most; 503 beyond it. Answers up to 16 KiB are
-    /// not counted, and neither are the four large ones that may be read from the store at a time.
+    /// not counted, and neither are the four large ones that may be read from the store at a time. A large event of a
+    /// stream, such as the end of an instance with a large output, counts too, and waits for as long as the stream is open.
     pub answer_bytes: usize,
     /// How long the reader of an answer or a stream may take nothing before its connection is closed. A router can only
     /// give up the answer; the server that contains it closes the connection.

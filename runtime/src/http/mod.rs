@@ -32,6 +32,7 @@ mod call;
 mod capability;
 mod check_status;
 mod error;
+mod event_body;
 mod guard;
 mod health;
 mod history_body;

@@ -10,21 +10,21 @@
 //! The connection pulls: a value is taken from the watch when there is room for it, and the watch keeps only the newest
 //! value. A slow reader therefore costs one value for each instance, and skips the others.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::sse::{Event, KeepAlive};
-use axum::response::{IntoResponse, Response, Sse};
+use axum::response::Response;
 use chrono::Utc;
 use futures_core::Stream;
 use serde::Serialize;
 
+use super::budget::Budget;
 use super::call::Call;
 use super::error::ApiError;
+use super::event_body::{self, EventSource, WrittenEvent};
 use super::limits::Place;
 use super::status_body::{Embedded, StatusBody};
 use crate::{ClientError, InstanceWatch, OrchestrationMetadata, RuntimeStatus, StatusToken};
@@ -70,8 +70,7 @@ fn last_event_id<'a>(call: &'a Call<'_>) -> Option<&'a str> {
 }
 
 fn respond(call: &Call<'_>, events: StatusEvents) -> Response {
-    let keep_alive = KeepAlive::new().interval(call.service.settings.options.limits.keep_alive);
-    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
+    let mut response = event_body::respond(events, &call.service.settings.options.limits);
     response.headers_mut().extend([NO_BUFFERING]);
     response
 }
@@ -103,6 +102,9 @@ struct Feed {
     over: bool,
 }
 
+/// The room for an event, on its way.
+type Room = Pin<Box<dyn Future<Output = Option<Place>> + Send>>;
+
 /// An event about an instance.
 enum News {
     Value(OrchestrationMetadata),
@@ -117,6 +119,22 @@ enum Silence {
     Over,
     /// The runtime or the store does not answer. A new request returns the reason.
     Lost,
+}
+
+impl News {
+    /// Returns about how many bytes the event has. Everything else in it is small.
+    fn size(&self, show_input: bool) -> usize {
+        let (Self::Value(head) | Self::End(head)) = self else { return 0 };
+        let status = head.serialized_custom_status().map_or(0, str::len);
+        if matches!(self, Self::Value(_)) {
+            return status;
+        }
+        let input = if show_input { head.serialized_input().len() } else { 0 };
+        let output = head.serialized_output().map_or(0, str::len);
+        let failure = head.failure_details().map_or(0, |details| details.message().len());
+        let tags: usize = head.tags().iter().map(|(key, value)| key.len() + value.len()).sum();
+        status + input + output + failure + tags
+    }
 }
 
 impl Feed {
@@ -170,6 +188,9 @@ struct StatusEvents {
     /// others.
     many: Option<usize>,
     show_input: bool,
+    budget: Budget,
+    /// A large event, whose instance has this place in the list, and which waits for room.
+    waiting: Option<(usize, News, Room)>,
     leave: Pin<Box<dyn Future<Output = ()> + Send>>,
     begun: bool,
     over: bool,
@@ -178,11 +199,39 @@ struct StatusEvents {
 
 impl StatusEvents {
     fn new(call: &Call<'_>, feeds: Vec<Feed>, show_input: bool, place: Place) -> Self {
-        Self { feeds, many: Some(0), show_input, leave: leave(call), begun: false, over: false, _place: place }
+        Self {
+            feeds,
+            many: Some(0),
+            show_input,
+            budget: call.service.budget.clone(),
+            waiting: None,
+            leave: leave(call),
+            begun: false,
+            over: false,
+            _place: place,
+        }
     }
 
     /// Returns the next event, or `None` if there are no more.
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Option<WrittenEvent>> {
+        if self.waiting.is_none() {
+            let Some((place, news)) = ready!(self.poll_news(cx)) else { return Poll::Ready(None) };
+            let size = news.size(self.show_input);
+            if !Budget::counts(size) {
+                return Poll::Ready(Some(WrittenEvent { text: self.write(place, &news), place: None }));
+            }
+            self.waiting = Some((place, news, Box::pin(self.budget.clone().room_for_event(size))));
+        }
+        let Some((_, _, room)) = &mut self.waiting else { return Poll::Ready(None) };
+        let room = ready!(room.as_mut().poll(cx));
+        let written = self.waiting.take().zip(room);
+        Poll::Ready(
+            written.map(|((place, news, _), room)| WrittenEvent { text: self.write(place, &news), place: Some(room) }),
+        )
+    }
+
+    /// Returns the next news and the place of its instance in the list, or `None` if there are no more.
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, News)>> {
         let first = self.many.unwrap_or_default();
         let mut silent = 0;
         for turn in 0..self.feeds.len() {
@@ -191,7 +240,7 @@ impl StatusEvents {
                 Poll::Ready(Ok(News::Gone)) if self.many.is_none() => return Poll::Ready(None),
                 Poll::Ready(Ok(news)) => {
                     self.many = self.many.map(|_| place + 1);
-                    return Poll::Ready(Some(self.event(place, &news)));
+                    return Poll::Ready(Some((place, news)));
                 }
                 Poll::Ready(Err(Silence::Over)) => silent += 1,
                 Poll::Ready(Err(Silence::Lost)) => return Poll::Ready(None),
@@ -201,23 +250,21 @@ impl StatusEvents {
         if silent == self.feeds.len() { Poll::Ready(None) } else { Poll::Pending }
     }
 
-    fn event(&self, place: usize, news: &News) -> Event {
+    fn write(&self, place: usize, news: &News) -> String {
         let tokens = self.feeds.iter().map(|feed| feed.seen.map_or_else(|| NOTHING_SEEN.to_owned(), |t| t.to_string()));
         let tokens = tokens.collect::<Vec<_>>().join(",");
         let instance_id = self.many.map(|_| &*self.feeds[place].id);
         match news {
-            News::Value(head) => event("customStatus", tokens, &Value::of(head, instance_id)),
-            News::End(head) => event("end", tokens, &StatusBody::new(head, self.show_input)),
-            News::Gone => event("gone", tokens, &Gone { instance_id: &self.feeds[place].id }),
+            News::Value(head) => event("customStatus", &tokens, &Value::of(head, instance_id)),
+            News::End(head) => event("end", &tokens, &StatusBody::new(head, self.show_input)),
+            News::Gone => event("gone", &tokens, &Gone { instance_id: &self.feeds[place].id }),
         }
     }
 }
 
-impl Stream for StatusEvents {
-    type Item = Result<Event, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
+impl EventSource for StatusEvents {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<WrittenEvent>> {
+        let this = self;
         if this.over {
             return Poll::Ready(None);
         }
@@ -226,7 +273,7 @@ impl Stream for StatusEvents {
             this.over = true;
             return Poll::Ready(None);
         }
-        let event = this.poll_event(cx);
+        let event = this.poll_written(cx);
         // The stream must also be woken when it has to end.
         if event.is_pending() && !std::mem::replace(&mut this.begun, true) && this.leave.as_mut().poll(cx).is_ready() {
             this.over = true;
@@ -235,7 +282,7 @@ impl Stream for StatusEvents {
         let event = ready!(event);
         this.begun = true;
         this.over = event.is_none();
-        Poll::Ready(event.map(Ok))
+        Poll::Ready(event)
     }
 }
 
@@ -266,9 +313,9 @@ struct Gone<'a> {
     instance_id: &'a str,
 }
 
-fn event(name: &str, token: String, data: &impl Serialize) -> Event {
+fn event(name: &str, token: &str, data: &impl Serialize) -> String {
     // These are texts, numbers and embedded JSON, which can always be written as JSON.
     let data = serde_json::to_string(data).unwrap_or_default();
-    // In a JSON text, line breaks occur only between values, and one line is easier to read than several.
-    Event::default().id(token).event(name).data(data.replace(['\r', '\n'], " "))
+    // In a JSON text, line breaks occur only between values. They would end the line of the event.
+    format!("id: {token}\nevent: {name}\ndata: {}\n\n", data.replace(['\r', '\n'], " "))
 }
