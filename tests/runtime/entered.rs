@@ -205,7 +205,7 @@ async fn b07_code_is_not_entered_after_a_shutdown_and_runs_after_the_next_start(
 }
 
 #[tokio::test]
-async fn b07_code_is_not_entered_when_the_store_has_the_end_and_nobody_was_told_yet() {
+async fn b07_code_is_not_entered_when_the_end_is_durable_but_not_yet_announced() {
     in_time(async {
         let faulty = FaultyStore::new(MemoryStore::new());
         let (faults, store): (_, Arc<dyn Store>) = (faulty.faults(), Arc::new(faulty));

@@ -102,7 +102,7 @@ async fn p31_open_tasks_run_when_their_activity_is_registered_at_run_time() {
 }
 
 #[tokio::test]
-async fn p31_an_activity_that_is_unregistered_while_its_task_is_queued_is_waited_for() {
+async fn p31_a_queued_task_waits_for_its_activity_that_was_unregistered() {
     in_time(async {
         for partitions in [1, 4] {
             let ledger = Ledger::new();

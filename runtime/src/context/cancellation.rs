@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn b07_the_run_and_whoever_withdraws_it_agree_on_who_came_first() {
+    fn b07_entering_and_withholding_a_run_have_exactly_one_winner() {
         let tokens: Vec<_> = (0..20_000).map(|_| CancellationToken::new()).collect();
         let (entered, withdrawn) = std::thread::scope(|scope| {
             let entering = scope.spawn(|| tokens.iter().map(CancellationToken::enter).collect::<Vec<_>>());

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_build_is_not_even_the_same_as_itself() {
+    fn an_unknown_build_equals_no_build_not_even_itself() {
         assert!(!BuildId::UNKNOWN.is_same(BuildId::UNKNOWN));
         let (first, second) = (BuildId::of(b"first"), BuildId::of(b"second"));
         assert!(first.is_same(BuildId::of(b"first")) && !first.is_same(second) && first != BuildId::UNKNOWN);

@@ -52,7 +52,7 @@ proptest! {
 
     /// Code comes and goes while everything goes on. In the end it is there, and nothing is stuck.
     #[test]
-    fn p31_code_that_comes_and_goes_loses_nothing_and_doubles_nothing(
+    fn p31_adding_and_removing_code_loses_nothing_and_doubles_nothing(
         seed: u64, programs in some_programs(), elsewhere: bool, crashes: bool, partitions in 1_u16..4
     ) {
         let faults = Faults { crashes, lost_commits: true, clock_jumps: true, partitions, elsewhere, registry_changes: true };

@@ -327,7 +327,7 @@ code! {
 }
 
 #[test]
-fn a08_the_closure_of_a_side_effect_asks_the_context_for_nothing() {
+fn a08_the_closure_of_a_side_effect_cannot_use_the_context() {
     for wrong in ["random", "uuid", "nested", "patched", "status", "schedule"] {
         let mut sim = Sim::new(PartitionConfig::default(), registry(&[("main", shifts)]));
         sim.start("x", "main", &json!(wrong));

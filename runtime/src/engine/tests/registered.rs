@@ -60,7 +60,7 @@ fn come_and_go(mut sim: Sim) {
 }
 
 #[test]
-fn p31_tasks_whose_activity_goes_before_they_run_wait_for_it() {
+fn p31_tasks_whose_activity_is_removed_before_they_run_wait_for_it() {
     for live_instances in [0, 100] {
         let mut sim = scheduled(live_instances);
         sim.change_registry(without(&["echo", "fail"]));
@@ -69,7 +69,7 @@ fn p31_tasks_whose_activity_goes_before_they_run_wait_for_it() {
 }
 
 #[test]
-fn p31_open_tasks_that_were_loaded_without_their_activities_run_when_these_come() {
+fn p31_open_tasks_loaded_without_their_activities_run_when_these_are_registered() {
     for live_instances in [0, 100] {
         let mut sim = scheduled(live_instances);
         sim.registry = Arc::new(without(&["echo", "fail"]));
@@ -79,7 +79,7 @@ fn p31_open_tasks_that_were_loaded_without_their_activities_run_when_these_come(
 }
 
 #[test]
-fn p31_a_task_that_waits_for_its_activity_goes_with_its_instance() {
+fn p31_a_task_that_waits_for_its_activity_is_removed_with_its_instance() {
     let mut sim = scheduled(0);
     sim.change_registry(without(&["echo", "fail"]));
     sim.settle();

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_dropped_handle_has_sent_is_applied_only_until_the_next_claim() {
+    async fn commits_of_a_dropped_handle_are_applied_only_until_the_next_claim() {
         let rows = MemoryStore::new();
         for is_claimed_between in [false, true] {
             let old = rows.clone();

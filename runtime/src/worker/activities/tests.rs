@@ -248,7 +248,7 @@ fn spawned(bench: &mut Bench, operation: u32) {
 }
 
 #[tokio::test]
-async fn b07_a_run_that_was_started_and_is_withheld_is_never_entered() {
+async fn b07_a_released_run_that_is_withheld_is_never_entered() {
     let mut bench = Bench::new(1, usize::MAX);
     spawned(&mut bench, 1);
     bench.activities.withhold(HOME, id(1));
@@ -260,7 +260,7 @@ async fn b07_a_run_that_was_started_and_is_withheld_is_never_entered() {
 }
 
 #[tokio::test]
-async fn b07_a_task_that_is_withheld_before_it_is_asked_for_is_never_entered() {
+async fn b07_a_task_withheld_before_its_request_is_never_entered() {
     let mut bench = Bench::new(1, usize::MAX);
     bench.activities.withhold(HOME, id(1));
     bench.start([1]).await;
@@ -270,7 +270,7 @@ async fn b07_a_task_that_is_withheld_before_it_is_asked_for_is_never_entered() {
 }
 
 #[tokio::test]
-async fn b07_what_is_entered_continues_until_it_is_settled() {
+async fn b07_code_that_was_entered_continues_until_it_is_settled() {
     let mut bench = Bench::new(1, usize::MAX);
     bench.start([1]).await;
     bench.activities.withhold(HOME, id(1));
@@ -291,7 +291,7 @@ async fn b07_a_run_that_was_started_is_not_entered_after_its_end() {
 }
 
 #[tokio::test]
-async fn b01_a_run_that_was_started_when_memory_is_lost_is_entered_only_when_it_is_asked_for_again() {
+async fn b01_a_run_released_before_a_recovery_is_entered_only_when_requested_again() {
     let mut bench = Bench::new(1, usize::MAX);
     spawned(&mut bench, 1);
     bench.activities.withhold(HOME, id(2));
