@@ -6,6 +6,7 @@
 
 use std::alloc::System;
 
+use persevere::VerifyReplay;
 use persevere::prelude::*;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -86,7 +87,13 @@ async fn allocated(work: impl AsyncFn()) -> f64 {
 
 #[tokio::test]
 async fn a_step_stays_within_its_allocation_budget() {
-    let runtime = Runtime::builder().auto_register().store(MemoryStore::new()).start().await.unwrap();
+    let runtime = Runtime::builder()
+        .auto_register()
+        .verify_replay(VerifyReplay::Never)
+        .store(MemoryStore::new())
+        .start()
+        .await
+        .unwrap();
     let walks = async |steps: u32, shows: bool| {
         allocated(async || {
             walk::start(runtime.client(), steps, shows).await.unwrap().result().await.unwrap();
@@ -126,7 +133,13 @@ async fn a_step_stays_within_its_allocation_budget() {
 
 /// With an input of 100,000 bytes and 100 tags, a custom status costs as much as without them.
 async fn a_status_copies_nothing_that_its_execution_began_with(usual: f64) {
-    let runtime = Runtime::builder().auto_register().store(MemoryStore::new()).start().await.unwrap();
+    let runtime = Runtime::builder()
+        .auto_register()
+        .verify_replay(VerifyReplay::Never)
+        .store(MemoryStore::new())
+        .start()
+        .await
+        .unwrap();
     let (note, tags) = ("n".repeat(100_000), (0..100).map(|number| (format!("tag {number}"), "t".repeat(100))));
     let walks = async |steps: u32, shows: bool| {
         let mut least = (usize::MAX, usize::MAX);
@@ -157,12 +170,24 @@ async fn replayed_step() -> f64 {
         let mut least = f64::MAX;
         for _ in 0..3 {
             let store = MemoryStore::new();
-            let runtime = Runtime::builder().auto_register().store(store.clone()).start().await.unwrap();
+            let runtime = Runtime::builder()
+                .auto_register()
+                .verify_replay(VerifyReplay::Never)
+                .store(store.clone())
+                .start()
+                .await
+                .unwrap();
             let waits = walk_and_wait::start(runtime.client(), steps).await.unwrap();
             waits.wait_for_custom_status(move |shown| *shown == steps).await.unwrap();
             runtime.shutdown().await.unwrap();
             // A new runtime has nothing in memory, so the event replays the whole history.
-            let runtime = Runtime::builder().auto_register().store(store).start().await.unwrap();
+            let runtime = Runtime::builder()
+                .auto_register()
+                .verify_replay(VerifyReplay::Never)
+                .store(store)
+                .start()
+                .await
+                .unwrap();
             let waits = runtime.client().handle::<walk_and_wait>(waits.id()).unwrap();
             let before = count();
             waits.raise_event(Go).await.unwrap();

@@ -103,7 +103,7 @@ pub use definition::{
     ActivityRegistration, EventRegistration, OrchestratorRegistration, PayloadCheck, Registered, Registration,
     ServiceType,
 };
-pub use engine::{IdReusePolicy, InputChanges};
+pub use engine::{IdReusePolicy, InputChanges, VerifyReplay};
 pub use model::{
     DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, ParkCode, ParkReason,
     RuntimeStatus, SourceLocation,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use persevere::VerifyReplay;
 use persevere::model::InstanceKey;
 use persevere::prelude::*;
 use persevere::store::MemoryStore;
@@ -114,7 +115,7 @@ async fn a_thousand_steps_replay_nothing_while_the_instance_is_live() {
     const STEPS: usize = 1_000;
     in_time(async {
         let (stage, faults, reads) = counted();
-        let runtime = stage.runtime().await;
+        let runtime = stage.builder().verify_replay(VerifyReplay::Never).start().await.unwrap();
         let sizes: Arc<Mutex<Vec<usize>>> = Arc::default();
         let noted = Arc::clone(&sizes);
         faults.observe(move |batch, _| {
@@ -138,7 +139,7 @@ async fn a_thousand_steps_replay_nothing_while_the_instance_is_live() {
 async fn eviction_causes_a_counted_replay() {
     in_time(async {
         let (stage, _, reads) = counted();
-        let runtime = stage.builder().live_instances(0).start().await.unwrap();
+        let runtime = stage.builder().live_instances(0).verify_replay(VerifyReplay::Never).start().await.unwrap();
         let walk = walk::start(runtime.client(), 40, false).instance_id("evicted").await.unwrap();
         walk.result().await.unwrap();
         // A result that arrives before the instance has left memory needs no replay.

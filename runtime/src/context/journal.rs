@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::comparison::{Cause, Changed, Mismatch, Recorded};
 use super::operations::{Awaits, OperationResult, Operations};
 use crate::model::{
-    Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, RecordedLocation, Timestamp,
+    Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, RecordedLocation, SourceLocation, Timestamp,
 };
 
 /// Whether the code is being polled, and why.
@@ -71,6 +71,10 @@ pub(crate) struct Journal {
     random: Option<u64>,
     /// Whether the closure of a side effect is running. It may ask for nothing.
     pub(crate) computes_side_effect: bool,
+    /// The number of side effects whose closures gave no value that was recorded. No replay can repeat that.
+    pub(crate) lost_side_effects: u32,
+    /// Where the custom status was last set or removed.
+    pub(crate) status_place: Option<SourceLocation>,
 }
 
 /// The limit for the payload bytes of all actions in one turn.
@@ -100,6 +104,8 @@ impl Journal {
             uuids: 0,
             random: None,
             computes_side_effect: false,
+            lost_side_effects: 0,
+            status_place: None,
         }
     }
 
@@ -251,6 +257,16 @@ impl Journal {
         self.expected.as_ref().filter(|_| self.mode == PollMode::Replay)?.actions.get(self.actions.len())
     }
 
+    /// Returns the recorded value of the side effect that comes next, if this is a replayed turn. If the history continues
+    /// in another way, that is noticed when the side effect is issued, so the value does not matter: a replay never runs
+    /// the closure.
+    pub(crate) fn recorded_side_effect(&self) -> Option<JsonText> {
+        match self.recorded_next() {
+            Some(Action::SideEffect { value, .. }) => Some(value.clone()),
+            _ => (self.mode == PollMode::Replay).then(JsonText::null),
+        }
+    }
+
     fn push(&mut self, action: Action) -> Result<Action, Halted> {
         if self.mismatch.is_some() || self.fatal.is_some() {
             return Err(Halted);
@@ -342,7 +358,8 @@ impl Journal {
     }
 
     /// Sets or clears the custom status.
-    pub(crate) fn set_custom_status(&mut self, status: Option<JsonText>) {
+    pub(crate) fn set_custom_status(&mut self, status: Option<JsonText>, place: SourceLocation) {
+        self.status_place = Some(place);
         self.custom_status = status.filter(|text| text.as_str() != "null");
         self.custom_status_set = true;
     }

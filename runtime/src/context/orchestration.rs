@@ -19,7 +19,8 @@ use super::journal::{Journal, PollMode};
 use super::timer::Timer;
 use crate::contract::{CustomStatus, CustomStatusError, DeclaresStatus, NoStatus, Payload};
 use crate::model::{
-    Action, DecodeError, Execution, ExecutionStarted, InstanceId, JsonText, KeyMint, RecordedLocation, Timestamp,
+    Action, DecodeError, Execution, ExecutionStarted, InstanceId, JsonText, KeyMint, RecordedLocation, SourceLocation,
+    Timestamp,
 };
 
 /// The facts about an execution that do not change from its first turn to its last.
@@ -207,10 +208,8 @@ impl Context {
     #[track_caller]
     pub fn side_effect<T: Serialize + DeserializeOwned>(&self, compute: impl FnOnce() -> T) -> T {
         let location = RecordedLocation::caller();
-        let recorded = match self.turn().recorded_next() {
-            Some(Action::SideEffect { value, .. }) => Some(value.clone()),
-            _ => None,
-        };
+        let recorded = self.turn().recorded_side_effect();
+        let is_live = recorded.is_none();
         let value = recorded.unwrap_or_else(|| match JsonText::encode(&self.computed(compute)) {
             Ok(value) => value,
             Err(error) => side_effect_failed(&error),
@@ -222,6 +221,7 @@ impl Context {
         }
         match journal.issue(None, |operation| Action::SideEffect { operation, value, location }) {
             Ok((_, Action::SideEffect { value, .. })) => {
+                journal.lost_side_effects -= u32::from(is_live);
                 drop(journal);
                 value.decode().unwrap_or_else(|error| side_effect_failed(&error))
             }
@@ -307,7 +307,11 @@ struct SideEffect<'a>(&'a Context);
 
 impl<'a> SideEffect<'a> {
     fn begin(ctx: &'a Context) -> Self {
-        ctx.turn().computes_side_effect = true;
+        let mut journal = ctx.turn();
+        journal.computes_side_effect = true;
+        // It is lost until its value is recorded.
+        journal.lost_side_effects += 1;
+        drop(journal);
         Self(ctx)
     }
 }
@@ -358,11 +362,13 @@ impl<S: CustomStatus> OrchestrationContext<S> {
     /// # Determinism
     /// The custom status is part of the state of the instance, not an event in its history. Replay computes it again
     /// and publishes nothing, so you need not check [`Context::is_replaying`].
+    #[track_caller]
     pub fn set_custom_status(&self, status: &S) -> Result<(), CustomStatusError> {
+        let place = SourceLocation::here();
         let text = status.__encode().map_err(CustomStatusError::Serialize)?;
         let mut journal = self.0.turn();
         check_custom_status(&text, journal.limits().custom_status_bytes as usize)?;
-        journal.set_custom_status(Some(text));
+        journal.set_custom_status(Some(text), place);
         Ok(())
     }
 
@@ -370,8 +376,9 @@ impl<S: CustomStatus> OrchestrationContext<S> {
     ///
     /// # Determinism
     /// The same as for [`OrchestrationContext::set_custom_status`].
+    #[track_caller]
     pub fn clear_custom_status(&self) {
-        self.0.turn().set_custom_status(None);
+        self.0.turn().set_custom_status(None, SourceLocation::here());
     }
 
     /// Returns the custom status that this execution last set, or the one that it started with.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::changes::Judge;
-use super::checks::{InputChanges, ReplayChecks};
+use super::checks::{InputChanges, ReplayChecks, VerifyReplay};
 use super::history;
 use super::program::{self, Identity, Program, TurnOutput, TurnRequest, TurnStep, Undelivered};
 use super::stuck::Stuck;
+use super::verify::{Check, Witness, WitnessedTurn};
 use crate::context::{Awaits, Demand, Mismatch, Recorded};
 use crate::model::{Action, BuildId, ExecutionStarted, Input, InstanceId, OperationId, Timestamp, TurnRecord};
 use crate::registry::OrchestratorCode;
@@ -32,15 +33,36 @@ pub(crate) struct LiveExecution {
     build: BuildId,
     /// The first value that the code now computes in another way than the records, if there is one. It was accepted.
     pub(crate) accepted: Option<Box<Mismatch>>,
+    /// The number of the next turn record.
+    next_turn: u64,
+    /// What the code has seen and done, if the execution is checked.
+    witness: Option<Box<Witness>>,
 }
 
 impl LiveExecution {
     /// Creates an execution that has not run a turn.
     pub(crate) fn new(identity: Identity, code: &OrchestratorCode, started: Arc<ExecutionStarted>) -> Self {
         let program = program::begin(code, identity, Arc::clone(&started));
-        let (undelivered, children, history) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let (build, accepted) = (BuildId::UNKNOWN, None);
-        Self { program, undelivered, children, started, history_bytes: 0, history, build, accepted }
+        Self {
+            program,
+            undelivered: Vec::new(),
+            children: BTreeMap::new(),
+            started,
+            history_bytes: 0,
+            history: Vec::new(),
+            build: BuildId::UNKNOWN,
+            accepted: None,
+            next_turn: 0,
+            witness: None,
+        }
+    }
+
+    /// Notes from now on what the code sees and does, if this execution is to be checked.
+    pub(crate) fn observed(mut self, verify: VerifyReplay) -> Self {
+        if verify.includes(&self.started) && !self.program.answers_later() {
+            self.witness = Some(Box::new(Witness::new(Arc::clone(&self.started))));
+        }
+        self
     }
 
     /// Rebuilds an execution from its records.
@@ -51,7 +73,7 @@ impl LiveExecution {
         mut records: Vec<TurnRecord>,
         checks: ReplayChecks,
     ) -> Result<Self, Stuck> {
-        let mut live = Self::new(identity, code, started);
+        let mut live = Self::new(identity, code, started).observed(checks.verify);
         if live.program.answers_later() {
             live.history.clone_from(&records);
         }
@@ -139,6 +161,7 @@ impl LiveExecution {
 
     /// Notes inputs that this turn recorded without running the program. The next turn delivers them.
     pub(crate) fn defer(&mut self, turn: u64, inputs: impl IntoIterator<Item = Input>) {
+        self.next_turn = turn + 1;
         self.undelivered.extend(inputs.into_iter().map(|input| Undelivered { turn, input }));
     }
 
@@ -151,14 +174,57 @@ impl LiveExecution {
         inputs: &[Input],
         recorded: Option<Recorded>,
     ) -> Result<TurnStep, Stuck> {
+        let replayed = self.witness.as_ref().and_then(|_| recorded.clone());
         let step = self.program.turn(TurnRequest { time, now, undelivered: &self.undelivered, inputs, recorded })?;
         if let TurnStep::Done(output) = &step {
+            self.note_witness(time, now, inputs, replayed, output);
+            self.next_turn += 1;
             let seen = self.undelivered.iter().map(|undelivered| &undelivered.input).chain(inputs);
             history::note_ended_children(&mut self.children, seen);
             history::note_started_children(&mut self.children, &output.actions);
             self.undelivered.clear();
         }
         Ok(step)
+    }
+
+    /// Notes what the code saw and did in a turn. A turn that was replayed is compared with what it recorded.
+    fn note_witness(
+        &mut self,
+        time: Timestamp,
+        now: Timestamp,
+        inputs: &[Input],
+        replayed: Option<Recorded>,
+        output: &TurnOutput,
+    ) {
+        let Some(witness) = &mut self.witness else { return };
+        let recorded = replayed.unwrap_or_else(|| Recorded {
+            actions: Arc::new(output.actions.clone()),
+            demand: Demand::SameBuild,
+            has_clock: true,
+        });
+        let seen = self.undelivered.iter().map(|undelivered| &undelivered.input).chain(inputs);
+        let turn = WitnessedTurn {
+            number: self.next_turn,
+            time,
+            now,
+            inputs: seen.cloned().collect(),
+            recorded,
+            custom_status: output.custom_status.clone(),
+            status_place: self.program.status_place(),
+        };
+        if !witness.saw(turn) || !self.program.is_repeatable() {
+            self.witness = None;
+        }
+    }
+
+    /// Returns the check that follows the last turn, if one does. `is_last` says that the turn ended the execution.
+    pub(crate) fn check(&self, is_last: bool) -> Option<Check> {
+        self.witness.as_ref()?.check(is_last)
+    }
+
+    /// Returns the bytes that the execution keeps in memory, or that its records would need.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.history_bytes + self.witness.as_ref().map_or(0, |witness| witness.bytes())
     }
 
     /// Notes that the program has answered a turn that delivered the inputs recorded below `upto`.

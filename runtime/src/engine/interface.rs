@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::checks::{InputChanges, ReplayChecks};
+use super::checks::{InputChanges, ReplayChecks, VerifyReplay};
 use super::program::{TurnOffer, TurnOutput, TurnTicket};
 use crate::context::CancellationReason;
 use crate::model::{
     BuildId, Execution, ExecutionLimits, FailureDetails, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText,
-    PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
+    ParkReason, PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
 };
 use crate::registry::Registry;
 use crate::store::{InstanceRef, LoadError, StoredInstance};
@@ -399,6 +399,16 @@ pub enum Effect {
     /// The instance cannot go on from here, for the reason in this head; tell the operator. Comes once each time it is
     /// parked, or parked for another reason.
     Parked(Head),
+    /// A replay of an instance that has ended did something else than the instance. Tell the operator, because nothing can
+    /// be parked any more.
+    NotRepeatable {
+        /// The instance id.
+        instance: InstanceId,
+        /// The name of the orchestrator.
+        orchestrator: String,
+        /// What differs.
+        reason: ParkReason,
+    },
 }
 
 /// An activity to run.
@@ -445,11 +455,13 @@ pub struct PartitionConfig {
     pub build: BuildId,
     /// What happens when a changed program computes another input than the recorded one.
     pub input_changes: InputChanges,
+    /// Whether instances are replayed while they run.
+    pub verify: VerifyReplay,
 }
 
 impl PartitionConfig {
     pub(crate) fn checks(&self) -> ReplayChecks {
-        ReplayChecks { build: self.build, input_changes: self.input_changes }
+        ReplayChecks { build: self.build, input_changes: self.input_changes, verify: self.verify }
     }
 }
 
@@ -469,6 +481,7 @@ impl Default for PartitionConfig {
             fail_on_mismatch: false,
             build: BuildId::UNKNOWN,
             input_changes: InputChanges::default(),
+            verify: VerifyReplay::Never,
         }
     }
 }

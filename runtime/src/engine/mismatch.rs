@@ -15,15 +15,8 @@ pub(crate) struct Described<'a>(pub(crate) &'a Mismatch);
 
 impl fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mismatch { recorded: Some(recorded), issued: Some(issued), changed: Some(changed), .. } = self.0 else {
-            return Ok(());
-        };
-        let Changed { part, cause } = changed;
-        let (before, now) = shortened(&recorded.part(*part), &issued.part(*part));
-        write!(
-            f,
-            "recorded {recorded} with the {part} {before}, but the code now issues {issued} with the {part} {now}"
-        )?;
+        let Some(Changed { part, cause }) = &self.0.changed else { return Ok(()) };
+        both_values(f, self.0, ["recorded", "the code now issues"])?;
         match cause {
             Cause::SameBuild => write!(f, ". The same build of the program did both. {ADVICE}"),
             Cause::Moved(other) => write!(
@@ -39,4 +32,14 @@ impl fmt::Display for Described<'_> {
             Cause::Accepted => Ok(()),
         }
     }
+}
+
+/// Writes both values of what differs, each with its step and its place.
+pub(crate) fn both_values(f: &mut fmt::Formatter<'_>, mismatch: &Mismatch, verbs: [&str; 2]) -> fmt::Result {
+    let Mismatch { recorded: Some(recorded), issued: Some(issued), changed: Some(changed), .. } = mismatch else {
+        return Ok(());
+    };
+    let (part, [before, now]) = (changed.part, verbs);
+    let (first, second) = shortened(&recorded.part(part), &issued.part(part));
+    write!(f, "{before} {recorded} with the {part} {first}, but {now} {issued} with the {part} {second}")
 }

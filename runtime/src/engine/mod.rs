@@ -26,8 +26,9 @@ mod stuck;
 #[cfg(test)]
 #[cfg(feature = "macros")]
 mod tests;
+mod verify;
 
-pub use checks::InputChanges;
+pub use checks::{InputChanges, VerifyReplay};
 pub(crate) use history::decode_all as decode_history;
 pub use interface::{
     ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,

@@ -17,7 +17,7 @@ use super::stuck::Stuck;
 use crate::context::{Awaits, Mismatch, Recorded};
 use crate::model::{
     Action, Completion, Epoch, Execution, ExecutionStarted, Input, InstanceId, InstanceKey, JsonText, KeyMint,
-    OperationId, Timestamp,
+    OperationId, SourceLocation, Timestamp,
 };
 use crate::registry::OrchestratorCode;
 
@@ -31,6 +31,13 @@ pub(crate) trait Program: Send + Debug {
     /// Takes what the code computed in another way than the recorded turn that was replayed last, although it did the
     /// same: this is judged by the whole history. It may be called after an error.
     fn take_changes(&mut self) -> Vec<Mismatch>;
+
+    /// Returns whether a replay can do the same again. It cannot if the closure of a side effect panicked, because then
+    /// there is no recorded value.
+    fn is_repeatable(&self) -> bool;
+
+    /// Returns where the code last set or removed its custom status.
+    fn status_place(&self) -> Option<SourceLocation>;
 
     /// Notes that an outstanding turn was answered: these inputs were seen, and this is the result. Returns what is
     /// wrong with an answer that no program of this execution may give.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use super::program::{Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
 use crate::context::{Awaits, Mismatch};
-use crate::model::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, JsonText, OperationId};
+use crate::model::{
+    Action, Completion, ExecutionLimits, ExecutionStarted, Input, JsonText, OperationId, SourceLocation,
+};
 
 #[derive(Debug)]
 pub(crate) struct RemoteProgram {
@@ -128,6 +130,14 @@ impl Program for RemoteProgram {
     /// The program compares what it replays with its history itself.
     fn take_changes(&mut self) -> Vec<Mismatch> {
         Vec::new()
+    }
+
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    fn status_place(&self) -> Option<SourceLocation> {
+        None
     }
 
     fn answered(&mut self, inputs: &[Input], output: &TurnOutput) -> Result<(), Stuck> {

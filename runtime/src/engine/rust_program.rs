@@ -11,7 +11,7 @@ use super::program::{Identity, Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
 use crate::context::{Awaits, Context, Facts, Journal, Mismatch, payload_too_large};
 use crate::definition::{BoxedOrchestration, OrchestratorHandler};
-use crate::model::{Completion, ExecutionStarted, FailureDetails, Input, JsonText, OperationId};
+use crate::model::{Completion, ExecutionStarted, FailureDetails, Input, JsonText, OperationId, SourceLocation};
 
 pub(crate) struct RustProgram {
     ctx: Context,
@@ -111,6 +111,14 @@ impl Program for RustProgram {
 
     fn take_changes(&mut self) -> Vec<Mismatch> {
         self.ctx.journal().take_changes()
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.ctx.journal().lost_side_effects == 0
+    }
+
+    fn status_place(&self) -> Option<SourceLocation> {
+        self.ctx.journal().status_place
     }
 
     fn answered(&mut self, _: &[Input], _: &TurnOutput) -> Result<(), Stuck> {

@@ -21,18 +21,23 @@ pub enum ParkCode {
     DamagedData,
     /// `D0106`: the program that runs the orchestrator elsewhere gave an answer that no program may give.
     InvalidAnswer,
+    /// `D0107`: the code is not deterministic. A replay right after a turn, with the same code and the same inputs, did
+    /// something else. [`VerifyReplay`](crate::VerifyReplay) describes the check. Remove what differs from run to run, and
+    /// retry or restart the instance.
+    NotRepeatable,
     /// A code that this version does not know. The text contains everything that is stored.
     Unknown,
 }
 
 impl ParkCode {
-    const KNOWN: [Self; 6] = [
+    const KNOWN: [Self; 7] = [
         Self::HistoryMismatch,
         Self::ForeignAwait,
         Self::NothingOutstanding,
         Self::NotRegistered,
         Self::DamagedData,
         Self::InvalidAnswer,
+        Self::NotRepeatable,
     ];
 
     /// Returns the code as it is printed and stored, or `unknown` for [`ParkCode::Unknown`].
@@ -44,6 +49,7 @@ impl ParkCode {
             Self::NotRegistered => "D0104",
             Self::DamagedData => "D0105",
             Self::InvalidAnswer => "D0106",
+            Self::NotRepeatable => "D0107",
             Self::Unknown => "unknown",
         }
     }
@@ -138,7 +144,7 @@ mod tests {
     #[test]
     fn codes_are_all_different_and_print_as_they_are_stored() {
         let printed = ParkCode::KNOWN.map(|code| code.to_string());
-        assert_eq!(printed, ["D0101", "D0102", "D0103", "D0104", "D0105", "D0106"]);
+        assert_eq!(printed, ["D0101", "D0102", "D0103", "D0104", "D0105", "D0106", "D0107"]);
     }
 
     #[test]

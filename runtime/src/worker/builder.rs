@@ -12,7 +12,7 @@ use super::runtime::Runtime;
 use super::start::{spawn, take_over_all};
 use crate::context::ActivityState;
 use crate::definition::Registration;
-use crate::engine::InputChanges;
+use crate::engine::{InputChanges, VerifyReplay};
 use crate::model::BuildId;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -42,6 +42,7 @@ pub struct RuntimeBuilder {
     pub(super) clock: Arc<dyn Clock>,
     build_id: Option<String>,
     pub(super) input_changes: InputChanges,
+    pub(super) verify_replay: VerifyReplay,
 }
 
 impl RuntimeBuilder {
@@ -59,6 +60,7 @@ impl RuntimeBuilder {
             clock: Arc::new(SystemClock),
             build_id: None,
             input_changes: InputChanges::default(),
+            verify_replay: VerifyReplay::default(),
         }
     }
 
@@ -155,6 +157,13 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Sets whether instances are replayed while they run, to find code that is not deterministic in its first run. By
+    /// default, all are in builds with debug assertions, and none in others.
+    pub fn verify_replay(mut self, verify: VerifyReplay) -> Self {
+        self.verify_replay = verify;
+        self
+    }
+
     /// Sets another clock, for tests.
     #[doc(hidden)]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -179,6 +188,13 @@ impl RuntimeBuilder {
         let build = tokio.spawn_blocking(self.build());
         let beginnings = take_over_all(&store).await?;
         let build = build.await.unwrap_or(BuildId::UNKNOWN);
+        if self.verify_replay != VerifyReplay::Never {
+            tracing::info!(
+                verify_replay = ?self.verify_replay,
+                "instances are replayed after their turns, to find code that is not deterministic; turn this off with \
+                 `.verify_replay(VerifyReplay::Never)`"
+            );
+        }
         let (runtime, started) = spawn(self, build, &store, &registry, tokio, beginnings)?;
         // A runtime that ends before that answers every call with the reason.
         let _ = started.await;

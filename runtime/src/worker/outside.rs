@@ -44,6 +44,10 @@ impl Outside<'_> {
             // Nobody was asked.
             Effect::AbandonTurn(_) => {}
             Effect::Parked(head) => log_parked(&head),
+            Effect::NotRepeatable { instance, orchestrator, reason } => {
+                let (code, text) = (reason.code().as_str(), reason.text());
+                tracing::warn!(%instance, orchestrator, code, text, "the instance has ended, but its replay differs");
+            }
         }
         None
     }

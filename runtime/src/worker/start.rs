@@ -110,7 +110,7 @@ pub(super) fn spawn(
     let (hands, routes) = hire(thread_count(builder.engine_threads, count), count)?;
     let (judged, started) = oneshot::channel();
     let mut config = limits.partition(builder.live_instances, count);
-    (config.build, config.input_changes) = (build, builder.input_changes);
+    (config.build, config.input_changes, config.verify) = (build, builder.input_changes, builder.verify_replay);
     let state = Arc::new(builder.state);
     let host = ActivityHost {
         code: Arc::clone(registry) as Arc<dyn ActivityCode>,

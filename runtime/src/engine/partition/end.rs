@@ -251,7 +251,7 @@ impl Partition {
         slot.arrivals.push_front(Arrival::Timer(row));
         slot.progressed = true;
         if let Ok(code) = self.code_of(&started) {
-            let mut live = LiveExecution::new(self.identity(slot), code, started);
+            let mut live = LiveExecution::new(self.identity(slot), code, started).observed(self.config.verify);
             live.defer(0, record.inputs);
             live.history_bytes = taken.commit.record.as_ref().map_or(0, |record| record.bytes.len());
             slot.live = Some(live);

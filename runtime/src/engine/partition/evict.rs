@@ -29,8 +29,8 @@ impl LiveSet {
         if let Some(live) = &slot.live {
             self.clock += 1;
             slot.used = self.clock;
-            self.bytes += live.history_bytes;
-            self.by_use.insert(self.clock, (key, live.history_bytes));
+            self.bytes += live.held_bytes();
+            self.by_use.insert(self.clock, (key, live.held_bytes()));
         }
     }
 

@@ -25,6 +25,7 @@ mod registered;
 mod slot;
 mod take;
 mod turn;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use self::evict::LiveSet;
 use self::inbox::Inbox;
 use self::registered::Waiting;
 use self::slot::Slot;
+use self::verify::Checks;
 use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
 use crate::context::CancellationReason;
 use crate::engine::{ClientAnswer, Refusal};
@@ -84,6 +86,8 @@ pub struct Partition {
     replayed_turns: u64,
     /// The instances of which the log said that a value changed with the program.
     changed_inputs: BTreeSet<InstanceKey>,
+    /// The executions to replay, to verify that their code is deterministic.
+    checks: Checks,
     /// Every instance of the backlog that must still be parked or tried again holds a clone. `None` after the report.
     unjudged: BacklogToken,
 }
@@ -152,6 +156,7 @@ impl Partition {
     /// Begins the shutdown: from now on, inputs are recorded, and nothing is polled or fired.
     pub fn stop_polling(&mut self) {
         self.polls = false;
+        self.checks.clear();
         self.abandon_all();
     }
 

@@ -55,6 +55,7 @@ impl Partition {
             next_ticket: 0,
             replayed_turns: 0,
             changed_inputs: BTreeSet::new(),
+            checks: super::verify::Checks::new(KeyMint::new(claim.epoch, home, partitions)),
             unjudged: Some(Arc::new(())),
         };
         for row in backlog.timers {

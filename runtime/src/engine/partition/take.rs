@@ -2,9 +2,11 @@
 
 use super::Partition;
 use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
+use crate::engine::verify::Check;
 use crate::engine::{ClientAnswer, Refusal, RequestId};
 use crate::model::{
-    FailureDetails, Input, InstanceKey, JsonText, OperationId, ParkReason, RuntimeStatus, TaskId, Timestamp, TurnCommit,
+    Execution, FailureDetails, Input, InstanceKey, JsonText, OperationId, ParkReason, RuntimeStatus, TaskId, Timestamp,
+    TurnCommit,
 };
 
 /// What a turn takes.
@@ -31,6 +33,8 @@ pub(super) struct Taken {
     pub(super) answered: Option<Answered>,
     /// See [`TurnRecord::clock`](crate::model::TurnRecord::clock).
     pub(super) clock: Option<Timestamp>,
+    /// The replay that verifies the turn, of this execution.
+    pub(super) check: Option<(Execution, Check)>,
     events: usize,
 }
 

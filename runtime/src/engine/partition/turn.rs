@@ -44,6 +44,7 @@ enum Code {
 impl Partition {
     /// Runs one turn of an instance.
     pub(super) fn turn(&mut self, now: Timestamp, key: InstanceKey) {
+        self.verify_before_turn(now, key);
         let Some(mut slot) = self.slots.remove(&key) else { return };
         if !slot.is_over() && !slot.waits_for_records() {
             self.turn_of(now, &mut slot);
@@ -97,7 +98,11 @@ impl Partition {
                 self.park(time, slot, taken, stuck.reason());
             }
             (_, None) => match taken.park.take() {
-                Some(reason) => self.park(time, slot, taken, reason),
+                Some(reason) => {
+                    // Code in memory may have gone on in a way that no replay repeats.
+                    slot.live = None;
+                    self.park(time, slot, taken, reason);
+                }
                 None => self.record(time, slot, taken),
             },
         }
@@ -110,7 +115,7 @@ impl Partition {
             let started = Arc::clone(started);
             return match self.code_of(&started) {
                 Ok(code) => {
-                    slot.live = Some(LiveExecution::new(identity, code, started));
+                    slot.live = Some(LiveExecution::new(identity, code, started).observed(self.config.verify));
                     Code::Live
                 }
                 Err(stuck) => Code::Stuck(stuck),
@@ -240,6 +245,8 @@ impl Partition {
     /// The second step of a polled turn: turns the answer of the program into rows.
     pub(super) fn finish_turn(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, output: TurnOutput) {
         let TurnOutput { actions, completion, custom_status } = output;
+        let check = slot.live.as_ref().and_then(|live| live.check(completion.is_some()));
+        taken.check = check.map(|check| (slot.head.life.execution, check));
         if let Some(status) = custom_status
             && slot.head.progress.custom_status != status
         {
@@ -438,6 +445,9 @@ impl Partition {
             let number = self.commit(commit);
             slot.last_commit = number;
             self.cooling.push_back((number, slot.head.life.key));
+        }
+        if let Some((execution, check)) = taken.check.take().filter(|_| self.polls) {
+            self.checks.add(self.committed, slot, execution, check);
         }
         if changed {
             self.changed(&slot.head);

@@ -12,7 +12,7 @@ use crate::engine::TurnOffer;
 use crate::engine::execution::LiveExecution;
 use crate::engine::program::Identity;
 use crate::engine::{
-    ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, PartitionInput, RequestId, history,
+    ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, PartitionInput, RequestId, VerifyReplay, history,
 };
 use crate::model::{
     Execution, HeadChange, Input, InstanceKey, JsonText, KeyMint, PartitionCount, PartitionId, RuntimeStatus,
@@ -73,10 +73,12 @@ impl Chaos {
             live_instances: [0, 1, 10_000][rng.below(3)],
             inputs_per_turn: [1, 2, 1_000][rng.below(3)],
             input_bytes_per_turn: [1, 200, 4_000_000][rng.below(3)],
+            verify: [VerifyReplay::Never, VerifyReplay::Always][rng.below(2)],
             ..PartitionConfig::default()
         };
         let partitions = PartitionCount::new(faults.partitions).unwrap();
         let mut sim = Sim::with_partitions(partitions, config, registered(faults));
+        sim.verifies = rng.one_in(2);
         sim.elsewhere.insert("program".to_owned(), interpret);
         Self { sim, rng, programs, faults, raises: Vec::new(), starts: Vec::new(), lost: Vec::new() }
     }
@@ -301,6 +303,7 @@ impl Chaos {
         super::check::rows(&sim.store);
         sim.assert_clean();
         assert!(sim.is_quiet());
+        assert_eq!(sim.not_repeatable, []);
         assert!(sim.answers.values().all(|(_, answer)| answer.is_some()), "a call was never answered");
         if !self.faults.crashes {
             assert!(sim.activities.most_runs() <= 1, "an activity ran twice without a crash");

@@ -29,8 +29,8 @@ use crate::engine::{
     StartOperation, TurnOffer, TurnTicket,
 };
 use crate::model::{
-    Epoch, Execution, Head, Input, InstanceId, InstanceKey, JsonText, PartitionCount, PartitionId, TaskId, Timestamp,
-    TurnCommit, TurnRecord, wire,
+    Epoch, Execution, Head, Input, InstanceId, InstanceKey, JsonText, ParkReason, PartitionCount, PartitionId, TaskId,
+    Timestamp, TurnCommit, TurnRecord, wire,
 };
 use crate::registry::Registry;
 use crate::store::LoadError;
@@ -79,6 +79,8 @@ pub(crate) struct Sim {
     pub(crate) looks: VecDeque<PartitionId>,
     /// The test has damaged rows: they are not checked.
     pub(crate) damaged: bool,
+    /// Checks are done as soon as they can be, and not only before the next turn.
+    pub(crate) verifies: bool,
     /// Reads that answer as if the store were damaged.
     pub(crate) unreadable: bool,
     /// All turn records that became durable, in order.
@@ -89,6 +91,8 @@ pub(crate) struct Sim {
     pub(crate) published: Vec<Head>,
     /// All heads that were reported as parked, in order.
     pub(crate) parked: Vec<Head>,
+    /// What was reported of instances that had ended, in order.
+    pub(crate) not_repeatable: Vec<ParkReason>,
     pub(crate) answers: BTreeMap<RequestId, (PartitionId, Option<Answer>)>,
     /// The epoch that was given last, whatever the partition.
     epoch: Epoch,
@@ -137,11 +141,13 @@ impl Sim {
             abandoned: Vec::new(),
             looks: VecDeque::new(),
             damaged: false,
+            verifies: true,
             unreadable: false,
             recorded: Vec::new(),
             durable_commits: Vec::new(),
             published: Vec::new(),
             parked: Vec::new(),
+            not_repeatable: Vec::new(),
             answers: BTreeMap::new(),
         }
     }
@@ -233,6 +239,9 @@ impl Sim {
         self.durable = upto;
         self.release();
         self.handle(PartitionInput::Committed { upto });
+        let now = self.now;
+        while self.verifies && self.partition.verify(now, 1) {}
+        self.take_outputs();
     }
 
     fn note_durable(&mut self, turns: Vec<TurnCommit>) {
@@ -348,6 +357,7 @@ impl Sim {
                 Effect::Parked(head) => self.parked.push(head),
                 Effect::OfferTurn(offer) => self.offers.push(*offer),
                 Effect::AbandonTurn(ticket) => self.abandoned.push(ticket),
+                Effect::NotRepeatable { reason, .. } => self.not_repeatable.push(reason),
                 Effect::BacklogJudged => {}
             }
         }

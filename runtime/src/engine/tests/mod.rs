@@ -14,6 +14,7 @@ mod replay;
 mod restart;
 mod table;
 mod turns;
+mod verify;
 
 use proptest::test_runner::Config;
 
