@@ -258,15 +258,13 @@ async fn b05_a_damaged_page_is_corrupt_and_never_absent() {
     let backlog = store.load(PARTITION).await;
     assert!(matches!(backlog, Err(LoadError::Corrupt(_))), "{backlog:?}");
     let refused = store.commit(batch(epoch, timer())).await;
-    assert!(matches!(refused, Err(CommitError::Corrupt(_))), "{refused:?}");
-    // Nothing more is written under this epoch. A claim opens the file again, and the undamaged parts work.
-    assert!(matches!(store.commit(batch(epoch, message(1, 1))).await, Err(CommitError::Ambiguous(_))));
-    let epoch = store.claim(PARTITION).await.unwrap().epoch;
+    assert!(matches!(refused, Err(CommitError::Corrupt { instance: Some(KEY), .. })), "{refused:?}");
+    // What is whole works, under the same epoch.
     store.commit(batch(epoch, message(1, 1))).await.unwrap();
 }
 
 #[tokio::test]
-async fn p26_after_a_spoilt_connection_each_partition_is_claimed_before_it_is_written() {
+async fn b05_damage_refuses_one_batch_and_names_its_instance() {
     let place = place();
     let store = SqliteStore::builder(&place.path).partitions(3).check(FileCheck::Never).open().unwrap();
     for partition in store.partitions().all() {
@@ -274,32 +272,23 @@ async fn p26_after_a_spoilt_connection_each_partition_is_claimed_before_it_is_wr
         store.close(partition).await.unwrap();
     }
     damage(&place.path, "timer");
-    let [a, b, c] = [0, 1, 2].map(PartitionId);
-    let send = |partition, epoch, id| {
+    let [a, b] = [0, 1].map(PartitionId);
+    let send = |partition, epoch, turns| store.commit(Arc::new(CommitBatch::new(partition, epoch, turns)));
+    let to = |partition, id| {
         let row = InboxRow::new(partition, InboxId(id), vec![7].into());
-        let turn = TurnCommit::with(|turn| turn.inbox_new = vec![row]);
-        store.commit(Arc::new(CommitBatch::new(partition, epoch, vec![turn])))
+        TurnCommit::with(|turn| turn.inbox_new = vec![row])
     };
     let [of_a, of_b] = [store.claim(a).await.unwrap().epoch, store.claim(b).await.unwrap().epoch];
-    send(b, of_b, 1).await.unwrap();
-    let spoilt = store.commit(Arc::new(CommitBatch::new(a, of_a, vec![timer()]))).await;
-    assert!(matches!(spoilt, Err(CommitError::Corrupt(_))), "{spoilt:?}");
-    for (partition, epoch) in [(a, of_a), (b, of_b)] {
-        let unsettled = send(partition, epoch, 2).await;
-        assert!(matches!(unsettled, Err(CommitError::Ambiguous(_))), "{unsettled:?}");
-    }
-    // A partition that was never claimed has no commit whose outcome is open.
-    assert!(matches!(send(c, of_b, 2).await, Err(CommitError::LeaseLost(_))));
-    // A claim settles only its own partition.
-    let of_b_again = store.claim(b).await.unwrap().epoch;
-    send(b, of_b_again, 3).await.unwrap();
-    assert!(matches!(send(a, of_a, 4).await, Err(CommitError::Ambiguous(_))));
-    let of_a_again = store.claim(a).await.unwrap().epoch;
-    send(a, of_a_again, 4).await.unwrap();
-    send(b, of_b_again, 5).await.unwrap();
+    // The two are sent together, and may become one transaction.
+    let damaged = vec![to(a, 1), insert(InstanceKey(9)), timer(), to(a, 2)];
+    let (damaged, sound) = tokio::join!(send(a, of_a, damaged), send(b, of_b, vec![to(b, 3)]));
+    assert!(matches!(damaged, Err(CommitError::Corrupt { instance: Some(KEY), .. })), "{damaged:?}");
+    sound.unwrap();
+    send(a, of_a, vec![to(a, 4)]).await.unwrap();
     let ids = |rows: Vec<InboxRow>| rows.into_iter().map(|row| row.id.0).collect::<Vec<_>>();
     assert_eq!(ids(store.inbox(a, Arc::default()).await.unwrap()), [4]);
-    assert_eq!(ids(store.inbox(b, Arc::default()).await.unwrap()), [1, 3, 5]);
+    assert_eq!(ids(store.inbox(b, Arc::default()).await.unwrap()), [3]);
+    assert_eq!(store.instance(InstanceRef::Key(InstanceKey(9)), false).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub use interface::{
     ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,
     PartitionConfig, PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
 };
-pub use partition::Partition;
+pub use partition::{Damage, Partition};
 pub(crate) use poll::recognise_missing_runtime;
 pub use program::{TurnOffer, TurnOutput, TurnTicket};
 

@@ -192,6 +192,21 @@ impl TurnCommit {
         turn
     }
 
+    /// Returns the life that the turn is of, if it changes rows of one.
+    pub(crate) fn instance(&self) -> Option<InstanceKey> {
+        let of_anchor = || {
+            let task = self.tasks_done.first().copied().or_else(|| self.tasks_new.first().map(|row| row.id));
+            let timer = self.timers_done.first().or(self.timers_new.first());
+            task.map(|id| id.key).or_else(|| timer.map(|row| row.key))
+        };
+        self.head
+            .key()
+            .or_else(|| self.record.as_ref().map(|record| record.key))
+            .or(self.purge)
+            .or_else(|| self.erase_history.map(|(key, _)| key))
+            .or_else(of_anchor)
+    }
+
     /// Returns the number of row operations, which is what the commit costs a store.
     pub fn row_operations(&self) -> usize {
         usize::from(self.purge.is_some())

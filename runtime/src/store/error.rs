@@ -1,6 +1,6 @@
 //! The errors of a store. Each variant says what the caller must do.
 
-use crate::model::PartitionId;
+use crate::model::{InstanceKey, PartitionId};
 
 /// The reason why a store could not be opened or claimed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -120,9 +120,14 @@ pub enum CommitError {
     /// The store was closed. Nothing was applied, and nothing can be until the store is claimed again.
     #[error("the store is closed: {0}")]
     Closed(String),
-    /// The stored data is damaged.
-    #[error("the stored data is damaged: {0}")]
-    Corrupt(String),
+    /// The stored data is damaged. Nothing was applied. The turns of other instances can be written.
+    #[error("the stored data is damaged: {detail}")]
+    Corrupt {
+        /// The life whose turn meets the damage, where that is known.
+        instance: Option<InstanceKey>,
+        /// What was found.
+        detail: String,
+    },
     /// The store is permanently lost.
     #[error("the store is permanently lost: {0}")]
     Fatal(String),

@@ -183,6 +183,7 @@ fn loss(error: &CommitError) -> Loss {
         CommitError::Fatal(_) => Loss::Fatal(cause),
         CommitError::LeaseLost(_) => Loss::LeaseLost(cause),
         CommitError::Overtaken(_) => Loss::Overtaken(cause),
+        CommitError::Corrupt { instance: Some(instance), .. } => Loss::Damaged { instance: *instance, cause },
         _ => Loss::Recover(cause),
     }
 }

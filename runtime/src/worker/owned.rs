@@ -3,6 +3,7 @@
 //! Invariants: a failure drops this partition and touches nothing of another; the partition is driven when it was
 //! signalled, when a time has come that it waits for, or when it has more to do; each call gets exactly one answer.
 
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -19,8 +20,8 @@ use super::routes::Signal;
 use super::session::{Progress, Session, SessionParts};
 use super::shutdown::End;
 use crate::client::SubmitError;
-use crate::engine::PartitionInput;
-use crate::model::{PartitionId, TaskId, Timestamp};
+use crate::engine::{Damage, PartitionInput};
+use crate::model::{InstanceKey, PartitionId, TaskId, Timestamp};
 use crate::store::Backlog;
 
 /// The number of failures in a row, without a commit in between, after which the runtime stops.
@@ -48,6 +49,8 @@ pub(crate) struct OwnedPartition {
     /// The calls that the partition has not seen.
     waiting: VecDeque<ClientCall>,
     losses: u32,
+    /// The instances whose turns met damaged data. They are parked whenever the partition is loaded.
+    damaged: BTreeMap<InstanceKey, Damage>,
     /// The pause before the next take-over, if the last ones achieved nothing although nothing failed.
     pause: Backoff,
     signal: Arc<Signal>,
@@ -75,6 +78,7 @@ impl OwnedPartition {
             calls: Calls::default(),
             waiting: VecDeque::new(),
             losses: 0,
+            damaged: BTreeMap::new(),
             pause: Backoff::default(),
             signal,
             waker,
@@ -246,6 +250,9 @@ impl OwnedPartition {
         let process = &shared.process;
         process.activities().retain(self.id, &task_rows(&backlog));
         let mut session = Session::begin(&shared.parts, self.id, &claim, backlog, now.0)?;
+        for (key, damage) in &self.damaged {
+            session.note_damage(now.0, *key, damage)?;
+        }
         session.read_watched(&process.hub, self.id, process.routes.count());
         if self.stopping {
             session.stop_polling()?;
@@ -271,6 +278,17 @@ impl OwnedPartition {
                 tracing::error!(partition, cause, "dropping the memory of the partition and taking it over again");
                 self.drop_session(shared, Recovery::new(store, self.id), &cause);
             }
+            Loss::Damaged { instance, cause } if self.is_new_damage(instance, &cause) => {
+                self.pause.failed(now.1);
+                tracing::error!(
+                    partition,
+                    ?instance,
+                    cause,
+                    "an instance is parked because its stored data is damaged; loading the partition again for the others"
+                );
+                self.drop_session(shared, Recovery::after(store, self.id, self.pause.clone()), &cause);
+            }
+            Loss::Damaged { cause, .. } => return self.lose(shared, Loss::Recover(cause), now),
             Loss::Overtaken(cause) => {
                 self.pause.failed(now.1);
                 tracing::info!(partition, cause, "loading the partition again");
@@ -288,6 +306,18 @@ impl OwnedPartition {
             }
         }
         Ok(())
+    }
+
+    /// Notes that a turn of an instance met damaged data. Returns whether anything can still be done about it: the first
+    /// time the instance is parked, and if that meets the damage too, nothing more of it is written.
+    fn is_new_damage(&mut self, instance: InstanceKey, cause: &str) -> bool {
+        match self.damaged.entry(instance) {
+            Entry::Vacant(new) => {
+                new.insert(Damage { cause: cause.to_owned(), can_be_parked: true });
+                true
+            }
+            Entry::Occupied(mut known) => std::mem::replace(&mut known.get_mut().can_be_parked, false),
+        }
     }
 
     fn drop_session(&mut self, shared: &Shared, recovery: Recovery, cause: &str) {

@@ -20,8 +20,8 @@ use super::loss::Loss;
 use super::outside::Outside;
 use super::registered::Registered;
 use crate::client::ChangeHub;
-use crate::engine::{CommitNumber, Partition, PartitionConfig, PartitionInput, PartitionOutput};
-use crate::model::{PartitionCount, PartitionId, Timestamp};
+use crate::engine::{CommitNumber, Damage, Partition, PartitionConfig, PartitionInput, PartitionOutput};
+use crate::model::{InstanceKey, PartitionCount, PartitionId, Timestamp};
 use crate::store::{Backlog, Claim, Store};
 
 /// The number of turns that are replayed to verify them before other work is looked at again: some milliseconds in a build
@@ -97,6 +97,11 @@ impl Session {
     pub(crate) fn handle(&mut self, now: Timestamp, input: PartitionInput) -> Result<(), Loss> {
         self.more = true;
         self.with_partition(|partition| partition.handle(now, input))
+    }
+
+    /// Parks an instance whose turns meet damaged data. This comes before any other input.
+    pub(crate) fn note_damage(&mut self, now: Timestamp, key: InstanceKey, damage: &Damage) -> Result<(), Loss> {
+        self.with_partition(|partition| partition.note_damage(now, key, damage))
     }
 
     /// Begins the shutdown: from now on, inputs are recorded, and nothing is polled or fired.

@@ -289,6 +289,7 @@ impl Partition {
         let phase = if unreadable { Phase::Unreadable } else { Phase::Stored };
         let mut slot = Slot::new(stored.head, stored.record_count, newest, phase);
         slot.history = history;
+        self.show_unwritable(&mut slot);
         self.slots.insert(key, Box::new(slot));
     }
 

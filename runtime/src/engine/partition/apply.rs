@@ -17,6 +17,7 @@ const ALREADY_EXISTS: &str = "persevere.AlreadyExists";
 impl Partition {
     /// Gives an input to an instance in memory.
     pub(super) fn apply(&mut self, now: Timestamp, key: InstanceKey, what: Addressed) {
+        let Some(what) = self.refuse_unwritable(key, what) else { return };
         let Some(slot) = self.slots.get(&key) else { return self.absent(now, what) };
         if matches!(slot.phase, Phase::Purged) && !matches!(what, Addressed::Client(_, ClientOperation::Start(_))) {
             return self.absent(now, what);

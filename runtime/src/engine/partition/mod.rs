@@ -16,6 +16,7 @@ mod address;
 mod apply;
 mod schedule;
 mod create;
+mod damage;
 mod end;
 mod evict;
 mod inbox;
@@ -34,6 +35,8 @@ use rustc_hash::FxHashMap;
 
 use uuid::Uuid;
 
+pub use self::damage::Damage;
+
 use self::address::{Addressed, Lookups};
 use self::evict::LiveSet;
 use self::inbox::Inbox;
@@ -44,7 +47,8 @@ use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutp
 use crate::context::CancellationReason;
 use crate::engine::{ClientAnswer, Refusal};
 use crate::model::{
-    Epoch, Head, InboxId, InstanceId, InstanceKey, KeyMint, Message, TaskId, TimerRow, Timestamp, TurnCommit,
+    Epoch, Head, InboxId, InstanceId, InstanceKey, KeyMint, Message, ParkReason, TaskId, TimerRow, Timestamp,
+    TurnCommit,
 };
 use crate::registry::Registry;
 
@@ -70,6 +74,8 @@ pub struct Partition {
     tasks: BTreeMap<TaskId, TaskState>,
     /// Instances with an open task whose input cannot be read: they stay parked until the partition is loaded again.
     blocked: BTreeSet<InstanceKey>,
+    /// Instances of which nothing can be written, not even why they are parked.
+    unwritable: BTreeMap<InstanceKey, ParkReason>,
     /// The lives with an outstanding turn.
     offers: BTreeSet<InstanceKey>,
     next_offer: u64,

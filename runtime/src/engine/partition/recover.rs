@@ -43,6 +43,7 @@ impl Partition {
             timer_rows: BTreeMap::new(),
             tasks: BTreeMap::new(),
             blocked: BTreeSet::new(),
+            unwritable: BTreeMap::new(),
             offers: BTreeSet::new(),
             next_offer: 0,
             waiting: super::registered::Waiting::default(),

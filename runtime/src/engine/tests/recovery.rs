@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::definition::OrchestratorHandler;
 use crate::engine::sim::code::{Echo, Main, Red, Unknown, activity, again, call, code, orchestrator, registry};
 use crate::engine::sim::{Fate, Sim, id, start};
-use crate::engine::{PartitionConfig, Refusal};
+use crate::engine::{Damage, PartitionConfig, Refusal};
 use crate::model::{Execution, JsonText, ParkCode, RuntimeStatus};
 use crate::registry::Registry;
 
@@ -158,6 +158,52 @@ fn b05_a_head_that_cannot_be_read_is_never_absent() {
     assert!(matches!(sim.result(raised), Err(Refusal::Corrupt { .. })));
     assert!(matches!(sim.result(started), Err(Refusal::Corrupt { .. })));
     assert_eq!(sim.store.heads.len(), 1);
+}
+
+/// An instance whose turns the store refuses because they meet damage, beside another one.
+fn unwritable(can_be_parked: bool) -> Sim {
+    let mut sim = sim_of(collects, 0);
+    sim.start("x", "main", &Value::Null);
+    sim.start("y", "main", &Value::Null);
+    sim.settle_rows();
+    sim.crash();
+    let (now, key) = (sim.now, sim.head("x").life.key);
+    sim.partition.note_damage(now, key, &Damage { cause: "page 7 is damaged".to_owned(), can_be_parked });
+    sim.settle_rows();
+    sim
+}
+
+fn the_other_goes_on(sim: &mut Sim) {
+    sim.raise("y", "red", &json!(1));
+    sim.raise("y", "red", &json!("end"));
+    sim.settle_rows();
+    assert_eq!(sim.output("y"), json!([1]));
+}
+
+#[test]
+fn b05_an_instance_whose_turns_cannot_be_written_is_parked_and_the_others_go_on() {
+    let mut sim = unwritable(true);
+    let retried = sim.retry_parked("x");
+    sim.settle_rows();
+    assert!(sim.result(retried).is_ok());
+    let records = sim.turns("x").len();
+    is_corrupt(&mut sim, "page 7 is damaged");
+    assert_eq!(sim.turns("x").len(), records, "nothing is added to its history");
+    the_other_goes_on(&mut sim);
+}
+
+#[test]
+fn b05_an_instance_that_cannot_even_be_parked_is_refused_and_the_others_go_on() {
+    let mut sim = unwritable(false);
+    let before = (sim.head("x"), sim.durable_commits.len());
+    let asked = [sim.raise("x", "red", &json!(1)), sim.terminate("x", true), sim.start("x", "main", &Value::Null)];
+    sim.settle_rows();
+    for request in asked {
+        let Err(Refusal::Corrupt { detail, .. }) = sim.result(request) else { panic!("{:?}", sim.result(request)) };
+        assert!(detail.contains("page 7 is damaged"), "{detail}");
+    }
+    assert_eq!((sim.head("x"), sim.durable_commits.len()), before, "nothing of it is written");
+    the_other_goes_on(&mut sim);
 }
 
 #[test]

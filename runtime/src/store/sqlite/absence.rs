@@ -1,4 +1,4 @@
-//! The check behind "there is no such instance".
+//! The checks behind "there is no such instance" and "this is the last record".
 //!
 //! A flipped bit in the index over ids hides a row: it moves an entry to a place where a search does not look for it. A start
 //! that believed the index would create a second row for the id. An entry that has changed is, however, still next to the
@@ -6,11 +6,14 @@
 //! are in order, agree with their rows in the table, and lead to each other. This also notices a page in the place of
 //! another.
 
-use rusqlite::{Connection, Row, ToSql, types::ValueRef};
+use bytes::Bytes;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, ToSql, params};
 
+use super::checksum::Checksum;
 use super::errors::ReadError;
-use super::row::Key;
-use crate::model::{InstanceId, InstanceKey, Life};
+use super::row::{self, Key};
+use crate::model::{Execution, InstanceId, InstanceKey, Life, RecordRow, Timestamp};
 
 /// Entries before an id, with the ids that the table has for them. Two, so that an entry that stands twice is noticed.
 const BEFORE: &str = "
@@ -27,6 +30,9 @@ const LOWER: &str = "
 const HIGHER: &str = "
     SELECT i.key, i.id, x.key FROM instance i LEFT JOIN instance x ON x.id = i.id
     WHERE i.key > ?1 ORDER BY i.key LIMIT 2";
+
+/// The turns among which the one of a damaged record is looked for.
+const MOST_TURNS: u64 = 100_000;
 
 /// Reads the key that the index over ids has for an id.
 const KEY_OF: &str = "SELECT key FROM instance WHERE id = ?1";
@@ -98,6 +104,33 @@ pub(super) fn confirm_key_absent(connection: &Connection, key: InstanceKey) -> R
             return Err(damaged(format_args!("the rows around key {} are not in order", key.0)));
         }
         last = Some(near);
+    }
+    Ok(())
+}
+
+/// The row behind the last record of an execution.
+const BEHIND: &str = "
+    SELECT key, execution, turn, time, checksum FROM history
+    WHERE (key, execution, turn) > (?1, ?2, (SELECT max(turn) FROM history WHERE key = ?1 AND execution = ?2))
+    ORDER BY key, execution, turn LIMIT 1";
+
+/// Fails if the history of an execution seems to end too early. A record whose key has changed is still behind the others,
+/// but is no longer read with them.
+pub(super) fn confirm_end(connection: &Connection, key: InstanceKey, execution: Execution) -> Result<(), ReadError> {
+    let mut statement = connection.prepare_cached(BEHIND)?;
+    let mut rows = statement.query(params![Key(key), execution.0])?;
+    let Some(row) = rows.next()? else { return Ok(()) };
+    let turn: i64 = row.get(2)?;
+    let (time, stored): (i64, Option<i64>) = (row.get(3)?, row.get(4)?);
+    let sum_of = |key, execution, turn: u64| {
+        let row = RecordRow { key, execution, turn_number: turn, time: Timestamp(time), bytes: Bytes::new() };
+        i64::from(row::record_checksum(&row).value())
+    };
+    let is_sound = Checksum::new().columns(row, 0..4)?.verify(row, 4, "history").is_ok();
+    let is_ours = !is_sound && (0..=MOST_TURNS).any(|turn| stored == Some(sum_of(key, execution, turn)));
+    // Another history begins with turn 0.
+    if is_ours || (is_sound && turn != 0) {
+        return Err(ReadError::corrupt("the history ends too early: a record behind it is damaged or missing"));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::row::{self, Key};
 use super::transaction::Statements;
 use crate::model::{
     CommitBatch, Execution, Head, InboxId, InboxRow, InstanceKey, PartitionId, Progress, RecordRow, TaskId, TaskRow,
-    TimerRow,
+    TimerRow, TurnCommit,
 };
 use crate::store::rows::{NotApplied, Rows, apply_turn, recorded_already, scheduled_already};
 
@@ -25,6 +25,17 @@ pub(super) fn apply(
         rows.partition = batch.partition;
         batch.turns.iter().try_for_each(|turn| apply_turn(&mut rows, turn))?;
     }
+    rows.finish()
+}
+
+/// Applies one turn within the open transaction, so that an error is known to be its own.
+pub(super) fn apply_alone(
+    statements: &mut Statements<'_>,
+    partition: PartitionId,
+    turn: &TurnCommit,
+) -> Result<(), NotApplied<rusqlite::Error>> {
+    let mut rows = Batch { statements, partition, records: Vec::new(), tasks: Vec::new(), there: None };
+    apply_turn(&mut rows, turn)?;
     rows.finish()
 }
 

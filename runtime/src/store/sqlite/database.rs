@@ -46,6 +46,13 @@ impl Database {
         self.frames.load(Ordering::Relaxed)
     }
 
+    /// Drops the pages in memory, so that damaged ones are read again.
+    pub(super) fn forget_pages(&self) {
+        if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
+            tracing::warn!(%error, "damaged pages stay in memory");
+        }
+    }
+
     /// Copies the log into the database. If this fails, only disk space is lost, because the log still contains
     /// everything.
     pub(super) fn checkpoint(&self, mode: CheckpointMode) {

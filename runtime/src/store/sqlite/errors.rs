@@ -70,7 +70,7 @@ pub(super) fn not_applied(error: &Error) -> CommitError {
     match Kind::of(error) {
         Kind::Transient | Kind::ReadOnly => CommitError::Transient(detail),
         Kind::Full => CommitError::Full(detail),
-        Kind::Corrupt => CommitError::Corrupt(detail),
+        Kind::Corrupt => CommitError::Corrupt { instance: None, detail },
         Kind::Constraint => CommitError::Unexpected(detail),
         Kind::Fatal => CommitError::Fatal(detail),
     }
@@ -134,7 +134,7 @@ mod tests {
             assert!(matches!(not_applied(&sqlite(code)), CommitError::Transient(_)), "{code}");
         }
         for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_CORRUPT_INDEX] {
-            assert!(matches!(not_applied(&sqlite(code)), CommitError::Corrupt(_)), "{code}");
+            assert!(matches!(not_applied(&sqlite(code)), CommitError::Corrupt { .. }), "{code}");
             assert!(matches!(open_error("s", &sqlite(code)), OpenError::Corrupt { .. }), "{code}");
             assert!(matches!(ReadError::from(sqlite(code)).0, LoadError::Corrupt(_)), "{code}");
         }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use rusqlite::types::ValueRef;
-use rusqlite::{CachedStatement, Connection, Row, Statement, params};
+use rusqlite::{Connection, Row, Statement, ToSql, params};
 
 use super::absence;
 use super::checksum::Checksum;
@@ -23,6 +23,7 @@ pub(super) fn instance(
     if let (Some(stored), true) = (&mut stored, with_history) {
         let (key, execution) = (stored.head.life.key, stored.head.life.execution);
         stored.history = Some(history(&snapshot, key, execution)?.unwrap_or_default());
+        absence::confirm_end(&snapshot, key, execution)?;
     }
     Ok(stored)
 }
@@ -31,7 +32,7 @@ pub(super) fn instance(
 fn find(connection: &Connection, target: &InstanceRef) -> Result<Option<StoredInstance>, ReadError> {
     match target {
         InstanceRef::Id(id) => {
-            let found = one_instance(&mut by_column(connection, Column::Id)?, id.as_str())?;
+            let found = one_instance(connection, Column::Id, id.as_str())?;
             match &found {
                 None => absence::confirm_id_absent(connection, id)?,
                 Some(stored) if stored.head.life.id == *id => {}
@@ -40,7 +41,7 @@ fn find(connection: &Connection, target: &InstanceRef) -> Result<Option<StoredIn
             Ok(found)
         }
         InstanceRef::Key(key) => {
-            let found = one_instance(&mut by_column(connection, Column::Key)?, Key(*key))?;
+            let found = one_instance(connection, Column::Key, Key(*key))?;
             match &found {
                 None => absence::confirm_key_absent(connection, *key)?,
                 Some(stored) => absence::confirm_key(connection, &stored.head.life.id, *key)?,
@@ -57,37 +58,52 @@ pub(super) enum Column {
     Key,
 }
 
-/// Prepares the statement that [`one_instance`] runs.
-pub(super) fn by_column(connection: &Connection, column: Column) -> rusqlite::Result<CachedStatement<'_>> {
-    // The text is created once, because creating it costs more than running the statement.
-    static BY_ID: LazyLock<String> = LazyLock::new(|| {
+/// Reads an instance. If its history is damaged, its head is read all the same, so that it can be parked: it then seems to
+/// have no records.
+pub(super) fn one_instance(
+    connection: &Connection,
+    column: Column,
+    value: impl ToSql,
+) -> Result<Option<StoredInstance>, ReadError> {
+    // The texts are created once, because creating one costs more than running the statement.
+    static SQL: LazyLock<[String; 4]> = LazyLock::new(|| {
         // The index is one table here and the rows are another, so that the id is read from the row.
-        instance_sql("FROM instance x LEFT JOIN instance i ON i.key = x.key", "x.id")
+        let (by_id, by_key) = ("instance x LEFT JOIN instance i ON i.key = x.key", "instance i");
+        [(by_id, "x.id", true), (by_id, "x.id", false), (by_key, "i.key", true), (by_key, "i.key", false)]
+            .map(|(from, column, with_history)| instance_sql(from, column, with_history))
     });
-    static BY_KEY: LazyLock<String> = LazyLock::new(|| instance_sql("FROM instance i", "i.key"));
-    connection.prepare_cached(match column {
-        Column::Id => &BY_ID,
-        Column::Key => &BY_KEY,
-    })
+    let [whole, head] = match column {
+        Column::Id => [&SQL[0], &SQL[1]],
+        Column::Key => [&SQL[2], &SQL[3]],
+    };
+    match read_instance(connection, whole, &value) {
+        Err(ReadError(LoadError::Corrupt(_))) => read_instance(connection, head, &value),
+        read => read,
+    }
 }
 
 /// Turns are numbered from 0 without gaps, so the last number gives the number of turns without reading the others.
-fn instance_sql(from: &str, column: &str) -> String {
+fn instance_sql(from: &str, column: &str, with_history: bool) -> String {
     let columns = COLUMNS.map(|(table, name)| format!("{table}.{name}")).join(", ");
+    let (newest, history) = match with_history {
+        true => (
+            "h.turn, h.time",
+            "LEFT JOIN history h ON h.key = i.key AND h.execution = i.execution AND h.turn =
+                 (SELECT max(turn) FROM history WHERE key = i.key AND execution = i.execution)",
+        ),
+        false => ("NULL, NULL", ""),
+    };
     // A missing row in `progress` must not make an instance look absent.
     format!(
-        "SELECT {columns}, h.turn, h.time {from}
+        "SELECT {columns}, {newest} FROM {from}
          LEFT JOIN progress p ON p.key = i.key
-         LEFT JOIN history h ON h.key = i.key AND h.execution = i.execution AND h.turn =
-             (SELECT max(turn) FROM history WHERE key = i.key AND execution = i.execution)
+         {history}
          WHERE {column} = ?1"
     )
 }
 
-pub(super) fn one_instance(
-    statement: &mut CachedStatement<'_>,
-    value: impl rusqlite::ToSql,
-) -> Result<Option<StoredInstance>, ReadError> {
+fn read_instance(connection: &Connection, sql: &str, value: &impl ToSql) -> Result<Option<StoredInstance>, ReadError> {
+    let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([value])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     if row.get_ref(0)? == ValueRef::Null {

@@ -58,7 +58,6 @@ pub(super) fn page(connection: &Connection, query: &InstanceQuery) -> Result<Ins
         return Ok(page.finish(None));
     };
     let snapshot = connection.unchecked_transaction()?;
-    let mut whole = load::by_column(&snapshot, Column::Key)?;
     let mut scan = snapshot.prepare_cached(scan(query.is_by_id(), query.newest_first))?;
     let wanted = [!filter.tags.is_empty(), !filter.custom_status.is_empty()].map(Value::from);
     let mut rows = scan.query(params_from_iter(wanted.into_iter().chain(ends)))?;
@@ -66,7 +65,8 @@ pub(super) fn page(connection: &Connection, query: &InstanceQuery) -> Result<Ins
         let seen = Seen::read(row, filter).map_err(|error| name(row, error))?;
         page.looked_at(seen.bytes);
         if seen.holds {
-            let instance = load::one_instance(&mut whole, Key(seen.key)).map_err(|error| name(row, error))?;
+            let instance =
+                load::one_instance(&snapshot, Column::Key, Key(seen.key)).map_err(|error| name(row, error))?;
             match instance.filter(|instance| seen.is_of(instance)) {
                 Some(instance) => page.push(instance),
                 None => return Err(name(row, ReadError::corrupt("an index disagrees with it"))),

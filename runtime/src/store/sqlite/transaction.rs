@@ -12,7 +12,7 @@ use super::batch;
 use super::errors::{Kind, not_applied};
 use super::insertions::Insertions;
 use super::row;
-use crate::model::{CommitBatch, Epoch, PartitionId};
+use crate::model::{CommitBatch, Epoch, PartitionId, TurnCommit};
 use crate::store::rows::{NotApplied, next_epoch, wrong_epoch};
 use crate::store::{Claim, CommitError};
 
@@ -102,6 +102,37 @@ impl<'c> Statements<'c> {
         };
         self.connection.execute_batch("ROLLBACK TO batch; RELEASE batch")?;
         Ok(Err(refused))
+    }
+
+    /// Writes each batch in a transaction of its own, except those that meet damage, whose instances are named. After
+    /// damage, SQLite is trusted to take back a whole transaction, and not a part of one.
+    pub(super) fn write_undamaged(&mut self, batches: &[Arc<CommitBatch>]) -> Vec<Result<(), CommitError>> {
+        let mut results = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let result = match results.last() {
+                // The connection is not used any more, so nothing of this batch is applied.
+                Some(Err(ambiguous @ CommitError::Ambiguous(_))) => Err(ambiguous.clone()),
+                _ => self.write(std::slice::from_ref(batch)),
+            };
+            results.push(match result {
+                Err(CommitError::Corrupt { detail, .. }) => self.name_damage(batch, detail),
+                result => result,
+            });
+        }
+        results
+    }
+
+    /// Applies the turns of a batch one by one to find the instance whose rows are damaged, and takes them back.
+    fn name_damage(&mut self, batch: &CommitBatch, detail: String) -> Result<(), CommitError> {
+        self.begin.execute([]).map_err(|e| not_applied(&e))?;
+        let damaged = batch.turns.iter().find(|turn| {
+            let result = batch::apply_alone(self, batch.partition, turn);
+            matches!(result, Err(NotApplied::Store(error)) if Kind::of(&error) == Kind::Corrupt)
+        });
+        if !self.roll_back() {
+            return Err(CommitError::Ambiguous("a transaction could not be rolled back".to_owned()));
+        }
+        Err(CommitError::Corrupt { instance: damaged.and_then(TurnCommit::instance), detail })
     }
 
     fn apply(&mut self, batches: &[Arc<CommitBatch>]) -> Result<(), NotApplied<rusqlite::Error>> {
@@ -196,7 +227,7 @@ mod tests {
 
     use super::super::schema;
     use super::*;
-    use crate::model::{InboxId, InboxRow, PartitionCount, TurnCommit};
+    use crate::model::{InboxId, InboxRow, PartitionCount};
 
     const PARTITION: PartitionId = PartitionId::FIRST;
 

@@ -142,7 +142,7 @@ impl<'a> WriterSession<'a> {
         let usable = result.is_ok() || (self.owned.any_owned() && usable(&result));
         let _ = answer.send(result.map_err(|error| match error {
             CommitError::Full(detail) => OpenError::Full { store, detail },
-            CommitError::Corrupt(detail) => OpenError::Corrupt { store, detail },
+            CommitError::Corrupt { detail, .. } => OpenError::Corrupt { store, detail },
             other => OpenError::Failed { store, detail: other.to_string() },
         }));
         self.log.committed(self.database.frames());
@@ -178,26 +178,28 @@ impl<'a> WriterSession<'a> {
             }
             return true;
         }
-        let mut result = self.statements.write(&batches);
-        if batches.len() > 1 && is_of_one_batch(&result) {
-            // The other batches must not suffer from it.
-            match self.statements.write_accepted(&batches) {
-                Ok(results) => {
-                    for ((batch, answer), result) in batches.iter().zip(answers.drain(..)).zip(results) {
-                        self.answer(batch, answer, result);
-                    }
-                    result = Ok(());
-                }
-                Err(error) => result = Err(error),
-            }
+        let result = self.statements.write(&batches);
+        let is_usable = usable(&result);
+        let damaged = matches!(result, Err(CommitError::Corrupt { .. }));
+        // What is wrong with one batch must not harm the others, and of damage it is found out whose it is.
+        let results = if damaged {
+            self.statements.write_undamaged(&batches)
+        } else if batches.len() > 1 && is_of_one_batch(&result) {
+            self.statements.write_accepted(&batches).unwrap_or_else(|error| vec![Err(error); batches.len()])
+        } else {
+            vec![result; batches.len()]
+        };
+        let is_usable = is_usable && results.iter().all(usable);
+        for ((batch, answer), result) in batches.iter().zip(answers).zip(results) {
+            self.answer(batch, answer, result);
         }
-        for (batch, answer) in batches.iter().zip(answers) {
-            self.answer(batch, answer, result.clone());
+        if damaged {
+            self.database.forget_pages();
         }
         if self.log.committed(self.database.frames()) {
             self.checkpoint();
         }
-        usable(&result)
+        is_usable
     }
 
     fn answer(&mut self, batch: &CommitBatch, answer: Answer<(), CommitError>, result: Result<(), CommitError>) {
@@ -227,7 +229,7 @@ fn is_of_one_batch(result: &Result<(), CommitError>) -> bool {
 
 /// Returns whether the connection can still be used. After some errors, nobody knows what state it is in.
 fn usable<T>(result: &Result<T, CommitError>) -> bool {
-    !matches!(result, Err(CommitError::Ambiguous(_) | CommitError::Corrupt(_)))
+    !matches!(result, Err(CommitError::Ambiguous(_)))
 }
 
 #[cfg(test)]

@@ -140,7 +140,7 @@ fn b01_a_batch_that_may_have_been_applied_is_never_sent_again() {
     for error in [
         CommitError::Ambiguous("sync failed".into()),
         CommitError::Unexpected("row missing".into()),
-        CommitError::Corrupt("page 7".into()),
+        CommitError::Corrupt { instance: None, detail: "page 7".into() },
     ] {
         let mut bench = Bench::new(BatchBounds::default());
         bench.push(1);

@@ -107,9 +107,7 @@ impl Fixture {
     pub(crate) async fn new(left: Left) -> Self {
         let folder = folder();
         let path = database(folder.path());
-        let empty = rusqlite::Connection::open(&path).unwrap();
-        empty.execute_batch(&format!("PRAGMA page_size = {PAGE}; VACUUM")).unwrap();
-        drop(empty);
+        with_small_pages(&path);
         let store = open(&path).unwrap();
         let epoch = store.claim(PARTITION).await.unwrap().epoch;
         let rest = INSTANCES..INSTANCES + 6;
@@ -141,10 +139,12 @@ impl Fixture {
                 fs::File::open(beside(&path, ".lock")).unwrap().lock().unwrap();
             }
         }
-        let kept = [""];
-        let files = kept.into_iter().map(|suffix| (suffix, fs::read(beside(&path, suffix)).unwrap())).collect();
-        let pages = pages(&path);
-        Self { files, instances, backlog, pages }
+        Self::of(&path, instances, backlog)
+    }
+
+    /// Reads the files of a database that nobody has open.
+    pub(crate) fn of(path: &Path, instances: Vec<StoredInstance>, backlog: Backlog) -> Self {
+        Self { files: BTreeMap::from([("", fs::read(path).unwrap())]), instances, backlog, pages: pages(path) }
     }
 
     /// Writes the files with one bit flipped.
@@ -157,6 +157,12 @@ impl Fixture {
             fs::write(beside(path, suffix), bytes).unwrap();
         }
     }
+}
+
+/// Makes an empty database with the smallest pages that there are.
+pub(crate) fn with_small_pages(path: &Path) {
+    let empty = rusqlite::Connection::open(path).unwrap();
+    empty.execute_batch(&format!("PRAGMA page_size = {PAGE}; VACUUM")).unwrap();
 }
 
 /// A sync adds nothing here, because no power is cut.

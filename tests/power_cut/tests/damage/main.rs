@@ -5,3 +5,4 @@
 
 mod fixture;
 mod flips;
+mod runtime;
