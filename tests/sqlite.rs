@@ -474,13 +474,13 @@ async fn b23_consumers_that_read_without_a_gap_do_not_hold_the_log() {
 }
 
 #[tokio::test]
-async fn closing_leaves_one_file_and_the_lock() {
+async fn closing_leaves_the_database_its_lock_and_its_mark() {
     let place = place();
     filled(&place.path).await;
     let mut names: Vec<_> =
         fs::read_dir(place.path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["store.db", "store.db.lock"]);
+    assert_eq!(names, ["store.db", "store.db.lock", "store.db.mark"]);
 }
 
 #[tokio::test]

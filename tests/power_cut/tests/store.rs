@@ -1,7 +1,7 @@
 //! A power cut loses nothing that the store acknowledged, however much of what was not synced the disk keeps.
 
 use persevere::store::Durability;
-use persevere_power_cut::{Loss, Plan, Recording};
+use persevere_power_cut::{Event, Loss, Plan, Recording};
 
 /// How many images are checked in all, unless the environment variable below is set.
 const IMAGES: usize = 1_200;
@@ -55,6 +55,29 @@ fn a_power_cut_after_failed_syncs_and_restarts_loses_nothing_that_was_acknowledg
     let with_failures =
         |seed| Plan { failing_syncs: true, processes: 2 + usize::try_from(seed % 3).unwrap(), ..plan(seed) };
     assert_none(&losses(images, with_failures), images);
+}
+
+/// The mark of the end of the log is written after each commit, and synced only when a store is opened and closed.
+#[test]
+fn the_mark_of_the_log_costs_no_sync_of_a_commit() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let counts = |turns: usize| {
+        let plan = Plan { turns, processes: 1, ..plan(1) };
+        let recording = runtime.block_on(Recording::make(plan)).unwrap_or_else(|loss| panic!("{loss}"));
+        let mut mark = None;
+        let (mut writes, mut syncs) = (0, 0);
+        for event in &recording.events {
+            match event {
+                Event::Create(file, name) if name.ends_with(".mark") => mark = Some(*file),
+                Event::Write(file, ..) if mark == Some(*file) => writes += 1,
+                Event::Sync { file, .. } if mark == Some(*file) => syncs += 1,
+                _ => {}
+            }
+        }
+        (writes, syncs)
+    };
+    let ((few, syncs_of_few), (many, syncs_of_many)) = (counts(20), counts(60));
+    assert_eq!((many - few, syncs_of_many), (40, syncs_of_few), "one write for each commit, and no sync");
 }
 
 /// The harness detects losses: without the sync of each commit there are some.

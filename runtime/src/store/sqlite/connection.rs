@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::errors::{file_error, open_error};
-use super::{Durability, Options, check, schema};
+use super::{Durability, Options, check, mark, schema};
 use crate::store::OpenError;
 
 /// Older versions can corrupt a database in WAL mode when a checkpoint resets the log.
@@ -25,6 +25,9 @@ pub(super) fn open_writer(options: &Options, is_first: bool) -> Result<Connectio
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(failed(format!("SQLite {} is linked, but at least 3.51.3 is needed", rusqlite::version())));
     }
+    mark::check(&options.path)
+        .map_err(|e| file_error(&store, &e))?
+        .map_err(|shortened| OpenError::Corrupt { store: store.clone(), detail: shortened.to_string() })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let sqlite = |error: rusqlite::Error| open_error(&store, &error);
     let mut connection = Connection::open_with_flags(&options.path, flags).map_err(sqlite)?;

@@ -61,7 +61,7 @@ impl Files {
         Ok(offset > 0)
     }
 
-    fn write(&self, file: &mut File, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write(&self, file: &mut File, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
         file.seek(SeekFrom::Start(offset))?;
         file.write_all(bytes)?;
         self.wrote(path, offset, bytes);
@@ -78,7 +78,7 @@ impl Files {
     #[cfg(not(feature = "testing"))]
     fn wrote(&self, _: &Path, _: u64, _: &[u8]) {}
 
-    fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
+    pub(super) fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
         #[cfg(feature = "testing")]
         if let Some(probe) = &self.probe {
             return probe.synced(path);
@@ -88,7 +88,7 @@ impl Files {
     }
 
     /// Makes the names in the folder of this file durable, where a folder can be synced.
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn sync_folder(&self, path: &Path) -> io::Result<()> {
         let Some(folder) = path.parent().filter(|_| cfg!(unix)) else { return Ok(()) };
         self.sync(&File::open(folder)?, folder)
     }

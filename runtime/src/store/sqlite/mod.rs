@@ -11,6 +11,7 @@
 mod absence;
 mod batch;
 mod transaction;
+mod wal_scan;
 mod check;
 mod checksum;
 mod connection;
@@ -21,6 +22,7 @@ mod insertions;
 mod load;
 mod lock;
 mod log;
+mod mark;
 mod owned;
 mod ownership;
 mod query;

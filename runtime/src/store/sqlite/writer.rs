@@ -16,7 +16,7 @@ use super::database::Database;
 use super::lock::FileLock;
 use super::ownership::Ownerships;
 use super::writer_session::{Exit, WriterSession};
-use super::{Options, Threads, connection};
+use super::{Options, Threads, connection, mark};
 use crate::model::{CommitBatch, PartitionCount, PartitionId};
 use crate::store::{Claim, CommitError, OpenError};
 
@@ -86,6 +86,7 @@ impl Writer {
         }
         // Otherwise the log stays as it is: at its path there may be that of another database.
         let in_place = self.lock.as_ref().is_some_and(|lock| lock.displaced().is_none());
+        let in_place = in_place && self.database.is_some() && self.clear_mark();
         if let (false, Some(database), true) = (closing.is_empty(), &self.database, in_place) {
             database.checkpoint(CheckpointMode::TRUNCATE);
         }
@@ -97,6 +98,15 @@ impl Writer {
         }
         drop(self);
         closing.into_iter().for_each(Closing::answer);
+    }
+
+    /// The log is about to go, and nothing must be looked for in it afterwards. Returns whether that is durable.
+    fn clear_mark(&self) -> bool {
+        let cleared = mark::clear(&self.options.files, &self.options.path);
+        if let Err(error) = &cleared {
+            tracing::warn!(%error, "the write-ahead log stays, because its mark could not be cleared");
+        }
+        cleared.is_ok()
     }
 
     /// Runs the sessions. Returns those who closed the last partition, or nobody if the store was dropped.

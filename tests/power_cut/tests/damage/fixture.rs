@@ -16,6 +16,8 @@ pub(crate) const PARTITION: PartitionId = PartitionId::FIRST;
 /// The smallest page that SQLite has, so that a small database has many of them.
 pub(crate) const PAGE: usize = 512;
 
+pub(crate) const LOG: &str = "-wal";
+
 /// How many instances there are.
 const INSTANCES: u64 = 40;
 
@@ -36,6 +38,8 @@ pub(crate) enum Left {
     Closed,
     /// Not closed, and the log is copied.
     Dropped,
+    /// As it is while the owner runs.
+    Running,
 }
 
 /// A folder that is kept in memory where there is one: no power is cut here, and a sync would take longer than the test.
@@ -108,7 +112,8 @@ impl Fixture {
         let folder = folder();
         let path = database(folder.path());
         with_small_pages(&path);
-        let store = open(&path).unwrap();
+        // The mark is written only if each commit is synced.
+        let store = SqliteStore::open(&path).unwrap();
         let epoch = store.claim(PARTITION).await.unwrap().epoch;
         let rest = INSTANCES..INSTANCES + 6;
         for number in 0..rest.end {
@@ -131,7 +136,13 @@ impl Fixture {
             instances.push(store.instance(InstanceRef::Id(id(number)), true).await.unwrap().unwrap());
         }
         let backlog = store.load(PARTITION).await.unwrap();
+        let mut files = BTreeMap::new();
         match left {
+            Left::Running => {
+                for suffix in ["", LOG, ".mark"] {
+                    files.insert(suffix, fs::read(beside(&path, suffix)).unwrap());
+                }
+            }
             Left::Closed => store.close(PARTITION).await.unwrap(),
             Left::Dropped => {
                 drop(store);
@@ -139,7 +150,10 @@ impl Fixture {
                 fs::File::open(beside(&path, ".lock")).unwrap().lock().unwrap();
             }
         }
-        Self::of(&path, instances, backlog)
+        match left {
+            Left::Running => Self { files, instances, backlog, pages: BTreeMap::new() },
+            _ => Self::of(&path, instances, backlog),
+        }
     }
 
     /// Reads the files of a database that nobody has open.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use persevere::store::{Backlog, InstanceRef, LoadError, Store, StoredInstance};
+use persevere::store::{Backlog, InstanceRef, LoadError, OpenError, Store, StoredInstance};
 
-use super::fixture::{Fixture, Left, PAGE, PARTITION, commit, database, first_turn, folder, id, open};
+use super::fixture::{Fixture, LOG, Left, PAGE, PARTITION, beside, commit, database, first_turn, folder, id, open};
 
 /// A bit of a file, and the kind of page that it is in.
 struct Flip {
@@ -165,6 +165,46 @@ fn check(left: Left, step: usize, of_each: usize) {
 #[test]
 fn b05_a_flipped_bit_in_a_closed_file_is_reported_or_harmless() {
     check(Left::Closed, 7, 25);
+}
+
+#[test]
+fn b05_a_flipped_bit_in_the_log_is_refused_with_the_number_of_missing_commits() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let fixture = runtime.block_on(Fixture::new(Left::Running));
+    let length = fixture.files[LOG].len();
+    let flip = |number: usize| Flip { kind: "log".to_owned(), file: LOG, bit: number * 104_729 % (length * 8) };
+    let marks = (0..36 * 8).step_by(9).map(|bit| Flip { kind: "mark".to_owned(), file: ".mark", bit });
+    let all: Vec<_> = (0..400).map(flip).chain(marks).collect();
+    let (outcomes, wrong) = run(&fixture, &all);
+    assert!(wrong.is_empty(), "{} of {} variants: {wrong:#?}", wrong.len(), all.len());
+    assert_eq!(outcomes["log"], BTreeMap::from([(Outcome::Refused, 400)]));
+    assert_eq!(outcomes["mark"].keys().collect::<Vec<_>>(), [&Outcome::Right]);
+}
+
+/// What the store says about a log whose end is gone, and what happens without the mark.
+#[test]
+fn a_shortened_log_is_refused_until_its_mark_is_deleted() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let fixture = runtime.block_on(Fixture::new(Left::Running));
+    let folder = folder();
+    let path = database(folder.path());
+    for (suffix, bytes) in &fixture.files {
+        std::fs::write(beside(&path, suffix), bytes).unwrap();
+    }
+    let log = std::fs::OpenOptions::new().write(true).open(beside(&path, LOG)).unwrap();
+    log.set_len(fixture.files[LOG].len() as u64 - 1).unwrap();
+    let refused = open(&path).unwrap_err();
+    assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused:?}");
+    for part in ["1 acknowledged commit is missing", "delete the file `.mark`"] {
+        assert!(refused.to_string().contains(part), "{refused}");
+    }
+    log.set_len(100).unwrap();
+    let refused = open(&path).unwrap_err().to_string();
+    assert!(refused.contains("acknowledged commits are missing"), "{refused}");
+    // Nothing was changed by the refusals. Without the mark, the store opens as of an earlier moment.
+    std::fs::write(beside(&path, LOG), &fixture.files[LOG][..fixture.files[LOG].len() - 1]).unwrap();
+    std::fs::remove_file(beside(&path, ".mark")).unwrap();
+    open(&path).unwrap();
 }
 
 #[test]
