@@ -136,7 +136,7 @@ mod tests {
     use crate::store::sqlite::files::beside;
 
     /// The log of a database after so many commits, each of at least one frame.
-    fn log(commits: u64) -> Vec<u8> {
+    fn log(commits: i64) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let connection = Connection::open(&path).unwrap();
