@@ -135,8 +135,8 @@ mod tests {
     use super::*;
     use crate::store::sqlite::files::beside;
 
-    /// The log of a database after so many commits, each of at least one frame.
-    fn log(commits: i64) -> Vec<u8> {
+    /// A database and its log after this many commits, each of at least one frame.
+    fn files(commits: i64) -> (Vec<u8>, Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let connection = Connection::open(&path).unwrap();
@@ -146,7 +146,7 @@ mod tests {
         for number in 1..commits {
             connection.execute("INSERT INTO t VALUES (?1)", [number]).unwrap();
         }
-        fs::read(beside(&path, "-wal")).unwrap()
+        (fs::read(&path).unwrap(), fs::read(beside(&path, "-wal")).unwrap())
     }
 
     fn scanned(bytes: &[u8]) -> Option<Position> {
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_log_is_read_to_its_last_commit() {
-        let bytes = log(7);
+        let (_, bytes) = files(7);
         let end = scanned(&bytes).unwrap();
         let frame = FRAME + 4_096;
         assert_eq!((end.commits, end.frames as usize), (7, (bytes.len() - HEADER) / frame));
@@ -169,16 +169,16 @@ mod tests {
 
     #[test]
     fn a_flipped_bit_ends_the_log_where_sqlite_ends_it() {
-        let bytes = log(5);
+        let (database, bytes) = files(5);
         for at in (0..bytes.len()).step_by(97) {
             let mut flipped = bytes.clone();
             flipped[at] ^= 4;
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("a.db");
             fs::write(beside(&path, "-wal"), &flipped).unwrap();
-            fs::write(&path, []).unwrap();
+            fs::write(&path, &database).unwrap();
             let connection = Connection::open(&path).unwrap();
-            // The database itself is empty, so the table is there from the first commit on, with a row for each further one.
+            // The table is there from the first commit on, with a row for each further one.
             let rows: i64 = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap_or(-1);
             let commits = scanned(&flipped).map_or(0, |end| end.commits);
             assert_eq!(rows + 1, i64::try_from(commits).unwrap(), "byte {at}");
