@@ -403,6 +403,46 @@ async fn b23_the_log_stays_short_under_load() {
     assert!(fs::metadata(&place.path).unwrap().len() > 40 * MIB);
 }
 
+#[tokio::test]
+async fn b23_the_log_shrinks_again_after_a_long_reader() {
+    const MIB: u64 = 1 << 20;
+    let place = place();
+    let store = SqliteStore::builder(&place.path).durability(Durability::Relaxed).open().unwrap();
+    let epoch = store.claim(PARTITION).await.unwrap().epoch;
+    let reader = rusqlite::Connection::open(&place.path).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM meta").unwrap();
+    let log = || fs::metadata(beside(&place.path, "-wal")).unwrap().len();
+    let mut id = 0;
+    while log() < 40 * MIB {
+        replace_message(&store, epoch, &place.path, id).await;
+        id += 1;
+    }
+    drop(reader);
+    for _ in 0..200 {
+        replace_message(&store, epoch, &place.path, id).await;
+        id += 1;
+    }
+    assert!(log() < 20 * MIB, "the log still has {} bytes", log());
+}
+
+#[tokio::test]
+async fn a_file_is_compacted_on_request() {
+    let place = place();
+    let (store, epoch) = with_instances(&place.path, 500).await;
+    store.commit(batch(epoch, message(1, 2_000_000))).await.unwrap();
+    store.commit(batch(epoch, TurnCommit::with(|turn| turn.inbox_done = vec![InboxId(1)]))).await.unwrap();
+    store.close(PARTITION).await.unwrap();
+    let size = || fs::metadata(&place.path).unwrap().len();
+    assert!(size() > 2_000_000);
+    SqliteStore::open(&place.path).unwrap().close(PARTITION).await.unwrap();
+    assert!(size() > 2_000_000, "only on request");
+    let store = SqliteStore::builder(&place.path).compact().open().unwrap();
+    assert!(size() < 500_000, "{} bytes", size());
+    for number in 1..=500 {
+        assert!(store.instance(InstanceRef::Key(InstanceKey(number)), false).await.unwrap().is_some());
+    }
+}
+
 /// Creates a store with this many instances.
 async fn with_instances(path: &Path, count: u64) -> (Arc<SqliteStore>, Epoch) {
     let store = SqliteStore::builder(path).durability(Durability::Relaxed).open().unwrap();

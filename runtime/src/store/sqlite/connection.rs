@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OpenFlags};
 
 use super::errors::{file_error, open_error};
@@ -12,6 +13,9 @@ use crate::store::OpenError;
 
 /// Older versions can corrupt a database in WAL mode when a checkpoint resets the log.
 const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// The length in bytes to which the file of the log is cut when the log begins again. Normal operation needs no more.
+const LONGEST_LOG: u32 = 16 << 20;
 
 /// How long a statement waits for a lock that another program holds.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -49,11 +53,25 @@ pub(super) fn open_writer(options: &Options, is_first: bool) -> Result<Connectio
     }
     configure(&connection, options).map_err(sqlite)?;
     schema::migrate(&mut connection, &store, options.partitions.unwrap_or_default())?;
+    if is_first && options.compacts {
+        compact(&connection).map_err(sqlite)?;
+    }
     if is_first {
         let unclean = had_log || !schema::is_clean(&connection).map_err(sqlite)?;
         check::check_file(&mut connection, options, unclean)?;
     }
     Ok(connection)
+}
+
+/// Writes the file again without its free pages.
+fn compact(connection: &Connection) -> rusqlite::Result<()> {
+    let free: i64 = connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
+    if free > 0 {
+        connection.execute_batch("VACUUM")?;
+        // The log contains the whole database now.
+        connection.wal_checkpoint_v2(Some("main"), CheckpointMode::TRUNCATE)?;
+    }
+    Ok(())
 }
 
 /// Answers the journal mode that the file has then.
@@ -76,6 +94,7 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
          PRAGMA wal_autocheckpoint = 0;
+         PRAGMA journal_size_limit = {LONGEST_LOG};
          PRAGMA mmap_size = 0;
          PRAGMA foreign_keys = OFF;
          PRAGMA temp_store = MEMORY;
@@ -138,6 +157,7 @@ mod tests {
                 path,
                 durability,
                 check: FileCheck::default(),
+                compacts: false,
                 lock_wait: Duration::ZERO,
                 max_pages: None,
                 partitions: None,

@@ -121,6 +121,8 @@ struct Options {
     path: PathBuf,
     durability: Durability,
     check: FileCheck,
+    /// Whether the file is written again without its free pages when it is opened.
+    compacts: bool,
     lock_wait: Duration,
     max_pages: Option<u32>,
     /// The number of partitions of a new store, which an existing store must have too. `None` means one for a new
@@ -153,6 +155,7 @@ impl SqliteStore {
             path: path.as_ref().to_owned(),
             durability: Durability::Full,
             check: FileCheck::AfterCrash,
+            compacts: false,
             lock_wait: LOCK_WAIT,
             max_pages: None,
             partitions: None,
@@ -211,6 +214,16 @@ impl SqliteStoreBuilder {
     /// [`FileCheck::AfterCrash`].
     pub fn check(mut self, check: FileCheck) -> Self {
         self.options.check = check;
+        self
+    }
+
+    /// Returns free space to the file system while the file is opened. Space that purged instances leave is otherwise kept
+    /// in the file and used again.
+    ///
+    /// If there is free space in the file, everything else is written again (`VACUUM`). While it opens, this needs as much
+    /// free space on the disk as twice the size of the data, and roughly a second for each 100 MB.
+    pub fn compact(mut self) -> Self {
+        self.options.compacts = true;
         self
     }
 

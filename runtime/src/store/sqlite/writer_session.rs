@@ -253,6 +253,7 @@ mod tests {
             path: path.to_owned(),
             durability: Durability::Relaxed,
             check: FileCheck::default(),
+            compacts: false,
             lock_wait: Duration::ZERO,
             max_pages: None,
             partitions: PartitionCount::new(2),
