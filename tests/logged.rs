@@ -32,7 +32,8 @@ impl Subscriber for Log {
         // Logs of the engine and the worker belong to no request, and other tests produce many of them. The instance id
         // tells parks apart.
         let target = metadata.target();
-        let wanted = ["persevere::http", "persevere::engine", "persevere::worker::outside"];
+        let wanted =
+            ["persevere::http", "persevere::engine", "persevere::worker::outside", "persevere::worker::watchdog"];
         wanted.iter().any(|wanted| target.starts_with(wanted)) || !target.starts_with("persevere")
     }
 

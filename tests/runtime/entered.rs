@@ -60,19 +60,19 @@ async fn lose_it(ctx: OrchestrationContext<bool>, by_time: bool) -> Result<(), O
 }
 
 /// A Tokio runtime with one thread, which can be blocked.
-struct OneThread(Option<tokio::runtime::Runtime>);
+pub(super) struct OneThread(Option<tokio::runtime::Runtime>);
 
 impl OneThread {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Some(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap()))
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+    pub(super) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         self.0.as_ref().unwrap().spawn(work).await.unwrap()
     }
 
     /// Blocks the thread until something is sent or the sender is dropped.
-    async fn block(&self) -> Sender<()> {
+    pub(super) async fn block(&self) -> Sender<()> {
         let (release, released) = channel::<()>();
         let (blocks, blocked) = tokio::sync::oneshot::channel();
         self.0.as_ref().unwrap().spawn(async move {

@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod entered;
+mod failures;
 mod faults;
 mod panics;
 mod program;
@@ -9,6 +10,7 @@ mod registered;
 mod shutdown;
 mod start;
 mod unseen;
+mod watched;
 
 use std::sync::Arc;
 

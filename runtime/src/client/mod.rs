@@ -13,6 +13,7 @@
 //! - Every operation gets one answer, and the library never repeats an operation whose outcome is unknown.
 //! - No wait polls, and a slow reader slows nobody down.
 
+mod activity;
 mod change_hub;
 mod error;
 mod handle;
@@ -46,6 +47,7 @@ use crate::store::InstanceFilter;
 use submission::Submission;
 use target::Target;
 
+pub(crate) use activity::RuntimeClient;
 pub(crate) use change_hub::{ChangeHub, CloseReason};
 pub use error::ClientError;
 pub use handle::OrchestrationHandle;

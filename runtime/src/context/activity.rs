@@ -1,5 +1,6 @@
 //! What an activity can know about its own run.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub struct ActivityContext {
 struct Run {
     store_id: Uuid,
     instance: InstanceId,
+    activity: Cow<'static, str>,
     task: TaskId,
     cancellation: CancellationToken,
     state: Arc<ActivityState>,
@@ -32,23 +34,35 @@ impl ActivityContext {
     pub(crate) fn new(
         store_id: Uuid,
         instance: InstanceId,
+        activity: Cow<'static, str>,
         task: TaskId,
         cancellation: CancellationToken,
         state: Arc<ActivityState>,
     ) -> Self {
-        Self { run: Arc::new(Run { store_id, instance, task, cancellation, state }) }
+        Self { run: Arc::new(Run { store_id, instance, activity, task, cancellation, state }) }
     }
 
     /// Creates a context for unit tests of activities: `say_hello(&ActivityContext::for_test(), "Tokyo".into()).await`.
     pub fn for_test() -> TestActivityContext {
         let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
         let instance = KeyMint::new(Epoch(0), PartitionId::FIRST, PartitionCount::ONE).instance_id();
-        TestActivityContext(Self::new(Uuid::nil(), instance, task, CancellationToken::new(), Arc::default()))
+        TestActivityContext(Self::new(
+            Uuid::nil(),
+            instance,
+            "test".into(),
+            task,
+            CancellationToken::new(),
+            Arc::default(),
+        ))
     }
 
     /// Returns the id of the orchestration instance that called this activity.
     pub fn instance_id(&self) -> &InstanceId {
         &self.run.instance
+    }
+
+    pub(crate) fn activity_name(&self) -> &str {
+        &self.run.activity
     }
 
     /// Returns the permanent name of this call: key, execution and operation. It is the same in every run of the call.
@@ -126,10 +140,11 @@ impl TestActivityContext {
     }
 
     fn with(self, change: impl FnOnce(&mut Run)) -> Self {
-        let Run { store_id, instance, task, cancellation, state } = &*self.0.run;
+        let Run { store_id, instance, activity, task, cancellation, state } = &*self.0.run;
         let mut run = Run {
             store_id: *store_id,
             instance: instance.clone(),
+            activity: activity.clone(),
             task: *task,
             cancellation: cancellation.clone(),
             state: Arc::clone(state),
@@ -159,7 +174,7 @@ mod tests {
         let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
         let key = |store| {
             let id = KeyMint::new(Epoch(0), PartitionId::FIRST, PartitionCount::ONE).instance_id();
-            ActivityContext::new(Uuid::from_u128(store), id, task, CancellationToken::new(), Arc::default())
+            ActivityContext::new(Uuid::from_u128(store), id, "a".into(), task, CancellationToken::new(), Arc::default())
                 .idempotency_key()
         };
         assert_eq!(key(0), "a664ca17-4c1d-5342-9a16-c9e9aa94e07a");

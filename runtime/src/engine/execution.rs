@@ -10,7 +10,9 @@ use super::program::{self, Identity, Program, TurnOutput, TurnRequest, TurnStep,
 use super::stuck::Stuck;
 use super::verify::{Check, Witness, WitnessedTurn};
 use crate::context::{Awaits, Demand, Mismatch, Recorded};
-use crate::model::{Action, BuildId, ExecutionStarted, Input, InstanceId, OperationId, Timestamp, TurnRecord};
+use crate::model::{
+    Action, BuildId, ExecutionStarted, Input, InstanceId, OperationId, RecordedLocation, Timestamp, TurnRecord,
+};
 use crate::registry::OrchestratorCode;
 
 #[cfg(test)]
@@ -31,6 +33,8 @@ pub(crate) struct LiveExecution {
     pub(crate) history: Vec<TurnRecord>,
     /// The build that ran the last polled turn.
     build: BuildId,
+    /// Where the code last asked for something.
+    place: Option<RecordedLocation>,
     /// The first value that the code now computes in another way than the records, if there is one. It was accepted.
     pub(crate) accepted: Option<Box<Mismatch>>,
     /// The number of the next turn record.
@@ -52,6 +56,7 @@ impl LiveExecution {
             history: Vec::new(),
             build: BuildId::UNKNOWN,
             accepted: None,
+            place: None,
             next_turn: 0,
             witness: None,
         }
@@ -138,6 +143,11 @@ impl LiveExecution {
         self.undelivered.split_off(seen)
     }
 
+    /// Returns where the code last asked for something.
+    pub(crate) fn place(&self) -> Option<&RecordedLocation> {
+        self.place.as_ref()
+    }
+
     /// Returns whether the program answers its turns later.
     pub(crate) fn answers_later(&self) -> bool {
         self.program.answers_later()
@@ -182,6 +192,9 @@ impl LiveExecution {
             let seen = self.undelivered.iter().map(|undelivered| &undelivered.input).chain(inputs);
             history::note_ended_children(&mut self.children, seen);
             history::note_started_children(&mut self.children, &output.actions);
+            if let Some(place) = output.actions.iter().rev().find_map(Action::location) {
+                self.place = Some(place.clone());
+            }
             self.undelivered.clear();
         }
         Ok(step)

@@ -10,6 +10,7 @@
 
 mod changes;
 mod checks;
+mod current_turn;
 mod execution;
 mod history;
 mod interface;
@@ -29,13 +30,14 @@ mod tests;
 mod verify;
 
 pub use checks::{InputChanges, VerifyReplay};
+pub(crate) use current_turn::{CurrentTurn, TurnInProgress};
 pub(crate) use history::decode_all as decode_history;
 pub use interface::{
     ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,
     PartitionConfig, PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
 };
 pub use partition::{Damage, Partition};
-pub(crate) use poll::recognise_missing_runtime;
+pub(crate) use poll::{drop_contained, panic_text, recognise_missing_runtime};
 pub use program::{TurnOffer, TurnOutput, TurnTicket};
 
 pub use crate::model::ids::KeyMint;

@@ -43,7 +43,7 @@ pub(crate) fn poll_once(future: &mut BoxedOrchestration, waker: &Waker) -> Polle
 /// Drops user values. A panic in their `Drop` is logged and goes no further.
 pub(crate) fn drop_contained<T>(value: T) {
     if let Err(panic) = contained(|| drop(value)) {
-        tracing::warn!(%panic, "a value of an orchestrator panicked while it was being dropped");
+        tracing::warn!(%panic, "a value of the application panicked while it was being dropped");
     }
 }
 
@@ -90,17 +90,34 @@ pub(crate) fn contained<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     install_hook();
     let guard = InTurn::enter();
     let result = panic::catch_unwind(AssertUnwindSafe(code));
+    let result = result.map_err(|payload| {
+        let place = PLACE.take();
+        Panic { message: panic_text(payload), place }
+    });
     drop(guard);
-    result.map_err(|payload| Panic { message: message(payload), place: PLACE.take() })
+    result
 }
 
-fn message(payload: Box<dyn Any + Send>) -> String {
-    match payload.downcast::<String>() {
-        Ok(text) => *text,
-        Err(payload) => {
-            payload.downcast::<&'static str>().map_or_else(|_| "(no message)".to_owned(), |text| (*text).to_owned())
+/// Returns the message of a panic, and drops what the application panicked with. If that panics again, it goes no further.
+pub(crate) fn panic_text(payload: Box<dyn Any + Send>) -> String {
+    let payload = match payload.downcast::<String>() {
+        Ok(text) => return *text,
+        Err(payload) => payload,
+    };
+    let text = payload.downcast_ref::<&'static str>().map(|text| (*text).to_owned());
+    drop_payload(payload);
+    text.unwrap_or_else(|| "(no message)".to_owned())
+}
+
+fn drop_payload(mut payload: Box<dyn Any + Send>) {
+    // A payload that panics when it is dropped may do so with another one of its kind.
+    for _ in 0..16 {
+        match panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(next) => payload = next,
         }
     }
+    std::mem::forget(payload);
 }
 
 /// Only the panic hook knows the place of a panic. Panics of orchestrators are recorded and not printed. All other

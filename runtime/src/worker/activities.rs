@@ -12,6 +12,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
@@ -19,9 +20,10 @@ use tokio::runtime::Handle;
 use super::activity_run::{ActivityCode, ActivityResult, ActivityRun, Report, Reporter};
 use super::notice::Notice;
 use super::routes::Routes;
+use super::watchdog::Lasting;
 use crate::context::{ActivityContext, ActivityState, CancellationReason, CancellationToken};
 use crate::engine::{ActivityTask, PartitionInput};
-use crate::model::{PartitionId, TaskId};
+use crate::model::{FailureDetails, PartitionId, TaskId};
 
 /// The limits for running and finished activities.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,8 @@ pub(crate) struct Activities {
     /// The same number for each partition.
     running_of: Box<[usize]>,
     kept_bytes: usize,
+    /// Runs that nobody waits for and that have not returned, and since when the watchdog knows of them.
+    stopping: FxHashMap<u64, (ActivityContext, CancellationReason, Option<Lasting>)>,
     last_run: u64,
     closed: bool,
 }
@@ -68,8 +72,8 @@ struct Entry {
 enum Stage {
     Queued(Box<ActivityTask>),
     /// Spawned. Its code is entered as soon as a thread of Tokio gets to it.
-    Running(CancellationToken),
-    Finished(ActivityResult),
+    Running(ActivityContext),
+    Finished(ActivityResult, ActivityContext),
     /// A commit that is not durable yet removes the task, so its code must not be entered any more.
     Withheld,
 }
@@ -85,6 +89,7 @@ impl Activities {
             running: 0,
             running_of,
             kept_bytes: 0,
+            stopping: FxHashMap::default(),
             last_run: 0,
             closed: false,
         }
@@ -95,7 +100,7 @@ impl Activities {
     pub(crate) fn run(&mut self, partition: PartitionId, task: Box<ActivityTask>) -> Option<PartitionInput> {
         let id = task.task;
         if let Some(entry) = self.entries.get(&id) {
-            let Stage::Finished(result) = &entry.stage else { return None };
+            let Stage::Finished(result, _) = &entry.stage else { return None };
             return Some(PartitionInput::TaskDone { task: id, result: result.clone() });
         }
         self.last_run += 1;
@@ -120,23 +125,23 @@ impl Activities {
     fn start(&mut self, id: TaskId, run: u64) -> Option<ActivityRun> {
         let entry = self.entries.get_mut(&id).filter(|entry| entry.run == run)?;
         let Stage::Queued(task) = &entry.stage else { return None };
-        let (partition, code) = (entry.partition, self.host.code.find(&task.name));
-        let token = CancellationToken::new();
-        let Stage::Queued(task) = std::mem::replace(&mut entry.stage, Stage::Running(token.clone())) else {
-            return None;
-        };
-        let Some(code) = code else {
+        let partition = entry.partition;
+        let Some(code) = self.host.code.find(&task.name) else {
             // The partition waits, visibly, until the activity is registered.
-            self.entries.remove(&id);
-            self.host.routes.tell(partition, Notice::ActivityUnregistered(partition, task));
+            if let Some(Entry { stage: Stage::Queued(task), .. }) = self.entries.remove(&id) {
+                self.host.routes.tell(partition, Notice::ActivityUnregistered(partition, task));
+            }
             return None;
         };
+        let Stage::Queued(task) = std::mem::replace(&mut entry.stage, Stage::Withheld) else { return None };
+        let ActivityTask { store_id, task, instance, name, input } = *task;
+        let token = CancellationToken::new();
+        let reporter = Reporter::new(task, run, token.clone(), partition, Arc::clone(&self.host.routes));
+        let context = ActivityContext::new(store_id, instance, name, task, token, Arc::clone(&self.host.state));
+        entry.stage = Stage::Running(context.clone());
         self.running += 1;
         self.running_of[usize::from(partition.0)] += 1;
-        let ActivityTask { store_id, task, instance, name, input } = *task;
-        let reporter = Reporter::new(task, run, token.clone(), partition, Arc::clone(&self.host.routes));
-        let context = ActivityContext::new(store_id, instance, task, token, Arc::clone(&self.host.state));
-        Some(ActivityRun { code, context, name, input, reporter })
+        Some(ActivityRun { code, context, input, reporter })
     }
 
     /// Notes that a run of this partition has ended. Returns what the partition must be told.
@@ -144,11 +149,16 @@ impl Activities {
         if !report.withdrawn {
             self.uncount(partition);
         }
+        self.stopping.remove(&report.run);
         let entry = self.entries.get_mut(&report.task).filter(|entry| entry.run == report.run)?;
-        let Stage::Running(token) = &entry.stage else { return None };
+        let Stage::Running(context) = &entry.stage else { return None };
         let result = match report.result {
             // An activity that fails because the runtime is shutting down has not failed: it runs again.
-            Some(Err(_)) if token.reason() == Some(CancellationReason::Shutdown) => None,
+            Some(Err(failure)) if context.cancellation().reason() == Some(CancellationReason::Shutdown) => {
+                let (instance, activity) = (context.instance_id(), context.activity_name());
+                tracing::debug!(%instance, activity, error = %format_args!("{failure:#}"), "an activity failed because of the shutdown; it runs again");
+                None
+            }
             result => result,
         };
         let Some(result) = result else {
@@ -156,7 +166,7 @@ impl Activities {
             return None;
         };
         self.kept_bytes += size_of(&result);
-        entry.stage = Stage::Finished(result.clone());
+        entry.stage = Stage::Finished(result.clone(), context.clone());
         Some(PartitionInput::TaskDone { task: report.task, result })
     }
 
@@ -174,28 +184,54 @@ impl Activities {
         let entry = self.entries.entry(task).or_insert(Entry { partition, run: 0, stage: Stage::Withheld });
         match &entry.stage {
             Stage::Queued(_) => entry.stage = Stage::Withheld,
-            Stage::Running(token) if token.withdraw() => {
+            Stage::Running(context) if context.cancellation().withdraw() => {
                 entry.stage = Stage::Withheld;
                 self.uncount(partition);
             }
-            Stage::Running(_) | Stage::Finished(_) | Stage::Withheld => {}
+            Stage::Running(_) | Stage::Finished(..) | Stage::Withheld => {}
         }
     }
 
     /// Notes that nobody waits for a task any more. Its result is not kept, a running activity is asked to stop, and a
-    /// queued one never starts.
-    pub(crate) fn settle(&mut self, task: TaskId, reason: CancellationReason) {
-        let Some(entry) = self.entries.remove(&task) else { return };
+    /// queued one never starts. Returns the failure of the activity, if it has failed.
+    pub(crate) fn settle(
+        &mut self,
+        task: TaskId,
+        reason: CancellationReason,
+    ) -> Option<(ActivityContext, FailureDetails)> {
+        let entry = self.entries.remove(&task)?;
         match entry.stage {
-            Stage::Queued(_) | Stage::Withheld => {}
-            Stage::Running(token) => {
-                if token.withdraw() {
+            Stage::Queued(_) | Stage::Withheld => None,
+            Stage::Running(context) => {
+                let is_withdrawn = context.cancellation().withdraw();
+                context.cancellation().cancel(reason);
+                if is_withdrawn {
                     self.uncount(entry.partition);
+                } else {
+                    self.stopping.insert(entry.run, (context, reason, None));
                 }
-                token.cancel(reason);
+                None
             }
-            Stage::Finished(result) => self.kept_bytes -= size_of(&result),
+            Stage::Finished(result, context) => {
+                self.kept_bytes -= size_of(&result);
+                result.err().map(|failure| (context, failure))
+            }
         }
+    }
+
+    /// Returns the activities of which must be said now that they were asked to stop and have not returned, and for how
+    /// long.
+    pub(crate) fn overdue(
+        &mut self,
+        begin: impl Fn() -> Lasting,
+        now: Duration,
+    ) -> Vec<(ActivityContext, CancellationReason, Duration)> {
+        let stopping = self.stopping.values_mut();
+        let said = stopping.filter_map(|(context, reason, lasting)| {
+            let duration = lasting.get_or_insert_with(&begin).said(now)?;
+            Some((context.clone(), *reason, duration))
+        });
+        said.collect()
     }
 
     /// Notes that the partition has dropped its memory. Its tasks whose code was not entered do not start, because the
@@ -211,11 +247,11 @@ impl Activities {
         self.entries.retain(|_, entry| match &entry.stage {
             _ if !chosen(entry) => true,
             Stage::Queued(_) | Stage::Withheld => false,
-            Stage::Running(token) if token.withdraw() => {
+            Stage::Running(context) if context.cancellation().withdraw() => {
                 withdrawn.push(entry.partition);
                 false
             }
-            Stage::Running(_) | Stage::Finished(_) => true,
+            Stage::Running(_) | Stage::Finished(..) => true,
         });
         withdrawn.into_iter().for_each(|partition| self.uncount(partition));
     }
@@ -224,7 +260,7 @@ impl Activities {
     pub(crate) fn retain(&mut self, partition: PartitionId, rows: &HashSet<TaskId>) {
         let of_partition = self.entries.iter().filter(|(_, entry)| entry.partition == partition);
         let gone: Vec<TaskId> = of_partition.map(|(task, _)| *task).filter(|task| !rows.contains(task)).collect();
-        gone.into_iter().for_each(|task| self.settle(task, CancellationReason::Cancelled));
+        gone.into_iter().for_each(|task| drop(self.settle(task, CancellationReason::Cancelled)));
     }
 
     /// Starts nothing any more. Tasks whose code was not entered stay in the store.
@@ -237,8 +273,8 @@ impl Activities {
     /// Asks the running activities of these partitions to stop because of the shutdown.
     pub(crate) fn cancel_all(&mut self, partitions: impl Fn(PartitionId) -> bool) {
         for entry in self.entries.values().filter(|entry| partitions(entry.partition)) {
-            if let Stage::Running(token) = &entry.stage {
-                token.cancel(CancellationReason::Shutdown);
+            if let Stage::Running(context) = &entry.stage {
+                context.cancellation().cancel(CancellationReason::Shutdown);
             }
         }
     }

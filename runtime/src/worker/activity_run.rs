@@ -1,7 +1,5 @@
 //! One run of an activity in the Tokio runtime of the application. Panics are caught, and the end is always reported.
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::fmt::Debug;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +13,7 @@ use super::routes::Routes;
 use crate::context::{ActivityContext, CancellationToken};
 use crate::contract::kind;
 use crate::definition::{ActivityHandler, BoxedActivity};
+use crate::engine::panic_text;
 use crate::model::{FailureDetails, JsonText, PartitionId, TaskId};
 
 /// The result of an activity, with its types erased.
@@ -43,7 +42,6 @@ pub(crate) struct Report {
 pub(crate) struct ActivityRun {
     pub(crate) code: ActivityHandler,
     pub(crate) context: ActivityContext,
-    pub(crate) name: Cow<'static, str>,
     pub(crate) input: JsonText,
     pub(crate) reporter: Reporter,
 }
@@ -54,11 +52,11 @@ impl ActivityRun {
     pub(crate) async fn run(self) {
         let span = tracing::info_span!(
             "activity",
-            name = &*self.name,
+            name = self.context.activity_name(),
             instance = %self.context.instance_id(),
             operation = self.context.task_id().operation.0
         );
-        let Self { code, context, name: _, input, mut reporter } = self;
+        let Self { code, context, input, mut reporter } = self;
         let entry = reporter.token.clone();
         let call = Box::new(move || code(context, input));
         // The first poll of this future is the first poll of the code.
@@ -131,27 +129,19 @@ impl Future for Contained {
         match catch_unwind(AssertUnwindSafe(|| this.poll_activity(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(result)) => Poll::Ready(result),
-            Err(payload) => {
-                let failure = FailureDetails::new(kind::PANIC, panic_message(&*payload));
-                tracing::warn!(%failure, "the activity panicked");
-                Poll::Ready(Some(Err(failure)))
-            }
+            Err(payload) => Poll::Ready(Some(Err(FailureDetails::new(kind::PANIC, panic_text(payload))))),
         }
     }
 }
 
 impl Drop for Contained {
     fn drop(&mut self) {
-        let dropped = catch_unwind(AssertUnwindSafe(|| (self.call.take(), self.activity.take())));
-        if let Err(payload) = dropped {
+        let (call, activity) = (self.call.take(), self.activity.take());
+        let dropped =
+            [catch_unwind(AssertUnwindSafe(|| drop(call))), catch_unwind(AssertUnwindSafe(|| drop(activity)))];
+        for payload in dropped.into_iter().filter_map(Result::err) {
             // The result stays, because the activity had already ended.
-            tracing::error!(parent: &self.span, panic = panic_message(&*payload), "dropping an activity panicked");
+            tracing::error!(parent: &self.span, panic = panic_text(payload), "dropping an activity panicked");
         }
     }
-}
-
-/// Returns the text of a panic.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
 }

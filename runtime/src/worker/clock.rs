@@ -1,8 +1,9 @@
 //! The source of time: the system or a test.
 
 use std::fmt::Debug;
+use std::sync::OnceLock;
 use std::task::Waker;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::Timestamp;
 
@@ -14,6 +15,12 @@ pub trait Clock: Debug + Send + Sync + 'static {
     /// Returns the longest time to sleep before asking again whether `deadline` is reached, or `None` to sleep until
     /// the clock wakes the thread.
     fn sleep_towards(&self, deadline: Timestamp) -> Option<Duration>;
+
+    /// Returns the time since some moment. It never goes back, whatever happens to [`now`](Self::now).
+    fn monotonic(&self) -> Duration {
+        static BEGIN: OnceLock<Instant> = OnceLock::new();
+        BEGIN.get_or_init(Instant::now).elapsed()
+    }
 
     /// Registers a waker that the clock wakes whenever it jumps, if it can detect that.
     fn wakes(&self, waker: Waker);
@@ -51,6 +58,8 @@ pub struct ManualClock(std::sync::Arc<std::sync::Mutex<Manual>>);
 #[derive(Debug)]
 struct Manual {
     now: Timestamp,
+    /// How far it was moved forward in total.
+    moved: Duration,
     wakers: Vec<Waker>,
 }
 
@@ -58,7 +67,7 @@ struct Manual {
 impl ManualClock {
     /// Creates a clock that stands at this time.
     pub fn new(now: Timestamp) -> Self {
-        Self(std::sync::Arc::new(std::sync::Mutex::new(Manual { now, wakers: Vec::new() })))
+        Self(std::sync::Arc::new(std::sync::Mutex::new(Manual { now, moved: Duration::ZERO, wakers: Vec::new() })))
     }
 
     /// Moves the clock forward.
@@ -70,6 +79,7 @@ impl ManualClock {
     pub fn set(&self, now: Timestamp) {
         let wakers = {
             let mut clock = self.lock();
+            clock.moved = clock.moved.saturating_add(now.since(clock.now));
             clock.now = now;
             clock.wakers.clone()
         };
@@ -89,6 +99,10 @@ impl Clock for ManualClock {
 
     fn sleep_towards(&self, _: Timestamp) -> Option<Duration> {
         None
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.lock().moved
     }
 
     fn wakes(&self, waker: Waker) {

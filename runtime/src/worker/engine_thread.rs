@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::activity_run::panic_message;
 use super::bell::Bell;
 use super::calls::ClientCall;
 use super::clock::Clock;
@@ -26,7 +25,7 @@ use super::notice::Notice;
 use super::owned::{Beginning, Now, OwnedPartition, Shared};
 use super::shutdown::End;
 use super::shutdown::{Remaining, Stop, StopRequest, StopStep};
-use crate::engine::{PartitionInput, recognise_missing_runtime};
+use crate::engine::{PartitionInput, panic_text, recognise_missing_runtime};
 use crate::model::PartitionId;
 
 /// How long the thread looks for something to do before it sleeps. An event that it waits for, such as the end of a
@@ -73,7 +72,7 @@ impl EngineThread {
             Err(end) => end,
         }));
         let end = end.unwrap_or_else(|payload| {
-            let cause = format!("the driver panicked: {}", panic_message(&*payload));
+            let cause = format!("the driver panicked: {}", panic_text(payload));
             End::Fatal { cause }
         });
         engine.end(&end, &mut cx);

@@ -51,6 +51,7 @@ mod session;
 mod shutdown;
 mod start;
 mod store_access;
+mod watchdog;
 
 pub use builder::RuntimeBuilder;
 pub use clock::Clock;

@@ -54,7 +54,10 @@ impl ClientPort for RuntimePort {
             }
             // The calls that a partition had are answered one by one. Only calls that were left in the queue are
             // dropped.
-            answered.await.unwrap_or_else(|_| Err(stopped(&ending)))
+            match ending.unless_abandoned(answered).await {
+                Some(answer) => answer.unwrap_or_else(|_| Err(stopped(&ending))),
+                None => Err(SubmitError::OutcomeUnknown { cause: "the runtime stopped".to_owned() }),
+            }
         })
     }
 

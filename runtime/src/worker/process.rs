@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::activities::{Activities, spawn};
+use super::registered::Registered;
 use super::routes::Routes;
 use super::shutdown::ThreadResults;
 use super::shutdown::{End, RuntimeEnd};
@@ -27,6 +28,7 @@ pub(crate) struct Process {
     /// The access of clients to the store.
     pub(crate) access: Arc<StoreAccess>,
     pub(crate) judged: Judged,
+    pub(crate) registered: Arc<Registered>,
 }
 
 impl Process {

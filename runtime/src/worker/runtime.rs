@@ -2,10 +2,10 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -16,7 +16,7 @@ use super::registered::Registered;
 use super::routes::Routes;
 use super::shutdown::ThreadResults;
 use super::shutdown::{End, RuntimeEnd};
-use super::shutdown::{ShutdownError, StopRequest};
+use super::shutdown::{FAR, ShutdownError, StopRequest};
 use crate::client::Client;
 use crate::context::ActivityState;
 use crate::definition::Registration;
@@ -24,6 +24,9 @@ use crate::registry::Registry;
 
 /// How long activities may take to return after a shutdown has asked them to stop.
 const AFTER_CANCEL: Duration = Duration::from_secs(1);
+
+/// How long a shutdown waits at least for the code of an orchestrator to return from its turn.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long dropping a runtime waits for the commit that is on its way.
 const DROP_PATIENCE: Duration = Duration::from_secs(5);
@@ -41,7 +44,8 @@ pub struct Runtime {
     ending: Arc<RuntimeEnd>,
     grace: Duration,
     registered: Arc<Registered>,
-    state: Arc<ActivityState>,
+    /// The engine threads own the values, so that they are dropped with the last of them.
+    state: Weak<ActivityState>,
 }
 
 /// The parts of a runtime besides its client.
@@ -52,7 +56,7 @@ pub(crate) struct RuntimeParts {
     pub(crate) ending: Arc<RuntimeEnd>,
     pub(crate) grace: Duration,
     pub(crate) registered: Arc<Registered>,
-    pub(crate) state: Arc<ActivityState>,
+    pub(crate) state: Weak<ActivityState>,
 }
 
 impl Runtime {
@@ -69,6 +73,8 @@ impl Runtime {
     /// Tells every thread to stop. Returns a receiver for the result, which is sent when the last thread has stopped.
     fn stop(&self, request: StopRequest) -> oneshot::Receiver<Result<(), ShutdownError>> {
         let told = self.closing.wait();
+        let patience = request.grace.saturating_add(request.after_cancel).clamp(LEAST_PATIENCE, FAR);
+        self.closing.set_give_up_at(Instant::now() + patience);
         self.routes.tell_all(|| Notice::Stop(request));
         told
     }
@@ -107,7 +113,8 @@ impl Runtime {
     pub fn register(&self, registrations: impl IntoIterator<Item = Registration>) -> Result<(), StartError> {
         self.registered.change(|registry| {
             registry.extend(registrations)?;
-            check_services(registry, &self.state)
+            // Without values there is nobody who could run anything.
+            self.state.upgrade().map_or(Ok(()), |state| check_services(registry, &state))
         })?;
         self.routes.wake_all();
         Ok(())
@@ -140,16 +147,17 @@ impl Runtime {
     /// records what they return, and closes the store. The next start continues where it was.
     ///
     /// # Errors
-    /// Returns [`ShutdownError`] if the store did not write or close cleanly, or if the runtime had already stopped
-    /// because of errors. Nothing that was acknowledged is lost in any case.
+    /// Returns [`ShutdownError`] if the store did not write or close cleanly, if the code of an orchestrator does not
+    /// return from a turn within the grace period, or if the runtime had already stopped because of errors. Nothing that was acknowledged is lost in any case.
     ///
     /// # Cancel safety
     /// Dropping the future stops the runtime in the same way as dropping the runtime.
     pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
         let request = StopRequest { grace: self.grace, after_cancel: AFTER_CANCEL.min(self.grace) };
         let told = self.stop(request).await.ok();
-        // When the result has been sent, no thread has anything left to do that takes time.
-        for thread in self.threads.drain(..) {
+        // When the result has been sent, no thread has anything left to do that takes time, unless it was given up.
+        let given_up = self.closing.has_given_up();
+        for thread in self.threads.drain(..).filter(|_| !given_up) {
             let _ = thread.join();
         }
         told.unwrap_or_else(|| {
@@ -180,7 +188,7 @@ impl Drop for Runtime {
             drop(ended);
         });
         if waiter.is_ok() && end.recv_timeout(DROP_PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("the store has not finished the current commit; it continues in the background");
+            tracing::warn!("the runtime has not finished its current work; it continues in the background");
         }
     }
 }

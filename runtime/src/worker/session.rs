@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Instant;
 
-use super::activity_run::panic_message;
 use super::commit_lane::{BatchBounds, CommitLane, LaneEvent};
 use super::gate::Gate;
 use super::loads::{Finished, Load, Loads};
@@ -20,7 +19,9 @@ use super::loss::Loss;
 use super::outside::Outside;
 use super::registered::Registered;
 use crate::client::ChangeHub;
-use crate::engine::{CommitNumber, Damage, Partition, PartitionConfig, PartitionInput, PartitionOutput};
+use crate::engine::{
+    CommitNumber, CurrentTurn, Damage, Partition, PartitionConfig, PartitionInput, PartitionOutput, panic_text,
+};
 use crate::model::{InstanceKey, PartitionCount, PartitionId, Timestamp};
 use crate::store::{Backlog, Claim, Store};
 
@@ -53,6 +54,8 @@ pub(crate) struct SessionParts {
     pub(crate) config: PartitionConfig,
     pub(crate) registry: Arc<Registered>,
     pub(crate) bounds: SessionBounds,
+    /// Where the thread shows which turn is in progress.
+    pub(crate) turn: Arc<CurrentTurn>,
 }
 
 pub(crate) struct Session {
@@ -61,6 +64,7 @@ pub(crate) struct Session {
     gate: Gate,
     loads: Loads,
     bounds: SessionBounds,
+    turn: Arc<CurrentTurn>,
     /// Whether the partition has more turns that are ready.
     more: bool,
     /// The highest commit that the partition has made. Commits are numbered without gaps.
@@ -80,13 +84,15 @@ impl Session {
     ) -> Result<Self, Loss> {
         let (config, registry) = (parts.config.clone(), parts.registry.get());
         let place = (home, parts.store.partitions());
-        let partition = contained(|| Partition::recover(config, registry, place, claim, backlog, now))?;
+        let mut partition = contained(|| Partition::recover(config, registry, place, claim, backlog, now))?;
+        partition.show_turns(Arc::clone(&parts.turn));
         Ok(Self {
             partition: Some(partition),
             lane: CommitLane::new(Arc::clone(&parts.store), home, claim.epoch, parts.bounds.batch),
             gate: Gate::default(),
             loads: Loads::new(Arc::clone(&parts.store), home, parts.bounds.loads),
             bounds: parts.bounds,
+            turn: Arc::clone(&parts.turn),
             more: true,
             last_commit: CommitNumber::default(),
             outputs: Vec::new(),
@@ -253,7 +259,7 @@ impl Session {
         let Some(partition) = self.partition.as_mut() else {
             return Err(Loss::Recover("the partition is gone".to_owned()));
         };
-        contained(|| work(partition))
+        contained(|| work(partition)).inspect_err(|_| self.turn.end())
     }
 }
 
@@ -278,5 +284,5 @@ pub(crate) struct Progress {
 
 fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Loss> {
     catch_unwind(AssertUnwindSafe(work))
-        .map_err(|payload| Loss::Recover(format!("the engine panicked: {}", panic_message(&*payload))))
+        .map_err(|payload| Loss::Recover(format!("the engine panicked: {}", panic_text(payload))))
 }

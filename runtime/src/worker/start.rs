@@ -10,9 +10,10 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::activities::{Activities, ActivityHost};
@@ -20,6 +21,7 @@ use super::activity_run::ActivityCode;
 use super::bell::Bell;
 use super::builder::RuntimeBuilder;
 use super::calls::ClientCall;
+use super::clock::Clock;
 use super::engine_thread::EngineThread;
 use super::error::StartError;
 use super::notice::Notice;
@@ -34,7 +36,10 @@ use super::session::SessionParts;
 use super::shutdown::RuntimeEnd;
 use super::shutdown::ThreadResults;
 use super::store_access::StoreAccess;
-use crate::client::{ChangeHub, Client};
+use super::watchdog::{Kennel, Watchdog};
+use crate::client::{ChangeHub, Client, RuntimeClient};
+use crate::context::ActivityState;
+use crate::engine::CurrentTurn;
 use crate::model::{BuildId, PartitionCount, PartitionId};
 use crate::store::{Store, StoreFuture};
 
@@ -108,43 +113,48 @@ pub(super) fn spawn(
 ) -> Result<(Runtime, oneshot::Receiver<()>), StartError> {
     let (limits, count) = (builder.limits, store.partitions());
     let (hands, routes) = hire(thread_count(builder.engine_threads, count), count)?;
+    let kennel = Kennel::new().map_err(|error| StartError::Thread { detail: error.to_string() })?;
     let (judged, started) = oneshot::channel();
     let mut config = limits.partition(builder.live_instances, count);
     (config.build, config.input_changes, config.verify) = (build, builder.input_changes, builder.verify_replay);
-    let state = Arc::new(builder.state);
-    let host = ActivityHost {
-        code: Arc::clone(registry) as Arc<dyn ActivityCode>,
-        state: Arc::clone(&state),
+    let (hub, ending) = (Arc::new(ChangeHub::new()), Arc::new(RuntimeEnd::default()));
+    let access = Arc::new(StoreAccess::new(Arc::clone(store)));
+    let (senders, clients): (Vec<_>, Vec<_>) = hands.iter().map(|_| unbounded_channel()).unzip();
+    let client = Client::new(Arc::new(RuntimePort {
+        queue: ClientQueue { places: places(limits.client_calls), threads: senders.into() },
         routes: Arc::clone(&routes),
-    };
+        store: Arc::clone(&access),
+        hub: Arc::clone(&hub),
+        registry: Arc::clone(registry),
+        clock: Arc::clone(&builder.clock),
+        ending: Arc::clone(&ending),
+        starts: AtomicUsize::new(0),
+    }));
+    let mut state = builder.state;
+    state.insert(RuntimeClient(client.clone()));
+    let state = Arc::new(state);
+    let code = Arc::clone(registry) as Arc<dyn ActivityCode>;
+    let host = ActivityHost { code, state: Arc::clone(&state), routes: Arc::clone(&routes) };
     let process = Arc::new(Process {
         activities: Mutex::new(Activities::new(host, limits.activities(builder.concurrent_activities))),
         tokio,
-        hub: Arc::new(ChangeHub::new()),
-        routes: Arc::clone(&routes),
-        ending: Arc::new(RuntimeEnd::default()),
-        closing: Arc::new(ThreadResults::new(hands.len())),
-        access: Arc::new(StoreAccess::new(Arc::clone(store))),
-        judged: Judged::new(usize::from(count.get()), judged),
-    });
-    let (senders, clients): (Vec<_>, Vec<_>) = hands.iter().map(|_| unbounded_channel()).unzip();
-    let port = port(&process, registry, senders, limits.client_calls, Arc::clone(&builder.clock));
-    let runtime = RuntimeParts {
+        hub,
         routes,
-        closing: Arc::clone(&process.closing),
-        ending: Arc::clone(&process.ending),
-        grace: builder.grace,
+        ending,
+        closing: Arc::new(ThreadResults::new(hands.len(), Arc::clone(&kennel.bell))),
+        access,
+        judged: Judged::new(usize::from(count.get()), judged),
         registered: Arc::clone(registry),
-        state,
-        threads: Vec::new(),
-    };
-    let engine = |notices, client, bell| EngineThread {
+    });
+    let watchdog = watch(kennel, &hands, &process, &builder.clock);
+    let engine = |notices, client, bell, turn| EngineThread {
         shared: Shared {
             parts: SessionParts {
                 store: Arc::clone(store),
                 config: config.clone(),
                 registry: Arc::clone(registry),
                 bounds: limits.session(count),
+                turn,
             },
             process: Arc::clone(&process),
             calls_bound: limits.calls_under_way(count),
@@ -154,28 +164,37 @@ pub(super) fn spawn(
         client,
         bell,
     };
-    let threads = begin(hands, clients, beginnings, engine);
-    Ok((Runtime::new(Client::new(Arc::new(port)), RuntimeParts { threads, ..runtime }), started))
+    let mut threads = begin(hands, clients, beginnings, engine);
+    threads.push(watchdog);
+    Ok((Runtime::new(client, parts(&process, &state, threads, builder.grace)), started))
 }
 
-fn port(
-    process: &Process,
-    registry: &Arc<Registered>,
-    threads: Vec<UnboundedSender<ClientCall>>,
-    calls: usize,
-    clock: Arc<dyn super::clock::Clock>,
-) -> RuntimePort {
-    let places = Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)));
-    RuntimePort {
-        queue: ClientQueue { places, threads: threads.into() },
+fn parts(process: &Process, state: &Arc<ActivityState>, threads: Vec<JoinHandle<()>>, grace: Duration) -> RuntimeParts {
+    RuntimeParts {
         routes: Arc::clone(&process.routes),
-        store: Arc::clone(&process.access),
-        hub: Arc::clone(&process.hub),
-        registry: Arc::clone(registry),
-        clock,
+        threads,
+        closing: Arc::clone(&process.closing),
         ending: Arc::clone(&process.ending),
-        starts: AtomicUsize::new(0),
+        grace,
+        registered: Arc::clone(&process.registered),
+        state: Arc::downgrade(state),
     }
+}
+
+/// Has the watchdog look at these threads.
+fn watch(kennel: Kennel, hands: &[Hand], process: &Arc<Process>, clock: &Arc<dyn Clock>) -> JoinHandle<()> {
+    kennel.begin(Watchdog {
+        turns: hands.iter().map(|hand| Arc::clone(&hand.turn)).collect(),
+        process: Arc::downgrade(process),
+        closing: Arc::clone(&process.closing),
+        registered: Arc::clone(&process.registered),
+        clock: Arc::clone(clock),
+    })
+}
+
+/// Creates the places for calls that wait.
+fn places(calls: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)))
 }
 
 /// A thread that waits for its work.
@@ -184,6 +203,7 @@ struct Hand {
     begin: SyncSender<(EngineThread, Vec<(PartitionId, Beginning)>)>,
     notices: UnboundedReceiver<Notice>,
     bell: Arc<Bell>,
+    turn: Arc<CurrentTurn>,
 }
 
 /// Starts threads without work, and returns them with the routes to them. They end when they are dropped here.
@@ -197,7 +217,7 @@ fn hire(threads: usize, partitions: PartitionCount) -> Result<(Vec<Hand>, Arc<Ro
         let bell = Arc::new(Bell::new(thread.thread().clone()));
         let (sender, notices) = unbounded_channel();
         routes.push(ThreadRoute { bell: Arc::clone(&bell), notices: sender });
-        hands.push(Hand { thread, begin, notices, bell });
+        hands.push(Hand { thread, begin, notices, bell, turn: Arc::default() });
     }
     Ok((hands, Arc::new(Routes::new(partitions, routes.into()))))
 }
@@ -207,7 +227,7 @@ fn begin(
     hands: Vec<Hand>,
     clients: Vec<UnboundedReceiver<ClientCall>>,
     beginnings: Vec<(PartitionId, Beginning)>,
-    engine: impl Fn(UnboundedReceiver<Notice>, UnboundedReceiver<ClientCall>, Arc<Bell>) -> EngineThread,
+    engine: impl Fn(UnboundedReceiver<Notice>, UnboundedReceiver<ClientCall>, Arc<Bell>, Arc<CurrentTurn>) -> EngineThread,
 ) -> Vec<JoinHandle<()>> {
     let mut shares: Vec<Vec<_>> = hands.iter().map(|_| Vec::new()).collect();
     for (partition, beginning) in beginnings {
@@ -217,7 +237,7 @@ fn begin(
     let each = hands.into_iter().zip(clients).zip(shares);
     each.map(|((hand, client), share)| {
         // The thread has waited for nothing else.
-        let _ = hand.begin.send((engine(hand.notices, client, hand.bell), share));
+        let _ = hand.begin.send((engine(hand.notices, client, hand.bell, hand.turn), share));
         hand.thread
     })
     .collect()

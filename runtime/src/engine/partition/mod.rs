@@ -43,7 +43,7 @@ use self::inbox::Inbox;
 use self::registered::Waiting;
 use self::slot::Slot;
 use self::verify::Checks;
-use super::{CommitNumber, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
+use super::{CommitNumber, CurrentTurn, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
 use crate::context::CancellationReason;
 use crate::engine::{ClientAnswer, Refusal};
 use crate::model::{
@@ -87,6 +87,8 @@ pub struct Partition {
     /// The slots to check when a commit is durable, because they may leave memory then.
     cooling: VecDeque<(CommitNumber, InstanceKey)>,
     outputs: Vec<PartitionOutput>,
+    /// The turn that the thread is computing, for those who watch it.
+    current: Arc<CurrentTurn>,
     polls: bool,
     next_ticket: u64,
     replayed_turns: u64,
@@ -152,6 +154,11 @@ impl Partition {
     pub fn take_outputs(&mut self, buffer: &mut Vec<PartitionOutput>) {
         debug_assert!(buffer.is_empty(), "outputs would be lost");
         std::mem::swap(&mut self.outputs, buffer);
+    }
+
+    /// From now on, shows there which turn is in progress.
+    pub(crate) fn show_turns(&mut self, current: Arc<CurrentTurn>) {
+        self.current = current;
     }
 
     /// Returns when the next timer is due.

@@ -52,6 +52,7 @@ impl Partition {
             durable: CommitNumber(0),
             cooling: VecDeque::new(),
             outputs: Vec::new(),
+            current: Arc::default(),
             polls: true,
             next_ticket: 0,
             replayed_turns: 0,

@@ -47,7 +47,9 @@ impl Partition {
         self.verify_before_turn(now, key);
         let Some(mut slot) = self.slots.remove(&key) else { return };
         if !slot.is_over() && !slot.waits_for_records() {
+            self.current.begin(&slot.head.life, slot.live.as_ref().and_then(LiveExecution::place));
             self.turn_of(now, &mut slot);
+            self.current.end();
         }
         self.put_back(key, slot);
     }

@@ -110,7 +110,11 @@ impl Partition {
         let Waiting { instance, check, .. } = waiting;
         let Ok(code) = self.code_of(check.started()) else { return false };
         let identity = || Identity { id: instance.clone(), execution, mint: Arc::clone(&self.checks.mint) };
+        if let Some(slot) = self.slots.get(&key) {
+            self.current.begin(&slot.head.life, None);
+        }
         let found = (0..check.replays).find_map(|_| check.replay(identity(), code).err());
+        self.current.end();
         let Some(found) = found else { return false };
         self.not_repeatable(now, key, waiting, found.reason());
         true

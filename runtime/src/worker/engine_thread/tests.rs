@@ -115,9 +115,10 @@ impl Bench {
             hub: Arc::new(ChangeHub::new()),
             routes: Arc::clone(&routes),
             ending: Arc::new(RuntimeEnd::default()),
-            closing: Arc::new(ThreadResults::new(1)),
+            closing: Arc::new(ThreadResults::new(1, Arc::clone(&bell))),
             access: Arc::new(StoreAccess::new(Arc::clone(&store_part))),
             judged: Judged::new(store.partitions().get().into(), judged),
+            registered: Arc::clone(&registry),
         });
         let clock = Arc::new(ManualClock::new(Timestamp(1)));
         let port = RuntimePort {
@@ -130,7 +131,8 @@ impl Bench {
             ending: Arc::clone(&process.ending),
             starts: AtomicUsize::new(0),
         };
-        let parts = SessionParts { store: store_part, config: PartitionConfig::default(), registry, bounds };
+        let (config, turn) = (PartitionConfig::default(), Arc::default());
+        let parts = SessionParts { store: store_part, config, registry, bounds, turn };
         let shared = Shared { parts, process, calls_bound };
         let engine = Engine::new(EngineThread { shared, clock, notices, client, bell });
         Self { store, engine, port, started, tokio }

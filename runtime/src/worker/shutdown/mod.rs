@@ -7,18 +7,21 @@ mod thread_results;
 use std::time::{Duration, Instant};
 
 pub(crate) use end::{End, RuntimeEnd};
+pub(crate) use thread_end::end_process;
 pub(crate) use thread_results::{Farewell, ThreadResults};
 
 /// The runtime did not stop cleanly. Everything that was acknowledged is durable nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// The store did not write everything. Activities whose results it did not write run again after the next start.
+    /// Not everything was written, because the store did not write, or because the code of an orchestrator does not return
+    /// from a turn; then the cause names its instance, and the store stays open until the code returns or the process ends.
+    /// Activities whose results were not written run again after the next start.
     #[error(
-        "the store did not write everything before the runtime stopped: {cause}; the rest is done again after the next start"
+        "not everything was written before the runtime stopped: {cause}; the rest is done again after the next start"
     )]
     NotDrained {
-        /// The error of the store.
+        /// The error of the store, or the instance whose code does not return.
         cause: String,
     },
     /// The store could not be closed cleanly. The next start recovers it.
@@ -107,7 +110,7 @@ impl Stop {
 }
 
 /// Times that are further away than this overflow on some systems.
-const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+pub(crate) const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{End, Farewell, ShutdownError};
 use crate::client::SubmitError;
+use crate::engine::drop_contained;
 use crate::model::PartitionId;
 use crate::store::{Store, StoreFuture};
 use crate::worker::bell::Bell;
@@ -74,18 +75,24 @@ impl Engine {
 
 /// The remaining work when every thread has ended.
 fn last_end(process: Arc<Process>, farewell: Farewell) {
+    end_process(&process);
+    match &farewell.result {
+        Ok(()) => tracing::info!("the runtime has stopped"),
+        Err(error) => tracing::error!(%error, "the runtime has stopped with an error"),
+    }
+    // The values for activities are the application's.
+    drop_contained(process);
+    farewell.tell();
+}
+
+/// Tells everybody that the runtime has ended.
+pub(crate) fn end_process(process: &Process) {
     process.ending.set(End::Stopped);
     if let Some(end) = process.ending.get() {
         process.hub.close(end.close_reason());
     }
-    match &farewell.result {
-        Ok(()) => tracing::info!("the runtime has stopped with an error"),
-        Err(error) => tracing::error!(%error, "the runtime has stopped with an error"),
-    }
     // Clients may still exist, and they must not keep the store open.
     process.access.release();
-    drop(process);
-    farewell.tell();
 }
 
 /// Closes these partitions, and returns the first error.

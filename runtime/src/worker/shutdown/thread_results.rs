@@ -1,17 +1,24 @@
-//! The end of a runtime with several threads: the last thread tells those who wait for the end.
+//! The end of a runtime with several threads: the last thread tells those who wait for the end. If a thread never comes to
+//! an end, the watchdog tells them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
 use super::ShutdownError;
+use crate::worker::bell::Bell;
 
 /// A channel to someone who waits for the end of the runtime.
 type Done = oneshot::Sender<Result<(), ShutdownError>>;
 
 /// The end of a runtime, shared by its threads and its handle.
 #[derive(Debug)]
-pub(crate) struct ThreadResults(Mutex<State>);
+pub(crate) struct ThreadResults {
+    state: Mutex<State>,
+    watchdog: Arc<Bell>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -19,11 +26,52 @@ struct State {
     /// The first error.
     result: Result<(), ShutdownError>,
     waiting: Vec<Done>,
+    /// From this time on, threads that do not return are not waited for.
+    give_up_at: Option<Instant>,
+    given_up: bool,
 }
 
 impl ThreadResults {
-    pub(crate) fn new(threads: usize) -> Self {
-        Self(Mutex::new(State { threads, result: Ok(()), waiting: Vec::new() }))
+    pub(crate) fn new(threads: usize, watchdog: Arc<Bell>) -> Self {
+        let state = State { threads, result: Ok(()), waiting: Vec::new(), give_up_at: None, given_up: false };
+        Self { state: Mutex::new(state), watchdog }
+    }
+
+    /// Returns the number of threads that have not left.
+    pub(crate) fn left(&self) -> usize {
+        self.lock().threads
+    }
+
+    pub(crate) fn all_have_left(&self) -> bool {
+        self.left() == 0
+    }
+
+    /// Sets from when on threads that do not return are not waited for. The first request counts.
+    pub(crate) fn set_give_up_at(&self, at: Instant) {
+        self.lock().give_up_at.get_or_insert(at);
+        self.watchdog.wake_by_ref();
+    }
+
+    /// Returns from when on threads that do not return are not waited for, unless they have been given up already.
+    pub(crate) fn give_up_at(&self) -> Option<Instant> {
+        let state = self.lock();
+        state.give_up_at.filter(|_| !state.given_up)
+    }
+
+    /// Notes that the remaining threads are not waited for. Returns what must be sent, unless there is nobody to wait for.
+    pub(crate) fn give_up(&self, error: ShutdownError) -> Option<Farewell> {
+        let mut state = self.lock();
+        if state.threads == 0 || state.given_up {
+            return None;
+        }
+        state.given_up = true;
+        state.result = state.result.clone().and(Err(error));
+        Some(Farewell { result: state.result.clone(), waiting: std::mem::take(&mut state.waiting) })
+    }
+
+    /// Returns whether there are threads that are not waited for.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.lock().given_up
     }
 
     /// Returns a receiver for the result, which is sent when the last thread has left. If the last thread has already
@@ -45,12 +93,15 @@ impl ThreadResults {
             state.result = result;
         }
         state.threads -= 1;
-        let last = state.threads == 0;
-        last.then(|| Farewell { result: state.result.clone(), waiting: std::mem::take(&mut state.waiting) })
+        if state.threads > 0 {
+            return None;
+        }
+        self.watchdog.wake_by_ref();
+        Some(Farewell { result: state.result.clone(), waiting: std::mem::take(&mut state.waiting) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_last_engine_thread_to_end_reports_the_first_error() {
-        let closing = ThreadResults::new(3);
+        let closing = ThreadResults::new(3, Arc::new(Bell::new(std::thread::current())));
         let (mut early, mut late) = (closing.wait(), closing.wait());
         assert!(closing.leave(Ok(())).is_none() && closing.leave(not_closed("first")).is_none());
         assert!(early.try_recv().is_err());
