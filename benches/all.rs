@@ -6,7 +6,7 @@ use crate::report::Figure;
 use crate::{Bench, Outcome};
 
 /// The workloads in the order of the table of goals.
-const WORKLOADS: [&[&str]; 13] = [
+const WORKLOADS: [&[&str]; 14] = [
     &["disk"],
     &["sequence", "--store", "sqlite"],
     &["memory"],
@@ -16,6 +16,7 @@ const WORKLOADS: [&[&str]; 13] = [
     &["status"],
     &["replay"],
     &["events"],
+    &["backlog"],
     &["recovery"],
     &["http"],
     &["parked"],

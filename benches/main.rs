@@ -2,6 +2,7 @@
 //! each result for programs. `benches/README.md` explains the output.
 
 mod all;
+mod backlog;
 mod disk;
 mod events;
 mod fan_out;
@@ -83,6 +84,8 @@ enum Workload {
     Replay,
     /// Events and custom statuses in alternation
     Events,
+    /// An instance that drains a backlog of events, one for each execution
+    Backlog,
     /// A killed process, and the process that continues
     Recovery,
     /// Very many instances that wait
@@ -141,6 +144,7 @@ async fn measure(bench: &mut Bench, workload: Workload) -> Outcome {
         Workload::Status => status::run(bench).await,
         Workload::Replay => replay::run(bench).await,
         Workload::Events => events::run(bench).await,
+        Workload::Backlog => backlog::run(bench).await,
         Workload::Recovery => recovery::run(bench).await,
         Workload::Parked(count) => parked::run(bench, count).await,
         Workload::Mixed(length) => mixed::run(bench, length).await,

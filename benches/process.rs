@@ -23,6 +23,12 @@ pub(crate) fn processor_seconds() -> f64 {
     nanoseconds as f64 / 1e9
 }
 
+/// Returns the bytes that the process has passed to the operating system for writing.
+pub(crate) fn written_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/self/io").unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or_default()
+}
+
 /// Returns the size of a file, or zero if it does not exist.
 pub(crate) fn file_bytes(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |file| file.len())

@@ -20,6 +20,11 @@ pub(crate) struct Progress {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Go(pub(crate) u32);
 
+/// One of many.
+#[external_event]
+#[derive(Clone, Debug)]
+pub(crate) struct Item(pub(crate) String);
+
 /// An activity that does nothing, so that everything around it is measured.
 #[activity]
 pub(crate) async fn say_hello(city: String) -> Result<String, ActivityError> {
@@ -88,6 +93,16 @@ pub(crate) async fn announce(ctx: OrchestrationContext<u32>, rounds: u32) -> Res
         ctx.set_custom_status(&number)?;
     }
     Ok(rounds)
+}
+
+/// Consumes one event and continues as new, until it has consumed all.
+#[orchestrator]
+pub(crate) async fn drain(ctx: OrchestrationContext, left: u32) -> Result<(), OrchestrationError> {
+    Item::wait(&ctx).await?;
+    if left > 1 {
+        return drain::continue_as_new(&ctx, left - 1).await;
+    }
+    Ok(())
 }
 
 /// Two steps that end when the process allows it.

@@ -9,9 +9,10 @@
 //! - Code sees only what is decoded from recorded bytes.
 //! - Dropping a leaf has an effect only while its own instance is being polled.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use super::comparison::{Cause, Changed, Mismatch, Recorded};
+use super::event_buffer::{BufferedEvent, EventBuffer};
 use super::operations::{Awaits, OperationResult, Operations};
 use crate::model::{
     Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, RecordedLocation, SourceLocation, Timestamp,
@@ -32,15 +33,6 @@ pub(crate) enum PollMode {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Halted;
 
-/// An event that has not been consumed.
-#[derive(Debug)]
-struct BufferedEvent {
-    name: String,
-    payload: JsonText,
-    /// The id that the caller gave to the event.
-    id: Option<String>,
-}
-
 /// The journal of one execution.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -51,8 +43,7 @@ pub(crate) struct Journal {
     now: Timestamp,
     limits: ExecutionLimits,
     operations: Operations,
-    events: VecDeque<BufferedEvent>,
-    event_ids: BTreeSet<String>,
+    events: EventBuffer,
     patches: BTreeMap<String, bool>,
     actions: Vec<Action>,
     payload_bytes: usize,
@@ -88,8 +79,7 @@ impl Journal {
             now: Timestamp::default(),
             limits,
             operations: Operations::default(),
-            events: VecDeque::new(),
-            event_ids: BTreeSet::new(),
+            events: EventBuffer::default(),
             patches: BTreeMap::new(),
             actions: Vec::new(),
             payload_bytes: 0,
@@ -174,12 +164,9 @@ impl Journal {
     pub(crate) fn deliver(&mut self, input: &Input) -> Result<(), String> {
         match input {
             Input::EventRaised { name, payload, event_id } => {
-                // An instance that could not run recorded this event twice. The second one has no effect.
-                if event_id.as_ref().is_some_and(|id| !self.event_ids.insert(id.clone())) {
-                    return Ok(());
-                }
+                // An instance that could not run may have recorded this event twice. The second one has no effect.
                 let (name, payload, id) = (name.clone(), payload.clone(), event_id.clone());
-                self.events.push_back(BufferedEvent { name, payload, id });
+                self.events.push(BufferedEvent { name, payload, id, place: None });
                 Ok(())
             }
             Input::TaskCompleted { operation, result } | Input::SubOrchestrationCompleted { operation, result } => {
@@ -189,9 +176,11 @@ impl Journal {
                 self.settle(*operation, Err(failure.clone()))
             }
             Input::TimerFired { operation } => self.settle(*operation, Ok(JsonText::null())),
-            Input::ExecutionStarted(_) | Input::Terminated { .. } | Input::Suspended { .. } | Input::Resumed { .. } => {
-                Ok(())
-            }
+            Input::ExecutionStarted(_)
+            | Input::EventsCarried { .. }
+            | Input::Terminated { .. }
+            | Input::Suspended { .. }
+            | Input::Resumed { .. } => Ok(()),
         }
     }
 
@@ -202,21 +191,15 @@ impl Journal {
         Err(format!("the result belongs to operation {}, which was never issued", operation.0))
     }
 
-    /// Returns whether an event with this id was recorded in this execution.
-    pub(crate) fn has_event_id(&self, id: &str) -> bool {
-        self.event_ids.contains(id)
+    /// Returns the events that have not been consumed.
+    pub(crate) fn events(&self) -> &EventBuffer {
+        &self.events
     }
 
-    /// Returns the number of events that have not been consumed.
-    pub(crate) fn buffered_events(&self) -> usize {
-        self.events.len()
-    }
-
-    /// Takes the events that were not consumed, as inputs of the next execution. They keep their ids, so the next
-    /// execution recognises a repeated event.
-    pub(crate) fn take_events(&mut self) -> Vec<Input> {
-        let carried = |BufferedEvent { name, payload, id }| Input::EventRaised { name, payload, event_id: id };
-        self.events.drain(..).map(carried).collect()
+    /// Returns the events that have not been consumed, for handing them from one execution to the next. They keep their
+    /// ids, so the next execution recognises a repeated event.
+    pub(crate) fn events_mut(&mut self) -> &mut EventBuffer {
+        &mut self.events
     }
 
     /// Returns the operations that are waiting, and what each of them waits for.
@@ -335,8 +318,7 @@ impl Journal {
 
     /// Takes the oldest event with this name, if there is one, and settles the wait for it.
     pub(crate) fn take_event(&mut self, operation: OperationId, name: &str) -> Option<JsonText> {
-        let position = self.events.iter().position(|event| event.name.eq_ignore_ascii_case(name))?;
-        let BufferedEvent { payload, .. } = self.events.remove(position)?;
+        let payload = self.events.consume(name)?;
         self.operations.settle(operation);
         Some(payload)
     }

@@ -9,6 +9,7 @@ mod continue_as_new;
 mod dropped;
 mod durable;
 mod event;
+mod event_buffer;
 mod foreign;
 mod forgotten_await;
 mod in_turn;
@@ -39,6 +40,7 @@ pub use durable::{
     AssumeDurable, AwaitCheck, Block, Durable, DurableUnless, assume_durable_future, block, closure, output_of,
 };
 pub use event::EventWait;
+pub(crate) use event_buffer::{BufferedEvent, EventBuffer, event_size};
 pub use forgotten_await::HasResult;
 pub(crate) use in_turn::{InTurn, in_turn};
 pub use join::{

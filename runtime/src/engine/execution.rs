@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use crate::context;
+
+use super::carried::{self, CarriedLog, Handover};
 use super::changes::Judge;
 use super::checks::{InputChanges, ReplayChecks, VerifyReplay};
 use super::history;
@@ -24,6 +29,10 @@ use crate::model::JsonText;
 pub(crate) struct LiveExecution {
     program: Box<dyn Program>,
     undelivered: Vec<Undelivered>,
+    /// The number of events among the undelivered inputs, and roughly their bytes.
+    undelivered_events: (usize, usize),
+    /// The events that the life carries from one execution to the next.
+    carried: CarriedLog,
     /// Returns the attached sub-orchestrations without a recorded end.
     children: BTreeMap<OperationId, InstanceId>,
     pub(crate) started: Arc<ExecutionStarted>,
@@ -50,6 +59,8 @@ impl LiveExecution {
         Self {
             program,
             undelivered: Vec::new(),
+            undelivered_events: (0, 0),
+            carried: CarriedLog::default(),
             children: BTreeMap::new(),
             started,
             history_bytes: 0,
@@ -70,15 +81,21 @@ impl LiveExecution {
         self
     }
 
-    /// Rebuilds an execution from its records.
+    /// Rebuilds an execution from its records, and from the events that the life carries.
     pub(crate) fn replay(
         identity: Identity,
         code: &OrchestratorCode,
         started: Arc<ExecutionStarted>,
         mut records: Vec<TurnRecord>,
+        carried: &[Bytes],
         checks: ReplayChecks,
     ) -> Result<Self, Stuck> {
         let mut live = Self::new(identity, code, started).observed(checks.verify);
+        if let Some(first) = records.first_mut()
+            && let Some((log, events)) = carried::read(&first.inputs, carried)?
+        {
+            live.take_over(log, events, &mut first.inputs);
+        }
         if live.program.answers_later() {
             live.history.clone_from(&records);
         }
@@ -95,7 +112,7 @@ impl LiveExecution {
             let later = live.seen_later(record.upto.unwrap_or(number));
             let step = live.turn(record.time, record.clock.unwrap_or(record.time), &record.inputs, Some(recorded));
             let step = live.judge(&mut judge, step).map_err(|stuck| stuck.in_turn(number))?;
-            live.undelivered.extend(later);
+            live.defer_all(later);
             if matches!(step, TurnStep::Done(TurnOutput { completion: Some(_), .. })) {
                 return Err(Stuck::Corrupt(format!(
                     "the record of turn {number} ends the execution, and it has not ended"
@@ -140,7 +157,9 @@ impl LiveExecution {
     /// Takes the inputs of this turn and of later turns, which the turn that is replayed next did not deliver.
     fn seen_later(&mut self, upto: u64) -> Vec<Undelivered> {
         let seen = self.undelivered.partition_point(|undelivered| undelivered.turn < upto);
-        self.undelivered.split_off(seen)
+        let later = self.undelivered.split_off(seen);
+        self.undelivered_events = self.undelivered.iter().map(event_of).fold((0, 0), sum);
+        later
     }
 
     /// Returns where the code last asked for something.
@@ -162,6 +181,7 @@ impl LiveExecution {
     #[cfg(feature = "macros")]
     pub(crate) fn forget_undelivered(&mut self) {
         self.undelivered.clear();
+        self.undelivered_events = (0, 0);
     }
 
     /// Returns the recorded inputs that the program has not seen.
@@ -172,7 +192,44 @@ impl LiveExecution {
     /// Notes inputs that this turn recorded without running the program. The next turn delivers them.
     pub(crate) fn defer(&mut self, turn: u64, inputs: impl IntoIterator<Item = Input>) {
         self.next_turn = turn + 1;
-        self.undelivered.extend(inputs.into_iter().map(|input| Undelivered { turn, input }));
+        self.defer_all(inputs.into_iter().map(|input| Undelivered { turn, input }));
+    }
+
+    /// Takes over the events that the previous execution did not consume. The first inputs refer to them.
+    pub(crate) fn take_over(&mut self, log: CarriedLog, mut events: context::EventBuffer, first: &mut Vec<Input>) {
+        self.carried = log;
+        if self.program.answers_later() {
+            carried::expand(first, &mut events);
+        } else {
+            if self.witness.as_mut().is_some_and(|witness| !witness.takes_over(&events)) {
+                self.witness = None;
+            }
+            self.program.take_over(events);
+        }
+    }
+
+    /// Hands the events that were not consumed, and the log in which they stand, to the next execution.
+    pub(crate) fn hand_over(&mut self, keeps: bool, inline: usize) -> (Handover, CarriedLog, context::EventBuffer) {
+        let mut events = self.program.take_events();
+        for Undelivered { input, .. } in std::mem::take(&mut self.undelivered) {
+            if let Input::EventRaised { name, payload, event_id } = input {
+                events.push(context::BufferedEvent { name, payload, id: event_id, place: None });
+            }
+        }
+        if !keeps {
+            events = context::EventBuffer::default();
+        }
+        // A program that runs elsewhere has received whatever was carried. It gets each event once.
+        let inline = if self.program.answers_later() { usize::MAX } else { inline };
+        let mut log = std::mem::take(&mut self.carried);
+        (log.hand_over(&mut events, inline), log, events)
+    }
+
+    fn defer_all(&mut self, inputs: impl IntoIterator<Item = Undelivered>) {
+        for undelivered in inputs {
+            self.undelivered_events = sum(self.undelivered_events, event_of(&undelivered));
+            self.undelivered.push(undelivered);
+        }
     }
 
     /// Gives the program a turn with these inputs, after all recorded inputs that it has not seen. After an error, the
@@ -196,6 +253,7 @@ impl LiveExecution {
                 self.place = Some(place.clone());
             }
             self.undelivered.clear();
+            self.undelivered_events = (0, 0);
         }
         Ok(step)
     }
@@ -237,13 +295,16 @@ impl LiveExecution {
 
     /// Returns the bytes that the execution keeps in memory, or that its records would need.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.history_bytes + self.witness.as_ref().map_or(0, |witness| witness.bytes())
+        let witness = self.witness.as_ref().map_or(0, |witness| witness.bytes());
+        self.history_bytes + self.program.buffered_events().1 + witness
     }
 
     /// Notes that the program has answered a turn that delivered the inputs recorded below `upto`.
     pub(crate) fn answered(&mut self, upto: u64, output: &TurnOutput) -> Result<(), Stuck> {
         let later = self.seen_later(upto);
-        let seen = std::mem::replace(&mut self.undelivered, later);
+        let seen = std::mem::take(&mut self.undelivered);
+        self.undelivered_events = (0, 0);
+        self.defer_all(later);
         let seen: Vec<Input> = seen.into_iter().map(|undelivered| undelivered.input).collect();
         self.program.answered(&seen, output)?;
         history::note_ended_children(&mut self.children, &seen);
@@ -272,10 +333,9 @@ impl LiveExecution {
         self.undelivered().any(deferred) || self.program.has_event_id(id)
     }
 
-    /// Returns the number of events that have not been consumed.
-    pub(crate) fn buffered_events(&self) -> usize {
-        let deferred = self.undelivered().filter(|input| matches!(input, Input::EventRaised { .. })).count();
-        self.program.buffered_events() + deferred
+    /// Returns the number of events that have not been consumed, and roughly their bytes.
+    pub(crate) fn buffered_events(&self) -> (usize, usize) {
+        sum(self.program.buffered_events(), self.undelivered_events)
     }
 
     /// Returns the custom status, as the code computes it.
@@ -284,12 +344,16 @@ impl LiveExecution {
     pub(crate) fn custom_status(&self) -> Option<JsonText> {
         self.program.custom_status()
     }
+}
 
-    /// Takes the events that were not consumed, for the next execution.
-    pub(crate) fn take_events(&mut self) -> Vec<Input> {
-        let mut events = self.program.take_events();
-        let undelivered = std::mem::take(&mut self.undelivered).into_iter().map(|undelivered| undelivered.input);
-        events.extend(undelivered.filter(|input| matches!(input, Input::EventRaised { .. })));
-        events
+/// Returns 1 and roughly the bytes of an event, and nothing of any other input.
+fn event_of(undelivered: &Undelivered) -> (usize, usize) {
+    match &undelivered.input {
+        Input::EventRaised { name, payload, event_id } => (1, context::event_size(name, payload, event_id.as_deref())),
+        _ => (0, 0),
     }
+}
+
+fn sum(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
+    (a.0 + b.0, a.1 + b.1)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::carried;
 use super::stuck::Stuck;
 use crate::model::{Action, ExecutionStarted, Input, InstanceId, OperationId, TurnRecord, wire};
 
@@ -26,9 +27,19 @@ pub(crate) fn decode(rows: &[Bytes], count: u64) -> Result<Vec<TurnRecord>, Stuc
     Ok(records)
 }
 
-/// Decodes all records of an execution, for those who display them.
-pub(crate) fn decode_all(rows: &[Bytes]) -> Result<Vec<TurnRecord>, String> {
-    decode(rows, rows.len() as u64).map_err(|stuck| stuck.to_string())
+/// Decodes all records of an execution, for those who display them. The first one contains the events that the execution
+/// takes over, which are among the carried rows of its life.
+pub(crate) fn decode_all(rows: &[Bytes], carried: &[Bytes]) -> Result<Vec<TurnRecord>, String> {
+    let read = || {
+        let mut records = decode(rows, rows.len() as u64)?;
+        if let Some(first) = records.first_mut()
+            && let Some((_, mut events)) = carried::read(&first.inputs, carried)?
+        {
+            carried::expand(&mut first.inputs, &mut events);
+        }
+        Ok(records)
+    };
+    read().map_err(|stuck: Stuck| stuck.to_string())
 }
 
 /// Returns the start of the execution, which is the first input of the first record.

@@ -445,6 +445,9 @@ pub struct PartitionConfig {
     pub history_bytes: usize,
     /// The number of events that an instance may hold without consuming them.
     pub buffered_events: usize,
+    /// The bytes of unconsumed events that continue-as-new writes into the first record of the next execution. More of
+    /// them are carried over in rows of their own, which are written once.
+    pub inline_event_bytes: usize,
     /// The number of tasks of an instance that may be open at a time.
     pub open_tasks: usize,
     /// How deep sub-orchestrations can be nested.
@@ -476,6 +479,7 @@ impl Default for PartitionConfig {
             history_records: 50_000,
             history_bytes: 50 * 1024 * 1024,
             buffered_events: 10_000,
+            inline_event_bytes: 1024,
             open_tasks: 10_000,
             depth: 64,
             fail_on_mismatch: false,

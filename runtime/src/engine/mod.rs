@@ -8,6 +8,7 @@
 //!                                                           └ Effect{after n} do this once n is durable
 //! ```
 
+mod carried;
 mod changes;
 mod checks;
 mod current_turn;

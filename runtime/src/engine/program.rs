@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::remote_program::RemoteProgram;
 use super::rust_program::RustProgram;
 use super::stuck::Stuck;
-use crate::context::{Awaits, Mismatch, Recorded};
+use crate::context::{Awaits, EventBuffer, Mismatch, Recorded};
 use crate::model::{
     Action, Completion, Epoch, Execution, ExecutionStarted, Input, InstanceId, InstanceKey, JsonText, KeyMint,
     OperationId, SourceLocation, Timestamp,
@@ -49,14 +49,18 @@ pub(crate) trait Program: Send + Debug {
     /// Returns the operations that are waiting, and what each of them waits for.
     fn open_operations(&self) -> Vec<(OperationId, Awaits)>;
 
-    /// Returns the number of events that the code has received and not consumed.
-    fn buffered_events(&self) -> usize;
+    /// Returns the number of events that the code has received and not consumed, and roughly their bytes.
+    fn buffered_events(&self) -> (usize, usize);
 
     /// Returns whether the code has received an event with this id.
     fn has_event_id(&self, id: &str) -> bool;
 
     /// Takes the events that the code has received and not consumed, for the next execution.
-    fn take_events(&mut self) -> Vec<Input>;
+    fn take_events(&mut self) -> EventBuffer;
+
+    /// Takes over the events that the previous execution did not consume, before the first turn. A program that answers
+    /// later gets them as inputs instead.
+    fn take_over(&mut self, events: EventBuffer);
 
     /// Returns the custom status, as the code computes it.
     #[cfg(test)]

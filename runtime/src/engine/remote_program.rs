@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::program::{Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
-use crate::context::{Awaits, Mismatch};
+use crate::context::{Awaits, EventBuffer, Mismatch};
 use crate::model::{
     Action, Completion, ExecutionLimits, ExecutionStarted, Input, JsonText, OperationId, SourceLocation,
 };
@@ -158,17 +158,19 @@ impl Program for RemoteProgram {
         self.open.iter().map(|(operation, awaits)| (*operation, *awaits)).collect()
     }
 
-    fn buffered_events(&self) -> usize {
-        0
+    fn buffered_events(&self) -> (usize, usize) {
+        (0, 0)
     }
 
     fn has_event_id(&self, id: &str) -> bool {
         self.event_ids.contains(id)
     }
 
-    fn take_events(&mut self) -> Vec<Input> {
-        Vec::new()
+    fn take_events(&mut self) -> EventBuffer {
+        EventBuffer::default()
     }
+
+    fn take_over(&mut self, _: EventBuffer) {}
 
     #[cfg(test)]
     #[cfg(feature = "macros")]

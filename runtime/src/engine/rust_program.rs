@@ -133,16 +133,21 @@ impl Program for RustProgram {
         self.ctx.journal().open_operations().collect()
     }
 
-    fn buffered_events(&self) -> usize {
-        self.ctx.journal().buffered_events()
+    fn buffered_events(&self) -> (usize, usize) {
+        let journal = self.ctx.journal();
+        (journal.events().len(), journal.events().bytes())
     }
 
     fn has_event_id(&self, id: &str) -> bool {
-        self.ctx.journal().has_event_id(id)
+        self.ctx.journal().events().has_id(id)
     }
 
-    fn take_events(&mut self) -> Vec<Input> {
-        self.ctx.journal().take_events()
+    fn take_events(&mut self) -> crate::context::EventBuffer {
+        std::mem::take(self.ctx.journal().events_mut())
+    }
+
+    fn take_over(&mut self, events: crate::context::EventBuffer) {
+        *self.ctx.journal().events_mut() = events;
     }
 
     #[cfg(test)]

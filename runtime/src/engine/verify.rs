@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::mismatch::{ADVICE, both_values};
 use super::program::{self, Identity, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
-use crate::context::{Mismatch, Recorded};
+use crate::context::{EventBuffer, Mismatch, Recorded};
 use crate::model::{
     Action, Completion, ExecutionStarted, Input, JsonText, ParkCode, ParkReason, SourceLocation, Timestamp, shortened,
 };
@@ -34,6 +34,8 @@ const BYTES_PER_TURN: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Witness {
     started: Arc<ExecutionStarted>,
+    /// The events that the execution has taken over. They become visible with the inputs of its first turn.
+    carried: Vec<Input>,
     turns: Vec<Arc<WitnessedTurn>>,
     bytes: usize,
 }
@@ -61,12 +63,24 @@ pub(crate) struct Check {
 
 impl Witness {
     pub(crate) fn new(started: Arc<ExecutionStarted>) -> Self {
-        Self { started, turns: Vec::new(), bytes: 0 }
+        Self { started, carried: Vec::new(), turns: Vec::new(), bytes: 0 }
+    }
+
+    /// Notes the events that the execution takes over from the previous one. Returns whether they are few enough for the
+    /// execution to be checked.
+    #[must_use]
+    pub(crate) fn takes_over(&mut self, events: &EventBuffer) -> bool {
+        let few = events.bytes() <= MOST_BYTES;
+        if few {
+            self.carried = events.to_inputs();
+        }
+        few
     }
 
     /// Adds a turn. Returns whether the execution is still short enough to be checked.
     #[must_use]
-    pub(crate) fn saw(&mut self, turn: WitnessedTurn) -> bool {
+    pub(crate) fn saw(&mut self, mut turn: WitnessedTurn) -> bool {
+        turn.inputs.splice(0..0, self.carried.drain(..));
         let inputs: usize = turn.inputs.iter().map(Input::payload_len).sum();
         let actions: usize = turn.recorded.actions.iter().map(Action::payload_len).sum();
         self.bytes += inputs + actions + turn.custom_status.iter().flatten().map(JsonText::len).sum::<usize>();

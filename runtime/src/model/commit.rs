@@ -21,10 +21,15 @@ pub struct TurnCommit {
     pub purge: Option<InstanceKey>,
     /// The execution whose history is removed, after continue-as-new.
     pub erase_history: Option<(InstanceKey, Execution)>,
+    /// The life whose carried events are removed, before [`carried`](Self::carried) is inserted.
+    pub erase_carried: Option<InstanceKey>,
     /// The change of the head.
     pub head: HeadChange,
     /// The history row to insert. `None` in a commit that only discards or purges something.
     pub record: Option<RecordRow>,
+    /// Events that continue-as-new carries over: further history rows, whose execution is [`Execution::CARRIED`]. They
+    /// are numbered 0, 1, 2, … without gaps, and belong to the life and not to one of its executions.
+    pub carried: Vec<RecordRow>,
     /// Inbox rows of the batch's partition whose messages this commit records or discards.
     pub inbox_done: Vec<InboxId>,
     /// Task rows whose completion this commit records, or whose operation it cancels.
@@ -211,7 +216,9 @@ impl TurnCommit {
     pub fn row_operations(&self) -> usize {
         usize::from(self.purge.is_some())
             + usize::from(!self.head.is_none())
+            + usize::from(self.erase_carried.is_some())
             + usize::from(self.record.is_some())
+            + self.carried.len()
             + self.inbox_done.len()
             + self.tasks_done.len()
             + self.timers_done.len()
@@ -226,6 +233,7 @@ impl TurnCommit {
         let progress = self.head.progress().map_or(0, |progress| 128 + progress.payload_len());
         let inbox: usize = self.inbox_new.iter().map(|row| 32 + row.bytes.len()).sum();
         let record = self.record.as_ref().map_or(0, |record| 64 + record.bytes.len());
-        128 + life + progress + inbox + record + self.row_operations() * 32
+        let carried: usize = self.carried.iter().map(|row| 64 + row.bytes.len()).sum();
+        128 + life + progress + inbox + record + carried + self.row_operations() * 32
     }
 }

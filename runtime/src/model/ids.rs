@@ -256,6 +256,12 @@ impl KeyMint {
 #[serde(transparent)]
 pub struct Execution(pub u32);
 
+impl Execution {
+    /// The number under which a store keeps the events that a life carries from one execution to the next. No execution
+    /// has it.
+    pub const CARRIED: Self = Self(u32::MAX);
+}
+
 /// The number of an operation within its execution, which it gets when its future is first polled. The first operation
 /// is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -56,6 +57,17 @@ pub enum Input {
         payload: JsonText,
         /// The id that the caller gave to the event. An execution records each id once.
         event_id: Option<String>,
+    },
+    /// The execution takes over the events that the life has carried and that no execution has consumed. They stand in
+    /// rows of their own, so that an event is not written again by each execution that does not consume it.
+    ///
+    /// In the first record of an execution, this is the second input. At the beginning of such a row, it names the events
+    /// of earlier rows that were consumed before the row was written.
+    EventsCarried {
+        /// The number of rows before this record.
+        rows: u64,
+        /// The events that are consumed, by their place among all events of those rows.
+        consumed: Vec<Range<u64>>,
     },
     /// A scheduled activity returned.
     TaskCompleted {

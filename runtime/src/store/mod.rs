@@ -85,7 +85,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     fn inbox(&self, partition: PartitionId, known: Arc<[InboxId]>) -> StoreFuture<Result<Vec<InboxRow>, LoadError>>;
 
     /// Reads one instance as of one moment: its head and, if `with_history` is true, the turn records of its current
-    /// execution. The read begins after the call, so it sees every commit that was durable at that time.
+    /// execution and the events that it carries over. The read begins after the call, so it sees every commit that was durable at that time.
     fn instance(
         &self,
         target: InstanceRef,
@@ -146,7 +146,7 @@ impl Claim {
 impl StoredInstance {
     /// An instance whose current execution has so many records; the newest was written at that time.
     pub fn new(head: Head, record_count: u64, newest_record: Option<Timestamp>) -> Self {
-        Self { head, record_count, newest_record, history: None }
+        Self { head, record_count, newest_record, history: None, carried: Vec::new() }
     }
 }
 
@@ -184,6 +184,9 @@ pub struct StoredInstance {
     pub newest_record: Option<Timestamp>,
     /// The records of the current execution, if they were requested.
     pub history: Option<Vec<Bytes>>,
+    /// The events that the life carries over, in the order of their rows, if the records were requested: the records of
+    /// [`Execution::CARRIED`]. Usually there are none.
+    pub carried: Vec<Bytes>,
 }
 
 /// Everything that a recovering partition needs.

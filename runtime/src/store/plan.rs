@@ -20,7 +20,7 @@ mod tests;
 
 use self::lives::{LifePlan, Lives};
 use self::rows::{RecordPlan, Records, RowPlan, RowStates};
-use crate::model::{CommitBatch, InboxId, InboxRow, PartitionId, TaskId, TaskRow, TimerRow, TurnCommit};
+use crate::model::{CommitBatch, Execution, InboxId, InboxRow, PartitionId, TaskId, TaskRow, TimerRow, TurnCommit};
 
 /// A batch, netted.
 #[derive(Debug, Default)]
@@ -73,10 +73,11 @@ impl<'b> Netting<'b> {
         if let Some((key, execution)) = turn.erase_history {
             self.records.erase(key, Some(execution));
         }
-        self.lives.change(&turn.head)?;
-        if let Some(record) = &turn.record {
-            self.records.insert(record)?;
+        if let Some(key) = turn.erase_carried {
+            self.records.erase(key, Some(Execution::CARRIED));
         }
+        self.lives.change(&turn.head)?;
+        turn.record.iter().chain(&turn.carried).try_for_each(|record| self.records.insert(record))?;
         turn.inbox_done.iter().try_for_each(|id| self.inbox.delete((partition, *id)))?;
         turn.tasks_done.iter().try_for_each(|id| self.tasks.delete(*id))?;
         turn.timers_done.iter().try_for_each(|timer| self.timers.delete(*timer))?;

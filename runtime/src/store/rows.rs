@@ -64,6 +64,9 @@ pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) ->
     if let Some((key, execution)) = turn.erase_history {
         rows.delete_history(key, Some(execution))?;
     }
+    if let Some(key) = turn.erase_carried {
+        rows.delete_history(key, Some(Execution::CARRIED))?;
+    }
     match &turn.head {
         HeadChange::None => {}
         HeadChange::Insert(head) => exactly_one(rows.insert_head(head)?, || {
@@ -79,7 +82,7 @@ pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) ->
             format!("the progress of instance {key:?} cannot be changed because the instance does not exist")
         })?,
     }
-    if let Some(record) = &turn.record {
+    for record in turn.record.iter().chain(&turn.carried) {
         exactly_one(rows.insert_record(record)?, || recorded_already(record))?;
     }
     remove_anchors(rows, turn)?;

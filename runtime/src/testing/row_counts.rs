@@ -15,6 +15,8 @@ pub struct RowCounts {
     pub histories_erased: usize,
     /// Records that were inserted.
     pub records: usize,
+    /// Rows of carried events that were inserted.
+    pub carried: usize,
     /// Tasks that were inserted.
     pub tasks_new: usize,
     /// Tasks that were removed.
@@ -38,6 +40,7 @@ impl RowCounts {
             purged,
             histories_erased,
             records,
+            carried,
             tasks_new,
             tasks_done,
             timers_new,
@@ -46,7 +49,7 @@ impl RowCounts {
             inbox_done,
         } = self;
         let heads = heads_inserted + heads_updated + purged + histories_erased;
-        heads + records + tasks_new + tasks_done + timers_new + timers_done + inbox_new + inbox_done
+        heads + records + carried + tasks_new + tasks_done + timers_new + timers_done + inbox_new + inbox_done
     }
 
     pub(super) fn add(&mut self, turn: &TurnCommit) {
@@ -56,8 +59,9 @@ impl RowCounts {
             HeadChange::Renew(_) | HeadChange::Progress { .. } => self.heads_updated += 1,
         }
         self.purged += usize::from(turn.purge.is_some());
-        self.histories_erased += usize::from(turn.erase_history.is_some());
+        self.histories_erased += usize::from(turn.erase_history.is_some()) + usize::from(turn.erase_carried.is_some());
         self.records += usize::from(turn.record.is_some());
+        self.carried += turn.carried.len();
         self.tasks_new += turn.tasks_new.len();
         self.tasks_done += turn.tasks_done.len();
         self.timers_new += turn.timers_new.len();

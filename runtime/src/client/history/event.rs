@@ -203,7 +203,7 @@ pub enum HistoryEventKind {
 /// Returns the events of one record: first the inputs, then the actions.
 pub(super) fn of_record(record: TurnRecord) -> impl Iterator<Item = HistoryEvent> {
     let TurnRecord { turn_number: turn, time, inputs, actions, .. } = record;
-    let kinds = inputs.into_iter().map(of_input).chain(actions.into_iter().map(of_action));
+    let kinds = inputs.into_iter().filter_map(of_input).chain(actions.into_iter().map(of_action));
     kinds.map(move |kind| HistoryEvent { timestamp: time.to_utc(), turn, kind })
 }
 
@@ -217,9 +217,10 @@ pub(super) fn of_end(head: &Head, turn: u64) -> HistoryEvent {
     HistoryEvent { timestamp: head.progress.ended_at.unwrap_or(head.progress.updated_at).to_utc(), turn, kind }
 }
 
-fn of_input(input: Input) -> HistoryEventKind {
+/// Returns `None` for the reference to events that another execution has received: a history shows the events instead.
+fn of_input(input: Input) -> Option<HistoryEventKind> {
     use HistoryEventKind as Kind;
-    match input {
+    Some(match input {
         Input::ExecutionStarted(started) => of_start(&started),
         Input::EventRaised { name, payload, .. } => Kind::EventRaised { name, input: payload },
         Input::TaskCompleted { operation, result } => Kind::TaskCompleted { task_scheduled_id: operation.0, result },
@@ -236,7 +237,8 @@ fn of_input(input: Input) -> HistoryEventKind {
         Input::Terminated { reason } => Kind::ExecutionTerminated { reason },
         Input::Suspended { reason } => Kind::ExecutionSuspended { reason },
         Input::Resumed { reason } => Kind::ExecutionResumed { reason },
-    }
+        Input::EventsCarried { .. } => return None,
+    })
 }
 
 fn of_start(started: &ExecutionStarted) -> HistoryEventKind {

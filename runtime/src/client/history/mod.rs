@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::error::ClientError;
 use super::target::Target;
 use crate::engine::decode_history;
-use crate::model::{Head, InstanceId};
+use crate::model::{Execution, Head, InstanceId};
 use crate::store::StoredInstance;
 
 pub use event::{HistoryEvent, HistoryEventKind};
@@ -39,13 +39,17 @@ pub(super) async fn read(target: Target) -> Result<OrchestrationHistory, ClientE
         let StoredInstance { head, record_count, .. } = stored;
         let rows = target.port.history(head.life.key, head.life.execution).await;
         let rows = rows.map_err(|error| ClientError::from_submit(error, Some(&head.life.id)))?.unwrap_or_default();
-        if rows.len() as u64 >= record_count {
-            return decode(&head, &rows);
-        }
+        let carried = target.port.history(head.life.key, Execution::CARRIED).await;
+        let carried =
+            carried.map_err(|error| ClientError::from_submit(error, Some(&head.life.id)))?.unwrap_or_default();
+        let problem = match decode(&head, &rows, &carried) {
+            Ok(history) if rows.len() as u64 >= record_count => return Ok(history),
+            Ok(_) => format!("the history has {} turn records, but {record_count} were written", rows.len()),
+            Err(problem) => problem,
+        };
         stored = target.read_stored().await?;
         if (stored.head.life.key, stored.head.life.execution) == (head.life.key, head.life.execution) {
-            let detail = format!("the history has {} turn records, but {record_count} were written", rows.len());
-            return Err(ClientError::Corrupt { id: Some(head.life.id.clone()), detail });
+            return Err(ClientError::Corrupt { id: Some(head.life.id.clone()), detail: problem });
         }
         // Continue-as-new or a restart came in between, so those records are gone.
     }
@@ -53,9 +57,8 @@ pub(super) async fn read(target: Target) -> Result<OrchestrationHistory, ClientE
     Err(ClientError::StoreUnavailable { cause })
 }
 
-fn decode(head: &Head, rows: &[bytes::Bytes]) -> Result<OrchestrationHistory, ClientError> {
-    let records =
-        decode_history(rows).map_err(|detail| ClientError::Corrupt { id: Some(head.life.id.clone()), detail })?;
+fn decode(head: &Head, rows: &[bytes::Bytes], carried: &[bytes::Bytes]) -> Result<OrchestrationHistory, String> {
+    let records = decode_history(rows, carried)?;
     let last_turn = records.last().map_or(0, |record| record.turn_number);
     let mut events: Vec<_> = records.into_iter().flat_map(event::of_record).collect();
     let tells_end = events.iter().any(|event| matches!(event.kind, HistoryEventKind::ExecutionCompleted { .. }));

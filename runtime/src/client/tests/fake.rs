@@ -193,7 +193,7 @@ impl Fake {
 
     /// Makes a head durable without publishing it.
     pub(super) fn store(&self, head: Head) {
-        let stored = StoredInstance { head, record_count: 1, newest_record: None, history: None };
+        let stored = StoredInstance::new(head, 1, None);
         self.0.rows.lock().unwrap().insert(stored.head.life.id.clone(), stored);
     }
 
@@ -207,6 +207,12 @@ impl Fake {
         let row = rows.get_mut(name).unwrap();
         row.record_count = records.len() as u64;
         self.0.records.lock().unwrap().insert((row.head.life.key, row.head.life.execution), records);
+    }
+
+    /// Sets the events that a life carries over.
+    pub(super) fn set_carried(&self, name: &str, rows: Vec<Bytes>) {
+        let key = self.0.rows.lock().unwrap()[name].head.life.key;
+        self.0.records.lock().unwrap().insert((key, Execution::CARRIED), rows);
     }
 
     /// Removes the records of a life, while its head still counts them.

@@ -151,6 +151,21 @@ fn every_input_and_action_has_its_event() {
 }
 
 #[test]
+fn carried_events_are_shown_in_the_execution_that_takes_them_over() {
+    let raised =
+        |number: u8| Input::EventRaised { name: "E".to_owned(), payload: json(&number.to_string()), event_id: None };
+    let refers = |rows, consumed| Input::EventsCarried { rows, consumed };
+    let fake = Fake::running();
+    fake.set_history("g", vec![record(0, vec![started(), refers(1, std::iter::once(0..1).collect())], vec![])]);
+    let missing = ready(fake.client().history("g"));
+    assert!(matches!(missing, Err(ClientError::Corrupt { .. })), "{missing:?}");
+    fake.set_carried("g", vec![record(0, vec![refers(0, vec![]), raised(1), raised(2)], vec![])]);
+    let history = ready(fake.client().history("g")).unwrap();
+    assert_eq!(kinds(&history), ["ExecutionStarted", "EventRaised"]);
+    assert!(matches!(&history.events[1].kind, HistoryEventKind::EventRaised { input, .. } if input.as_str() == "2"));
+}
+
+#[test]
 fn an_end_without_code_has_an_event_too() {
     let fake = Fake::running();
     fake.set_history(

@@ -289,6 +289,7 @@ impl Partition {
         let phase = if unreadable { Phase::Unreadable } else { Phase::Stored };
         let mut slot = Slot::new(stored.head, stored.record_count, newest, phase);
         slot.history = history;
+        slot.carried = stored.carried;
         self.show_unwritable(&mut slot);
         self.slots.insert(key, Box::new(slot));
     }
@@ -297,7 +298,10 @@ impl Partition {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         slot.phase = Phase::Stored;
         match result {
-            Ok(Some(LoadedInstance { history: Some(history), .. })) => slot.history = Some(history),
+            Ok(Some(LoadedInstance { history: Some(history), stored })) => {
+                slot.history = Some(history);
+                slot.carried = stored.carried;
+            }
             Ok(_) => slot.damage = Some("its rows are missing".to_owned()),
             Err(error) => slot.damage = Some(error.to_string()),
         }

@@ -10,7 +10,7 @@ use crate::engine::execution::LiveExecution;
 use crate::engine::{Refusal, history};
 use crate::model::{
     Action, Completion, Execution, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, Message, OperationId,
-    Parent, RuntimeStatus, TaskId, TimerRow, Timestamp, TurnRecord,
+    Parent, RecordRow, RuntimeStatus, TaskId, TimerRow, Timestamp, TurnRecord, wire,
 };
 
 use super::TaskState;
@@ -208,7 +208,9 @@ impl Partition {
         version: Option<String>,
         keep_events: bool,
     ) {
-        let events = slot.live.as_mut().map(LiveExecution::take_events).filter(|_| keep_events).unwrap_or_default();
+        let inline = self.config.inline_event_bytes;
+        let handed = slot.live.as_mut().map(|live| live.hand_over(keep_events, inline));
+        let (handover, log, events) = handed.unwrap_or_default();
         self.remove_rows(slot, &mut taken);
         if slot.head.progress.parked.is_some() && !self.is_blocked(slot.head.life.key) {
             // It was parked because of a task that is gone now.
@@ -237,7 +239,10 @@ impl Partition {
         life.start_at = None;
         (taken.head_changed, taken.renewed) = (true, true);
 
-        let inputs: Vec<_> = std::iter::once(Input::ExecutionStarted(Arc::clone(&started))).chain(events).collect();
+        let inputs: Vec<_> =
+            std::iter::once(Input::ExecutionStarted(Arc::clone(&started))).chain(handover.inputs).collect();
+        taken.commit.erase_carried = handover.erase.then_some(slot.head.life.key);
+        taken.commit.carried = handover.rows.into_iter().map(|row| carried_row(slot, time, row)).collect();
         let record = TurnRecord::unpolled(0, time, inputs);
         slot.live = None;
         slot.history = None;
@@ -252,10 +257,19 @@ impl Partition {
         slot.progressed = true;
         if let Ok(code) = self.code_of(&started) {
             let mut live = LiveExecution::new(self.identity(slot), code, started).observed(self.config.verify);
-            live.defer(0, record.inputs);
+            let mut inputs = record.inputs;
+            live.take_over(log, events, &mut inputs);
+            live.defer(0, inputs);
             live.history_bytes = taken.commit.record.as_ref().map_or(0, |record| record.bytes.len());
             slot.live = Some(live);
         }
         self.send_off(time, slot, taken);
     }
+}
+
+/// A row of the events that the life carries over.
+fn carried_row(slot: &Slot, time: Timestamp, (turn_number, inputs): (u64, Vec<Input>)) -> RecordRow {
+    let record = TurnRecord::unpolled(turn_number, time, inputs);
+    let (key, execution) = (slot.head.life.key, Execution::CARRIED);
+    RecordRow { key, execution, turn_number, time, bytes: wire::encode_record(&record) }
 }

@@ -29,8 +29,9 @@ impl LiveSet {
         if let Some(live) = &slot.live {
             self.clock += 1;
             slot.used = self.clock;
-            self.bytes += live.held_bytes();
-            self.by_use.insert(self.clock, (key, live.held_bytes()));
+            let bytes = live.held_bytes();
+            self.bytes += bytes;
+            self.by_use.insert(self.clock, (key, bytes));
         }
     }
 

@@ -110,7 +110,7 @@ impl Partition {
             slot.live = None;
             return self.park(time, slot, taken, stuck.reason());
         }
-        slot.unpolled_events = slot.live.as_ref().map_or(0, |live| live.buffered_events());
+        slot.unpolled_events = slot.live.as_ref().map_or(0, |live| live.buffered_events().0);
         if slot.live.as_ref().is_some_and(|live| !live.has_undelivered())
             && let Some(row) = self.remove_timer(start_id(slot))
         {

@@ -27,6 +27,8 @@ pub(super) struct Slot {
     pub(super) live: Option<LiveExecution>,
     /// The records, which were read and have not been replayed yet.
     pub(super) history: Option<Vec<Bytes>>,
+    /// The events that the life carries over, which were read with the records.
+    pub(super) carried: Vec<Bytes>,
     /// Why the records could not be read.
     pub(super) damage: Option<String>,
     pub(super) phase: Phase,
@@ -153,6 +155,7 @@ impl Slot {
             arrivals: VecDeque::new(),
             live: None,
             history: None,
+            carried: Vec::new(),
             damage: None,
             phase,
             last_commit: CommitNumber(0),

@@ -265,7 +265,7 @@ impl Partition {
                 return None;
             }
         }
-        let buffered = slot.live.as_ref().map_or(slot.unpolled_events, |live| live.buffered_events());
+        let buffered = slot.live.as_ref().map_or(slot.unpolled_events, |live| live.buffered_events().0);
         if buffered + taken.events >= self.config.buffered_events {
             return match from {
                 EventSource::Client(request) => {

@@ -130,7 +130,8 @@ impl Partition {
             self.load_history(slot);
             return Code::Awaited;
         };
-        match self.replay(slot, identity, &rows) {
+        let carried = std::mem::take(&mut slot.carried);
+        match self.replay(slot, identity, &rows, &carried) {
             Ok(mut live) => {
                 live.history_bytes = rows.iter().map(bytes::Bytes::len).sum();
                 slot.live = Some(live);
@@ -140,11 +141,18 @@ impl Partition {
         }
     }
 
-    fn replay(&mut self, slot: &Slot, identity: Identity, rows: &[bytes::Bytes]) -> Result<LiveExecution, Stuck> {
+    fn replay(
+        &mut self,
+        slot: &Slot,
+        identity: Identity,
+        rows: &[bytes::Bytes],
+        carried: &[bytes::Bytes],
+    ) -> Result<LiveExecution, Stuck> {
         let records = history::decode(rows, slot.records)?;
         let started = Arc::clone(history::started(&records)?);
         let replayed = records.iter().filter(|record| record.polled).count() as u64;
-        let live = LiveExecution::replay(identity, self.code_of(&started)?, started, records, self.config.checks())?;
+        let (code, checks) = (self.code_of(&started)?, self.config.checks());
+        let live = LiveExecution::replay(identity, code, started, records, carried, checks)?;
         self.replayed_turns += replayed;
         self.log_accepted(slot, &live);
         self.check_rows(slot, &live)?;

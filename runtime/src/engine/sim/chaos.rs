@@ -72,6 +72,7 @@ impl Chaos {
         let config = PartitionConfig {
             live_instances: [0, 1, 10_000][rng.below(3)],
             inputs_per_turn: [1, 2, 1_000][rng.below(3)],
+            inline_event_bytes: [0, 0, 1_024][rng.below(3)],
             input_bytes_per_turn: [1, 200, 4_000_000][rng.below(3)],
             verify: [VerifyReplay::Never, VerifyReplay::Always][rng.below(2)],
             ..PartitionConfig::default()
@@ -281,13 +282,14 @@ impl Chaos {
     pub(crate) fn check_statuses(&self) {
         for head in self.sim.store.heads.values().filter(|head| !head.is_ended()) {
             let rows = self.sim.store.history(head.life.key, head.life.execution);
+            let carried = self.sim.store.history(head.life.key, Execution::CARRIED);
             let records = history::decode(&rows, rows.len() as u64).unwrap();
             let started = std::sync::Arc::clone(history::started(&records).unwrap());
             let mint =
                 std::sync::Arc::new(KeyMint::new(crate::model::Epoch(9_999), PartitionId::FIRST, PartitionCount::ONE));
             let identity = Identity { id: head.life.id.clone(), execution: head.life.execution, mint };
-            let live = LiveExecution::replay(identity, &code_of(interpret), started, records, self.sim.config.checks())
-                .unwrap();
+            let (code, checks) = (code_of(interpret), self.sim.config.checks());
+            let live = LiveExecution::replay(identity, &code, started, records, &carried, checks).unwrap();
             assert_eq!(
                 live.custom_status(),
                 head.progress.custom_status,

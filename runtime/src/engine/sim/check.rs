@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Sim;
 use super::store::ModelStore;
+use crate::engine::carried;
 use crate::model::{
     Action, Execution, Head, Input, InstanceKey, Message, OperationId, ParkCode, RuntimeStatus, TaskId, TurnRecord,
     wire,
@@ -19,7 +20,8 @@ pub(crate) fn rows(store: &ModelStore) {
     assert!(store.tasks.keys().all(|id| store.heads.contains_key(&id.key)), "a task of nobody");
     assert!(store.timers.iter().all(|row| store.heads.contains_key(&row.key)), "a timer of nobody");
     let current = |(key, execution, _): &(InstanceKey, Execution, u64)| {
-        store.heads.get(key).is_some_and(|head| head.life.execution == *execution)
+        let of = |head: &Head| *execution == head.life.execution || *execution == Execution::CARRIED;
+        store.heads.get(key).is_some_and(of)
     };
     assert!(store.records.keys().all(current), "records of the past");
 }
@@ -32,6 +34,7 @@ pub(crate) fn rows_of(store: &ModelStore, key: InstanceKey) {
     }
     let turns = store.turns(key);
     shape(head, &turns);
+    carried::read(&turns[0].inputs, &store.history(key, Execution::CARRIED)).expect("the carried events can be read");
     let mut open = Open::default();
     if !head.is_ended() {
         open.fold(head, &turns);

@@ -9,7 +9,7 @@ use crate::definition::OrchestratorHandler;
 use crate::engine::execution::LiveExecution;
 use crate::engine::program::{Identity, TurnOffer, TurnOutput, TurnStep};
 use crate::engine::{PartitionConfig, PartitionInput, history};
-use crate::model::{Action, InstanceId, KeyMint, PartitionCount, PartitionId};
+use crate::model::{Action, Execution, InstanceId, KeyMint, PartitionCount, PartitionId};
 
 impl Sim {
     /// Answers the offer at this place, which is taken out.
@@ -51,7 +51,8 @@ impl Sim {
         for known in &offer.history {
             assert!(records.contains(known), "the history that is offered is not the one that is stored");
         }
-        let mut live = replay(offer, handler, records);
+        let carried = self.store.history(ticket.key, Execution::CARRIED);
+        let mut live = replay(offer, handler, records, &carried);
         match live.turn(offer.time, offer.time, &offer.inputs, None) {
             Ok(TurnStep::Done(output)) => Some(named(offer, output)),
             other => panic!("{other:?}"),
@@ -59,11 +60,16 @@ impl Sim {
     }
 }
 
-fn replay(offer: &TurnOffer, handler: OrchestratorHandler, records: Vec<crate::model::TurnRecord>) -> LiveExecution {
+fn replay(
+    offer: &TurnOffer,
+    handler: OrchestratorHandler,
+    records: Vec<crate::model::TurnRecord>,
+    carried: &[bytes::Bytes],
+) -> LiveExecution {
     let mint = KeyMint::new(crate::model::Epoch(77_777), PartitionId::FIRST, PartitionCount::ONE);
     let identity = Identity { id: offer.instance.clone(), execution: offer.ticket.execution, mint: Arc::new(mint) };
     let (started, checks) = (Arc::clone(&offer.started), PartitionConfig::default().checks());
-    let mut live = LiveExecution::replay(identity, &code_of(handler), started, records, checks).unwrap();
+    let mut live = LiveExecution::replay(identity, &code_of(handler), started, records, carried, checks).unwrap();
     // They come with the offer.
     live.forget_undelivered();
     live

@@ -453,6 +453,7 @@ pub(crate) fn short(input: &Input) -> String {
     match input {
         Input::ExecutionStarted(_) => "started".to_owned(),
         Input::EventRaised { name, payload, .. } => format!("{name}:{payload}"),
+        Input::EventsCarried { rows, consumed } => format!("{rows} rows of events without {consumed:?}"),
         Input::TaskCompleted { operation, .. } => format!("task {}", operation.0),
         Input::TaskFailed { operation, failure } => format!("task {} failed: {}", operation.0, failure.error_type()),
         Input::TimerFired { operation } => format!("timer {}", operation.0),

@@ -85,6 +85,7 @@ impl ModelStore {
             record_count: newest.map_or(0, |row| row.turn_number + 1),
             newest_record: newest.map(|row| row.time),
             history: None,
+            carried: history.as_ref().map_or_else(Vec::new, |_| self.history(*key, Execution::CARRIED)),
             head,
         };
         Some(LoadedInstance { stored, history })

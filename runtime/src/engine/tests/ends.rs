@@ -33,16 +33,20 @@ code! {
 }
 
 fn collecting(live_instances: usize) -> Sim {
-    let config = PartitionConfig { live_instances, ..PartitionConfig::default() };
+    collecting_with(PartitionConfig { live_instances, ..PartitionConfig::default() })
+}
+
+fn collecting_with(config: PartitionConfig) -> Sim {
     Sim::new(config, registry(&[("main", collects), ("child", waiting_child)]))
 }
 
 #[test]
 fn a15_buffered_events_survive_a_crash_at_each_commit_of_a_loop() {
-    for live_instances in [0, 100] {
+    for (live_instances, inline_event_bytes) in [(0, 0), (0, 1_024), (100, 0), (100, 1_024)] {
         let mut boundaries = 0;
         for boundary in 0.. {
-            let mut sim = collecting(live_instances);
+            let config = PartitionConfig { live_instances, inline_event_bytes, ..PartitionConfig::default() };
+            let mut sim = collecting_with(config);
             sim.start("x", "main", &json!([]));
             sim.settle_rows();
             for number in 0..5 {

@@ -1,5 +1,6 @@
 //! Tests of the engine's rules; each name carries the number of its rule.
 
+mod carried;
 mod chaos;
 mod ends;
 mod foreign;

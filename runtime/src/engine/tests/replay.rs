@@ -57,13 +57,8 @@ fn replayed(started: &Arc<ExecutionStarted>, records: &[TurnRecord]) -> Result<L
     // Every closure that replay runs again would give something else.
     OUTSIDE.set(0xdead_0000);
     let stored = records.iter().map(|record| wire::decode_record(&wire::encode_record(record)).unwrap()).collect();
-    LiveExecution::replay(
-        identity(),
-        &code_of(interpret),
-        Arc::clone(started),
-        stored,
-        PartitionConfig::default().checks(),
-    )
+    let checks = PartitionConfig::default().checks();
+    LiveExecution::replay(identity(), &code_of(interpret), Arc::clone(started), stored, &[], checks)
 }
 
 impl Driver {

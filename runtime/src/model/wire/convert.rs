@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{FORMAT, WireError, schema};
+use super::{FIRST_FORMAT, WireError, schema};
 use crate::model::{
     Action, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId,
     InstanceKey, JsonText, Message, OperationId, Parent, RecordedLocation, Timestamp, TurnRecord,
@@ -78,8 +78,17 @@ impl TryFrom<schema::InputKind> for Input {
             Kind::Terminated(reason) => Self::Terminated { reason: reason.text },
             Kind::Suspended(reason) => Self::Suspended { reason: reason.text },
             Kind::Resumed(reason) => Self::Resumed { reason: reason.text },
+            Kind::EventsCarried(carried) => {
+                Self::EventsCarried { rows: carried.rows, consumed: ranges(&carried.consumed)? }
+            }
         })
     }
+}
+
+fn ranges(pairs: &[u64]) -> Result<Vec<std::ops::Range<u64>>> {
+    let (pairs, []) = pairs.as_chunks::<2>() else { return Err(malformed("half a range")) };
+    let range = |[start, length]: &[u64; 2]| start.checked_add(*length).map(|end| *start..end);
+    pairs.iter().map(range).collect::<Option<_>>().ok_or_else(|| malformed("a range beyond all places"))
 }
 
 impl TryFrom<schema::ExecutionStarted> for ExecutionStarted {
@@ -210,7 +219,7 @@ impl From<&Message> for schema::Envelope {
                 reason: reason.clone(),
             }),
         };
-        Self { format: FORMAT, kind: Some(kind) }
+        Self { format: FIRST_FORMAT, kind: Some(kind) }
     }
 }
 

@@ -6,8 +6,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::FORMAT;
 use super::convert::failure_bytes;
+use super::{CARRIED_FORMAT, FIRST_FORMAT};
 use crate::model::{
     Action, Completion, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, OperationId, Parent,
     RecordedLocation, TurnRecord,
@@ -21,7 +21,8 @@ pub(super) fn record(record: &TurnRecord) -> Bytes {
     let inputs: usize = record.inputs.iter().map(Input::payload_len).sum();
     let actions: usize = record.actions.iter().map(Action::payload_len).sum();
     let mut out = Writer(BytesMut::with_capacity(OVERHEAD + inputs + actions));
-    out.number(1, u64::from(FORMAT));
+    let carries = record.inputs.iter().take(2).any(|input| matches!(input, Input::EventsCarried { .. }));
+    out.number(1, u64::from(if carries { CARRIED_FORMAT } else { FIRST_FORMAT }));
     out.number(2, record.turn_number);
     out.number(3, record.time.0.cast_unsigned());
     out.number(4, u64::from(record.polled));
@@ -65,6 +66,17 @@ fn input(out: &mut Writer, input: &Input) {
         }),
         Input::Suspended { reason } => out.message(21, |out| out.text(1, reason)),
         Input::Resumed { reason } => out.message(22, |out| out.text(1, reason)),
+        Input::EventsCarried { rows, consumed } => out.message(40, |out| {
+            out.number(1, *rows);
+            if !consumed.is_empty() {
+                out.message(2, |out| {
+                    for range in consumed {
+                        out.varint(range.start);
+                        out.varint(range.end - range.start);
+                    }
+                });
+            }
+        }),
     }
 }
 

@@ -12,8 +12,14 @@ use prost::Message as _;
 
 use super::{Message, TurnRecord};
 
-/// The format that this build writes, and the newest one that it reads.
-pub(crate) const FORMAT: u32 = 1;
+/// The newest format that this build reads.
+pub(crate) const FORMAT: u32 = 2;
+
+/// The format of messages, and of records without carried events.
+const FIRST_FORMAT: u32 = 1;
+
+/// The format of records with carried events. A build that does not know them must not take the record for complete.
+const CARRIED_FORMAT: u32 = 2;
 
 /// The reason why stored bytes cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

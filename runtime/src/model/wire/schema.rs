@@ -28,7 +28,7 @@ pub(crate) struct TurnRecord {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Input {
-    #[prost(oneof = "InputKind", tags = "3, 5, 7, 8, 10, 11, 13, 17, 21, 22")]
+    #[prost(oneof = "InputKind", tags = "3, 5, 7, 8, 10, 11, 13, 17, 21, 22, 40")]
     pub(crate) kind: Option<InputKind>,
 }
 
@@ -54,6 +54,8 @@ pub(crate) enum InputKind {
     Suspended(Reason),
     #[prost(message, tag = "22")]
     Resumed(Reason),
+    #[prost(message, tag = "40")]
+    EventsCarried(EventsCarried),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -107,6 +109,15 @@ pub(crate) struct Outcome {
     pub(crate) operation: u32,
     #[prost(bytes = "bytes", tag = "2")]
     pub(crate) payload: Bytes,
+}
+
+/// The places are pairs: where a range begins, and its length.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct EventsCarried {
+    #[prost(uint64, tag = "1")]
+    pub(crate) rows: u64,
+    #[prost(uint64, repeated, tag = "2")]
+    pub(crate) consumed: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -126,6 +126,10 @@ fn input() -> impl Strategy<Value = Input> {
         text().prop_map(|reason| Input::Terminated { reason }),
         text().prop_map(|reason| Input::Suspended { reason }),
         text().prop_map(|reason| Input::Resumed { reason }),
+        (any::<u64>(), vec((any::<u32>(), any::<u16>()), 0..3)).prop_map(|(rows, consumed)| {
+            let range = |(start, length)| u64::from(start)..u64::from(start) + u64::from(length);
+            Input::EventsCarried { rows, consumed: consumed.into_iter().map(range).collect() }
+        }),
     ]
 }
 

@@ -57,6 +57,16 @@ pub(super) fn record(number: u64, execution: u32, turn: u64) -> TurnCommit {
     TurnCommit { record: Some(row), ..TurnCommit::default() }
 }
 
+/// Events that are carried over.
+pub(super) fn carried(number: u64, rows: std::ops::Range<u64>) -> TurnCommit {
+    let rows = rows.filter_map(|row| record(number, Execution::CARRIED.0, row).record);
+    TurnCommit { carried: rows.collect(), ..TurnCommit::default() }
+}
+
+pub(super) fn erase_carried(number: u64) -> TurnCommit {
+    TurnCommit { erase_carried: Some(key(number)), ..TurnCommit::default() }
+}
+
 /// The bytes that [`record`] stores.
 pub(super) fn record_bytes(number: u64, execution: u32, turn: u64) -> Bytes {
     format!("record {number}/{execution}/{turn}").into()
@@ -109,7 +119,9 @@ pub(super) fn together(parts: impl IntoIterator<Item = TurnCommit>) -> TurnCommi
     parts.into_iter().fold(TurnCommit::default(), |mut all, part| {
         all.purge = part.purge.or(all.purge);
         all.erase_history = part.erase_history.or(all.erase_history);
+        all.erase_carried = part.erase_carried.or(all.erase_carried);
         all.record = part.record.or(all.record);
+        all.carried.extend(part.carried);
         if !part.head.is_none() {
             all.head = part.head;
         }

@@ -172,6 +172,27 @@ pub(super) async fn continue_as_new_in_one_commit(mut store: Subject) {
     assert_eq!((backlog.tasks, backlog.timers), (Vec::new(), vec![timer_row(1, 0, 7)]));
 }
 
+pub(super) async fn carried_events_belong_to_the_life_and_to_no_execution(mut store: Subject) {
+    store.claim().await;
+    let all =
+        |rows: std::ops::Range<u64>| rows.map(|row| record_bytes(1, Execution::CARRIED.0, row)).collect::<Vec<_>>();
+    store.commit([first_turn(1), together([record(1, 0, 1), carried(1, 0..2)]), first_turn(2)]).await;
+    let Some(stored) = store.instance_with_history(1).await else { panic!("the instance is gone") };
+    assert_eq!((stored.record_count, stored.history.map(|rows| rows.len()), stored.carried), (2, Some(2), all(0..2)));
+    assert!(store.instance(1).await.is_some_and(|stored| stored.carried.is_empty()), "they come with the history");
+    // The next execution adds to them, and erases them in the commit that writes others.
+    let mut next = head(1);
+    next.life_mut().execution = Execution(1);
+    store.commit([together([erase(1, 0), renew(next), record(1, 1, 0), carried(1, 2..3)])]).await;
+    assert_eq!(store.history(1, Execution::CARRIED.0).await, all(0..3));
+    store.refused([carried(1, 2..3)]).await;
+    store.commit([together([erase_carried(1), carried(1, 0..1)])]).await;
+    assert_eq!(store.history(1, Execution::CARRIED.0).await, all(0..1));
+    assert_eq!(store.history(1, 1).await, [record_bytes(1, 1, 0)]);
+    store.commit([purge(1)]).await;
+    assert!(store.history(1, Execution::CARRIED.0).await.is_empty());
+}
+
 pub(super) async fn batches_that_wait_together_are_judged_one_by_one(mut store: Subject) {
     store.claim().await;
     for round in 0..20 {

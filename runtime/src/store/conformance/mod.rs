@@ -77,6 +77,7 @@ macro_rules! __store_conformance_cases {
                 purge_removes_one_life_and_nothing_else
                 erasing_a_history_removes_one_execution_and_nothing_else
                 continue_as_new_in_one_commit
+                carried_events_belong_to_the_life_and_to_no_execution
                 batches_that_wait_together_are_judged_one_by_one;
             anchors:
                 rows_may_come_and_go_within_one_batch

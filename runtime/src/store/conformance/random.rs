@@ -43,6 +43,8 @@ impl Numbers {
                 if self.below(2) == 0 { renew(changed) } else { progress(changed) }
             }
             4 | 5 => record(number, small, self.below(3)),
+            6 if self.below(3) == 0 => erase_carried(number),
+            6 if self.below(2) == 0 => carried(number, small.into()..u64::from(small) + 2),
             6 => erase(number, small),
             7 => purge(number),
             8 => task(OWNER, small, 0),

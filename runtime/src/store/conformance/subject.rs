@@ -126,6 +126,10 @@ impl Subject {
         done(self.store().instance(InstanceRef::Key(InstanceKey(number)), false).await)
     }
 
+    pub(super) async fn instance_with_history(&self, number: u64) -> Option<StoredInstance> {
+        done(self.store().instance(InstanceRef::Key(InstanceKey(number)), true).await)
+    }
+
     pub(super) async fn instance_by_id(&self, id: &str) -> Option<StoredInstance> {
         done(self.store().instance(InstanceRef::Id(super::build::id(id)), false).await)
     }
@@ -163,6 +167,7 @@ impl Subject {
         self.executions.extend(turn.record.as_ref().map(|record| (record.key, record.execution)));
         self.executions.extend(turn.purge.map(|key| (key, Execution(0))));
         self.executions.extend(turn.erase_history);
+        self.executions.extend(turn.carried.iter().map(|row| (row.key, row.execution)));
     }
 }
 

@@ -136,6 +136,7 @@ impl Tables {
         let mut stored = self.stored(&self.heads.get(key)?.head);
         if with_history {
             stored.history = Some(self.history(*key, stored.head.life.execution).unwrap_or_default());
+            stored.carried = self.history(*key, Execution::CARRIED).unwrap_or_default();
         }
         Some(stored)
     }
@@ -147,6 +148,7 @@ impl Tables {
             record_count: newest.map_or(0, |((_, turn), _)| turn + 1),
             newest_record: newest.map(|(_, (time, _))| *time),
             history: None,
+            carried: Vec::new(),
         }
     }
 

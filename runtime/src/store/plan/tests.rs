@@ -228,7 +228,13 @@ impl Numbers {
                 let (turn_number, time) = (self.below(2), Timestamp(self.below(1_000).cast_signed()));
                 turn.record = Some(RecordRow { key, execution, turn_number, time, bytes: Vec::new().into() });
             }
-            8 => turn.erase_history = Some((key, execution)),
+            8 if self.below(2) == 0 => turn.erase_history = Some((key, execution)),
+            8 if self.below(3) == 0 => turn.erase_carried = Some(key),
+            8 => {
+                let turn_number = self.below(2);
+                let (execution, bytes) = (Execution::CARRIED, Vec::new().into());
+                turn.carried.push(RecordRow { key, execution, turn_number, time: Timestamp(0), bytes });
+            }
             9 => turn.purge = Some(key),
             10 if self.below(2) == 0 => {
                 turn.inbox_new.push(InboxRow { partition, id: InboxId(key.0), bytes: Vec::new().into() });

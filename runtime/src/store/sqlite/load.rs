@@ -23,6 +23,7 @@ pub(super) fn instance(
     if let (Some(stored), true) = (&mut stored, with_history) {
         let (key, execution) = (stored.head.life.key, stored.head.life.execution);
         stored.history = Some(history(&snapshot, key, execution)?.unwrap_or_default());
+        stored.carried = history(&snapshot, key, Execution::CARRIED)?.unwrap_or_default();
         absence::confirm_end(&snapshot, key, execution)?;
     }
     Ok(stored)
@@ -115,6 +116,7 @@ fn read_instance(connection: &Connection, sql: &str, value: &impl ToSql) -> Resu
         record_count: last_turn.map_or(0, |turn| turn.cast_unsigned() + 1),
         newest_record: row.get::<_, Option<i64>>(COLUMNS.len() + 1)?.map(Timestamp),
         history: None,
+        carried: Vec::new(),
     }))
 }
 

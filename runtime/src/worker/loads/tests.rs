@@ -55,7 +55,7 @@ fn stored(status: RuntimeStatus) -> StoredInstance {
         ..Life::new(InstanceKey(1), InstanceId::new("one").unwrap(), "o", Timestamp(0))
     };
     let head = Head::new(life, Progress { revision: 1, ..Progress::new(status, Timestamp(0)) });
-    StoredInstance { head, record_count: 1, newest_record: None, history: None }
+    StoredInstance::new(head, 1, None)
 }
 
 #[test]
