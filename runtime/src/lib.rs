@@ -105,8 +105,8 @@ pub use definition::{
 };
 pub use engine::{IdReusePolicy, InputChanges, VerifyReplay};
 pub use model::{
-    DecodeError, EncodeError, FailureDetails, InstanceId, InvalidInstanceId, JsonText, ParkCode, ParkReason,
-    RuntimeStatus, SourceLocation,
+    DecodeError, EncodeError, EventLimit, FailureDetails, InstanceId, InvalidInstanceId, JsonText, ParkCode,
+    ParkReason, RuntimeStatus, SourceLocation,
 };
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activities, activity, external_event, orchestrator, orchestrator_fn};

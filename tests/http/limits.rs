@@ -219,6 +219,16 @@ async fn an_event_that_finds_no_room_is_told_so() {
         assert_eq!(app.post("instances/p/raiseEvent/Unheard", "1").await.status, 202);
         let answer = app.post("instances/p/raiseEvent/Unheard", "1").await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("5")), "{}", answer.text);
+        let mut limits = persevere::Limits::default();
+        limits.buffered_event_bytes = 1_000;
+        let runtime = persevere::Runtime::builder().store(persevere::MemoryStore::new()).auto_register().limits(limits);
+        let app = App::on(runtime.start().await.unwrap(), options());
+        app.puppet("p", json!(1)).await;
+        let large = format!("\"{}\"", "e".repeat(600));
+        assert_eq!(app.post("instances/p/raiseEvent/Unheard", &large).await.status, 202);
+        let answer = app.post("instances/p/raiseEvent/Unheard", &large).await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("5")), "{}", answer.text);
+        assert!(answer.text.contains("1000 bytes"), "{}", answer.text);
     })
     .await;
 }

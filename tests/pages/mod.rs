@@ -80,6 +80,7 @@ fn the_limits_are_those_of_the_code() {
         ("actions_per_turn", limits.actions_per_turn as usize, "10,000", 10_000),
         ("open_tasks", limits.open_tasks, "10,000", 10_000),
         ("buffered_events", limits.buffered_events, "10,000", 10_000),
+        ("buffered_event_bytes", limits.buffered_event_bytes, "32 MiB", 32 * 1024 * 1024),
         ("history_records", limits.history_records as usize, "50,000", 50_000),
         ("history_bytes", limits.history_bytes, "50 MiB", 50 * 1024 * 1024),
         ("depth", limits.depth as usize, "64", 64),

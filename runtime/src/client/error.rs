@@ -7,7 +7,7 @@
 use super::change_hub::{CloseReason, Lost};
 use super::port::SubmitError;
 use crate::engine::Refusal;
-use crate::model::{DecodeError, EncodeError, InstanceId, InvalidInstanceId, RuntimeStatus};
+use crate::model::{DecodeError, EncodeError, EventLimit, InstanceId, InvalidInstanceId, RuntimeStatus};
 
 /// The reason why a client operation was not done, or may not have been done.
 ///
@@ -96,15 +96,14 @@ pub enum ClientError {
         /// The limit in bytes, as UTF-16.
         limit: usize,
     },
-    /// The instance has as many unconsumed events as the limit allows. Wait until it consumes some.
-    #[error(
-        "instance `{id}` has {limit} events that it has not consumed, which is the limit: wait until it consumes some"
-    )]
+    /// The instance has as many events as a limit allows, so the event was not raised. Wait until the instance consumes some,
+    /// or until it continues as new: the limit says which.
+    #[error("instance `{id}` can receive nothing more for now: {limit}")]
     TooManyEvents {
         /// The instance id.
         id: InstanceId,
-        /// The limit, in events.
-        limit: usize,
+        /// The limit.
+        limit: EventLimit,
     },
     /// The stored data of the instance is damaged. Restore a backup, or inspect the store with its own tools.
     #[error("the stored data is damaged: {detail}")]

@@ -304,15 +304,13 @@ pub enum Refusal {
         /// The limit in bytes, as UTF-16.
         limit: usize,
     },
-    /// The instance has as many unconsumed events as the limit allows.
-    #[error(
-        "instance `{id}` has {limit} events that it has not consumed, which is the limit: wait until it consumes some"
-    )]
+    /// The instance has as many events as a limit allows.
+    #[error("instance `{id}` can receive nothing more for now: {limit}")]
     TooManyEvents {
         /// The instance id.
         id: InstanceId,
-        /// The limit, in events.
-        limit: usize,
+        /// The limit.
+        limit: crate::model::EventLimit,
     },
     /// The stored data of the instance is damaged.
     #[error("instance `{id}` cannot be read: {detail}")]
@@ -439,12 +437,16 @@ pub struct PartitionConfig {
     pub inputs_per_turn: usize,
     /// The largest number of payload bytes in the inputs of one turn, if the turn takes more than one input.
     pub input_bytes_per_turn: usize,
-    /// The number of turn records at which an execution fails.
+    /// The number of turn records at which an execution fails, without those in which it only receives something from
+    /// others. Four fifths of this number may be of that kind.
     pub history_records: u64,
-    /// The bytes of turn records at which an execution fails.
+    /// The bytes of turn records at which an execution fails, without what it receives from others. That may have four
+    /// fifths of this number.
     pub history_bytes: usize,
     /// The number of events that an instance may hold without consuming them.
     pub buffered_events: usize,
+    /// The bytes of events that an instance may hold without consuming them.
+    pub buffered_event_bytes: usize,
     /// The bytes of unconsumed events that continue-as-new writes into the first record of the next execution. More of
     /// them are carried over in rows of their own, which are written once.
     pub inline_event_bytes: usize,
@@ -479,6 +481,7 @@ impl Default for PartitionConfig {
             history_records: 50_000,
             history_bytes: 50 * 1024 * 1024,
             buffered_events: 10_000,
+            buffered_event_bytes: 32 * 1024 * 1024,
             inline_event_bytes: 1024,
             open_tasks: 10_000,
             depth: 64,

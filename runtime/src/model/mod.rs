@@ -19,6 +19,7 @@
 mod build;
 mod commit;
 mod difference;
+mod event_limit;
 pub(crate) mod failure;
 mod head;
 pub(crate) mod ids;
@@ -33,6 +34,7 @@ pub(crate) mod wire;
 
 pub use build::BuildId;
 pub use commit::{CommitBatch, HeadChange, InboxRow, RecordRow, TaskRow, TimerRow, TurnCommit};
+pub use event_limit::EventLimit;
 pub use failure::FailureDetails;
 pub use head::{Head, Life, Progress, RuntimeStatus};
 pub use ids::{

@@ -26,12 +26,18 @@ pub struct Limits {
     pub custom_status_bytes: u32,
     /// The largest number of actions in one turn.
     pub actions_per_turn: u32,
-    /// The number of turn records at which an execution fails.
+    /// The number of turns of one execution at which it fails. Turns in which it only receives something from others do
+    /// not count: four fifths of this number may be of that kind, and what comes after that is refused with
+    /// [`TooManyEvents`](crate::ClientError::TooManyEvents).
     pub history_records: u64,
-    /// The bytes of turn records at which an execution fails.
+    /// The bytes of history at which an execution fails. What it receives from others does not count: that may have four
+    /// fifths of this number, and what comes after that is refused with
+    /// [`TooManyEvents`](crate::ClientError::TooManyEvents).
     pub history_bytes: usize,
     /// The number of events that an instance may hold without consuming them.
     pub buffered_events: usize,
+    /// The bytes of events that an instance may hold without consuming them.
+    pub buffered_event_bytes: usize,
     /// The number of activities of an instance that may be open at a time.
     pub open_tasks: usize,
     /// How deep sub-orchestrations can be nested.
@@ -60,6 +66,7 @@ impl Default for Limits {
             history_records: partition.history_records,
             history_bytes: partition.history_bytes,
             buffered_events: partition.buffered_events,
+            buffered_event_bytes: partition.buffered_event_bytes,
             open_tasks: partition.open_tasks,
             depth: partition.depth,
             live_history_bytes: partition.live_history_bytes,
@@ -81,6 +88,7 @@ impl Limits {
         config.history_records = self.history_records;
         config.history_bytes = self.history_bytes;
         config.buffered_events = self.buffered_events;
+        config.buffered_event_bytes = self.buffered_event_bytes;
         config.open_tasks = self.open_tasks;
         config.depth = self.depth;
         config.live_history_bytes = share(self.live_history_bytes, partitions);

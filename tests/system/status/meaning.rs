@@ -215,7 +215,7 @@ async fn failure_panic_and_termination_keep_the_custom_status(stage: Stage) {
         assert_eq!(instance.custom_status().await.unwrap().typed(), Some(json!({ "step": how })));
     }
     // The engine itself creates this failure.
-    let limited = stage.restart_with(runtime, |limits| limits.history_records = 3).await;
+    let limited = stage.restart_with(runtime, |limits| limits.history_records = 1).await;
     let instance = puppet::start(limited.client(), json!("kept")).await.unwrap();
     let mut raised = 0;
     while instance.raise_event(Next(json!("kept"))).await.is_ok() {

@@ -7,7 +7,7 @@ use super::{Approved, Greeter, Progress, Silent};
 use crate::client::{ClientError, StartOrchestration, SubmitError};
 use crate::context::InTurn;
 use crate::engine::{ClientAnswer, ClientOperation, IdReusePolicy, Refusal, StartOperation};
-use crate::model::{InstanceKey, InvalidInstanceId, JsonText, RuntimeStatus, Timestamp};
+use crate::model::{EventLimit, InstanceKey, InvalidInstanceId, JsonText, RuntimeStatus, Timestamp};
 use crate::store::InstanceFilter;
 
 fn start(fake: &Fake) -> StartOrchestration<Greeter> {
@@ -194,7 +194,10 @@ fn a12_every_answer_is_of_one_class_and_carries_what_is_known() {
         ),
         (Refusal::PayloadTooLarge { size: 2, limit: 1 }, ClientError::PayloadTooLarge { size: 2, limit: 1 }),
         (Refusal::CustomStatusTooLarge { size: 2, limit: 1 }, ClientError::CustomStatusTooLarge { size: 2, limit: 1 }),
-        (Refusal::TooManyEvents { id: id("g"), limit: 1 }, ClientError::TooManyEvents { id: id("g"), limit: 1 }),
+        (
+            Refusal::TooManyEvents { id: id("g"), limit: EventLimit::Bytes(1) },
+            ClientError::TooManyEvents { id: id("g"), limit: EventLimit::Bytes(1) },
+        ),
         (
             Refusal::Corrupt { id: id("g"), detail: "gap".to_owned() },
             ClientError::Corrupt { id: Some(id("g")), detail: "gap".to_owned() },

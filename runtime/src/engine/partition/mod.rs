@@ -19,6 +19,7 @@ mod create;
 mod damage;
 mod end;
 mod evict;
+mod history_size;
 mod inbox;
 mod offer;
 mod recover;

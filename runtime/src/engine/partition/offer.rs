@@ -22,7 +22,7 @@ use crate::model::{InstanceKey, OperationId, RuntimeStatus, TaskId, TimerRow, Ti
 impl Partition {
     /// Records what the turn takes, and offers it.
     pub(super) fn offer(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
-        slot.unpolled_events += taken.events();
+        slot.note_unpolled(taken.events());
         self.note_suspension(time, slot, &mut taken);
         if slot.head.progress.parked.is_some() {
             // It is being tried again. If the offer is lost, it must be offered again without another request.
@@ -110,7 +110,7 @@ impl Partition {
             slot.live = None;
             return self.park(time, slot, taken, stuck.reason());
         }
-        slot.unpolled_events = slot.live.as_ref().map_or(0, |live| live.buffered_events().0);
+        slot.unpolled_events = slot.live.as_ref().map_or((0, 0), |live| live.buffered_events());
         if slot.live.as_ref().is_some_and(|live| !live.has_undelivered())
             && let Some(row) = self.remove_timer(start_id(slot))
         {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::BacklogToken;
+use super::history_size::{Events, HistorySize};
 use crate::engine::execution::LiveExecution;
 use crate::engine::program::TurnTicket;
 use crate::engine::{CommitNumber, RequestId};
@@ -39,8 +40,11 @@ pub(super) struct Slot {
     pub(super) is_ready: bool,
     /// The place of the slot in the order of use.
     pub(super) used: u64,
-    /// The number of events that were recorded without a poll since the instance came into memory.
-    pub(super) unpolled_events: usize,
+    /// The events that are known to wait while no code is in memory, which counts them exactly.
+    pub(super) unpolled_events: Events,
+    /// The size of the history of the current execution, if it is known. It is known as soon as the records have been
+    /// read, and kept up to date from then on.
+    pub(super) size: Option<HistorySize>,
     /// Whether the last turn took something, so that the next one may take what is left.
     pub(super) progressed: bool,
     /// Whether a parked instance must be tried again.
@@ -161,11 +165,17 @@ impl Slot {
             last_commit: CommitNumber(0),
             is_ready: false,
             used: 0,
-            unpolled_events: 0,
+            unpolled_events: (0, 0),
+            size: None,
             progressed: false,
             retry: false,
             outstanding: None,
         }
+    }
+
+    /// Notes events that were recorded without a poll.
+    pub(super) fn note_unpolled(&mut self, (count, bytes): Events) {
+        self.unpolled_events = (self.unpolled_events.0 + count, self.unpolled_events.1 + bytes);
     }
 
     /// Returns whether no turn can run before the records have arrived.

@@ -1,7 +1,9 @@
 //! The first half of a turn: which arrivals it takes, and what each of them means, in the order of acceptance.
 
 use super::Partition;
+use super::history_size::Events;
 use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
+use crate::context::event_size;
 use crate::engine::verify::Check;
 use crate::engine::{ClientAnswer, Refusal, RequestId};
 use crate::model::{
@@ -35,7 +37,9 @@ pub(super) struct Taken {
     pub(super) clock: Option<Timestamp>,
     /// The replay that verifies the turn, of this execution.
     pub(super) check: Option<(Execution, Check)>,
-    events: usize,
+    /// The bytes that others have sent.
+    pub(super) received_bytes: usize,
+    events: Events,
 }
 
 /// An offer that a program elsewhere has answered.
@@ -85,7 +89,8 @@ impl Partition {
                 Arrival::Terminate { recursive, .. } => return Plan::End { children: *recursive },
                 Arrival::RetryParked { .. } => retry = true,
                 Arrival::Park { .. } => parked = true,
-                Arrival::Event { event_id: Some(_), .. } => judged = true,
+                // Whether there is room for it is known only if it is known what the code has consumed.
+                Arrival::Event { .. } => judged = true,
                 // The timer was due when it fired, whatever the clock says now.
                 Arrival::Timer(row) => {
                     time = time.max(row.fire_at);
@@ -176,7 +181,12 @@ impl Partition {
                 taken.terminate = Some(Termination { reason, recursive });
             }
             Arrival::Suspend { reason, request } => {
-                let wrong = taken.suspended.then(|| invalid_state(slot, RuntimeStatus::Suspended, "suspended"));
+                let full = |limit| Refusal::TooManyEvents { id: slot.head.life.id.clone(), limit };
+                let wrong = taken
+                    .suspended
+                    .then(|| invalid_state(slot, RuntimeStatus::Suspended, "suspended"))
+                    .or_else(|| self.limit_of_history(slot, taken, reason.len()).map(full));
+                taken.received_bytes += reason.len();
                 self.take_switch(taken, request, wrong, Input::Suspended { reason }, true);
             }
             Arrival::Resume { reason, request } => {
@@ -265,11 +275,11 @@ impl Partition {
                 return None;
             }
         }
-        let buffered = slot.live.as_ref().map_or(slot.unpolled_events, |live| live.buffered_events().0);
-        if buffered + taken.events >= self.config.buffered_events {
+        let size = event_size(&name, &payload, event_id.as_deref());
+        if let Some(limit) = self.limit_of_events(slot, taken, size) {
             return match from {
                 EventSource::Client(request) => {
-                    let (id, limit) = (slot.head.life.id.clone(), self.config.buffered_events);
+                    let id = slot.head.life.id.clone();
                     taken.replies.push((request, Err(Refusal::TooManyEvents { id, limit })));
                     None
                 }
@@ -277,7 +287,8 @@ impl Partition {
                 EventSource::Message(_) => Some(Arrival::Event { name, payload, event_id, from }),
             };
         }
-        taken.events += 1;
+        taken.events = (taken.events.0 + 1, taken.events.1 + size);
+        taken.received_bytes += size;
         taken.inputs.push(Input::EventRaised { name, payload, event_id });
         match from {
             EventSource::Client(request) => taken.replies.push((request, Ok(ClientAnswer::Done))),
@@ -298,8 +309,8 @@ impl Taken {
         self.answered.map(|answered| answered.upto)
     }
 
-    /// Returns the number of events among the inputs.
-    pub(super) fn events(&self) -> usize {
+    /// Returns the number and the bytes of the events among the inputs.
+    pub(super) fn events(&self) -> Events {
         self.events
     }
 }

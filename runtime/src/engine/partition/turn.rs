@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::history_size::HistorySize;
 use super::slot::{Phase, Slot};
 use super::take::{Plan, Taken};
 use super::{Partition, TaskState};
@@ -77,6 +78,9 @@ impl Partition {
                 Code::Stuck(reason) => stuck = Some(reason),
             }
         }
+        if stuck.is_none() && !self.size_is_known(slot) {
+            return;
+        }
         if plan == (Plan::End { children: true }) && !self.children_are_known(slot) {
             return;
         }
@@ -86,7 +90,9 @@ impl Partition {
         if let Some(termination) = taken.terminate.take() {
             return self.terminate(time, slot, taken, termination);
         }
-        if self.is_too_long(slot) && !matches!(slot.phase, Phase::Fresh(_)) {
+        if self.is_too_long(slot, &taken, plan == Plan::Poll && !taken.suspended)
+            && !matches!(slot.phase, Phase::Fresh(_))
+        {
             return self.fail_by_limit(time, slot, taken);
         }
         match (plan, stuck) {
@@ -143,12 +149,13 @@ impl Partition {
 
     fn replay(
         &mut self,
-        slot: &Slot,
+        slot: &mut Slot,
         identity: Identity,
         rows: &[bytes::Bytes],
         carried: &[bytes::Bytes],
     ) -> Result<LiveExecution, Stuck> {
         let records = history::decode(rows, slot.records)?;
+        slot.size = Some(HistorySize::of(&records, rows));
         let started = Arc::clone(history::started(&records)?);
         let replayed = records.iter().filter(|record| record.polled).count() as u64;
         let (code, checks) = (self.code_of(&started)?, self.config.checks());
@@ -202,14 +209,10 @@ impl Partition {
         Identity { id: slot.head.life.id.clone(), execution: slot.head.life.execution, mint: Arc::clone(&self.mint) }
     }
 
-    fn is_too_long(&self, slot: &Slot) -> bool {
-        slot.records >= self.config.history_records
-            || slot.live.as_ref().is_some_and(|live| live.history_bytes >= self.config.history_bytes)
-    }
-
     fn fail_by_limit(&mut self, time: Timestamp, slot: &mut Slot, taken: Taken) {
         let text = format!(
-            "the history has reached its limit of {} turns or {} bytes: use continue-as-new in long loops",
+            "the orchestration itself has filled its history, which may have {} turns or {} bytes besides the events that it \
+             receives: use continue-as-new in long loops",
             self.config.history_records, self.config.history_bytes
         );
         let failure = FailureDetails::new(HISTORY_LIMIT, text).non_retriable();
@@ -239,7 +242,7 @@ impl Partition {
         match live.turn(time, now, &taken.inputs, None) {
             Ok(TurnStep::Done(output)) => {
                 slot.retry = false;
-                slot.unpolled_events = 0;
+                slot.unpolled_events = (0, 0);
                 self.finish_turn(time, slot, taken, output);
             }
             Ok(TurnStep::Outstanding) => self.offer(time, slot, taken),
@@ -298,7 +301,7 @@ impl Partition {
 
     /// Records inputs without a poll.
     fn record(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken) {
-        slot.unpolled_events += taken.events();
+        slot.note_unpolled(taken.events());
         let is_early = slot.head.life.start_at.is_some_and(|at| at > time);
         if slot.retry && is_early && !taken.suspended && !self.is_blocked(slot.head.life.key) {
             // Its start tries it again.
@@ -416,6 +419,13 @@ impl Partition {
 
     pub(super) fn write_record(&mut self, slot: &mut Slot, taken: &mut Taken, record: &TurnRecord) {
         let bytes = wire::encode_record(record);
+        // A history that begins is known from its beginning.
+        if record.turn_number == 0 {
+            slot.size = Some(HistorySize::default());
+        }
+        if let Some(size) = &mut slot.size {
+            size.add(&record.inputs, bytes.len());
+        }
         if let Some(live) = &mut slot.live {
             live.history_bytes += bytes.len();
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::engine::sim::code::{Child, Echo, Main, Red, again, call, child, code, registry};
 use crate::engine::sim::{Sim, id, start};
 use crate::engine::{PartitionConfig, Refusal, StartOperation};
-use crate::model::{HeadChange, RuntimeStatus};
+use crate::model::{EventLimit, HeadChange, RuntimeStatus};
 
 code! {
     fn loops(ctx, _) {
@@ -23,6 +23,11 @@ code! {
             seen.push(event);
         }
     }
+    fn works(ctx, input) {
+        for _ in 0..input.as_u64().unwrap_or(0) { call::<Echo>(&ctx, "a hundred bytes or so").await?; }
+        let event: Value = ctx.wait_for_external_event("red").await?;
+        Ok(event)
+    }
     fn sends_many(ctx, input) {
         for number in 0..input.as_u64().unwrap_or(0) { ctx.send_event(&id("x"), &Red(json!(number)))?; }
         Ok(Value::Null)
@@ -35,23 +40,24 @@ code! {
 }
 
 fn registry_of_all() -> crate::Registry {
-    registry(&[("main", loops), ("ignores", ignores), ("sends many", sends_many), ("calls many", calls_many)])
+    registry(&[
+        ("main", loops),
+        ("works", works),
+        ("ignores", ignores),
+        ("sends many", sends_many),
+        ("calls many", calls_many),
+    ])
 }
 
 #[test]
 fn b20_the_turn_after_the_history_limit_ends_the_instance() {
-    for (raises, status) in [(8, RuntimeStatus::Running), (9, RuntimeStatus::Running), (10, RuntimeStatus::Failed)] {
+    for (calls, status) in [(8, RuntimeStatus::Running), (9, RuntimeStatus::Running), (10, RuntimeStatus::Failed)] {
         let config = PartitionConfig { history_records: 10, live_instances: 0, ..PartitionConfig::default() };
         let mut sim = Sim::new(config, registry_of_all());
-        sim.start("x", "main", &Value::Null);
+        sim.start("x", "works", &json!(calls));
         sim.settle();
-        for number in 0..raises {
-            let raised = sim.raise("x", "red", &json!(number));
-            sim.settle();
-            assert!(sim.result(raised).is_ok());
-        }
         let head = sim.head("x");
-        assert_eq!(head.progress.status, status, "{raises} raises");
+        assert_eq!(head.progress.status, status, "{calls} calls");
         if status == RuntimeStatus::Failed {
             assert_eq!(head.progress.failure.as_ref().unwrap().error_type(), "persevere.HistoryLimit");
         } else {
@@ -68,15 +74,8 @@ fn b20_the_turn_after_the_history_limit_ends_the_instance() {
 fn b20_a_history_of_too_many_bytes_ends_the_instance() {
     let config = PartitionConfig { history_bytes: 2_000, ..PartitionConfig::default() };
     let mut sim = Sim::new(config, registry_of_all());
-    sim.start("x", "main", &Value::Null);
-    for _ in 0..40 {
-        sim.raise(
-            "x",
-            "red",
-            &json!("a hundred bytes or so of payload, which add up in the end to more than there may be"),
-        );
-        sim.settle();
-    }
+    sim.start("x", "works", &json!(40));
+    sim.settle();
     assert_eq!(sim.head("x").progress.failure.as_ref().unwrap().error_type(), "persevere.HistoryLimit");
 }
 
@@ -91,7 +90,7 @@ fn b20_events_over_the_limit_are_refused_or_stay_in_the_inbox() {
         sim.settle();
         let accepted = raised.iter().filter(|request| sim.result(**request).is_ok()).count();
         assert_eq!(accepted, 5);
-        assert!(matches!(sim.result(raised[5]), Err(Refusal::TooManyEvents { limit: 5, .. })));
+        assert!(matches!(sim.result(raised[5]), Err(Refusal::TooManyEvents { limit: EventLimit::Events(5), .. })));
         sim.start("s", "sends many", &json!(7));
         sim.settle();
         assert_eq!(sim.store.inbox.len(), 7, "their sender's commit is durable: they stay");
@@ -111,6 +110,118 @@ fn b20_events_over_the_limit_are_refused_or_stay_in_the_inbox() {
         sim.settle();
         assert!(sim.result(ended).is_ok());
         sim.assert_clean();
+    }
+}
+
+fn small_limits(live_instances: usize) -> PartitionConfig {
+    PartitionConfig {
+        live_instances,
+        history_records: 60,
+        history_bytes: 20_000,
+        buffered_event_bytes: 10_000,
+        ..PartitionConfig::default()
+    }
+}
+
+/// Raises a hundred events of so many bytes, over crashes. Returns how many were accepted, and the limit of the last one.
+fn raise_until_refused(sim: &mut Sim, bytes: usize) -> (usize, EventLimit) {
+    let (mut accepted, mut reached) = (0, None);
+    for number in 0..100 {
+        let raised = sim.raise("x", "red", &json!("e".repeat(bytes)));
+        sim.settle();
+        match sim.result(raised) {
+            Ok(_) => accepted += 1,
+            Err(Refusal::TooManyEvents { limit, .. }) => reached = Some(limit),
+            Err(refusal) => panic!("{refusal}"),
+        }
+        if number % 7 == 0 {
+            sim.crash();
+            sim.settle();
+        }
+    }
+    assert!(!sim.head("x").is_ended(), "{:?}", sim.head("x").progress.failure);
+    (accepted, reached.unwrap())
+}
+
+#[test]
+fn b20_what_others_send_never_ends_an_instance() {
+    for live_instances in [0, 100] {
+        for (state, name, bytes, accepts, limit) in [
+            ("running", "main", 1_000, 15, EventLimit::HistoryBytes(16_000)),
+            ("running", "main", 10, 48, EventLimit::HistoryRecords(48)),
+            ("running", "ignores", 1_000, 9, EventLimit::Bytes(10_000)),
+            ("suspended", "main", 1_000, 9, EventLimit::Bytes(10_000)),
+            ("suspended", "main", 10, 48, EventLimit::HistoryRecords(48)),
+            ("parked", "main", 1_000, 9, EventLimit::Bytes(10_000)),
+        ] {
+            let mut sim = Sim::new(small_limits(live_instances), registry_of_all());
+            sim.start("x", name, &Value::Null);
+            sim.settle();
+            match state {
+                "suspended" => drop(sim.suspend("x")),
+                "parked" => sim.deploy(registry(&[])),
+                _ => {}
+            }
+            sim.settle();
+            let (accepted, reached) = raise_until_refused(&mut sim, bytes);
+            assert!((accepts - 1..=accepts).contains(&accepted), "{accepted} of {bytes} bytes, {state} {name}");
+            assert_eq!(reached, limit, "{state} {name}");
+            sim.deploy(registry_of_all());
+            sim.resume("x");
+            sim.settle();
+            let head = sim.head("x");
+            assert_eq!(head.progress.status, RuntimeStatus::Running, "{:?}", head.progress.failure);
+            assert_eq!(head.progress.parked, None);
+            sim.terminate("x", false);
+            sim.settle();
+            assert_eq!(sim.head("x").progress.status, RuntimeStatus::Terminated, "ending is never refused");
+            sim.assert_clean();
+        }
+    }
+}
+
+#[test]
+fn b20_suspending_and_resuming_never_ends_an_instance() {
+    for live_instances in [0, 100] {
+        let mut sim = Sim::new(small_limits(live_instances), registry_of_all());
+        sim.start("x", "main", &Value::Null);
+        sim.settle();
+        let mut refused = 0;
+        for _ in 0..100 {
+            let suspended = sim.suspend("x");
+            sim.settle();
+            refused += usize::from(matches!(sim.result(suspended), Err(Refusal::TooManyEvents { .. })));
+            let resumed = sim.resume("x");
+            sim.settle();
+            assert_eq!(sim.result(resumed).is_ok(), sim.result(suspended).is_ok(), "a resumption is never refused");
+        }
+        assert!((70..80).contains(&refused), "{refused} suspensions were refused");
+        assert_eq!(sim.head("x").progress.status, RuntimeStatus::Running);
+        sim.assert_clean();
+    }
+}
+
+#[test]
+fn b20_large_events_are_refused_before_a_history_is_full() {
+    for (raises, bytes) in [(54, 1_000_000), (5_226, 10_000)] {
+        let mut sim = Sim::new(PartitionConfig::default(), registry_of_all());
+        // Its checks after each commit read the whole history, which is quadratic here.
+        sim.damaged = true;
+        sim.start("x", "main", &Value::Null);
+        sim.suspend("x");
+        sim.settle();
+        let payload = json!("e".repeat(bytes));
+        let raised: Vec<_> = (0..raises).map(|_| sim.raise("x", "red", &payload)).collect();
+        sim.settle();
+        let accepted = raised.iter().filter(|request| sim.result(**request).is_ok()).count();
+        assert!((accepted + 1) * (bytes + 32) > 32 * 1024 * 1024 && accepted < raises, "{accepted} of {raises}");
+        sim.crash();
+        sim.resume("x");
+        sim.settle();
+        assert_eq!(sim.head("x").progress.status, RuntimeStatus::Running);
+        sim.raise("x", "red", &json!("end"));
+        sim.settle();
+        assert_eq!(sim.output("x"), json!("ended"));
     }
 }
 
