@@ -239,7 +239,8 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
     /// Waits for a custom status for which `predicate` returns `true`, and returns it.
     ///
     /// The predicate sees the current value first, and then the newest value after each commit. It may miss a value
-    /// that was replaced before the wait could look at it. Cleared values and values of another type are skipped.
+    /// that was replaced before the wait could look at it. A cleared status is `None` if the type of the status is an
+    /// `Option`. Otherwise it is skipped, as are values of another type.
     ///
     /// # Errors
     /// See [`Wait`]. The wait also ends when the instance ends or is parked, and every error contains the last head

@@ -151,7 +151,7 @@ pub(super) fn for_custom_status<S: CustomStatus>(
         if judged.replace(head.progress.custom_status_version) == Some(head.progress.custom_status_version) {
             return None;
         }
-        let value = S::__decode(head.progress.custom_status.as_ref()?).ok()?;
+        let value = S::__decode(&head.progress.status_text()?).ok()?;
         predicate(&value).then_some(Ok(value))
     })
 }

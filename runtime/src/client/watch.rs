@@ -23,7 +23,8 @@ use crate::model::{Head, InstanceId, InstanceKey};
 /// replaced.
 ///
 /// - A slow reader skips values. It never slows the orchestration down, and it costs memory for at most one value.
-/// - A cleared status is skipped.
+/// - A cleared status is the value that `null` stands for: `None` if the type of the status is an `Option`. If the type has
+///   no such value, a cleared status is skipped.
 /// - A value of another type is yielded as [`WatchError::Undecodable`], which contains the value. The watch continues.
 /// - When the instance is parked, the stream yields [`WatchError::Parked`] once. The watch continues.
 /// - [`WatchError::Client`] is the last item.
@@ -70,10 +71,14 @@ impl<S: CustomStatus> StatusWatch<S> {
 
         let token = StatusToken::of(head);
         let changed = self.cursor.replace(token) != Some(token);
-        let Some(text) = head.progress.custom_status.as_ref().filter(|_| changed) else { return parked.map(Err) };
+        let Some(text) = head.progress.status_text().filter(|_| changed) else { return parked.map(Err) };
+        let value = S::__decode(&text);
+        if value.is_err() && head.progress.custom_status.is_none() {
+            // The status was cleared, and its type has no value for that.
+            return parked.map(Err);
+        }
         self.then = parked;
-        let undecodable = |error| WatchError::Undecodable { id: self.id.clone(), value: loose(text), error };
-        Some(S::__decode(text).map_err(undecodable))
+        Some(value.map_err(|error| WatchError::Undecodable { id: self.id.clone(), value: loose(&text), error }))
     }
 }
 

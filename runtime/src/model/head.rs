@@ -124,6 +124,15 @@ pub struct Progress {
     pub revision: u64,
 }
 
+impl Progress {
+    /// Returns the custom status as JSON text. A status that was cleared, or set to a value without content, is `null`; one
+    /// that was never set is absent.
+    pub(crate) fn status_text(&self) -> Option<JsonText> {
+        let cleared = || (self.custom_status_version > 0).then(JsonText::null);
+        self.custom_status.clone().or_else(cleared)
+    }
+}
+
 impl Head {
     /// Creates a head from its two parts.
     pub fn new(life: Life, progress: Progress) -> Self {

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::finite;
+
 /// A JSON text.
 ///
 /// Two values are equal if their texts are equal, character by character. The meaning of the text is not considered.
@@ -51,12 +53,18 @@ impl JsonText {
     /// Writes a value as JSON.
     ///
     /// # Errors
-    /// Returns an error if the value cannot be written as JSON. The message is serde's, preceded by the type.
+    /// Returns an error if the value cannot be written as JSON. A number that is not finite (NaN or an infinity) cannot: it
+    /// would be read back as a missing value. The message is serde's, preceded by the type.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
-        match serde_json::to_vec(value) {
-            Ok(text) => Ok(Self(text.into())),
-            Err(error) => Err(EncodeError(format!("`{}` cannot be written as JSON: {error}", type_name::<T>()))),
+        let problem = |error: &dyn fmt::Display| {
+            EncodeError(format!("`{}` cannot be written as JSON: {error}", type_name::<T>()))
+        };
+        let text = serde_json::to_vec(value).map_err(|error| problem(&error))?;
+        // Numbers that are not finite become `null`, so most texts cannot contain one.
+        if text.windows(4).any(|part| part == b"null") {
+            finite::check(value).map_err(|error| problem(&error))?;
         }
+        Ok(Self(text.into()))
     }
 
     /// Decodes the text as a `T`.
@@ -165,6 +173,50 @@ impl<'de> Deserialize<'de> for JsonText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_is_not_finite_has_no_json_form_wherever_it_stands() {
+        #[derive(Serialize)]
+        enum Kind {
+            One(f64),
+            Two(f32, f32),
+            Named { value: Option<f64> },
+        }
+        let not_finite = |value: &dyn erased::Value| {
+            let error = value.encode().unwrap_err();
+            assert!(error.0.contains("JSON has no number"), "{error}");
+        };
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            not_finite(&number);
+            not_finite(&(number as f32));
+            not_finite(&Some(number));
+            not_finite(&vec![Some(1.0), Some(number)]);
+            not_finite(&(1, number));
+            not_finite(&std::collections::BTreeMap::from([("a", number)]));
+            not_finite(&Kind::One(number));
+            not_finite(&Kind::Two(0.0, number as f32));
+            not_finite(&Kind::Named { value: Some(number) });
+        }
+        assert_eq!(JsonText::encode(&Kind::Named { value: None }).unwrap().as_str(), r#"{"Named":{"value":null}}"#);
+        assert_eq!(JsonText::encode(&vec![None, Some(1.5)]).unwrap().as_str(), "[null,1.5]");
+        assert_eq!(JsonText::encode(&("null", JsonText::null())).unwrap().as_str(), r#"["null",null]"#);
+        assert!(JsonText::encode(&std::collections::BTreeMap::from([((1, 2), 3)])).is_err(), "keys are texts");
+    }
+
+    mod erased {
+        use super::super::*;
+
+        /// A value of any type.
+        pub(super) trait Value {
+            fn encode(&self) -> Result<JsonText, EncodeError>;
+        }
+
+        impl<T: Serialize> Value for T {
+            fn encode(&self) -> Result<JsonText, EncodeError> {
+                JsonText::encode(self)
+            }
+        }
+    }
 
     #[test]
     fn a_value_comes_back_from_its_text() {

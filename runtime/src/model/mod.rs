@@ -21,6 +21,7 @@ mod commit;
 mod difference;
 mod event_limit;
 pub(crate) mod failure;
+mod finite;
 mod head;
 pub(crate) mod ids;
 pub(crate) mod json;

@@ -10,6 +10,7 @@ use crate::system::stage::{Stage, on_every_stage};
 on_every_stage! {
     the_limit_counts_utf_16
     a_value_that_is_too_large_or_not_json_leaves_the_previous_value
+    a_number_that_is_not_finite_leaves_the_previous_value
     cleared_and_null_are_none_and_the_empty_text_is_a_value
 }
 
@@ -70,6 +71,61 @@ async fn a_value_that_is_too_large_or_not_json_leaves_the_previous_value(stage: 
     let error = odd.result().await.unwrap();
     assert!(error.contains("cannot be stored"), "{error}");
     assert_eq!(odd.metadata().await.unwrap().serialized_custom_status(), Some("{}"));
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn measures(ctx: OrchestrationContext<Vec<f64>>) -> Result<Vec<String>, OrchestrationError> {
+    ctx.set_custom_status(&vec![1.5])?;
+    let outcomes = [f64::NAN, f64::INFINITY].map(|number| match ctx.set_custom_status(&vec![number]) {
+        Err(CustomStatusError::Serialize(error)) => error.to_string(),
+        other => format!("{other:?}"),
+    });
+    Next::wait(&ctx).await?;
+    Ok(outcomes.to_vec())
+}
+
+#[activity]
+async fn measure() -> Result<Vec<f64>, ActivityError> {
+    Ok(vec![f64::NAN])
+}
+
+#[activity]
+async fn weigh(number: Option<f64>) -> Result<bool, ActivityError> {
+    Ok(number.is_some())
+}
+
+/// Fails at each place where a value is stored.
+#[orchestrator]
+async fn has_no_number(ctx: OrchestrationContext, place: String) -> Result<f64, OrchestrationError> {
+    match place.as_str() {
+        "output of an activity" => Ok(measure::call(&ctx).await?[0]),
+        "input of an activity" => Ok(f64::from(weigh::call(&ctx, Some(f64::NAN)).await?)),
+        "side effect" => Ok(ctx.side_effect(|| f64::NAN)),
+        _ => Ok(f64::NEG_INFINITY),
+    }
+}
+
+async fn a_number_that_is_not_finite_leaves_the_previous_value(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let instance = measures::start(runtime.client()).await.unwrap();
+    assert_eq!(instance.wait_for_custom_status(|_| true).await.unwrap(), [1.5]);
+    instance.raise_event(Next(json!(0))).await.unwrap();
+    for outcome in instance.result().await.unwrap() {
+        assert!(outcome.contains("JSON has no number"), "{outcome}");
+    }
+    assert_eq!(instance.custom_status().await.unwrap().typed(), Some(vec![1.5]));
+    let payload = runtime.client().raise_event(instance.id(), "Next", &f64::NAN).await.unwrap_err();
+    assert!(matches!(payload, persevere::ClientError::Encode(_)), "{payload:?}");
+    for place in ["output of an activity", "input of an activity", "side effect", "output"] {
+        let failed = has_no_number::start(runtime.client(), place.to_owned()).await.unwrap();
+        let error = failed.result().await.unwrap_err();
+        let text = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": ");
+        assert!(text.contains("JSON has no number"), "{place}: {text}");
+    }
     runtime.shutdown().await.unwrap();
 }
 

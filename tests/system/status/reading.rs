@@ -16,6 +16,7 @@ use crate::system::stage::{Stage, handle, in_time, on_every_stage};
 on_every_stage! {
     a_wait_sees_what_is_there_what_comes_and_the_end
     a_watch_yields_values_in_order_and_ends_with_the_instance
+    none_is_a_value_of_an_optional_status
     a_watch_skips_what_is_cleared_and_reports_what_it_cannot_read
     a_watch_goes_on_from_its_token
     a_status_of_another_type_never_breaks_reading
@@ -79,6 +80,33 @@ async fn a_watch_yields_values_in_order_and_ends_with_the_instance(stage: Stage)
 async fn typed_puppet(ctx: OrchestrationContext<u32>, first: Value) -> Result<(), OrchestrationError> {
     let _ = (ctx, first);
     Ok(())
+}
+
+/// Publishes what it is told to.
+#[orchestrator]
+async fn optional(ctx: OrchestrationContext<Option<u8>>) -> Result<(), OrchestrationError> {
+    while let Next(value) = Next::wait(&ctx).await?
+        && value != json!("end")
+    {
+        ctx.set_custom_status(&serde_json::from_value(value)?)?;
+    }
+    Ok(())
+}
+
+async fn none_is_a_value_of_an_optional_status(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let instance = optional::start(runtime.client()).await.unwrap();
+    let mut watch = instance.watch_custom_status();
+    let none = tokio::spawn(instance.wait_for_custom_status(Option::is_none));
+    for value in [Some(1), None, Some(2), None] {
+        instance.raise_event(Next(json!(value))).await.unwrap();
+        assert_eq!(watch.next().await, Some(Ok(value)));
+    }
+    assert_eq!(none.await.unwrap().unwrap(), None);
+    assert_eq!(instance.wait_for_custom_status(Option::is_none).await.unwrap(), None, "also one that begins later");
+    instance.raise_event(Next(json!("end"))).await.unwrap();
+    assert_eq!(watch.next().await, None);
+    runtime.shutdown().await.unwrap();
 }
 
 async fn a_watch_skips_what_is_cleared_and_reports_what_it_cannot_read(stage: Stage) {
