@@ -3,5 +3,6 @@
 //! program has.
 
 mod bad_input;
+mod deploys;
 mod services;
 mod skeletons;

@@ -1,21 +1,33 @@
 //! Values that do not have the type that the other side expects.
 
-use persevere::prelude::*;
-use persevere::{ClientError, OrchestrationHandle, ResultError, RuntimeStatus, registry};
+use std::fmt::Debug;
 
-use crate::bad_input::{Word, echo, in_full, in_time, listen, runtime, says};
+use persevere::prelude::*;
+use persevere::{ClientError, OrchestrationHandle, Orchestrator, ParkCode, ResultError, registry};
+
+use crate::bad_input::{Word, echo, in_time, listen, runtime, says};
+
+/// The instance is parked with a reason that contains these words. It has not failed, and it can be terminated.
+async fn is_parked<O: Orchestrator>(handle: &OrchestrationHandle<O>, words: &[&str])
+where
+    O::Output: Debug,
+    O::Error: Debug,
+{
+    let ResultError::Parked { reason, .. } = handle.result().await.unwrap_err() else { panic!("it is not parked") };
+    assert_eq!(reason.code(), ParkCode::UndecodableValue, "{reason}");
+    says(reason, words);
+    let metadata = handle.metadata().await.unwrap();
+    assert!(!metadata.is_ended(), "{metadata:?}");
+    handle.terminate("a mistake").await.unwrap();
+}
 
 #[tokio::test]
-async fn an_input_that_does_not_decode_fails_the_instance() {
+async fn an_input_that_does_not_decode_parks_the_instance() {
     in_time(async {
         let runtime = runtime(registry![listen, echo]).await;
         runtime.client().start_by_name("listen", &[1, 2]).instance_id("wrong").await.unwrap();
         let handle: OrchestrationHandle<listen> = runtime.client().handle("wrong").unwrap();
-        let error = handle.result().await.unwrap_err();
-        let ResultError::Failed(details) = &error else { panic!("{error:?}") };
-        assert_eq!(details.error_type(), "persevere.Decode");
-        says(in_full(&error), &["expected a string"]);
-        assert_eq!(handle.metadata().await.unwrap().runtime_status(), RuntimeStatus::Failed);
+        is_parked(&handle, &["the input of orchestrator `listen`", "expected a string"]).await;
         runtime.shutdown().await.unwrap();
     })
     .await;
@@ -47,29 +59,13 @@ async fn a_client_is_told_about_an_output_that_does_not_decode() {
     .await;
 }
 
-/// Waits for words until one arrives.
-#[orchestrator]
-async fn patient(ctx: OrchestrationContext) -> Result<Vec<String>, OrchestrationError> {
-    let mut heard = Vec::new();
-    loop {
-        match Word::wait(&ctx).await {
-            Ok(Word(word)) => return Ok([heard, vec![word]].concat()),
-            Err(error @ EventError::Decode { .. }) => heard.push(in_full(&error)),
-            Err(other) => return Err(other.into()),
-        }
-    }
-}
-
 #[tokio::test]
-async fn an_event_that_does_not_decode_is_consumed_and_returned_as_an_error() {
+async fn an_event_that_does_not_decode_parks_the_instance() {
     in_time(async {
-        let runtime = runtime(registry![patient]).await;
-        let patient = patient::start(runtime.client()).instance_id("p").await.unwrap();
-        runtime.client().raise_event("p", "word", &17).await.unwrap();
-        patient.raise_event(Word("hello".to_owned())).await.unwrap();
-        let heard = patient.result().await.unwrap();
-        says(&heard[0], &["`Word`", "another type", "expected a string"]);
-        assert_eq!(heard[1..], ["hello"]);
+        let runtime = runtime(registry![listen, echo]).await;
+        let listener = listen::start(runtime.client(), "a".to_owned()).instance_id("l").await.unwrap();
+        runtime.client().raise_event("l", "word", &17).await.unwrap();
+        is_parked(&listener, &["the payload of event `Word`", "expected a string"]).await;
         runtime.shutdown().await.unwrap();
     })
     .await;
@@ -95,24 +91,22 @@ async fn measure_to_number(text: String) -> Result<u32, ActivityError> {
 use self::{measure_number as by_number, measure_to_number as to_number};
 
 #[orchestrator]
-async fn mistaken(ctx: OrchestrationContext) -> Result<Vec<String>, OrchestrationError> {
-    let mut told = Vec::new();
-    for result in [by_number::call(&ctx, 5).await, to_number::call(&ctx, "five".to_owned()).await] {
-        match result {
-            Err(CallError::Decode(details)) => told.push(details.message().to_owned()),
-            other => told.push(format!("{other:?}")),
-        }
-    }
-    Ok(told)
+async fn mistaken(ctx: OrchestrationContext, input: bool) -> Result<String, OrchestrationError> {
+    let called = match input {
+        true => by_number::call(&ctx, 5).await.map(drop),
+        false => to_number::call(&ctx, "five".to_owned()).await.map(drop),
+    };
+    Ok(format!("{called:?}"))
 }
 
 #[tokio::test]
-async fn inputs_and_outputs_of_activities_that_do_not_decode_fail_the_call() {
+async fn inputs_and_outputs_of_activities_that_do_not_decode_park_the_instance() {
     in_time(async {
         let runtime = runtime(registry![mistaken, measure_text]).await;
-        let told = mistaken::start(runtime.client()).await.unwrap().result().await.unwrap();
-        says(&told[0], &["expected a string"]);
-        says(&told[1], &["expected u32"]);
+        let input = mistaken::start(runtime.client(), true).await.unwrap();
+        is_parked(&input, &["the input of activity `measure`", "expected a string"]).await;
+        let output = mistaken::start(runtime.client(), false).await.unwrap();
+        is_parked(&output, &["the result of activity `measure` (operation 1, at ", "expected u32"]).await;
         runtime.shutdown().await.unwrap();
     })
     .await;

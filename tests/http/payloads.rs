@@ -1,8 +1,8 @@
 //! Inputs and events that do not match the types of the code: values that a client encoded twice, and values that no
 //! code accepts.
 
-use persevere::RuntimeStatus;
 use persevere::prelude::*;
+use persevere::{ParkCode, ParkReason, RuntimeStatus};
 use serde_json::{Value, json};
 
 use crate::http::stage::{App, in_time, options};
@@ -107,8 +107,9 @@ async fn a_string_stays_a_string_where_the_code_takes_one() {
         }
         // Without the option, nothing is decoded twice.
         let strict = App::with(options().lenient_json_strings(false)).await;
-        let answer = strict.post("orchestrators/count_words?timeout=60", &twice(&json!(["Tokyo"]))).await;
-        assert_eq!(answer.json()["runtimeStatus"], "Failed");
+        strict.post("orchestrators/count_words/strict?timeout=60", &twice(&json!(["Tokyo"]))).await;
+        let instance = strict.client().get_instance("strict").await.unwrap().unwrap();
+        assert_eq!(instance.parked_reason().map(ParkReason::code), Some(ParkCode::UndecodableValue));
         strict.client().start_by_name("order_of_lines", &("Ada", 3)).instance_id("o").await.unwrap();
         let answer =
             strict.post("instances/o/raiseEvent/LinesAdded", &twice(&json!({ "lines": [], "express": false }))).await;

@@ -156,7 +156,7 @@ pub(crate) async fn puppet(ctx: OrchestrationContext<Value>, first: Value) -> Re
     loop {
         let Next(next) = Next::wait(&ctx).await?;
         if next == "end" {
-            return Ok(json!({ "said": ctx.custom_status()? }));
+            return Ok(json!({ "said": ctx.custom_status() }));
         }
         if next == "fail" {
             return Err(OrchestrationError::new("told to fail"));

@@ -11,7 +11,7 @@ use super::durable::{Durable, sealed::Sealed};
 use super::journal::Journal;
 use super::leaf::Leaf;
 use super::operations::Awaits;
-use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload};
+use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload, decoded};
 use crate::model::{Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, RecordedLocation};
 
 /// A call of an activity: `say_hello::call(&ctx, ..)`. It is issued at its first poll, or by
@@ -83,7 +83,7 @@ impl<A: Activity> Future for ActivityCall<A> {
                 return Poll::Ready(Err(CallError::from_details(failure)));
             }
         }
-        poll_result(&mut this.leaf)
+        poll_result(&mut this.leaf, format_args!("activity `{}`", A::NAME))
     }
 }
 
@@ -93,11 +93,18 @@ fn admitted(leaf: &Leaf, input: Result<JsonText, EncodeError>) -> Result<JsonTex
     Ok(input)
 }
 
-fn poll_result<T: Payload, E: Failure>(leaf: &mut Leaf) -> Poll<Result<T, CallError<E>>> {
-    match leaf.take_result() {
-        None => Poll::Pending,
-        Some(Ok(text)) => Poll::Ready(T::__decode(&text).map_err(|error| CallError::Decode(error.into()))),
-        Some(Err(failure)) => Poll::Ready(Err(CallError::from_details(failure))),
+fn poll_result<T: Payload, E: Failure>(leaf: &mut Leaf, callee: fmt::Arguments<'_>) -> Poll<Result<T, CallError<E>>> {
+    let result = match leaf.take_result() {
+        None => return Poll::Pending,
+        Some(Ok(text)) => decoded(|| T::__decode(&text)).map(Ok).map_err(|error| ("result", error)),
+        Some(Err(failure)) => CallError::decode_details(&failure).map(Err).map_err(|error| ("error", error)),
+    };
+    match result {
+        Ok(result) => Poll::Ready(result),
+        Err((what, error)) => {
+            leaf.cannot_decode(format_args!("the {what} of {callee}"), error);
+            Poll::Pending
+        }
     }
 }
 
@@ -180,7 +187,7 @@ impl<O: Orchestrator> Future for SubOrchestrationCall<O> {
                 }
             }
         }
-        poll_result(&mut this.leaf)
+        poll_result(&mut this.leaf, format_args!("orchestrator `{}`", O::NAME))
     }
 }
 
@@ -242,12 +249,15 @@ impl Context {
     }
 }
 
-/// Leaves the code by unwinding. The history and the code disagree, so the turn is not committed and there is no value
-/// to return.
+/// Leaves the code by unwinding. The journal is halted and knows why, and there is no value to return.
 pub(super) fn give_up(journal: std::sync::MutexGuard<'_, Journal>) -> ! {
     drop(journal);
-    std::panic::resume_unwind(Box::new("the turn was given up"))
+    std::panic::resume_unwind(Box::new(GivenUp))
 }
+
+/// What code unwinds with when its turn is given up. This is not a panic of the application.
+#[derive(Debug)]
+pub(crate) struct GivenUp;
 
 impl<A: Activity> Sealed for ActivityCall<A> {}
 #[diagnostic::do_not_recommend]

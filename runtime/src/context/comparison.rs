@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Action, Part};
+use crate::model::{Action, FailureDetails, Part};
 
 /// The recorded actions of a turn that is replayed, and what is demanded of the code.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Mismatch {
     pub(crate) agreed: Option<Action>,
     /// What differs, if both actions are of the same kind, name and operation.
     pub(crate) changed: Option<Changed>,
+    /// The error with which the code ended in this turn. It is often the reason why the two disagree.
+    pub(crate) failure: Option<FailureDetails>,
 }
 
 /// The part of an action that changed, and what is wrong with that.

@@ -11,13 +11,16 @@ use super::Context;
 use super::durable::{Durable, sealed::Sealed};
 use super::leaf::Leaf;
 use super::operations::Awaits;
-use crate::contract::{Accepts, EventError, ExternalEvent, Payload};
+use crate::contract::{Accepts, EventError, ExternalEvent, Payload, decoded};
 use crate::model::Action;
 
 /// A wait for an external event: `BookingConfirmed::wait(&ctx)`.
 ///
 /// Events are kept from the moment when they are raised, so the event and the wait can come in either order. A wait
 /// consumes an event in the poll in which it completes. If it is dropped before that, it has consumed nothing.
+///
+/// If the payload cannot be decoded as a `T`, the instance is parked with
+/// [`ParkCode::UndecodableValue`](crate::ParkCode::UndecodableValue), and the event is not consumed.
 #[must_use = "a wait does nothing unless it is awaited"]
 pub struct EventWait<T> {
     leaf: Leaf,
@@ -66,12 +69,13 @@ impl<T: Payload> Future for EventWait<T> {
                 location,
             });
         }
-        match this.leaf.take_event(&this.name) {
-            None => Poll::Pending,
-            Some(payload) => Poll::Ready(
-                T::__decode(&payload)
-                    .map_err(|error| EventError::Decode { name: this.name.clone().into_owned(), error }),
-            ),
+        let Some(payload) = this.leaf.take_event(&this.name) else { return Poll::Pending };
+        match decoded(|| T::__decode(&payload)) {
+            Ok(event) => Poll::Ready(Ok(event)),
+            Err(error) => {
+                this.leaf.cannot_decode(format_args!("the payload of event `{}`", this.name), error);
+                Poll::Pending
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use super::comparison::{Cause, Changed, Mismatch, Recorded};
 use super::event_buffer::{BufferedEvent, EventBuffer};
 use super::operations::{Awaits, OperationResult, Operations};
+use crate::contract::Undecodable;
 use crate::model::{
     Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, RecordedLocation, SourceLocation, Timestamp,
 };
@@ -52,6 +53,8 @@ pub(crate) struct Journal {
     mismatch: Option<Mismatch>,
     /// Values that the code now computes in another way, and that are accepted so far.
     changes: Vec<Mismatch>,
+    /// A stored value that the code asked for and cannot decode. The turn is given up.
+    undecodable: Option<Undecodable>,
     /// A failure that ends the execution, whatever the code does afterwards.
     fatal: Option<FailureDetails>,
     pub(crate) foreign: bool,
@@ -86,6 +89,7 @@ impl Journal {
             expected: None,
             mismatch: None,
             changes: Vec::new(),
+            undecodable: None,
             fatal: None,
             foreign: false,
             custom_status,
@@ -251,7 +255,7 @@ impl Journal {
     }
 
     fn push(&mut self, action: Action) -> Result<Action, Halted> {
-        if self.mismatch.is_some() || self.fatal.is_some() {
+        if self.is_halted() {
             return Err(Halted);
         }
         let action = match self.mode {
@@ -282,7 +286,7 @@ impl Journal {
 
     fn mismatch_here(&self, issued: Option<Action>, changed: Option<Changed>) -> Mismatch {
         let (recorded, agreed) = (self.recorded_next().cloned(), self.actions.last().cloned());
-        Mismatch { recorded, issued, agreed, changed }
+        Mismatch { recorded, issued, agreed, changed, failure: None }
     }
 
     /// Checks that one more action with this payload is within the limits of the turn.
@@ -306,6 +310,22 @@ impl Journal {
         Ok(())
     }
 
+    /// Returns whether nothing that the code does from now on counts.
+    fn is_halted(&self) -> bool {
+        self.mismatch.is_some() || self.undecodable.is_some() || self.fatal.is_some()
+    }
+
+    /// Notes that the code asked for a stored value that it cannot decode, so that the turn is given up.
+    pub(crate) fn cannot_decode(&mut self, value: Undecodable) {
+        if !self.is_halted() {
+            self.undecodable = Some(value);
+        }
+    }
+
+    pub(crate) fn take_undecodable(&mut self) -> Option<Undecodable> {
+        self.undecodable.take()
+    }
+
     /// Makes the execution end as failed after this poll.
     pub(crate) fn fail(&mut self, failure: FailureDetails) {
         self.fatal.get_or_insert(failure);
@@ -326,7 +346,7 @@ impl Journal {
     /// Notes that the future of an issued operation was dropped. Outside a poll this has no meaning: the instance was
     /// evicted, or the process is ending.
     pub(crate) fn dropped(&mut self, operation: OperationId) {
-        if self.mode == PollMode::Idle || self.mismatch.is_some() || self.fatal.is_some() {
+        if self.mode == PollMode::Idle || self.is_halted() {
             return;
         }
         if self.operations.drop_future(operation) {

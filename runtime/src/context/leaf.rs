@@ -1,10 +1,11 @@
 //! The part that all leaf futures share: the number of their operation, and the effect of dropping them.
 
-use crate::model::{Action, FailureDetails, JsonText, OperationId, RecordedLocation};
+use crate::model::{Action, DecodeError, FailureDetails, JsonText, OperationId, RecordedLocation};
 
 use super::Context;
 use super::journal::Halted;
 use super::operations::Awaits;
+use crate::contract::Undecodable;
 
 /// One durable operation, which belongs to one future.
 #[derive(Debug)]
@@ -62,6 +63,14 @@ impl Leaf {
         let event = self.ctx.turn().take_event(self.operation?, name);
         self.finished |= event.is_some();
         event
+    }
+
+    /// Notes that the code cannot decode the value with which the operation completed: "the result of activity `ship`".
+    /// The turn is given up, so the future stays pending.
+    pub(crate) fn cannot_decode(&self, value: impl std::fmt::Display, error: DecodeError) {
+        let number = self.operation.map_or(0, |operation| operation.0);
+        let what = format!("{value} (operation {number}, at {})", self.location);
+        self.ctx.turn().cannot_decode(Undecodable::new(what, error));
     }
 
     /// Marks a leaf as finished that was never issued.

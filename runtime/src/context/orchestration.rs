@@ -17,10 +17,9 @@ use super::event::EventWait;
 use super::foreign::ForeignWatch;
 use super::journal::{Journal, PollMode};
 use super::timer::Timer;
-use crate::contract::{CustomStatus, CustomStatusError, DeclaresStatus, NoStatus, Payload};
+use crate::contract::{CustomStatus, CustomStatusError, DeclaresStatus, NoStatus, Payload, Undecodable, decoded};
 use crate::model::{
-    Action, DecodeError, Execution, ExecutionStarted, InstanceId, JsonText, KeyMint, RecordedLocation, SourceLocation,
-    Timestamp,
+    Action, Execution, ExecutionStarted, InstanceId, JsonText, KeyMint, RecordedLocation, SourceLocation, Timestamp,
 };
 
 /// The facts about an execution that do not change from its first turn to its last.
@@ -75,6 +74,13 @@ impl Context {
         };
         drop(journal);
         misused(misuse)
+    }
+
+    /// Leaves the code, because it cannot decode a stored value that it needs now.
+    fn cannot_decode(&self, value: Undecodable) -> ! {
+        let mut journal = self.turn();
+        journal.cannot_decode(value);
+        super::call::give_up(journal)
     }
 
     /// Returns the instance id, under which callers know this instance.
@@ -204,7 +210,8 @@ impl Context {
     /// Panics if the value cannot be written as JSON and read back, if it exceeds a limit, or if the closure issues an
     /// operation or calls [`Context::random`], [`Context::new_uuid`], [`Context::patched`] or a setter of the custom
     /// status. A replay does not run the closure, so these would give other values afterwards. The panic fails the
-    /// orchestration.
+    /// orchestration. A recorded value that a later version of the code cannot decode parks the instance instead
+    /// ([`ParkCode::UndecodableValue`](crate::ParkCode::UndecodableValue)).
     #[track_caller]
     pub fn side_effect<T: Serialize + DeserializeOwned>(&self, compute: impl FnOnce() -> T) -> T {
         let location = RecordedLocation::caller();
@@ -220,10 +227,17 @@ impl Context {
             super::call::give_up(journal);
         }
         match journal.issue(None, |operation| Action::SideEffect { operation, value, location }) {
-            Ok((_, Action::SideEffect { value, .. })) => {
+            Ok((operation, Action::SideEffect { value, location, .. })) => {
                 journal.lost_side_effects -= u32::from(is_live);
                 drop(journal);
-                value.decode().unwrap_or_else(|error| side_effect_failed(&error))
+                match decoded(|| value.decode()) {
+                    Ok(value) => value,
+                    Err(error) if !is_live => {
+                        let what = format!("the value of a side effect (operation {}, at {location})", operation.0);
+                        self.cannot_decode(Undecodable::new(what, error))
+                    }
+                    Err(error) => side_effect_failed(&error),
+                }
             }
             _ => super::call::give_up(journal),
         }
@@ -383,15 +397,21 @@ impl<S: CustomStatus> OrchestrationContext<S> {
 
     /// Returns the custom status that this execution last set, or the one that it started with.
     ///
-    /// # Errors
-    /// Returns an error if the execution started with a value that is not an `S`, because an older version of the code
-    /// set it.
+    /// If the execution started with a value that is not an `S`, because an older version of the code set it, the
+    /// instance is parked with [`ParkCode::UndecodableValue`](crate::ParkCode::UndecodableValue). It continues when the
+    /// code can decode the value.
     ///
     /// # Determinism
     /// The value is computed from the recorded start of the execution and from the code, never from the stored status.
-    pub fn custom_status(&self) -> Result<Option<S>, DecodeError> {
-        let text = self.0.journal().custom_status().cloned();
-        text.map(|text| S::__decode(&text)).transpose()
+    pub fn custom_status(&self) -> Option<S> {
+        let text = self.0.turn().custom_status().cloned()?;
+        match decoded(|| S::__decode(&text)) {
+            Ok(status) => Some(status),
+            Err(error) => {
+                let what = format!("the custom status with which execution {} began", self.0.facts().execution.0);
+                self.0.cannot_decode(Undecodable::new(what, error))
+            }
+        }
     }
 }
 

@@ -44,8 +44,9 @@ pub enum CallError<E> {
     NotRegistered(FailureDetails),
     /// The input cannot be written as JSON. Change its type.
     Encode(FailureDetails),
-    /// The stored input, output or error cannot be decoded as the type that the code expects. Compare the types of the
-    /// caller and the callee.
+    /// The called code reported that it cannot decode its input. Only programs that do not use this library report this:
+    /// a value that an activity or orchestrator of this library cannot decode parks the instance instead
+    /// ([`ParkCode::UndecodableValue`](crate::ParkCode::UndecodableValue)).
     Decode(FailureDetails),
     /// Any other failure: a panic, an error of another type, or a failure of the engine.
     Failed(FailureDetails),
@@ -73,22 +74,31 @@ impl<E> CallError<E> {
 }
 
 impl<E: Failure> CallError<E> {
-    /// Converts a recorded failure to an error.
+    /// Converts a recorded failure to an error. A declared error that cannot be decoded is returned as data.
     pub(crate) fn from_details(details: FailureDetails) -> Self {
+        Self::decode_details(&details).unwrap_or(Self::Failed(details))
+    }
+
+    /// Converts a recorded failure to an error.
+    ///
+    /// # Errors
+    /// Returns an error if the failure is a declared error of this type that cannot be decoded any more.
+    pub(crate) fn decode_details(details: &FailureDetails) -> Result<Self, DecodeError> {
+        let details = details.clone();
         // The error type is what the protocol of the family classifies failures by, and all that history keeps of the
         // class: it is data of the record, not a message. The engine's own begin with a prefix of ours.
-        match details.error_type() {
+        Ok(match details.error_type() {
             kind::NOT_REGISTERED => Self::NotRegistered(details),
             kind::ENCODE => Self::Encode(details),
             kind::DECODE => Self::Decode(details),
             // A failure that the engine created is not an error of the application, even if the application's type
             // could decode it.
             engine if engine.starts_with(kind::PREFIX) => Self::Failed(details),
-            _ => match E::__from_details(&details) {
+            _ => match E::__from_details(&details)? {
                 Some(error) => Self::App { error, details },
                 None => Self::Failed(details),
             },
-        }
+        })
     }
 }
 
@@ -144,8 +154,9 @@ impl TimedOut {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
-    /// An event with this name arrived, but its payload has another type. The event is consumed; wait again for the
-    /// next one.
+    /// The payload of the event has another type. A wait no longer returns this: an event that the code cannot decode
+    /// parks the instance ([`ParkCode::UndecodableValue`](crate::ParkCode::UndecodableValue)) and is not consumed. The
+    /// variant remains so that errors that were stored earlier can be decoded.
     #[error("the payload of event `{name}` is of another type")]
     Decode {
         /// The name of the event.
@@ -344,7 +355,7 @@ mod tests {
             OrderError::from(TimedOut::new(Duration::from_millis(1))),
         ] {
             let recorded = error.__to_details();
-            assert_eq!(OrderError::__from_details(&recorded), Some(error));
+            assert_eq!(OrderError::__from_details(&recorded), Ok(Some(error)));
         }
     }
 }

@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::errors::{ActivityError, OrchestrationError};
+use super::undecodable::decoded;
 use crate::model::failure::FailureDetails;
-use crate::model::json::JsonText;
+use crate::model::json::{DecodeError, JsonText};
 
 /// A declared error: the `E` of the `Result` that an orchestrator or an activity returns.
 ///
@@ -26,8 +27,9 @@ use crate::model::json::JsonText;
 pub trait Failure: Sized + 'static {
     #[doc(hidden)]
     fn __to_details(&self) -> FailureDetails;
+    /// Returns the error that was recorded, or `None` if it is one of another type.
     #[doc(hidden)]
-    fn __from_details(details: &FailureDetails) -> Option<Self>;
+    fn __from_details(details: &FailureDetails) -> Result<Option<Self>, DecodeError>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -41,9 +43,21 @@ impl<E: Error + Serialize + DeserializeOwned + 'static> Failure for E {
         }
     }
 
-    fn __from_details(details: &FailureDetails) -> Option<Self> {
-        details.value()?.decode().ok()
+    fn __from_details(details: &FailureDetails) -> Result<Option<Self>, DecodeError> {
+        let Some(value) = details.value() else { return Ok(None) };
+        match decoded(|| value.decode()) {
+            Ok(error) => Ok(Some(error)),
+            // It was written as this type, which has changed since. The type may have moved to another module, too.
+            Err(error) if own_name(details.error_type()) == own_name(std::any::type_name::<E>()) => Err(error),
+            Err(_) => Ok(None),
+        }
     }
+}
+
+/// Returns the name of a type without its path and its parameters.
+fn own_name(type_name: &str) -> &str {
+    let path = type_name.split('<').next().unwrap_or(type_name);
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 #[diagnostic::do_not_recommend]
@@ -52,8 +66,8 @@ impl Failure for ActivityError {
         self.details().clone()
     }
 
-    fn __from_details(details: &FailureDetails) -> Option<Self> {
-        Some(Self::from_details(details.clone()))
+    fn __from_details(details: &FailureDetails) -> Result<Option<Self>, DecodeError> {
+        Ok(Some(Self::from_details(details.clone())))
     }
 }
 
@@ -63,7 +77,7 @@ impl Failure for OrchestrationError {
         self.details().clone()
     }
 
-    fn __from_details(details: &FailureDetails) -> Option<Self> {
-        Some(Self::from_details(details.clone()))
+    fn __from_details(details: &FailureDetails) -> Result<Option<Self>, DecodeError> {
+        Ok(Some(Self::from_details(details.clone())))
     }
 }

@@ -12,6 +12,7 @@ mod orchestrator;
 mod outcome;
 mod payload;
 mod status;
+mod undecodable;
 
 pub use activity::Activity;
 pub(crate) use errors::kind;
@@ -24,3 +25,4 @@ pub use orchestrator::Orchestrator;
 pub use outcome::Outcome;
 pub use payload::Payload;
 pub use status::{CustomStatus, DeclaredStatus, DeclaresStatus, NoStatus, StatusType};
+pub(crate) use undecodable::{ActivityFailure, Undecodable, decoded};

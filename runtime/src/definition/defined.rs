@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::function::{Alone, Function, InContext, OfService, OfServiceInContext, Orchestration};
+use super::registration::undecodable_input;
 use super::{
     ActivityContextType, ActivityRegistration, AsActivity, AsOrchestrator, BoxedActivity, BoxedOrchestration, CallSite,
     ContextType, EventRegistration, OrchestratorRegistration, Registered, Registration, ServiceType,
@@ -12,10 +13,11 @@ use super::{
 use crate::context::{ActivityContext, Context};
 use crate::contract::{
     Accepts, Activity, EncodedInput, ExternalEvent, Failure, Inputs, Orchestrator, Outcome, Payload, StatusType,
+    Undecodable, decoded,
 };
 use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
-use crate::model::json::JsonText;
+use crate::model::json::{DecodeError, JsonText};
 
 /// An activity whose function is part of this program.
 pub trait DefinedActivity: Sized + Send + Sync + 'static {
@@ -73,8 +75,17 @@ impl<A: DefinedActivity> Registered<AsActivity> for A {
         marker: A::DEFINITION.marker,
         location: A::DEFINITION.location,
         handler: |context, input| A::DEFINITION.body.run(context, input),
+        check_input: |input| inputs::<A>(input).map(drop),
         service: A::DEFINITION.service,
     });
+}
+
+fn inputs<A: DefinedActivity>(input: &JsonText) -> Result<A::Inputs, DecodeError> {
+    decoded(|| A::Inputs::decode(input, &A::DEFINITION.parameters))
+}
+
+fn undecodable<A: DefinedActivity>(error: DecodeError) -> Undecodable {
+    undecodable_input(A::DEFINITION.name, A::DEFINITION.location, error)
 }
 
 /// The function of an activity, with its types erased.
@@ -86,7 +97,7 @@ pub trait ActivityBody {
 /// The function of an orchestrator, with its types erased.
 pub trait OrchestratorBody {
     /// Decodes the inputs and creates the future of the function with them.
-    fn run(&self, context: Context, input: &JsonText) -> Result<BoxedOrchestration, FailureDetails>;
+    fn run(&self, context: Context, input: &JsonText) -> Result<BoxedOrchestration, DecodeError>;
 }
 
 /// A function and the way in which it is called. The bounds are checked where this value is created, and only there.
@@ -101,14 +112,14 @@ impl<F: Copy> ActivityBody for Body<F, fn(F, ActivityContext, JsonText) -> Boxed
     }
 }
 
-impl<F: Copy> OrchestratorBody for Body<F, fn(F, Context, &JsonText) -> Result<BoxedOrchestration, FailureDetails>> {
-    fn run(&self, context: Context, input: &JsonText) -> Result<BoxedOrchestration, FailureDetails> {
+impl<F: Copy> OrchestratorBody for Body<F, fn(F, Context, &JsonText) -> Result<BoxedOrchestration, DecodeError>> {
+    fn run(&self, context: Context, input: &JsonText) -> Result<BoxedOrchestration, DecodeError> {
         (self.run)(self.function, context, input)
     }
 }
 
 type ActivityFunction<F> = Body<F, fn(F, ActivityContext, JsonText) -> BoxedActivity>;
-type OrchestratorFunction<F> = Body<F, fn(F, Context, &JsonText) -> Result<BoxedOrchestration, FailureDetails>>;
+type OrchestratorFunction<F> = Body<F, fn(F, Context, &JsonText) -> Result<BoxedOrchestration, DecodeError>>;
 
 /// Wraps a function that takes only its inputs.
 pub const fn alone<A, F>(function: F) -> ActivityFunction<F>
@@ -118,8 +129,8 @@ where
 {
     let run = |function: F, _, input: JsonText| -> BoxedActivity {
         Box::pin(async move {
-            let inputs = A::Inputs::decode(&input, &A::DEFINITION.parameters)?;
-            recorded(function.run((), inputs).await)
+            let inputs = inputs::<A>(&input).map_err(undecodable::<A>)?;
+            Ok(recorded(function.run((), inputs).await)?)
         })
     };
     Body { function, run }
@@ -134,8 +145,8 @@ where
 {
     let run = |function: F, context: ActivityContext, input: JsonText| -> BoxedActivity {
         Box::pin(async move {
-            let inputs = A::Inputs::decode(&input, &A::DEFINITION.parameters)?;
-            recorded(function.run((C::__from_context(&context),), inputs).await)
+            let inputs = inputs::<A>(&input).map_err(undecodable::<A>)?;
+            Ok(recorded(function.run((C::__from_context(&context),), inputs).await)?)
         })
     };
     Body { function, run }
@@ -150,8 +161,8 @@ where
 {
     let run = |function: F, context: ActivityContext, input: JsonText| -> BoxedActivity {
         Box::pin(async move {
-            let inputs = A::Inputs::decode(&input, &A::DEFINITION.parameters)?;
-            recorded(function.run((service::<T>(&context)?,), inputs).await)
+            let inputs = inputs::<A>(&input).map_err(undecodable::<A>)?;
+            Ok(recorded(function.run((service::<T>(&context)?,), inputs).await)?)
         })
     };
     Body { function, run }
@@ -167,9 +178,9 @@ where
 {
     let run = |function: F, context: ActivityContext, input: JsonText| -> BoxedActivity {
         Box::pin(async move {
-            let inputs = A::Inputs::decode(&input, &A::DEFINITION.parameters)?;
+            let inputs = inputs::<A>(&input).map_err(undecodable::<A>)?;
             let first = (service::<T>(&context)?, C::__from_context(&context));
-            recorded(function.run(first, inputs).await)
+            Ok(recorded(function.run(first, inputs).await)?)
         })
     };
     Body { function, run }
@@ -188,8 +199,8 @@ where
             Future: 'static,
         >,
 {
-    let run = |function: F, context: Context, input: &JsonText| -> Result<BoxedOrchestration, FailureDetails> {
-        let inputs = O::Inputs::decode(input, &O::DEFINITION.parameters)?;
+    let run = |function: F, context: Context, input: &JsonText| -> Result<BoxedOrchestration, DecodeError> {
+        let inputs = decoded(|| O::Inputs::decode(input, &O::DEFINITION.parameters))?;
         let future = function.run((O::Context::__from_context(context),), inputs);
         Ok(Box::pin(async move { recorded(future.await) }))
     };
@@ -272,7 +283,7 @@ impl<O: DefinedOrchestrator> Registered<AsOrchestrator> for O {
         handler: |context, input| O::DEFINITION.body.run(context, input),
         calls: O::DEFINITION.calls,
         events: O::DEFINITION.events,
-        check_input: |input| O::Inputs::decode(input, &O::DEFINITION.parameters).map(drop),
+        check_input: |input| decoded(|| O::Inputs::decode(input, &O::DEFINITION.parameters)).map(drop),
     });
 }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use crate::context::{ActivityContext, Context};
-use crate::contract::ExternalEvent;
+use crate::contract::{ActivityFailure, ExternalEvent, Undecodable};
 use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
 use crate::model::json::{DecodeError, JsonText};
@@ -15,11 +15,11 @@ use crate::model::json::{DecodeError, JsonText};
 pub type BoxedOrchestration = Pin<Box<dyn Future<Output = Result<JsonText, FailureDetails>> + Send + 'static>>;
 
 /// The future of an activity, with its types erased.
-pub type BoxedActivity = Pin<Box<dyn Future<Output = Result<JsonText, FailureDetails>> + Send + 'static>>;
+pub type BoxedActivity = Pin<Box<dyn Future<Output = Result<JsonText, ActivityFailure>> + Send + 'static>>;
 
 /// Creates the root future of an orchestrator. Returns an error if the stored input cannot be decoded as the type that
 /// the code expects.
-pub type OrchestratorHandler = fn(Context, &JsonText) -> Result<BoxedOrchestration, FailureDetails>;
+pub type OrchestratorHandler = fn(Context, &JsonText) -> Result<BoxedOrchestration, DecodeError>;
 
 /// Creates the future of an activity, which decodes the input itself.
 pub type ActivityHandler = fn(ActivityContext, JsonText) -> BoxedActivity;
@@ -99,8 +99,21 @@ pub struct ActivityRegistration {
     pub location: SourceLocation,
     /// Creates the future of the activity.
     pub handler: ActivityHandler,
+    /// Whether a value is an input that it takes.
+    pub check_input: PayloadCheck,
     /// The type whose method the activity is, if it is one.
     pub service: Option<ServiceType>,
+}
+
+impl ActivityRegistration {
+    /// Describes a stored input that the activity cannot decode.
+    pub(crate) fn undecodable_input(&self, error: DecodeError) -> Undecodable {
+        undecodable_input(self.name, self.location, error)
+    }
+}
+
+pub(super) fn undecodable_input(activity: &str, location: SourceLocation, error: DecodeError) -> Undecodable {
+    Undecodable::new(format!("the input of activity `{activity}` (at {location})"), error)
 }
 
 /// An orchestrator or an activity that can be registered.

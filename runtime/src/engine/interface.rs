@@ -9,9 +9,10 @@ use bytes::Bytes;
 use super::checks::{InputChanges, ReplayChecks, VerifyReplay};
 use super::program::{TurnOffer, TurnOutput, TurnTicket};
 use crate::context::CancellationReason;
+use crate::contract::ActivityFailure;
 use crate::model::{
-    BuildId, Execution, ExecutionLimits, FailureDetails, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText,
-    ParkReason, PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
+    BuildId, Execution, ExecutionLimits, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText, ParkReason,
+    PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
 };
 use crate::registry::Registry;
 use crate::store::{InstanceRef, LoadError, StoredInstance};
@@ -43,8 +44,8 @@ pub enum PartitionInput {
     TaskDone {
         /// The task.
         task: TaskId,
-        /// The output or the failure.
-        result: Result<JsonText, FailureDetails>,
+        /// The output, or the reason why there is none.
+        result: Result<JsonText, ActivityFailure>,
     },
     /// The answer to a [`PartitionOutput::Load`]. The driver itself retries errors that may pass.
     Loaded {

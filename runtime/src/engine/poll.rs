@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Once, OnceLock};
 use std::task::{Context as Task, Poll, Waker};
 
-use crate::context::InTurn;
+use crate::context::{GivenUp, InTurn};
 use crate::contract::kind;
 use crate::definition::BoxedOrchestration;
 use crate::model::{FailureDetails, JsonText};
@@ -17,6 +17,8 @@ pub(crate) enum Polled {
     Pending,
     Ready(Result<JsonText, FailureDetails>),
     Panicked(FailureDetails),
+    /// The code was left because its turn is given up.
+    GivenUp,
     /// The code created something that needs a Tokio runtime, so it is not durable.
     NeedsRuntime(String),
 }
@@ -35,6 +37,7 @@ pub(crate) fn poll_once(future: &mut BoxedOrchestration, waker: &Waker) -> Polle
     match contained(|| future.as_mut().poll(&mut Task::from_waker(waker))) {
         Ok(Poll::Pending) => Polled::Pending,
         Ok(Poll::Ready(result)) => Polled::Ready(result),
+        Err(panic) if panic.given_up => Polled::GivenUp,
         Err(panic) if panic.is_for_want_of_a_runtime() => Polled::NeedsRuntime(panic.to_string()),
         Err(panic) => Polled::Panicked(panic.into_failure()),
     }
@@ -52,6 +55,8 @@ pub(crate) fn drop_contained<T>(value: T) {
 pub(crate) struct Panic {
     message: String,
     place: Option<String>,
+    /// Whether the code was left because its turn is given up.
+    given_up: bool,
 }
 
 impl Panic {
@@ -91,8 +96,8 @@ pub(crate) fn contained<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     let guard = InTurn::enter();
     let result = panic::catch_unwind(AssertUnwindSafe(code));
     let result = result.map_err(|payload| {
-        let place = PLACE.take();
-        Panic { message: panic_text(payload), place }
+        let (place, given_up) = (PLACE.take(), payload.is::<GivenUp>());
+        Panic { message: panic_text(payload), place, given_up }
     });
     drop(guard);
     result

@@ -161,7 +161,7 @@ pub(crate) struct Identity {
 /// Creates the program of an execution that has not run a turn.
 pub(crate) fn begin(code: &OrchestratorCode, identity: Identity, started: Arc<ExecutionStarted>) -> Box<dyn Program> {
     match code {
-        OrchestratorCode::Rust(registration) => Box::new(RustProgram::new(identity, registration.handler, started)),
+        OrchestratorCode::Rust(registration) => Box::new(RustProgram::new(identity, registration, started)),
         OrchestratorCode::Remote => Box::new(RemoteProgram::new(&started)),
     }
 }

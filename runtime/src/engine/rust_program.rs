@@ -10,8 +10,11 @@ use super::poll::{self, Polled};
 use super::program::{Identity, Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
 use crate::context::{Awaits, Context, Facts, Journal, Mismatch, payload_too_large};
-use crate::definition::{BoxedOrchestration, OrchestratorHandler};
-use crate::model::{Completion, ExecutionStarted, FailureDetails, Input, JsonText, OperationId, SourceLocation};
+use crate::contract::Undecodable;
+use crate::definition::{BoxedOrchestration, OrchestratorRegistration};
+use crate::model::{
+    Completion, DecodeError, ExecutionStarted, FailureDetails, Input, JsonText, OperationId, SourceLocation,
+};
 
 pub(crate) struct RustProgram {
     ctx: Context,
@@ -21,14 +24,19 @@ pub(crate) struct RustProgram {
 }
 
 enum Root {
-    /// The input could not be decoded, so the first poll fails.
-    Unreadable(FailureDetails),
+    /// The input cannot be decoded, so no turn can run.
+    Unreadable(Undecodable),
     Running(BoxedOrchestration),
     Ended,
 }
 
 impl RustProgram {
-    pub(crate) fn new(identity: Identity, handler: OrchestratorHandler, started: Arc<ExecutionStarted>) -> Self {
+    pub(crate) fn new(
+        identity: Identity,
+        registration: &OrchestratorRegistration,
+        started: Arc<ExecutionStarted>,
+    ) -> Self {
+        let handler = registration.handler;
         let journal = Journal::new(started.limits, started.custom_status.clone());
         let facts = Facts {
             id: identity.id,
@@ -40,16 +48,23 @@ impl RustProgram {
         let waker = ctx.foreign().waker();
         let root = match poll::contained(|| handler(ctx.clone(), &started.input)) {
             Ok(Ok(future)) => Root::Running(future),
-            Ok(Err(failure)) => Root::Unreadable(failure),
-            Err(panic) => Root::Unreadable(panic.into_failure()),
+            Ok(Err(error)) => Root::Unreadable(undecodable_input(registration, error)),
+            Err(panic) => Root::Unreadable(undecodable_input(registration, DecodeError(panic.to_string()))),
         };
         Self { ctx, root, waker, started }
     }
 
     fn close(&self, polled: Polled) -> Result<TurnOutput, Stuck> {
         let mut journal = self.ctx.journal();
+        if let Some(value) = journal.take_undecodable() {
+            return Err(Stuck::Undecodable(value));
+        }
+        let failure = match &polled {
+            Polled::Ready(Err(failure)) | Polled::Panicked(failure) => Some(failure.clone()),
+            _ => None,
+        };
         let mismatch = |journal: &mut Journal, started: &ExecutionStarted| match journal.take_mismatch() {
-            Some(mismatch) => Err(Stuck::mismatch(started, mismatch)),
+            Some(mismatch) => Err(Stuck::mismatch(started, Mismatch { failure: failure.clone(), ..mismatch })),
             None => Ok(()),
         };
         if journal.is_mismatched() {
@@ -62,7 +77,9 @@ impl RustProgram {
             (Some(failure), _, _) | (None, _, Polled::Panicked(failure)) => Some(Completion::Failed(failure)),
             (None, _, Polled::NeedsRuntime(detail)) => return Err(Stuck::ForeignAwait { detail: Some(detail) }),
             (None, _, Polled::Ready(result)) => Some(self.returned(result)),
-            (None, Some(continued), Polled::Pending) => Some(continued),
+            (None, Some(continued), Polled::Pending | Polled::GivenUp) => Some(continued),
+            // Whatever gave the turn up is noted above.
+            (None, None, Polled::GivenUp) => return Err(Stuck::NoProgress),
             (None, None, Polled::Pending) if !journal.waits_for_something() => return Err(Stuck::NoProgress),
             (None, None, Polled::Pending) => None,
         };
@@ -86,6 +103,11 @@ impl RustProgram {
     }
 }
 
+fn undecodable_input(registration: &OrchestratorRegistration, error: DecodeError) -> Undecodable {
+    let OrchestratorRegistration { name, location, .. } = registration;
+    Undecodable::new(format!("the input of orchestrator `{name}` (at {location})"), error)
+}
+
 impl Program for RustProgram {
     /// Makes all inputs visible and polls once.
     fn turn(&mut self, mut request: TurnRequest<'_>) -> Result<TurnStep, Stuck> {
@@ -98,7 +120,7 @@ impl Program for RustProgram {
         }
         let polled = match &mut self.root {
             Root::Running(future) => poll::poll_once(future, &self.waker),
-            Root::Unreadable(failure) => Polled::Ready(Err(failure.clone())),
+            Root::Unreadable(input) => return Err(Stuck::Undecodable(input.clone())),
             Root::Ended => return Err(Stuck::Corrupt("the history continues after the end of the code".to_owned())),
         };
         let output = self.close(polled)?;

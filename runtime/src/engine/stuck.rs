@@ -2,7 +2,8 @@
 
 use super::mismatch::Described;
 use crate::context::Mismatch;
-use crate::model::{ExecutionStarted, ParkCode, ParkReason};
+use crate::contract::Undecodable;
+use crate::model::{Action, Completion, ExecutionStarted, ParkCode, ParkReason};
 
 /// The reason why an instance cannot continue.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub(crate) enum Stuck {
     ActivityNotRegistered { name: String },
     /// A program elsewhere gave an answer that no program of this execution may give.
     BadAnswer { detail: String },
+    /// The code cannot decode a stored value.
+    Undecodable(Undecodable),
     /// The stored data differs from what was written.
     Corrupt(String),
 }
@@ -41,6 +44,7 @@ impl Stuck {
             Self::NoProgress => ParkCode::NothingOutstanding,
             Self::NotRegistered { .. } | Self::ActivityNotRegistered { .. } => ParkCode::NotRegistered,
             Self::BadAnswer { .. } => ParkCode::InvalidAnswer,
+            Self::Undecodable(_) => ParkCode::UndecodableValue,
             Self::Corrupt(_) => ParkCode::DamagedData,
         }
     }
@@ -63,30 +67,7 @@ impl Stuck {
 impl std::fmt::Display for Stuck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Mismatch { orchestrator, turn, mismatch } => {
-                write!(f, "orchestrator {orchestrator} does not replay its history: ")?;
-                if let Some(turn) = turn {
-                    write!(f, "turn {turn} ")?;
-                }
-                if mismatch.changed.is_some() {
-                    return Described(mismatch).fmt(f);
-                }
-                match &mismatch.recorded {
-                    Some(action) => write!(f, "recorded {action}")?,
-                    None => f.write_str("recorded nothing more")?,
-                }
-                match &mismatch.issued {
-                    Some(action) => write!(f, ", but the code now issues {action}")?,
-                    None => f.write_str(", but the code now issues nothing more")?,
-                }
-                if let Some(action) = &mismatch.agreed {
-                    write!(f, ". The last step on which both agree: {action}")?;
-                }
-                f.write_str(
-                    ". If the code was changed, register the old version beside the new one or branch with `ctx.patched`; \
-                     otherwise look for a nondeterministic value before this place",
-                )
-            }
+            Self::Mismatch { orchestrator, turn, mismatch } => write_mismatch(f, orchestrator, *turn, mismatch),
             Self::ForeignAwait { detail } => {
                 f.write_str("the orchestrator awaited something that is not a durable operation")?;
                 if let Some(detail) = detail {
@@ -114,9 +95,55 @@ impl std::fmt::Display for Stuck {
                     "the program that runs this orchestrator elsewhere gave an answer that breaks a rule: {detail}"
                 )
             }
+            Self::Undecodable(value) => {
+                write!(
+                    f,
+                    "the code cannot decode {value}. A type has changed: deploy code that can decode the stored value, for \
+                     example with `#[serde(default)]` on a new field, and the instance continues"
+                )
+            }
             Self::Corrupt(detail) => {
                 write!(f, "stored data is damaged: {detail}; restore a backup or terminate the instance")
             }
         }
     }
+}
+
+/// Writes both steps, the error with which the code ended, if it did, and what to do.
+fn write_mismatch(
+    f: &mut std::fmt::Formatter<'_>,
+    orchestrator: &str,
+    turn: Option<u64>,
+    mismatch: &Mismatch,
+) -> std::fmt::Result {
+    write!(f, "orchestrator {orchestrator} does not replay its history: ")?;
+    if let Some(turn) = turn {
+        write!(f, "turn {turn} ")?;
+    }
+    if mismatch.changed.is_some() {
+        write!(f, "{}", Described(mismatch))?;
+        let failure = mismatch.failure.as_ref();
+        return failure.map_or(Ok(()), |failure| write!(f, ". The code then ends with an error: {failure:#}"));
+    }
+    match &mismatch.recorded {
+        Some(action) => write!(f, "recorded {action}")?,
+        None => f.write_str("recorded nothing more")?,
+    }
+    match (&mismatch.issued, &mismatch.failure) {
+        (Some(Action::Complete(Completion::Failed(_))), Some(failure)) => {
+            write!(f, ", but the code now ends with an error: {failure:#}")?;
+        }
+        (Some(action), Some(failure)) => {
+            write!(f, ", but the code now issues {action} and ends with an error: {failure:#}")?;
+        }
+        (Some(action), None) => write!(f, ", but the code now issues {action}")?,
+        (None, _) => f.write_str(", but the code now issues nothing more")?,
+    }
+    if let Some(action) = &mismatch.agreed {
+        write!(f, ". The last step on which both agree: {action}")?;
+    }
+    f.write_str(
+        ". If the code was changed, register the old version beside the new one or branch with `ctx.patched`; \
+         otherwise look for a nondeterministic value before this place",
+    )
 }

@@ -25,12 +25,15 @@ pub enum ParkCode {
     /// something else. [`VerifyReplay`](crate::VerifyReplay) describes the check. Remove what differs from run to run, and
     /// retry or restart the instance.
     NotRepeatable,
+    /// `D0108`: the present code cannot decode a value that is stored for the instance, because a type has changed. Deploy
+    /// code that can decode it. Nothing is lost: the instance then continues where it stopped.
+    UndecodableValue,
     /// A code that this version does not know. The text contains everything that is stored.
     Unknown,
 }
 
 impl ParkCode {
-    const KNOWN: [Self; 7] = [
+    const KNOWN: [Self; 8] = [
         Self::HistoryMismatch,
         Self::ForeignAwait,
         Self::NothingOutstanding,
@@ -38,6 +41,7 @@ impl ParkCode {
         Self::DamagedData,
         Self::InvalidAnswer,
         Self::NotRepeatable,
+        Self::UndecodableValue,
     ];
 
     /// Returns the code as it is printed and stored, or `unknown` for [`ParkCode::Unknown`].
@@ -50,6 +54,7 @@ impl ParkCode {
             Self::DamagedData => "D0105",
             Self::InvalidAnswer => "D0106",
             Self::NotRepeatable => "D0107",
+            Self::UndecodableValue => "D0108",
             Self::Unknown => "unknown",
         }
     }
@@ -144,7 +149,7 @@ mod tests {
     #[test]
     fn codes_are_all_different_and_print_as_they_are_stored() {
         let printed = ParkCode::KNOWN.map(|code| code.to_string());
-        assert_eq!(printed, ["D0101", "D0102", "D0103", "D0104", "D0105", "D0106", "D0107"]);
+        assert_eq!(printed, ["D0101", "D0102", "D0103", "D0104", "D0105", "D0106", "D0107", "D0108"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ fn orchestrator(name: &'static str, version: &'static str, calls: &'static [Call
         version,
         marker: name,
         location: at(line),
-        handler: |_, _| Err(crate::FailureDetails::new("Test", "never run")),
+        handler: |_, _| Err(crate::DecodeError("never run".to_owned())),
         calls,
         events: None,
         check_input: |_| Ok(()),
@@ -21,7 +21,14 @@ fn orchestrator(name: &'static str, version: &'static str, calls: &'static [Call
 
 fn activity(name: &'static str, line: u32) -> Registration {
     let handler = |_, _| Box::pin(std::future::pending()) as crate::definition::BoxedActivity;
-    Registration::Activity(ActivityRegistration { name, marker: name, location: at(line), handler, service: None })
+    Registration::Activity(ActivityRegistration {
+        name,
+        marker: name,
+        location: at(line),
+        handler,
+        check_input: |_| Ok(()),
+        service: None,
+    })
 }
 
 #[test]

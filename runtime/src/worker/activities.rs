@@ -22,6 +22,7 @@ use super::notice::Notice;
 use super::routes::Routes;
 use super::watchdog::Lasting;
 use crate::context::{ActivityContext, ActivityState, CancellationReason, CancellationToken};
+use crate::contract::ActivityFailure;
 use crate::engine::{ActivityTask, PartitionInput};
 use crate::model::{FailureDetails, PartitionId, TaskId};
 
@@ -154,7 +155,9 @@ impl Activities {
         let Stage::Running(context) = &entry.stage else { return None };
         let result = match report.result {
             // An activity that fails because the runtime is shutting down has not failed: it runs again.
-            Some(Err(failure)) if context.cancellation().reason() == Some(CancellationReason::Shutdown) => {
+            Some(Err(ActivityFailure::Failed(failure)))
+                if context.cancellation().reason() == Some(CancellationReason::Shutdown) =>
+            {
                 let (instance, activity) = (context.instance_id(), context.activity_name());
                 tracing::debug!(%instance, activity, error = %format_args!("{failure:#}"), "an activity failed because of the shutdown; it runs again");
                 None
@@ -214,7 +217,10 @@ impl Activities {
             }
             Stage::Finished(result, context) => {
                 self.kept_bytes -= size_of(&result);
-                result.err().map(|failure| (context, failure))
+                match result {
+                    Err(ActivityFailure::Failed(failure)) => Some((context, failure)),
+                    Ok(_) | Err(ActivityFailure::NotRun(_)) => None,
+                }
             }
         }
     }
@@ -299,7 +305,12 @@ pub(crate) fn spawn(tokio: &Handle, starts: Vec<ActivityRun>) {
 
 fn size_of(result: &ActivityResult) -> usize {
     const OVERHEAD: usize = 256;
-    OVERHEAD + result.as_ref().map_or(0, crate::model::JsonText::len)
+    match result {
+        Ok(output) => OVERHEAD + output.len(),
+        Err(ActivityFailure::Failed(_)) => OVERHEAD,
+        // It is kept while its instance is parked, and must not keep other activities from starting.
+        Err(ActivityFailure::NotRun(_)) => 0,
+    }
 }
 
 #[cfg(test)]

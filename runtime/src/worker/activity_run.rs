@@ -11,13 +11,13 @@ use tracing::Span;
 
 use super::routes::Routes;
 use crate::context::{ActivityContext, CancellationToken};
-use crate::contract::kind;
+use crate::contract::{ActivityFailure, kind};
 use crate::definition::{ActivityHandler, BoxedActivity};
 use crate::engine::panic_text;
 use crate::model::{FailureDetails, JsonText, PartitionId, TaskId};
 
 /// The result of an activity, with its types erased.
-pub(crate) type ActivityResult = Result<JsonText, FailureDetails>;
+pub(crate) type ActivityResult = Result<JsonText, ActivityFailure>;
 
 /// The code of activities, by name.
 pub(crate) trait ActivityCode: Debug + Send + Sync + 'static {
@@ -129,7 +129,7 @@ impl Future for Contained {
         match catch_unwind(AssertUnwindSafe(|| this.poll_activity(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(result)) => Poll::Ready(result),
-            Err(payload) => Poll::Ready(Some(Err(FailureDetails::new(kind::PANIC, panic_text(payload))))),
+            Err(payload) => Poll::Ready(Some(Err(FailureDetails::new(kind::PANIC, panic_text(payload)).into()))),
         }
     }
 }

@@ -6,7 +6,7 @@ use persevere::CancellationReason;
 use persevere::engine::Action;
 use persevere::prelude::*;
 
-use crate::system::stage::{Stage, echo, job, on_every_stage};
+use crate::system::stage::{Stage, echo, handle, job, on_every_stage};
 
 on_every_stage! {
     a_sequence
@@ -17,6 +17,7 @@ on_every_stage! {
     an_event_beats_its_timer_and_the_timer_goes
     a_call_in_time
     a_call_that_takes_too_long_is_cancelled
+    a_timeout_that_has_passed_at_the_start_is_not_awaited_again
     scheduled_work_runs_during_a_timer
     an_unawaited_call_does_nothing
     time_stands_still_in_a_turn_and_identifiers_are_replayed
@@ -191,6 +192,21 @@ async fn a_call_that_takes_too_long_is_cancelled(stage: Stage) {
     assert_eq!(stage.book.cancelled("slow").await, CancellationReason::Cancelled);
     patient.raise_event(Answer(String::new())).await.unwrap();
     assert_eq!(patient.result().await.unwrap(), "not within 10s");
+    runtime.shutdown().await.unwrap();
+}
+
+async fn a_timeout_that_has_passed_at_the_start_is_not_awaited_again(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let patient = patient::start(runtime.client(), "late".to_owned()).await.unwrap();
+    stage.book.begun("late").await;
+    runtime.shutdown().await.unwrap();
+    stage.clock.advance(Duration::from_secs(10));
+    let runtime = stage.runtime().await;
+    let patient = handle::<patient>(&runtime, patient.id().as_str());
+    patient.wait_for_custom_status(|shown| shown == "back").await.unwrap();
+    patient.raise_event(Answer(String::new())).await.unwrap();
+    assert_eq!(patient.result().await.unwrap(), "not within 10s");
+    assert_eq!(stage.book.runs("late"), 1);
     runtime.shutdown().await.unwrap();
 }
 

@@ -7,7 +7,8 @@ use rustc_hash::FxHashMap;
 use super::slot::{Phase, Slot};
 use super::{BacklogToken, Partition, TaskState};
 use crate::context::{check_custom_status, payload_too_large};
-use crate::contract::CustomStatusError;
+use crate::contract::{ActivityFailure, CustomStatusError};
+use crate::engine::stuck::Stuck;
 use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, Ticket};
 use crate::model::{
     FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, ParkCode, ParkReason, TaskId, TimerRow,
@@ -62,6 +63,11 @@ impl Lookups {
     #[cfg(feature = "macros")]
     pub(super) fn is_empty(&self) -> bool {
         self.tickets.is_empty()
+    }
+
+    /// Returns whether the store is asked for an instance.
+    pub(super) fn is_looking_for(&self, key: InstanceKey, id: &InstanceId) -> bool {
+        self.by_key.contains_key(&key) || self.by_id.contains_key(id)
     }
 
     fn get_mut(&mut self, target: &Target) -> Option<&mut Lookup> {
@@ -161,16 +167,30 @@ impl Partition {
         if skips_lookup { self.absent(now, what) } else { self.address(now, what) }
     }
 
-    pub(super) fn task_done(&mut self, now: Timestamp, task: TaskId, result: Result<JsonText, FailureDetails>) {
+    pub(super) fn task_done(&mut self, now: Timestamp, task: TaskId, result: Result<JsonText, ActivityFailure>) {
         // A task that is not open was cancelled, was recorded, or belongs to another life, so its row is gone.
         if self.tasks.get(&task) != Some(&TaskState::Open) {
             return;
         }
+        let result = match result {
+            Err(ActivityFailure::NotRun(input)) => {
+                return self.block(now, task.key, Stuck::Undecodable(input).reason(), None);
+            }
+            Err(ActivityFailure::Failed(failure)) => Err(failure),
+            Ok(output) => Ok(output),
+        };
         self.tasks.insert(task, TaskState::Done);
         let limit = self.config.execution.payload_bytes as usize;
         let result = result
             .and_then(|value| if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) });
         self.address(now, Addressed::Task { task, result });
+    }
+
+    /// Parks an instance because this process cannot run one of its tasks. The row of the task stays, and the task runs
+    /// when a process can run it.
+    pub(super) fn block(&mut self, now: Timestamp, key: InstanceKey, reason: ParkReason, token: BacklogToken) {
+        self.blocked.insert(key);
+        self.address(now, Addressed::Park(key, reason, token));
     }
 
     /// Gives an input to its instance, or makes it wait for the lookup.

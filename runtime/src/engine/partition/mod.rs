@@ -24,6 +24,7 @@ mod inbox;
 mod offer;
 mod recover;
 mod registered;
+mod restarts;
 mod slot;
 mod take;
 mod turn;
@@ -42,6 +43,7 @@ use self::address::{Addressed, Lookups};
 use self::evict::LiveSet;
 use self::inbox::Inbox;
 use self::registered::Waiting;
+use self::restarts::Restarts;
 use self::slot::Slot;
 use self::verify::Checks;
 use super::{CommitNumber, CurrentTurn, Effect, PartitionConfig, PartitionInput, PartitionOutput, RequestId, Ticket};
@@ -73,6 +75,8 @@ pub struct Partition {
     /// The timer rows, by operation.
     timer_rows: BTreeMap<TaskId, Timestamp>,
     tasks: BTreeMap<TaskId, TaskState>,
+    /// The activities that start again when their instances have handled what was accepted before the recovery.
+    restarts: Restarts,
     /// Instances with an open task whose input cannot be read: they stay parked until the partition is loaded again.
     blocked: BTreeSet<InstanceKey>,
     /// Instances of which nothing can be written, not even why they are parked.
@@ -146,6 +150,7 @@ impl Partition {
                 self.deliver_messages(now);
             }
         }
+        self.release_restarts(now);
         self.evict();
         self.report_judged();
         !self.ready.is_empty()

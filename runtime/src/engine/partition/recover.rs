@@ -10,15 +10,15 @@ use super::evict::LiveSet;
 use super::{Partition, TaskState};
 use crate::engine::stuck::Stuck;
 use crate::engine::{ActivityTask, CommitNumber, PartitionConfig, history};
-use crate::model::{KeyMint, PartitionCount, PartitionId, TaskId, Timestamp, wire};
+use crate::model::{InstanceKey, KeyMint, PartitionCount, PartitionId, TaskId, Timestamp, wire};
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, TaskGroup};
 
 impl Partition {
     /// Creates one of the partitions of a store from the claim and the contents of the store.
     ///
-    /// The outputs contain a `RunActivity` for every open task. The driver does not start those that are already
-    /// running.
+    /// It asks for the activity of every open task, immediately or after the first turn of its instance. The driver does
+    /// not start those that are already running.
     pub fn recover(
         config: PartitionConfig,
         registry: Arc<Registry>,
@@ -42,6 +42,7 @@ impl Partition {
             timers: BTreeSet::new(),
             timer_rows: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            restarts: super::restarts::Restarts::default(),
             blocked: BTreeSet::new(),
             unwritable: BTreeMap::new(),
             offers: BTreeSet::new(),
@@ -64,10 +65,12 @@ impl Partition {
             partition.add_timer(row);
             partition.timers.insert(row);
         }
-        for group in backlog.tasks {
-            partition.recover_tasks(now, &group);
-        }
         partition.recover_inbox(&backlog.inbox);
+        partition.note_what_comes_first(now);
+        let parked: BTreeSet<InstanceKey> = backlog.parked.iter().copied().collect();
+        for group in backlog.tasks {
+            partition.recover_tasks(now, &group, parked.contains(&group.key));
+        }
         for key in backlog.parked {
             let token = partition.unjudged.clone();
             partition.address(now, Addressed::RetryParked(key, token));
@@ -78,7 +81,9 @@ impl Partition {
         partition
     }
 
-    fn recover_tasks(&mut self, now: Timestamp, group: &TaskGroup) {
+    /// Asks for the activities of open tasks. If their instance is parked, an activity whose input cannot be decoded may
+    /// be the reason. It is then not asked for, so that the instance stays parked and nothing is written.
+    fn recover_tasks(&mut self, now: Timestamp, group: &TaskGroup, parked: bool) {
         let record = group.record.as_ref().map(wire::decode_record);
         for (operation, name) in &group.tasks {
             let task = TaskId { key: group.key, execution: group.execution, operation: *operation };
@@ -89,18 +94,24 @@ impl Partition {
             };
             let damage = match input {
                 Some(input) => {
+                    let undecodable = self.registry.activity(name).filter(|_| parked).and_then(|activity| {
+                        (activity.check_input)(&input).err().map(|error| activity.undecodable_input(error))
+                    });
+                    if let Some(input) = undecodable {
+                        let token = self.unjudged.clone();
+                        self.block(now, group.key, Stuck::Undecodable(input).reason(), token);
+                        continue;
+                    }
                     let (instance, name) = (group.id.clone(), name.clone());
                     let activity = Box::new(ActivityTask { store_id: self.store_id, task, instance, name, input });
-                    self.run_or_wait(now, activity, self.unjudged.clone());
+                    self.restart_activity(now, activity);
                     continue;
                 }
                 None if let Some(Err(error)) = &record => format!("turn record {}: {error}", group.turn_number),
                 None => format!("the record of turn {} does not contain task {}", group.turn_number, operation.0),
             };
-            let reason = Stuck::Corrupt(damage).reason();
-            self.blocked.insert(group.key);
             let token = self.unjudged.clone();
-            self.address(now, Addressed::Park(group.key, reason, token));
+            self.block(now, group.key, Stuck::Corrupt(damage).reason(), token);
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::store::ModelStore;
+use crate::contract::{ActivityFailure, Undecodable};
 use crate::engine::{ActivityTask, PartitionInput};
 use crate::model::{FailureDetails, InstanceId, JsonText, PartitionId, TaskId};
 use crate::registry::Registry;
 
-type ActivityResult = Result<JsonText, FailureDetails>;
+type ActivityResult = Result<JsonText, ActivityFailure>;
 
 enum Stage {
     Queued(ActivityTask),
@@ -21,6 +22,8 @@ pub(crate) struct Activities {
     stages: BTreeMap<TaskId, Stage>,
     /// How often each was started.
     pub(crate) runs: BTreeMap<TaskId, u32>,
+    /// The activities that cannot decode their input, as their registration says so too.
+    pub(crate) undecodable: Option<Undecodable>,
     /// Those that were told to stop.
     pub(crate) cancelled: Vec<TaskId>,
 }
@@ -83,7 +86,10 @@ impl Activities {
     pub(super) fn finish(&mut self, id: TaskId) -> Option<(InstanceId, PartitionInput)> {
         let stage = self.stages.get_mut(&id)?;
         let Stage::Running(task) = stage else { return None };
-        let result = simulate(&task.name, &task.input);
+        let result = match self.undecodable.clone() {
+            Some(input) => Err(input.into()),
+            None => simulate(&task.name, &task.input),
+        };
         let instance = task.instance.clone();
         *stage = Stage::Finished(result.clone());
         Some((instance, PartitionInput::TaskDone { task: id, result }))
@@ -97,7 +103,7 @@ impl Activities {
 /// `fail` fails, all others return their input.
 pub(crate) fn simulate(name: &str, input: &JsonText) -> ActivityResult {
     match name {
-        "fail" => Err(FailureDetails::new("sim.Failed", input.as_str())),
+        "fail" => Err(FailureDetails::new("sim.Failed", input.as_str()).into()),
         _ => Ok(input.clone()),
     }
 }

@@ -18,7 +18,7 @@ macro_rules! code {
         pub(crate) fn $name(
             context: $crate::context::Context,
             input: &$crate::model::JsonText,
-        ) -> Result<$crate::definition::BoxedOrchestration, $crate::model::FailureDetails> {
+        ) -> Result<$crate::definition::BoxedOrchestration, $crate::model::DecodeError> {
             let $input: serde_json::Value = input.decode().unwrap_or_default();
             let $ctx = $crate::context::OrchestrationContext::<serde_json::Value>::from_context(context);
             Ok(Box::pin(async move {
@@ -51,13 +51,14 @@ pub(crate) fn orchestrator(name: &'static str, version: &'static str, handler: O
 
 pub(crate) fn activity(name: &'static str) -> Registration {
     fn never(_: ActivityContext, _: JsonText) -> BoxedActivity {
-        Box::pin(async { Err(FailureDetails::new("sim", "simulated activities have no code")) })
+        Box::pin(async { Err(FailureDetails::new("sim", "simulated activities have no code").into()) })
     }
     Registration::Activity(ActivityRegistration {
         name,
         marker: name,
         location: NOWHERE,
         handler: never,
+        check_input: |_| Ok(()),
         service: None,
     })
 }

@@ -167,7 +167,7 @@ async fn at_once(ctx: &OrchestrationContext<Value>, step: &Step, salt: u32) -> V
             }
             Value::Null
         }
-        Step::CallWithStatus => call::<Echo>(ctx, ctx.custom_status().unwrap()).await.unwrap(),
+        Step::CallWithStatus => call::<Echo>(ctx, ctx.custom_status()).await.unwrap(),
         Step::SendSelf(event) => send(ctx, &ctx.instance_id().clone(), *event, salt),
         Step::SendTo(name, event) => {
             let target = InstanceId::new(NAMES[usize::from(*name) % NAMES.len()]).unwrap();

@@ -7,6 +7,7 @@ mod foreign;
 mod identity;
 mod inputs;
 mod limits;
+mod open_tasks;
 mod order;
 mod recovery;
 mod registered;

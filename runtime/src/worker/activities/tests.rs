@@ -65,7 +65,7 @@ fn ok(text: &str) -> ActivityResult {
 }
 
 fn err(text: &str) -> ActivityResult {
-    Err(FailureDetails::new("E", text))
+    Err(FailureDetails::new("E", text).into())
 }
 
 impl Bench {

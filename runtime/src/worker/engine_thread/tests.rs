@@ -28,7 +28,7 @@ use crate::definition::{
 };
 use crate::engine::{ActivityTask, ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, StartOperation};
 use crate::model::{
-    Epoch, Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, SourceLocation, TaskId, Timestamp,
+    DecodeError, Epoch, Execution, InstanceId, InstanceKey, JsonText, OperationId, SourceLocation, TaskId, Timestamp,
 };
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, CommitError, OpenError, Store};
@@ -46,7 +46,7 @@ struct Bench {
     tokio: tokio::runtime::Runtime,
 }
 
-fn done(_: Ctx, _: &JsonText) -> Result<BoxedOrchestration, FailureDetails> {
+fn done(_: Ctx, _: &JsonText) -> Result<BoxedOrchestration, DecodeError> {
     Ok(Box::pin(async { Ok(JsonText::null()) }))
 }
 
@@ -64,7 +64,14 @@ fn registry() -> Arc<Registered> {
         check_input: |_| Ok(()),
     };
     let handler: ActivityHandler = |_, _| Box::pin(std::future::pending());
-    let activity = ActivityRegistration { name: "busy", marker: "busy", location, handler, service: None };
+    let activity = ActivityRegistration {
+        name: "busy",
+        marker: "busy",
+        location,
+        handler,
+        check_input: |_| Ok(()),
+        service: None,
+    };
     Arc::new(Registered::new(
         Registry::new([Registration::Orchestrator(entry), Registration::Activity(activity)]).unwrap(),
     ))
