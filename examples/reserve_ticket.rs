@@ -93,9 +93,9 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         println!("An earlier offer is still open, and its time has kept running.");
     }
     let offer = ticket.wait_for_custom_status(|booking| matches!(booking, Booking::Offered { .. })).await?;
-    if let Booking::Offered { discount_percent, answer_within_seconds, booking_address, .. } = offer {
+    if let Booking::Offered { discount_percent, answer_until, booking_address, .. } = offer {
         println!("Discount: {discount_percent} %");
-        println!("Answer within {answer_within_seconds} s at {booking_address}");
+        println!("Answer by {answer_until} at {booking_address}");
     }
     if let Some(yes) = decide(&options, &ticket).await? {
         match ticket.raise_event(BookingConfirmed(yes)).await {

@@ -90,7 +90,8 @@ impl Registry {
     ///
     /// # Errors
     /// Returns an error if names are used more than once, if nothing is listed, or if a listed orchestrator calls an
-    /// item of the program that is not listed. Of the events, only those count for which a listed orchestrator waits.
+    /// item of the program that is not listed. Names of events are checked only for events that a listed orchestrator
+    /// awaits or lists in `events(..)`.
     pub fn new(entries: impl IntoIterator<Item = Registration>) -> Result<Self, RegistryError> {
         let entries: Vec<_> = entries.into_iter().collect();
         Self::build(&entries, &awaited(&entries, definition::linked_events()))

@@ -79,7 +79,7 @@ async fn screen_readers_announce_what_happens() -> WebDriverResult<()> {
     assert!(bars.iter().all(|name| !name.is_empty()) && !bars.is_empty(), "{bars:?}");
 
     page.when_state("hello_cities", "Completed").await?;
-    page.when("text('hello_cities', 'spoken') === 'Everybody is greeted, 3 of 3'").await?;
+    page.when("text('hello_cities', 'spoken') === 'All cities greeted, 3 of 3'").await?;
     let heard: Vec<String> = serde_json::from_value(page.value("seen.spoken").await?)?;
     assert!(heard.iter().any(|text| text == "Greeting Seattle, 1 of 3"), "{heard:?}");
     page.end().await

@@ -22,7 +22,7 @@ async fn the_bar_moves_through_every_city() -> WebDriverResult<()> {
     let page = Page::open(&server.address).await?;
     page.greet("Tokyo, Seattle ,London,").await?;
     page.when_state("hello_cities", "Completed").await?;
-    page.when("text('hello_cities', 'doing') === 'Everybody is greeted'").await?;
+    page.when("text('hello_cities', 'doing') === 'All cities greeted'").await?;
     assert_eq!(page.bars().await?, [0, 1, 2, 3]);
     let statuses = [
         "null",
@@ -32,7 +32,7 @@ async fn the_bar_moves_through_every_city() -> WebDriverResult<()> {
         r#"{ "done": 3, "total": 3, "greeting": null }"#,
     ];
     assert_eq!(page.value("seen.status").await?, json!(statuses));
-    let doing = ["Starting", "Greeting Tokyo", "Greeting Seattle", "Greeting London", "Everybody is greeted"];
+    let doing = ["Starting", "Greeting Tokyo", "Greeting Seattle", "Greeting London", "All cities greeted"];
     let seen: Vec<String> = serde_json::from_value(page.value("seen.doing").await?)?;
     assert!(doing.iter().all(|text| seen.iter().any(|seen| seen == text)), "{seen:?}");
     assert_eq!(page.text("hello_cities", "count").await?, "3 of 3");

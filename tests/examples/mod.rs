@@ -129,11 +129,11 @@ fn the_discount_of_reserve_ticket_grows_with_the_seats_up_to_a_limit() {
 fn an_offer_of_reserve_ticket_outlives_the_process_that_made_it() {
     let folder = Folder::new();
     let mut first = folder.start("reserve_ticket", &["--within", "600"]);
-    first.wait_for("Answer within 600 s");
+    first.wait_for("Answer by ");
     first.kill();
     let lines = folder.run("reserve_ticket", &["--confirm"]).success();
     assert_eq!(lines[0], "An earlier offer is still open, and its time has kept running.");
-    assert!(lines[2].starts_with("Answer within 600 s"), "{lines:#?}");
+    assert!(lines[2].starts_with("Answer by "), "{lines:#?}");
     assert_eq!(lines[3], "Outcome: confirmed");
 }
 

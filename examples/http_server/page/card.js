@@ -10,13 +10,13 @@ export class Card {
   #connected = true;
   #unreachable = false;
 
-  // `id` is that of the section. `input` reads the form, and throws what is wrong with it. `show` draws
+  // `id` is the id of the section. `input` reads the form and throws an error if an entry is wrong. `show` draws
   // `{ customStatus, running, output }`: the output is there once it has completed.
   constructor(id, { orchestrator, input, show }) {
     this.root = document.getElementById(id);
     this.#name = orchestrator;
     this.#show = show;
-    // Without a script nothing could be done with it.
+    // The form is disabled in the HTML, because without JavaScript it cannot work.
     this.part('fields').disabled = false;
     this.part('form').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -139,7 +139,8 @@ export class Card {
   }
 }
 
-// What the browser keeps may be full, forbidden, or not what this page has put there: then the page remembers nothing.
+// The browser's storage may be full or forbidden, or contain something that this page did not write. In these cases the
+// page remembers nothing.
 function keep(name, instance) {
   try {
     localStorage.setItem(name, JSON.stringify(instance));

@@ -1,4 +1,5 @@
-// A client of the Durable Functions HTTP API. It knows two routes; everything else are URLs that a start answers with.
+// A client of the Durable Functions HTTP API. It contains only the routes that start an orchestration, stream and check
+// the health of the server. All other URLs come from the answer to a start.
 
 const BASE = '/runtime/webhooks/durabletask';
 
@@ -46,12 +47,12 @@ export async function askForTime() {
   if (ahead === undefined) await ask('/healthz').catch(() => {});
 }
 
-// What is followed, by id. A browser has six connections to a server of HTTP/1.1, for all its windows: one stream tells of
-// every instance, and a page that is not seen has none.
+// What is followed, by id. A browser has six connections to a server of HTTP/1.1, for all its windows: so one stream
+// serves all instances, and a hidden page closes its stream.
 const followed = new Map();
 let source;
 let pause;
-// The document plans the first one.
+// True at first, because `DOMContentLoaded` opens the first stream.
 let planned = true;
 
 // Calls `status` with the current custom status and with each later one, `end` with the final document, `lost` and
@@ -116,7 +117,7 @@ function tell({ data }, name, last = false) {
 
 document.addEventListener('visibilitychange', () => (document.hidden ? close() : source ?? open()));
 
-// The URLs of all instances say the same about everything but the instance.
+// The URLs of different instances differ only in the instance id, so the query of any of them can be used.
 function streamUrl() {
   const [{ instance }] = followed.values();
   const query = new URLSearchParams(new URL(instance.statusQueryGetUri).search);
@@ -124,7 +125,8 @@ function streamUrl() {
   return `${BASE}/instances/stream?${query}`;
 }
 
-// The server as it was found: under another name of this machine, or behind a forwarded port, it is the same one.
+// Uses the origin of this page and only the path of the URL, because the page may be open under another host name or a
+// forwarded port.
 function here(url) {
   const { pathname, search } = new URL(url);
   return pathname + search;

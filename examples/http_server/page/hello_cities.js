@@ -22,7 +22,7 @@ function show({ customStatus, running, output }) {
 }
 
 function doing(running, greeting, output) {
-  if (output) return 'Everybody is greeted';
+  if (output) return 'All cities greeted';
   if (!running) return 'Stopped';
   return greeting ? `Greeting ${greeting}` : 'Starting';
 }

@@ -5,7 +5,8 @@ import { askForTime, serverTime } from './durable.js';
 
 const card = new Card('reserve_ticket', { orchestrator: 'reserve_ticket', input, show });
 
-// When the offer runs out, in milliseconds since 1970. The instance says it: it does not begin anew with the page.
+// When the offer runs out, in milliseconds since 1970. It comes from the custom status, so reloading the page does not
+// restart the countdown.
 let deadline;
 let ticking;
 

@@ -26,8 +26,8 @@ const READS_PER_PAGE: usize = 100;
 /// throughout appears on exactly one page, whatever is created or removed in the meantime. Each page shows what is
 /// committed when the page is read. The pages together are not a snapshot of one moment.
 ///
-/// A page costs a look at every row up to its end (a prefix of the id skips other ids), and never reads a history. The
-/// future can be spawned, and dropped at any time.
+/// Reading a page looks at every row up to the end of the page (with a prefix, only at rows with that prefix). It never
+/// reads a history. The future can be spawned, and dropped at any time.
 ///
 /// # Errors
 /// [`ClientError::InvalidFilter`], [`ClientError::Corrupt`] (a row is damaged; a list never leaves it out silently),

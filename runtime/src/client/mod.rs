@@ -249,7 +249,8 @@ impl Client {
         PurgeInstances::new(Arc::clone(&self.port), filter)
     }
 
-    /// Starts an instance again with its original input. See [`RestartOrchestration`] for ids and errors.
+    /// Starts an instance again with the same input. After continue-as-new, this is the input of the last execution.
+    /// See [`RestartOrchestration`] for ids and errors.
     #[track_caller]
     pub fn restart(&self, id: impl AsRef<str>) -> RestartOrchestration<ByName> {
         RestartOrchestration::new(self, parse(id))
@@ -267,8 +268,8 @@ impl Client {
         wait::for_completion(self.any(id))
     }
 
-    /// What is registered with the runtime behind this client, such as the events that an orchestrator accepts. `None`: the
-    /// runtime is in another process.
+    /// What is registered with the runtime behind this client, such as the events that an orchestrator accepts. Returns
+    /// `None` if the runtime is in another process.
     pub fn registry(&self) -> Option<Arc<Registry>> {
         self.port.registry()
     }

@@ -19,9 +19,9 @@ const BATCH: usize = 200;
 /// Removes the ended instances that match a filter, with their histories, when this value is awaited. Returns the
 /// number of removed instances. [`Client::purge_where`](crate::Client::purge_where) creates it.
 ///
-/// The purge goes through the store in batches, and what it counts is durable. It never removes instances that have not
-/// ended, or a later life that begins under the same id in the meantime. Dropping the future stops the purge after some
-/// batch. A purge can be repeated safely.
+/// The instances are removed in batches, and every removal that is counted is durable. It never removes instances that
+/// have not ended, or a later life that begins under the same id in the meantime. Dropping the future stops the purge
+/// after some batch. A purge can be repeated safely.
 ///
 /// # Errors
 /// [`ClientError::InvalidFilter`], [`ClientError::Corrupt`], [`ClientError::OutcomeUnknown`],

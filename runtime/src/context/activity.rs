@@ -12,8 +12,8 @@ use crate::model::{
     Epoch, Execution, InstanceId, InstanceKey, KeyMint, OperationId, PartitionCount, PartitionId, TaskId,
 };
 
-/// The optional first parameter of an activity, taken by reference: who asked, whether to stop,
-/// and what the application registered for its activities.
+/// The optional first parameter of an activity, taken by reference. It gives access to the id of the calling instance,
+/// an idempotency key, the cancellation token, and the values that the application registered with `.state(value)`.
 ///
 /// Cheap to clone; a clone may be moved into tasks that the activity spawns.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use crate::contract::{Activity, CallError, Orchestrator};
 #[diagnostic::on_unimplemented(
     message = "a call has no result before it is awaited",
     label = "`.await` is missing before this",
-    note = "write `name::call(&ctx, ..).await`, and ask the result"
+    note = "write `name::call(&ctx, ..).await`, and call the method on the result"
 )]
 pub trait HasResult {}
 

@@ -364,8 +364,8 @@ pub enum PartitionOutput {
 pub enum Effect {
     /// Run an activity, unless it is already running or has finished.
     RunActivity(Box<ActivityTask>),
-    /// The task row of an activity is gone: it was recorded, or nobody waits for it any more. Its result need not be kept,
-    /// and if it runs it is told to stop.
+    /// The task row of an activity was removed, because its result was recorded or because nobody waits for it any
+    /// more. Drop the result. If the activity is still running, tell it to stop.
     ActivitySettled {
         /// The task.
         task: TaskId,

@@ -235,7 +235,7 @@ impl fmt::Display for NotRepeatable {
             Found::Status { replayed, place } => self.status(f, replayed.as_ref(), *place)?,
             Found::Stuck(stuck) => write!(f, "worked, but in the replay {stuck}")?,
         }
-        write!(f, ". {ADVICE}; a branch on `ctx.is_replaying()` must not decide over steps")
+        write!(f, ". {ADVICE}; a branch on `ctx.is_replaying()` must not decide which operations are issued")
     }
 }
 

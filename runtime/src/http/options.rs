@@ -16,8 +16,8 @@ use super::urls::Base;
 /// Three options belong together: [`keys`](Self::keys), a proxy that terminates TLS
 /// ([`behind_tls_proxy`](Self::behind_tls_proxy)), and the address that clients see
 /// ([`public_base_url`](Self::public_base_url)). Without the first two, a [`Server`](super::Server) binds only to a
-/// loopback address. Whatever it binds to, without keys it does not serve requests through a proxy or for a name other
-/// than that of this machine.
+/// loopback address. Without keys, and unless [`insecure`](Self::insecure) is set, it serves neither requests through a
+/// proxy nor requests for a host name other than this machine's, whatever address it binds to.
 ///
 /// # Examples
 /// ```
@@ -119,8 +119,9 @@ impl HttpOptions {
     }
 
     /// Sets an additional secret with which the URLs that are handed out are signed: at least 16 bytes that nobody can
-    /// guess. With it, someone who can read the file with the keys cannot create such a URL. Changing it ends all URLs.
-    /// Without it, the URLs that the program itself hands out ([`Management`](super::Management)) end with the process.
+    /// guess. With it, someone who can read the file with the keys cannot create such a URL. Changing it makes all
+    /// earlier URLs invalid. Without it, the URLs that the program itself hands out ([`Management`](super::Management))
+    /// become invalid when the process ends.
     pub fn signing_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.signing_secret = Some(secret.into());
         self

@@ -128,7 +128,7 @@ pub enum CommitError {
         /// What was found.
         detail: String,
     },
-    /// The store is permanently lost.
-    #[error("the store is permanently lost: {0}")]
+    /// The store cannot apply this commit, and trying again cannot help.
+    #[error("the store cannot apply this commit, and trying again cannot help: {0}")]
     Fatal(String),
 }

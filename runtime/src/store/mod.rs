@@ -17,10 +17,10 @@
 //! - The turns of a batch are applied in their order; the result equals applying them one by one.
 //! - Every removal removes exactly one row and every insertion inserts one; otherwise the whole batch is refused as
 //!   [`CommitError::Unexpected`].
-//! - A batch changes rows of its own partition only, except that it may insert inbox rows of others. A row belongs to the
-//!   partition whose batch inserted it: a store never derives the partition from an id. A purge, a new execution, the
-//!   removal of a timer and the removal of a message that name a row of another partition are refused. A store need not
-//!   notice when a task or the progress of an instance is of another partition.
+//! - A batch changes rows of its own partition only, except that it may insert inbox rows of others. A store takes the
+//!   partition of a row from the batch that inserts it. It never computes the partition from the id; the engine does
+//!   that. A purge, a new execution, the removal of a timer and the removal of a message that name a row of another
+//!   partition are refused. A store need not notice when a task or the progress of an instance is of another partition.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -144,7 +144,8 @@ impl Claim {
 }
 
 impl StoredInstance {
-    /// An instance whose current execution has so many records; the newest was written at that time.
+    /// Creates a stored instance whose current execution has `record_count` records, the newest of which was written at
+    /// `newest_record`.
     pub fn new(head: Head, record_count: u64, newest_record: Option<Timestamp>) -> Self {
         Self { head, record_count, newest_record, history: None, carried: Vec::new() }
     }

@@ -249,7 +249,7 @@ impl fmt::Display for PageCursor {
 /// The text is not a [`PageCursor`]. Leave it out to begin with the first page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this is not the place of a page: pass the place that the previous page returned, or omit it to begin with the first page"
+    "this is not a page cursor: pass the cursor that the previous page returned, or omit it to begin with the first page"
 )]
 #[non_exhaustive]
 pub struct InvalidPageCursor;

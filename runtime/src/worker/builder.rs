@@ -143,7 +143,7 @@ impl RuntimeBuilder {
     /// # Examples
     /// ```
     /// # use persevere::prelude::*;
-    /// let builder = Runtime::builder().build_id(env!("CARGO_PKG_VERSION"));
+    /// let builder = Runtime::builder().build_id("9f0c2d1"); // the commit, which your build passes to the program
     /// ```
     pub fn build_id(mut self, name: impl Into<String>) -> Self {
         self.build_id = Some(name.into());
@@ -158,7 +158,7 @@ impl RuntimeBuilder {
     }
 
     /// Sets whether instances are replayed while they run, to find code that is not deterministic in its first run. By
-    /// default, all are in builds with debug assertions, and none in others.
+    /// default, every instance is replayed in builds with debug assertions, and none in other builds.
     pub fn verify_replay(mut self, verify: VerifyReplay) -> Self {
         self.verify_replay = verify;
         self

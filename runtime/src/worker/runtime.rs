@@ -85,8 +85,8 @@ impl Runtime {
     }
 
     /// Registers more orchestrators and activities while the runtime runs: `runtime.register(registry![report, send])`.
-    /// Instances and tasks that were waiting for this code, visibly parked, continue. They are parked until the engine
-    /// has tried them again, shortly afterwards.
+    /// Instances and tasks that were parked because this code was missing continue. The engine tries them again shortly
+    /// after this call returns, and until then readers still see them parked.
     ///
     /// A call that is made after this returns finds the code, on every partition.
     ///

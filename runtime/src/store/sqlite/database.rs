@@ -65,7 +65,7 @@ impl Database {
     /// Drops the pages in memory, so that damaged ones are read again.
     pub(super) fn forget_pages(&self) {
         if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
-            tracing::warn!(%error, "damaged pages stay in memory");
+            tracing::warn!(%error, "the cached pages could not be dropped, so a later read may see the same damage again");
         }
     }
 
