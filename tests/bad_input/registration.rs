@@ -123,7 +123,7 @@ async fn b19_an_instance_whose_code_is_gone_waits_for_it() {
         handle.raise_event(super::Word("kept".to_owned())).await.unwrap();
         let error = handle.result().await.unwrap_err();
         let ResultError::Parked { reason } = &error else { panic!("{error:?}") };
-        says(reason, &["not registered", "\"listen\"", "register it"]);
+        says(reason, &["not registered", "\"listen\"", "when it is registered"]);
         second.shutdown().await.unwrap();
 
         let third = with(&store, registry![listen, echo]).await;

@@ -12,7 +12,9 @@ use super::journal::Journal;
 use super::leaf::Leaf;
 use super::operations::Awaits;
 use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload, decoded};
-use crate::model::{Action, EncodeError, FailureDetails, InstanceId, JsonText, OperationId, RecordedLocation};
+use crate::model::{
+    Action, EncodeError, FailureDetails, IdReusePolicy, InstanceId, JsonText, OperationId, RecordedLocation,
+};
 
 /// A call of an activity: `say_hello::call(&ctx, ..)`. It is issued at its first poll, or by
 /// [`ActivityCall::schedule`].
@@ -33,6 +35,7 @@ pub struct SubOrchestrationCall<O: Orchestrator> {
     input: Option<Result<JsonText, EncodeError>>,
     instance: Option<InstanceId>,
     version: Option<String>,
+    on_existing: IdReusePolicy,
     types: PhantomData<fn() -> O>,
 }
 
@@ -111,14 +114,61 @@ fn poll_result<T: Payload, E: Failure>(leaf: &mut Leaf, callee: fmt::Arguments<'
 impl<O: Orchestrator> SubOrchestrationCall<O> {
     #[track_caller]
     pub(crate) fn new(ctx: &Context, input: Result<JsonText, EncodeError>) -> Self {
-        Self { leaf: Leaf::new(ctx), input: Some(input), instance: None, version: None, types: PhantomData }
+        Self {
+            leaf: Leaf::new(ctx),
+            input: Some(input),
+            instance: None,
+            version: None,
+            on_existing: IdReusePolicy::Reject,
+            types: PhantomData,
+        }
     }
 
     /// Sets the instance id of the sub-orchestration. Without it, the engine creates a unique id.
     ///
-    /// The call fails if the id is in use.
+    /// The call fails if the id is in use, unless [`on_existing`](Self::on_existing) says otherwise.
     pub fn instance_id(mut self, id: InstanceId) -> Self {
         self.instance = Some(id);
+        self
+    }
+
+    /// Sets what happens if the instance id is in use. By default, the call fails ([`IdReusePolicy::Reject`]).
+    ///
+    /// - [`IdReusePolicy::ReplaceEnded`] starts a new instance in place of an ended one. Use it for a fixed id in a loop,
+    ///   and for a parent that may be started again under its own id.
+    /// - [`IdReusePolicy::Attach`] uses an instance that was started with the same name, version and input: the call
+    ///   returns its result, immediately if it has ended. Use it for work that must be done once.
+    ///
+    /// With both, the call waits for a running instance that was started with the same name, version and input, whoever
+    /// started it. That instance stays with its own parent, if it has one. The call fails if the instance that has the
+    /// id was started differently, and with `ReplaceEnded` has not ended.
+    ///
+    /// # Determinism
+    /// The policy is recorded with the call.
+    ///
+    /// # Examples
+    /// ```
+    /// use persevere::prelude::*;
+    /// use persevere::InstanceId;
+    ///
+    /// #[orchestrator]
+    /// async fn report(ctx: OrchestrationContext, day: u32) -> Result<u32, OrchestrationError> {
+    ///     let _ = ctx;
+    ///     Ok(day)
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn reports(ctx: OrchestrationContext, days: u32) -> Result<(), OrchestrationError> {
+    ///     for day in 0..days {
+    ///         let id = InstanceId::new("report")?;
+    ///         report::call(&ctx, day).instance_id(id).on_existing(IdReusePolicy::ReplaceEnded).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn main() {}
+    /// ```
+    pub fn on_existing(mut self, policy: IdReusePolicy) -> Self {
+        self.on_existing = policy;
         self
     }
 
@@ -138,24 +188,31 @@ impl<O: Orchestrator> SubOrchestrationCall<O> {
 
     fn issue(&mut self) {
         let Some(Ok(input)) = self.input.take() else { return };
-        let (instance, version) = (self.instance.take(), self.version.take());
+        let (instance, version, on_existing) = (self.instance.take(), self.version.take(), self.on_existing);
         let ctx = self.leaf.ctx().clone();
         let _ = self.leaf.issue(Awaits::Child, |operation, location| {
-            start_action::<O>(&ctx, operation, location, input, instance, version, false)
+            let options = StartOptions { instance, version, on_existing, detached: false };
+            start_action::<O>(&ctx, operation, location, input, options)
         });
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "the fields of the action")]
+/// What a caller may choose for a sub-orchestration.
+struct StartOptions {
+    instance: Option<InstanceId>,
+    version: Option<String>,
+    on_existing: IdReusePolicy,
+    detached: bool,
+}
+
 fn start_action<O: Orchestrator>(
     ctx: &Context,
     operation: OperationId,
     location: RecordedLocation,
     input: JsonText,
-    instance: Option<InstanceId>,
-    version: Option<String>,
-    detached: bool,
+    options: StartOptions,
 ) -> Action {
+    let StartOptions { instance, version, on_existing, detached } = options;
     let minted = instance.is_none();
     let mint = || ctx.facts().mint.instance_id();
     Action::StartSubOrchestration {
@@ -166,6 +223,7 @@ fn start_action<O: Orchestrator>(
         minted,
         input,
         detached,
+        on_existing,
         location,
     }
 }
@@ -214,7 +272,8 @@ pub(crate) fn start_detached<O: Orchestrator>(
     let input = input.map_err(SendError::Encode)?;
     let mut journal = ctx.turn();
     journal.admit(input.len()).map_err(SendError::Limit)?;
-    let action = |operation| start_action::<O>(ctx, operation, location, input, None, None, true);
+    let options = StartOptions { instance: None, version: None, on_existing: IdReusePolicy::Reject, detached: true };
+    let action = |operation| start_action::<O>(ctx, operation, location, input, options);
     match journal.issue(None, action) {
         Ok((_, Action::StartSubOrchestration { instance, .. })) => Ok(instance),
         _ => give_up(journal),

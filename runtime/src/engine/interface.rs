@@ -10,6 +10,7 @@ use super::checks::{InputChanges, ReplayChecks, VerifyReplay};
 use super::program::{TurnOffer, TurnOutput, TurnTicket};
 use crate::context::CancellationReason;
 use crate::contract::ActivityFailure;
+pub use crate::model::policy::IdReusePolicy;
 use crate::model::{
     BuildId, Execution, ExecutionLimits, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText, ParkReason,
     PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
@@ -189,21 +190,6 @@ pub struct StartOperation {
     pub custom_status: Option<JsonText>,
     /// What happens if the id is in use.
     pub reuse: IdReusePolicy,
-}
-
-/// What happens when the instance id of a start is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum IdReusePolicy {
-    /// The same start (name, version and input) returns the existing instance, whether it is running or has ended. Any
-    /// other start is refused.
-    #[default]
-    Attach,
-    /// Every id that is in use is refused.
-    Reject,
-    /// An ended instance is replaced. If the instance is running, the same start returns it, and any other start is
-    /// refused.
-    ReplaceEnded,
 }
 
 /// The answer to an operation that was done.

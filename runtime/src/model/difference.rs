@@ -162,6 +162,7 @@ mod tests {
             minted,
             input: json(input),
             detached: false,
+            on_existing: crate::model::IdReusePolicy::Reject,
             location: RecordedLocation::default(),
         }
     }

@@ -1,28 +1,13 @@
 //! The messages that instances send each other. A message is an inbox row from the commit of the sender to the commit
 //! of the receiver.
 
-use super::{FailureDetails, InstanceId, JsonText, Parent};
+use super::{FailureDetails, IdReusePolicy, InstanceId, JsonText, Parent};
 
 /// A message from one instance to another.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     /// Starts an instance.
-    Start {
-        /// The id of the new instance.
-        target: InstanceId,
-        /// Whether the id was minted for the instance, so that it need not be looked up.
-        minted: bool,
-        /// The name of the orchestrator.
-        name: String,
-        /// The version of the orchestrator, which the sender has resolved.
-        version: String,
-        /// Its input.
-        input: JsonText,
-        /// The operation that waits for the instance, or `None` for a detached start.
-        parent: Option<Parent>,
-        /// The number of ancestors of the new instance.
-        depth: u32,
-    },
+    Start(ChildStart),
     /// An event.
     Event {
         /// The receiver.
@@ -57,11 +42,34 @@ pub enum Message {
     },
 }
 
+/// The start of an instance by another one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildStart {
+    /// The id of the new instance.
+    pub target: InstanceId,
+    /// Whether the id was minted for the instance, so that it need not be looked up.
+    pub minted: bool,
+    /// The name of the orchestrator.
+    pub name: String,
+    /// The version of the orchestrator, which the sender has resolved.
+    pub version: String,
+    /// Its input.
+    pub input: JsonText,
+    /// The operation that waits for the instance, or `None` for a detached start.
+    pub parent: Option<Parent>,
+    /// The number of ancestors of the new instance.
+    pub depth: u32,
+    /// What happens if the id is in use.
+    pub on_existing: IdReusePolicy,
+}
+
 impl Message {
     /// Returns the receiver, whose id determines the partition.
     pub fn target(&self) -> &InstanceId {
         match self {
-            Self::Start { target, .. } | Self::Event { target, .. } | Self::Terminate { target, .. } => target,
+            Self::Start(ChildStart { target, .. }) | Self::Event { target, .. } | Self::Terminate { target, .. } => {
+                target
+            }
             Self::ChildDone { parent, .. } | Self::TaskRefused { parent, .. } => &parent.instance,
         }
     }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    BuildId, Execution, FailureDetails, InstanceId, InstanceKey, JsonText, OperationId, RecordedLocation, Timestamp,
+    BuildId, Execution, FailureDetails, IdReusePolicy, InstanceId, InstanceKey, JsonText, OperationId,
+    RecordedLocation, Timestamp,
 };
 
 /// One turn of one execution. Replay reads these records in order, and nothing else.
@@ -221,6 +222,8 @@ pub enum Action {
         input: JsonText,
         /// Whether the code does not wait for the end of the new instance.
         detached: bool,
+        /// What happens if the id is in use.
+        on_existing: IdReusePolicy,
         /// The place in the code.
         location: RecordedLocation,
     },

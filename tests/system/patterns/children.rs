@@ -12,6 +12,9 @@ on_every_stage! {
     a_panic_of_a_sub_orchestration_is_a_failure_of_the_call
     a_terminated_sub_orchestration_is_a_failure_of_the_call
     an_id_that_is_in_use_fails_the_call
+    a_fixed_id_in_every_round_of_a_loop
+    a_parent_that_is_started_again_calls_its_child_by_the_same_id
+    a_call_waits_for_the_instance_that_has_the_id
     a_detached_start_goes_on_without_its_starter
     terminate_leaves_children_alone
     terminate_recursively_ends_children_and_theirs
@@ -113,6 +116,70 @@ async fn an_id_that_is_in_use_fails_the_call(stage: Stage) {
     stage.book.let_end("vase");
     assert_eq!(first.result().await.unwrap(), "shipped: vase is done");
     assert_eq!(stage.book.runs("vase"), 1);
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn repeated_shipments(
+    ctx: OrchestrationContext,
+    policy: String,
+    times: u32,
+) -> Result<Vec<String>, OrchestrationError> {
+    let policy = match policy.as_str() {
+        "attach" => IdReusePolicy::Attach,
+        _ => IdReusePolicy::ReplaceEnded,
+    };
+    let mut shipped = Vec::new();
+    for _ in 0..times {
+        let id = InstanceId::new("the shipment")?;
+        shipped.push(ship::call(&ctx, "cup".to_owned()).instance_id(id).on_existing(policy).await?);
+    }
+    Ok(shipped)
+}
+
+async fn a_fixed_id_in_every_round_of_a_loop(stage: Stage) {
+    let runtime = stage.runtime().await;
+    stage.book.let_end("cup");
+    let replaces = repeated_shipments::start(runtime.client(), "replace".to_owned(), 3).await.unwrap();
+    assert_eq!(replaces.result().await.unwrap(), ["cup is done"; 3]);
+    assert_eq!(stage.book.runs("cup"), 3);
+    // The same work is done once.
+    let attaches = repeated_shipments::start(runtime.client(), "attach".to_owned(), 3).await.unwrap();
+    assert_eq!(attaches.result().await.unwrap(), ["cup is done"; 3]);
+    assert_eq!(stage.book.runs("cup"), 3);
+    runtime.shutdown().await.unwrap();
+}
+
+async fn a_parent_that_is_started_again_calls_its_child_by_the_same_id(stage: Stage) {
+    let runtime = stage.runtime().await;
+    stage.book.let_end("cup");
+    let first =
+        repeated_shipments::start(runtime.client(), "replace".to_owned(), 1).instance_id("parent").await.unwrap();
+    first.result().await.unwrap();
+    let runtime = stage.restart(runtime).await;
+    runtime.client().restart("parent").await.unwrap();
+    assert_eq!(handle::<repeated_shipments>(&runtime, "parent").result().await.unwrap(), ["cup is done"]);
+    assert_eq!(stage.book.runs("cup"), 2);
+    runtime.shutdown().await.unwrap();
+}
+
+async fn a_call_waits_for_the_instance_that_has_the_id(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let started = ship::start(runtime.client(), "cup".to_owned()).instance_id("the shipment").await.unwrap();
+    stage.book.begun("cup").await;
+    let callers = ["attach", "replace"].map(|policy| repeated_shipments::start(runtime.client(), policy.to_owned(), 1));
+    let mut waiting = Vec::new();
+    for caller in callers {
+        waiting.push(caller.await.unwrap());
+    }
+    // The calls wait over a restart too.
+    let runtime = stage.restart(runtime).await;
+    stage.book.let_end("cup");
+    for caller in waiting {
+        let caller = handle::<repeated_shipments>(&runtime, caller.id().as_str());
+        assert_eq!(caller.result().await.unwrap(), ["cup is done"]);
+    }
+    assert_eq!(handle::<ship>(&runtime, started.id().as_str()).metadata().await.unwrap().parent_id(), None);
     runtime.shutdown().await.unwrap();
 }
 

@@ -6,8 +6,8 @@ use super::fake::{Fake, complete, id, json, ready};
 use super::{Greeter, Silent};
 use crate::client::{ClientError, HistoryEventKind, OrchestrationHistory};
 use crate::model::{
-    Action, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, JsonText, OperationId,
-    RecordedLocation, RuntimeStatus, Timestamp, TurnRecord, wire,
+    Action, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, IdReusePolicy, Input, JsonText,
+    OperationId, RecordedLocation, RuntimeStatus, Timestamp, TurnRecord, wire,
 };
 
 fn started() -> Input {
@@ -101,6 +101,7 @@ fn every_input_and_action_has_its_event() {
             minted: true,
             input: JsonText::null(),
             detached: false,
+            on_existing: IdReusePolicy::Reject,
             location: location.clone(),
         },
         Action::SendEvent {

@@ -11,8 +11,8 @@ use crate::contract::{ActivityFailure, CustomStatusError};
 use crate::engine::stuck::Stuck;
 use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, Ticket};
 use crate::model::{
-    FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, ParkCode, ParkReason, TaskId, TimerRow,
-    Timestamp,
+    ChildStart, FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, ParkCode, ParkReason, TaskId,
+    TimerRow, Timestamp,
 };
 use crate::store::{InstanceRef, LoadError};
 
@@ -96,7 +96,9 @@ impl Addressed {
             Self::Client(_, operation) => Target::Id(operation.target()?.clone()),
             Self::Message(
                 _,
-                Message::Start { target, .. } | Message::Event { target, .. } | Message::Terminate { target, .. },
+                Message::Start(ChildStart { target, .. })
+                | Message::Event { target, .. }
+                | Message::Terminate { target, .. },
             ) => Target::Id(target.clone()),
             Self::Message(_, Message::ChildDone { parent, .. } | Message::TaskRefused { parent, .. }) => {
                 Target::Key(parent.key)
@@ -161,7 +163,7 @@ impl Partition {
     }
 
     pub(super) fn message(&mut self, now: Timestamp, inbox: InboxId, message: Message) {
-        let skips_lookup = matches!(&message, Message::Start { target, minted: true, .. }
+        let skips_lookup = matches!(&message, Message::Start(ChildStart { target, minted: true, .. })
             if !self.ids.contains_key(target) && !self.lookups.by_id.contains_key(target));
         let what = Addressed::Message(inbox, message);
         if skips_lookup { self.absent(now, what) } else { self.address(now, what) }

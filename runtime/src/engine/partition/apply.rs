@@ -11,9 +11,6 @@ use crate::model::{
 /// The failure type of a sub-orchestration with an id that only the engine may create.
 const RESERVED_ID: &str = "persevere.ReservedId";
 
-/// The failure type of a sub-orchestration whose id is in use.
-const ALREADY_EXISTS: &str = "persevere.AlreadyExists";
-
 impl Partition {
     /// Gives an input to an instance in memory.
     pub(super) fn apply(&mut self, now: Timestamp, key: InstanceKey, what: Addressed) {
@@ -103,7 +100,7 @@ impl Partition {
     }
 
     /// Makes sure that an answer about an instance does not overtake the commit that creates the instance.
-    fn settle_fresh(&mut self, now: Timestamp, key: InstanceKey) {
+    pub(super) fn settle_fresh(&mut self, now: Timestamp, key: InstanceKey) {
         if self.slots.get(&key).is_some_and(|slot| matches!(slot.phase, Phase::Fresh(_))) {
             self.turn(now, key);
         }
@@ -157,6 +154,11 @@ impl Partition {
         if let Some(new) = id.and_then(|id| self.ids.get(&id)).copied() {
             self.settle_fresh(now, new);
         }
+        self.is_replaced(old);
+    }
+
+    /// The old life of a replaced instance stays in memory until its removal is durable.
+    pub(super) fn is_replaced(&mut self, old: InstanceKey) {
         if let Some(slot) = self.slots.get_mut(&old) {
             slot.phase = Phase::Purged;
         }
@@ -170,7 +172,7 @@ impl Partition {
         let Some(slot) = self.slots.get(&key) else { return };
         let (over, head) = (slot.is_over(), slot.head.clone());
         match message {
-            Message::Start { target, parent, .. } => self.refuse_start(inbox, &target, parent, &head),
+            Message::Start(start) => self.start_existing_child(now, key, inbox, start),
             Message::Event { .. } | Message::Terminate { .. } | Message::ChildDone { .. } if over => {
                 self.discard(inbox);
             }
@@ -211,13 +213,11 @@ impl Partition {
                     self.reply(request, Err(Refusal::NotFound { id: id.clone() }));
                 }
             }
-            Addressed::Message(inbox, Message::Start { target, minted: false, parent, .. }) if target.is_reserved() => {
-                let text = Refusal::ReservedId { id: target.clone() }.to_string();
-                self.refuse_child(inbox, &target, parent, FailureDetails::new(RESERVED_ID, text));
+            Addressed::Message(inbox, Message::Start(start)) if start.target.is_reserved() && !start.minted => {
+                let text = Refusal::ReservedId { id: start.target.clone() }.to_string();
+                self.refuse_child(inbox, &start.target, start.parent, FailureDetails::new(RESERVED_ID, text));
             }
-            Addressed::Message(inbox, Message::Start { target, name, version, input, parent, depth, .. }) => {
-                self.create_child(now, inbox, target, name, version, input, parent, depth);
-            }
+            Addressed::Message(inbox, Message::Start(start)) => self.create_child(now, inbox, start, None),
             Addressed::Message(inbox, message) => {
                 tracing::warn!(?message, "dropped a message for an instance that does not exist");
                 self.discard(inbox);
@@ -230,12 +230,6 @@ impl Partition {
     /// Removes a message that nobody receives.
     pub(super) fn discard(&mut self, inbox: InboxId) {
         self.commit(TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() });
-    }
-
-    fn refuse_start(&mut self, inbox: InboxId, target: &InstanceId, parent: Option<Parent>, head: &Head) {
-        let (status, name) = (head.progress.status, &head.life.name);
-        let text = format!("instance `{target}` already exists: it is a {status} `{name}`");
-        self.refuse_child(inbox, target, parent, FailureDetails::new(ALREADY_EXISTS, text));
     }
 
     /// Removes a start that creates nothing, and tells the parent the reason.

@@ -9,8 +9,8 @@ use super::Partition;
 use super::slot::{Arrival, Phase, Slot};
 use crate::engine::{RequestId, StartOperation};
 use crate::model::{
-    Execution, ExecutionStarted, FailureDetails, Head, InboxId, InstanceId, InstanceKey, JsonText, Life, Parent,
-    Progress, RuntimeStatus, Timestamp,
+    ChildStart, Execution, ExecutionStarted, FailureDetails, Head, InboxId, InstanceId, InstanceKey, JsonText, Life,
+    Parent, Progress, RuntimeStatus, Timestamp,
 };
 
 /// The failure type of a sub-orchestration that is nested too deep.
@@ -58,18 +58,15 @@ impl Partition {
     }
 
     /// Creates a sub-orchestration, or tells the parent why not.
-    #[allow(clippy::too_many_arguments, reason = "the fields of the message")]
     pub(super) fn create_child(
         &mut self,
         now: Timestamp,
         inbox: InboxId,
-        target: InstanceId,
-        name: String,
-        version: String,
-        input: JsonText,
-        parent: Option<Parent>,
-        depth: u32,
+        start: ChildStart,
+        replaces: Option<InstanceKey>,
     ) {
+        let start_hash = child_hash(&start);
+        let ChildStart { target, name, version, input, parent, depth, .. } = start;
         if depth > self.config.depth {
             let text = format!(
                 "sub-orchestrations can be nested at most {} deep: use continue-as-new or a detached start",
@@ -77,11 +74,10 @@ impl Partition {
             );
             return self.refuse_child(inbox, &target, parent, FailureDetails::new(TOO_DEEP, text));
         }
-        let start_hash = hash_start(&name, &version, &input);
         let (tags, start_at, custom_status) = (BTreeMap::new(), None, None);
         let birth =
             Birth { id: target, name, version, input, tags, start_at, custom_status, parent, depth, start_hash };
-        self.begin(now, birth, Arrival::Created { request: None, anchor: Some(inbox), replaces: None });
+        self.begin(now, birth, Arrival::Created { request: None, anchor: Some(inbox), replaces });
     }
 
     fn begin(&mut self, now: Timestamp, birth: Birth, created: Arrival) {
@@ -145,6 +141,11 @@ impl Partition {
         name[8..].copy_from_slice(&execution.0.to_be_bytes());
         Uuid::new_v5(&self.store_id, &name)
     }
+}
+
+/// Returns the hash of the start of a sub-orchestration.
+pub(super) fn child_hash(start: &ChildStart) -> u64 {
+    hash_start(&start.name, &start.version, &start.input)
 }
 
 /// The hash is stored with the head, so it must never change: the first half of a UUIDv5.

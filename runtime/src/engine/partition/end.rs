@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Partition;
+use super::children::result_for_parent;
 use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
 use super::take::{Taken, Termination};
 use crate::engine::execution::LiveExecution;
@@ -14,9 +15,6 @@ use crate::model::{
 };
 
 use super::TaskState;
-
-/// The failure type that a parent sees if a sub-orchestration was terminated.
-const TERMINATED: &str = "persevere.Terminated";
 
 /// How an instance ended.
 struct Ending {
@@ -105,25 +103,18 @@ impl Partition {
         slot.history = None;
         self.blocked.remove(&slot.head.life.key);
         self.remove_rows(slot, &mut taken);
-        self.refuse_rest(slot, &mut taken, ending.status);
-        if let Some(parent) = slot.head.life.parent.clone() {
-            let result = match (&ending.output, &ending.failure, ending.status) {
-                (Some(output), _, RuntimeStatus::Completed) => Ok(output.clone()),
-                (_, Some(failure), _) => Err(failure.clone()),
-                (output, None, _) => {
-                    let reason = output.as_ref().map_or("", JsonText::as_str);
-                    Err(FailureDetails::new(TERMINATED, format!("the sub-orchestration was terminated: {reason}"))
-                        .non_retriable())
-                }
-            };
-            self.send(&mut taken.commit, Message::ChildDone { parent, result });
-        }
+        let status = ending.status;
         let progress = slot.head.progress_mut();
-        progress.status = ending.status;
+        progress.status = status;
         progress.output = ending.output;
         progress.failure = ending.failure;
         progress.ended_at = Some(time);
         progress.parked = None;
+        self.refuse_rest(slot, &mut taken, status);
+        if let Some(parent) = slot.head.life.parent.clone() {
+            let result = result_for_parent(&slot.head.progress);
+            self.send(&mut taken.commit, Message::ChildDone { parent, result });
+        }
         taken.head_changed = true;
         self.send_off(time, slot, taken);
     }
@@ -159,6 +150,10 @@ impl Partition {
                 Arrival::TaskDone { anchor: TaskAnchor::Inbox(inbox), .. } => (None, Some(inbox)),
                 Arrival::Terminate { request, anchor, .. } => (request, anchor),
                 Arrival::RetryParked { request, .. } => (request, None),
+                Arrival::Start { start, anchor, attached } => {
+                    self.end_start(slot, taken, anchor, start, attached);
+                    continue;
+                }
                 Arrival::TaskDone { .. } | Arrival::Timer(_) | Arrival::Park { .. } | Arrival::Created { .. } => {
                     continue;
                 }

@@ -14,6 +14,7 @@
 
 mod address;
 mod apply;
+mod children;
 mod schedule;
 mod create;
 mod damage;

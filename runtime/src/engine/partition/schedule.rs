@@ -8,7 +8,7 @@ use super::take::Taken;
 use super::{Partition, TaskState};
 use crate::engine::{ActivityTask, Effect};
 use crate::model::{
-    Action, FailureDetails, InstanceId, JsonText, Message, OperationId, Parent, TaskId, TaskRow, TimerRow,
+    Action, ChildStart, FailureDetails, InstanceId, JsonText, Message, OperationId, Parent, TaskId, TaskRow, TimerRow,
 };
 
 /// The failure type of a call that would exceed the limit of open tasks.
@@ -57,7 +57,17 @@ impl Partition {
                 self.timers.insert(row);
                 taken.commit.timers_new.push(row);
             }
-            Action::StartSubOrchestration { operation, name, version, instance, minted, input, detached, .. } => {
+            Action::StartSubOrchestration {
+                operation,
+                name,
+                version,
+                instance,
+                minted,
+                input,
+                detached,
+                on_existing,
+                ..
+            } => {
                 let version = version.clone().or_else(|| self.registry.default_version(name).map(ToOwned::to_owned));
                 let version = version.unwrap_or_default();
                 let parent = (!detached).then(|| parent_of(slot, *operation));
@@ -69,7 +79,7 @@ impl Partition {
                 }
                 self.send(
                     &mut taken.commit,
-                    Message::Start {
+                    Message::Start(ChildStart {
                         target: instance.clone(),
                         minted: *minted,
                         name: name.clone(),
@@ -77,7 +87,8 @@ impl Partition {
                         input: input.clone(),
                         parent,
                         depth: slot.head.life.depth + 1,
-                    },
+                        on_existing: *on_existing,
+                    }),
                 );
             }
             Action::SendEvent { target, name, payload, .. } => {

@@ -11,7 +11,8 @@ use crate::engine::execution::LiveExecution;
 use crate::engine::program::TurnTicket;
 use crate::engine::{CommitNumber, RequestId};
 use crate::model::{
-    ExecutionStarted, FailureDetails, Head, InboxId, JsonText, OperationId, ParkReason, TaskId, TimerRow, Timestamp,
+    ChildStart, ExecutionStarted, FailureDetails, Head, InboxId, JsonText, OperationId, ParkReason, TaskId, TimerRow,
+    Timestamp,
 };
 
 /// An instance in memory. Its head is the state after its last turn commit, whether or not that is durable.
@@ -106,6 +107,14 @@ pub(super) enum Arrival {
         execution: crate::model::Execution,
         result: Result<JsonText, FailureDetails>,
         anchor: InboxId,
+    },
+    /// The start of a sub-orchestration with the id of this instance. It waits for the end of the instance.
+    Start {
+        start: ChildStart,
+        anchor: InboxId,
+        /// Whether it gets the result. Otherwise the instance is being terminated, and the start is considered after
+        /// that.
+        attached: bool,
     },
     Terminate {
         reason: String,

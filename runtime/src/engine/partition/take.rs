@@ -147,6 +147,7 @@ impl Partition {
         match arrival {
             Arrival::Created { request, anchor, replaces } => self.take_created(slot, taken, request, anchor, replaces),
             Arrival::Event { .. } => return self.take_event(slot, taken, arrival),
+            Arrival::Start { .. } => return Some(arrival),
             Arrival::TaskDone { task, result, anchor } => self.take_task(taken, task, result, anchor),
             // After a shutdown, this timer brings the next poll. While a turn is outstanding, its row brings the next
             // offer after a crash.

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::history_size::HistorySize;
-use super::slot::{Phase, Slot};
+use super::slot::{Arrival, Phase, Slot};
 use super::take::{Plan, Taken};
 use super::{Partition, TaskState};
 use crate::context::Awaits;
@@ -58,7 +58,8 @@ impl Partition {
     /// Puts a slot back after a turn, and plans the next turn if something is left for it.
     pub(super) fn put_back(&mut self, key: InstanceKey, mut slot: Box<Slot>) {
         self.live.note(key, &mut slot);
-        let again = !slot.arrivals.is_empty() && !slot.is_ready && !slot.waits_for_records() && slot.progressed;
+        let waits = |arrival: &Arrival| matches!(arrival, Arrival::Start { .. });
+        let again = !slot.arrivals.iter().all(waits) && !slot.is_ready && !slot.waits_for_records() && slot.progressed;
         slot.progressed = false;
         self.slots.insert(key, slot);
         if again {

@@ -23,6 +23,8 @@ start other   | created   | exists    | exists    | exists    | exists    | exis
 start reject  | created   | exists    | exists    | exists    | exists    | exists    | exists    | exists
 start replace | created   | attached  | attached  | attached  | attached  | attached  | replaced  | attached
 start child   | created   | refused   | refused   | refused   | refused   | refused   | refused   | refused
+call attach   | created   | waits     | waits     | waits     | waits     | waits     | answered  | waits
+call replace  | created   | waits     | waits     | waits     | waits     | waits     | replaced  | waits
 raise         | not found | record    | turn      | turn      | record    | record    | has ended | record
 send event    | drop      | record    | turn      | turn      | record    | record    | drop      | record
 task done     | -         | -         | turn      | turn      | record    | record    | drop      | record
@@ -55,8 +57,13 @@ code! {
         let _: Value = ctx.wait_for_external_event("go").await?;
         Ok(input)
     }
-    fn caller_code(ctx, _) {
-        let called = child::<Main>(&ctx, ()).instance_id(id("x")).await;
+    fn caller_code(ctx, input) {
+        let policy = match input.as_str() {
+            Some("attach") => IdReusePolicy::Attach,
+            Some("replace") => IdReusePolicy::ReplaceEnded,
+            _ => IdReusePolicy::Reject,
+        };
+        let called = child::<Main>(&ctx, ()).instance_id(id("x")).on_existing(policy).await;
         Ok(json!(called.map_err(|error| std::error::Error::source(&error).map(ToString::to_string))))
     }
     fn sender_code(ctx, _) {
@@ -156,6 +163,8 @@ fn act(sim: &mut Sim, input: &str, runs: Runs) -> Option<RequestId> {
         "restart" => return Some(sim.restart("x", false)),
         "purge" => return Some(sim.purge("x")),
         "start child" => drop(sim.start("caller", "caller", &Value::Null)),
+        "call attach" => drop(sim.start("caller", "caller", &json!("attach"))),
+        "call replace" => drop(sim.start("caller", "caller", &json!("replace"))),
         "send event" => drop(sim.start("sender", "sender", &Value::Null)),
         "task done" => {
             let task = task(sim);
@@ -352,7 +361,8 @@ fn check(input: &str, state: &str, cell: &str, runs: Runs) -> Vec<(String, Runti
             assert!(added.is_empty());
         }
     }
-    assert!(sim.store.inbox.is_empty() || input == "start child", "messages are left: {:?}", sim.store.inbox.len());
+    let calls = ["start child", "call attach", "call replace"].contains(&input);
+    assert!(sim.store.inbox.is_empty() || calls, "messages are left: {:?}", sim.store.inbox.len());
     if input == "suspend" && cell == "record" {
         assert_eq!(sim.head("x").progress.status, RuntimeStatus::Suspended);
     }
@@ -413,10 +423,10 @@ fn check_table(runs: Runs, without: &[&str]) -> usize {
 
 #[test]
 fn a01_each_input_in_each_state() {
-    assert_eq!(check_table(Runs::Here, &["outstanding"]), 110);
+    assert_eq!(check_table(Runs::Here, &["outstanding"]), 124);
 }
 
 #[test]
 fn p22_each_input_in_each_state_of_a_remote_program() {
-    assert_eq!(check_table(Runs::Elsewhere, &[]), 127);
+    assert_eq!(check_table(Runs::Elsewhere, &[]), 143);
 }

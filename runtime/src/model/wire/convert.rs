@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::{FIRST_FORMAT, WireError, schema};
 use crate::model::{
-    Action, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId,
-    InstanceKey, JsonText, Message, OperationId, Parent, RecordedLocation, Timestamp, TurnRecord,
+    Action, BuildId, ChildStart, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails,
+    IdReusePolicy, Input, InstanceId, InstanceKey, JsonText, Message, OperationId, Parent, RecordedLocation, Timestamp,
+    TurnRecord,
 };
 
 type Result<T> = std::result::Result<T, WireError>;
@@ -28,6 +29,10 @@ pub(super) fn failure_bytes(failure: &FailureDetails) -> Bytes {
 
 fn failure(bytes: Bytes) -> Result<FailureDetails> {
     json(bytes)?.decode().map_err(malformed)
+}
+
+fn on_existing(code: u32) -> Result<IdReusePolicy> {
+    IdReusePolicy::from_code(code).ok_or_else(|| malformed(format_args!("unknown policy {code} for an id in use")))
 }
 
 fn instance(id: String) -> Result<InstanceId> {
@@ -166,6 +171,7 @@ impl TryFrom<schema::Action> for Action {
                 minted: sub.minted,
                 input: json(sub.input)?,
                 detached: sub.detached,
+                on_existing: on_existing(sub.on_existing)?,
                 location,
             },
             Kind::SendEvent(event) => Self::SendEvent {
@@ -193,14 +199,15 @@ impl From<&Message> for schema::Envelope {
     fn from(message: &Message) -> Self {
         use schema::MessageKind as Kind;
         let kind = match message {
-            Message::Start { target, minted, name, version, input, parent, depth } => Kind::Start(schema::Start {
-                target: target.as_str().to_owned(),
-                minted: *minted,
-                name: name.clone(),
-                version: version.clone(),
-                input: input.to_bytes(),
-                parent: parent.as_ref().map(Into::into),
-                depth: *depth,
+            Message::Start(start) => Kind::Start(schema::Start {
+                target: start.target.as_str().to_owned(),
+                minted: start.minted,
+                name: start.name.clone(),
+                version: start.version.clone(),
+                input: start.input.to_bytes(),
+                parent: start.parent.as_ref().map(Into::into),
+                depth: start.depth,
+                on_existing: start.on_existing.code(),
             }),
             Message::Event { target, name, payload } => Kind::Event(sent_event(target, name, payload)),
             Message::ChildDone { parent, result } => Kind::ChildDone(schema::ChildDone {
@@ -232,7 +239,7 @@ impl TryFrom<schema::Envelope> for Message {
             parent.ok_or_else(|| malformed("a message without its parent"))?.try_into()
         };
         Ok(match envelope.kind.ok_or_else(|| malformed("unknown kind of message"))? {
-            Kind::Start(start) => Self::Start {
+            Kind::Start(start) => Self::Start(ChildStart {
                 target: instance(start.target)?,
                 minted: start.minted,
                 name: start.name,
@@ -240,7 +247,8 @@ impl TryFrom<schema::Envelope> for Message {
                 input: json(start.input)?,
                 parent: start.parent.map(TryInto::try_into).transpose()?,
                 depth: start.depth,
-            },
+                on_existing: on_existing(start.on_existing)?,
+            }),
             Kind::Event(event) => {
                 Self::Event { target: instance(event.target)?, name: event.name, payload: json(event.payload)? }
             }

@@ -139,7 +139,7 @@ fn action(out: &mut Writer, action: &Action) {
             out.text(1, name);
             out.bytes(2, input.as_bytes());
         }),
-        Action::StartSubOrchestration { name, version, instance, minted, input, detached, .. } => {
+        Action::StartSubOrchestration { name, version, instance, minted, input, detached, on_existing, .. } => {
             out.message(9, |out| {
                 out.text(1, name);
                 optional_text(out, 2, version.as_deref());
@@ -147,6 +147,7 @@ fn action(out: &mut Writer, action: &Action) {
                 out.number(4, u64::from(*minted));
                 out.bytes(5, input.as_bytes());
                 out.number(6, u64::from(*detached));
+                out.number(7, u64::from(on_existing.code()));
             });
         }
         Action::CreateTimer { fire_at, .. } => out.present_number(12, fire_at.0.cast_unsigned()),

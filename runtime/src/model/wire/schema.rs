@@ -196,6 +196,8 @@ pub(crate) struct SubOrchestration {
     pub(crate) input: Bytes,
     #[prost(bool, tag = "6")]
     pub(crate) detached: bool,
+    #[prost(uint32, tag = "7")]
+    pub(crate) on_existing: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -264,6 +266,8 @@ pub(crate) struct Start {
     pub(crate) parent: Option<Parent>,
     #[prost(uint32, tag = "7")]
     pub(crate) depth: u32,
+    #[prost(uint32, tag = "8")]
+    pub(crate) on_existing: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

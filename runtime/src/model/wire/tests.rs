@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Action, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, Input, InstanceId,
-    InstanceKey, JsonText, OperationId, Parent, RecordedLocation, Timestamp,
+    Action, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, IdReusePolicy, Input,
+    InstanceId, InstanceKey, JsonText, OperationId, Parent, RecordedLocation, Timestamp,
 };
 
 fn record() -> TurnRecord {
@@ -145,9 +145,17 @@ fn action() -> impl Strategy<Value = Action> {
         (json(), option::of(text()), any::<bool>())
             .prop_map(|(input, version, keep_events)| Completion::ContinuedAsNew { input, version, keep_events }),
     ];
-    let sub = (option::of(text()), instance(), any::<bool>(), any::<bool>());
+    let on_existing = (0_u32..3).prop_map(|code| IdReusePolicy::from_code(code).unwrap());
+    let sub = (option::of(text()), instance(), any::<bool>(), any::<bool>(), on_existing);
     (0..9, operation(), place, (text(), json(), any::<i64>()), sub, completion).prop_map(
-        |(kind, operation, location, (name, payload, time), (version, instance, minted, detached), completion)| {
+        |(
+            kind,
+            operation,
+            location,
+            (name, payload, time),
+            (version, instance, minted, detached, on_existing),
+            completion,
+        )| {
             match kind {
                 0 => Action::ScheduleTask { operation, name: name.into(), input: payload, location },
                 1 => Action::CreateTimer { operation, fire_at: Timestamp(time), location },
@@ -160,6 +168,7 @@ fn action() -> impl Strategy<Value = Action> {
                     minted,
                     input: payload,
                     detached,
+                    on_existing,
                     location,
                 },
                 4 => Action::SendEvent { operation, target: instance, name, payload, location },
