@@ -1,5 +1,6 @@
 //! What a replayed turn is compared with, and what differs.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::model::{Action, FailureDetails, Part};
@@ -7,10 +8,38 @@ use crate::model::{Action, FailureDetails, Part};
 /// The recorded actions of a turn that is replayed, and what is demanded of the code.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
-    pub(crate) actions: Arc<Vec<Action>>,
+    pub(crate) actions: TurnActions,
     pub(crate) demand: Demand,
     /// Whether the record says from which time relative timers were counted. Records of earlier versions do not.
     pub(crate) has_clock: bool,
+}
+
+/// The actions of one turn. The turns of an execution share their memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TurnActions {
+    turns: Arc<Vec<Vec<Action>>>,
+    turn: usize,
+}
+
+impl TurnActions {
+    /// Creates the actions of the turn at this place.
+    pub(crate) fn new(turns: &Arc<Vec<Vec<Action>>>, turn: usize) -> Self {
+        Self { turns: Arc::clone(turns), turn }
+    }
+}
+
+impl From<Vec<Action>> for TurnActions {
+    fn from(actions: Vec<Action>) -> Self {
+        Self { turns: Arc::new(vec![actions]), turn: 0 }
+    }
+}
+
+impl Deref for TurnActions {
+    type Target = [Action];
+
+    fn deref(&self) -> &[Action] {
+        self.turns.get(self.turn).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// What is demanded of the values that the code computes again, such as the input of a call.

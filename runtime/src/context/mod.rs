@@ -33,7 +33,7 @@ pub use activity_state::MissingState;
 pub use call::{ActivityCall, SendError, SubOrchestrationCall};
 pub(crate) use call::{GivenUp, start_detached};
 pub use cancellation::{CancellationReason, CancellationToken};
-pub(crate) use comparison::{Cause, Changed, Demand, Mismatch, Recorded};
+pub(crate) use comparison::{Cause, Changed, Demand, Mismatch, Recorded, TurnActions};
 pub use continue_as_new::{ContinueAsNew, continues};
 pub use dropped::{Dropped, MayBeDropped};
 pub use durable::{

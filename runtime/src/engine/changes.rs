@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
-use std::sync::Arc;
 
 use crate::context::{Cause, Changed, Mismatch};
 use crate::model::Action;
@@ -12,13 +11,13 @@ type Issued<'a> = (Discriminant<Action>, &'a str, &'a [u8]);
 
 /// The recorded actions of an execution, turn by turn.
 pub(crate) struct Judge<'a> {
-    turns: &'a [Arc<Vec<Action>>],
+    turns: &'a [Vec<Action>],
     /// The payloads of all of them. They are collected when the first change is judged, because most replays have none.
     issued: Option<HashMap<Issued<'a>, &'a Action>>,
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) fn new(turns: &'a [Arc<Vec<Action>>]) -> Self {
+    pub(crate) fn new(turns: &'a [Vec<Action>]) -> Self {
         Self { turns, issued: None }
     }
 
@@ -39,7 +38,7 @@ impl<'a> Judge<'a> {
         let turns = self.turns;
         self.issued.get_or_insert_with(|| {
             let mut issued = HashMap::new();
-            for action in turns.iter().flat_map(|actions| actions.iter()) {
+            for action in turns.iter().flatten() {
                 if let Some(key) = key(action) {
                     issued.entry(key).or_insert(action);
                 }

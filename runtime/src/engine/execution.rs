@@ -14,7 +14,7 @@ use super::history;
 use super::program::{self, Identity, Program, TurnOutput, TurnRequest, TurnStep, Undelivered};
 use super::stuck::Stuck;
 use super::verify::{Check, Witness, WitnessedTurn};
-use crate::context::{Awaits, Demand, Mismatch, Recorded};
+use crate::context::{Awaits, Demand, Mismatch, Recorded, TurnActions};
 use crate::model::{
     Action, BuildId, ExecutionStarted, Input, InstanceId, OperationId, RecordedLocation, Timestamp, TurnRecord,
 };
@@ -99,16 +99,17 @@ impl LiveExecution {
         if live.program.answers_later() {
             live.history.clone_from(&records);
         }
-        let actions: Vec<_> = records.iter_mut().map(|record| Arc::new(std::mem::take(&mut record.actions))).collect();
+        let actions: Arc<Vec<_>> =
+            Arc::new(records.iter_mut().map(|record| std::mem::take(&mut record.actions)).collect());
         let mut judge = Judge::new(&actions);
-        for (record, actions) in records.into_iter().zip(&actions) {
+        for (place, record) in records.into_iter().enumerate() {
             let number = record.turn_number;
             if !record.polled {
                 live.defer(number, record.inputs);
                 continue;
             }
             live.build = record.build.unwrap_or(live.build);
-            let recorded = live.recorded(Arc::clone(actions), checks);
+            let recorded = live.recorded(TurnActions::new(&actions, place), checks);
             let later = live.seen_later(record.upto.unwrap_or(number));
             let step = live.turn(record.time, record.clock.unwrap_or(record.time), &record.inputs, Some(recorded));
             let step = live.judge(&mut judge, step).map_err(|stuck| stuck.in_turn(number))?;
@@ -119,11 +120,12 @@ impl LiveExecution {
                 )));
             }
         }
+        live.place = actions.iter().rev().find_map(|turn| last_place(turn)).cloned();
         Ok(live)
     }
 
     /// Returns what a recorded turn demands of the code.
-    fn recorded(&self, actions: Arc<Vec<Action>>, checks: ReplayChecks) -> Recorded {
+    fn recorded(&self, actions: TurnActions, checks: ReplayChecks) -> Recorded {
         let demand = match checks.input_changes {
             _ if self.build.is_same(checks.build) => Demand::SameBuild,
             InputChanges::Park => Demand::Unchanged,
@@ -242,6 +244,7 @@ impl LiveExecution {
         recorded: Option<Recorded>,
     ) -> Result<TurnStep, Stuck> {
         let replayed = self.witness.as_ref().and_then(|_| recorded.clone());
+        let is_live = recorded.is_none();
         let step = self.program.turn(TurnRequest { time, now, undelivered: &self.undelivered, inputs, recorded })?;
         if let TurnStep::Done(output) = &step {
             self.note_witness(time, now, inputs, replayed, output);
@@ -249,7 +252,7 @@ impl LiveExecution {
             let seen = self.undelivered.iter().map(|undelivered| &undelivered.input).chain(inputs);
             history::note_ended_children(&mut self.children, seen);
             history::note_started_children(&mut self.children, &output.actions);
-            if let Some(place) = output.actions.iter().rev().find_map(Action::location) {
+            if is_live && let Some(place) = last_place(&output.actions) {
                 self.place = Some(place.clone());
             }
             self.undelivered.clear();
@@ -269,7 +272,7 @@ impl LiveExecution {
     ) {
         let Some(witness) = &mut self.witness else { return };
         let recorded = replayed.unwrap_or_else(|| Recorded {
-            actions: Arc::new(output.actions.clone()),
+            actions: output.actions.clone().into(),
             demand: Demand::SameBuild,
             has_clock: true,
         });
@@ -356,4 +359,9 @@ fn event_of(undelivered: &Undelivered) -> (usize, usize) {
 
 fn sum(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
     (a.0 + b.0, a.1 + b.1)
+}
+
+/// Returns where the code last asked for something in a turn.
+fn last_place(actions: &[Action]) -> Option<&RecordedLocation> {
+    actions.iter().rev().find_map(Action::location)
 }

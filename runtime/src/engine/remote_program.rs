@@ -5,7 +5,6 @@
 //! sends those again that it wants to pass on to its next execution.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::program::{Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
@@ -117,7 +116,7 @@ fn ending(action: &Action) -> Option<&Completion> {
 impl Program for RemoteProgram {
     fn turn(&mut self, mut request: TurnRequest<'_>) -> Result<TurnStep, Stuck> {
         let Some(recorded) = request.recorded.take() else { return Ok(TurnStep::Outstanding) };
-        let actions = Arc::unwrap_or_clone(recorded.actions);
+        let actions = recorded.actions.to_vec();
         request.all_inputs().for_each(|input| self.see(input));
         // What is recorded was checked before, possibly under other limits.
         for action in &actions {

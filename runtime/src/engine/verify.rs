@@ -242,7 +242,7 @@ impl fmt::Display for NotRepeatable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::Demand;
+    use crate::context::{Demand, TurnActions};
     use crate::model::ExecutionLimits;
 
     fn witness() -> Witness {
@@ -266,7 +266,7 @@ mod tests {
             time: Timestamp(0),
             now: Timestamp(0),
             inputs: vec![Input::EventRaised { name: String::new(), payload, event_id: None }],
-            recorded: Recorded { actions: Arc::default(), demand: Demand::SameBuild, has_clock: true },
+            recorded: Recorded { actions: TurnActions::default(), demand: Demand::SameBuild, has_clock: true },
             custom_status: None,
             status_place: None,
         }
