@@ -110,7 +110,7 @@ fn reserve_ticket_has_all_its_outcomes() {
     for (arguments, input, outcome, message) in cases {
         let lines = folder.run_with_input("reserve_ticket", arguments, input).success();
         assert_eq!(lines[0], "Discount: 5 %", "{lines:#?}");
-        assert!(lines[1].contains("s at https://tickets.example/ticket/"), "{lines:#?}");
+        assert!(lines[1].contains(" at https://tickets.example/ticket/"), "{lines:#?}");
         let end = [format!("Outcome: {outcome}"), format!(r#"Custom status: {{"closed":{{"message":"{message}"}}}}"#)];
         assert!(lines.ends_with(&end), "{lines:#?}");
     }

@@ -108,8 +108,10 @@ impl Partition {
             }
             (_, None) => match taken.park.take() {
                 Some(reason) => {
-                    // Code in memory may have gone on in a way that no replay repeats.
-                    slot.live = None;
+                    // Code in memory may have gone on in a way that no replay repeats. A program elsewhere is only waited for.
+                    if slot.outstanding.is_none() {
+                        slot.live = None;
+                    }
                     self.park(time, slot, taken, reason);
                 }
                 None => self.record(time, slot, taken),

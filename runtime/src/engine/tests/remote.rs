@@ -338,3 +338,27 @@ fn p31_waiting_tasks_run_when_their_activity_is_added() {
     assert_eq!(sim.activities.runs.len(), 1, "the task that waited has run");
     finish(&mut sim);
 }
+
+#[test]
+fn p31_an_answer_counts_although_an_activity_was_missing_while_its_offer_was_out() {
+    let mut sim = offered(100);
+    sim.answer_offer(0);
+    sim.raise("x", "go", &json!("a"));
+    sim.settle_rows();
+    sim.answer_offer(0);
+    sim.raise("x", "go", &json!("b"));
+    sim.settle_rows();
+    assert_eq!(sim.offers.len(), 1, "a task is open, and a turn is offered");
+    let mut without = registry_elsewhere(&["main"], &[]);
+    without.remove_activity("echo");
+    sim.change_registry(without);
+    sim.start_activities();
+    sim.settle_rows();
+    assert!(sim.head("x").progress.parked.is_some(), "the task waits for its activity");
+    sim.change_registry(registry_elsewhere(&["main"], &[]));
+    sim.settle_rows();
+    sim.answer_offer(0);
+    sim.settle_rows();
+    assert_eq!(sim.head("x").progress.parked, None);
+    finish(&mut sim);
+}
