@@ -51,9 +51,12 @@ async fn decode_in_activity(input: Explosive) -> Result<(), ActivityError> {
 
 #[orchestrator]
 async fn call_hostile(ctx: OrchestrationContext, times: u32) -> Result<u32, OrchestrationError> {
-    let panicked = panic_in_activity::call(&ctx, times).await.is_err();
-    let decoded = decode_in_activity::call(&ctx, Explosive(times)).await.is_err();
-    Ok(u32::from(panicked) + u32::from(decoded))
+    Ok(u32::from(panic_in_activity::call(&ctx, times).await.is_err()))
+}
+
+#[orchestrator]
+async fn call_explosive(ctx: OrchestrationContext, times: u32) -> Result<(), OrchestrationError> {
+    Ok(decode_in_activity::call(&ctx, Explosive(times)).await?)
 }
 
 #[orchestrator]
@@ -83,6 +86,7 @@ async fn b22_values_of_panics_that_panic_when_they_are_dropped_go_no_further() {
         let (store, faults) = faulty();
         let code = registry![
             call_hostile,
+            call_explosive,
             panic_in_activity,
             decode_in_activity,
             panic_in_orchestrator,
@@ -94,11 +98,13 @@ async fn b22_values_of_panics_that_panic_when_they_are_dropped_go_no_further() {
         let runtime = builder.shared_store(store).start().await.unwrap();
         let client = runtime.client();
         for times in [1, 3, 1_000] {
-            assert_eq!(call_hostile::start(client, times).await.unwrap().result().await.unwrap(), 2);
+            assert_eq!(call_hostile::start(client, times).await.unwrap().result().await.unwrap(), 1);
             let panicked = panic_in_orchestrator::start(client, times).await.unwrap().result().await.unwrap_err();
             assert!(matches!(panicked, ResultError::Failed { .. }), "{panicked:?}");
             let decoded = decode_in_orchestrator::start(client, Explosive(times)).await.unwrap().result().await;
-            assert!(matches!(decoded, Err(ResultError::Failed { .. })), "{decoded:?}");
+            assert!(matches!(decoded, Err(ResultError::Parked { .. })), "{decoded:?}");
+            let decoded = call_explosive::start(client, times).await.unwrap().result().await;
+            assert!(matches!(decoded, Err(ResultError::Parked { .. })), "{decoded:?}");
             let greeting = greet_all::start(client, cities(&["Oslo"])).await.unwrap();
             assert_eq!(greeting.result().await.unwrap(), ["Hello Oslo!"]);
         }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::panic_text::panic_text;
 use crate::model::failure::FailureDetails;
 use crate::model::json::DecodeError;
 
@@ -53,9 +54,6 @@ impl From<Undecodable> for ActivityFailure {
 /// Decodes a value. A panic of the application's own decoding is an error like any other: a value that makes the code
 /// panic is one that it cannot decode.
 pub(crate) fn decoded<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|payload| {
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Err(DecodeError(format!("decoding it panicked: {}", text.as_deref().unwrap_or("there is no message"))))
-    })
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|payload| Err(DecodeError(format!("decoding it panicked: {}", panic_text(payload)))))
 }

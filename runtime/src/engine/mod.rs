@@ -38,7 +38,7 @@ pub use interface::{
     PartitionConfig, PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
 };
 pub use partition::{Damage, Partition};
-pub(crate) use poll::{drop_contained, panic_text, recognise_missing_runtime};
+pub(crate) use poll::{drop_contained, recognise_missing_runtime};
 pub use program::{TurnOffer, TurnOutput, TurnTicket};
 
 pub use crate::model::ids::KeyMint;

@@ -1,13 +1,12 @@
 //! One poll of user code. Panics are caught with their message and their place.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Once, OnceLock};
 use std::task::{Context as Task, Poll, Waker};
 
 use crate::context::{GivenUp, InTurn};
-use crate::contract::kind;
+use crate::contract::{kind, panic_text};
 use crate::definition::BoxedOrchestration;
 use crate::model::{FailureDetails, JsonText};
 
@@ -101,28 +100,6 @@ pub(crate) fn contained<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     });
     drop(guard);
     result
-}
-
-/// Returns the message of a panic, and drops what the application panicked with. If that panics again, it goes no further.
-pub(crate) fn panic_text(payload: Box<dyn Any + Send>) -> String {
-    let payload = match payload.downcast::<String>() {
-        Ok(text) => return *text,
-        Err(payload) => payload,
-    };
-    let text = payload.downcast_ref::<&'static str>().map(|text| (*text).to_owned());
-    drop_payload(payload);
-    text.unwrap_or_else(|| "(no message)".to_owned())
-}
-
-fn drop_payload(mut payload: Box<dyn Any + Send>) {
-    // A payload that panics when it is dropped may do so with another one of its kind.
-    for _ in 0..16 {
-        match panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            Ok(()) => return,
-            Err(next) => payload = next,
-        }
-    }
-    std::mem::forget(payload);
 }
 
 /// Only the panic hook knows the place of a panic. Panics of orchestrators are recorded and not printed. All other

@@ -11,9 +11,9 @@ use tracing::Span;
 
 use super::routes::Routes;
 use crate::context::{ActivityContext, CancellationToken};
+use crate::contract::panic_text;
 use crate::contract::{ActivityFailure, kind};
 use crate::definition::{ActivityHandler, BoxedActivity};
-use crate::engine::panic_text;
 use crate::model::{FailureDetails, JsonText, PartitionId, TaskId};
 
 /// The result of an activity, with its types erased.

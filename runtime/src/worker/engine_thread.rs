@@ -25,7 +25,8 @@ use super::notice::Notice;
 use super::owned::{Beginning, Now, OwnedPartition, Shared};
 use super::shutdown::End;
 use super::shutdown::{Remaining, Stop, StopRequest, StopStep};
-use crate::engine::{PartitionInput, panic_text, recognise_missing_runtime};
+use crate::contract::panic_text;
+use crate::engine::{PartitionInput, recognise_missing_runtime};
 use crate::model::PartitionId;
 
 /// How long the thread looks for something to do before it sleeps. An event that it waits for, such as the end of a

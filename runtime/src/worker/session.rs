@@ -19,9 +19,8 @@ use super::loss::Loss;
 use super::outside::Outside;
 use super::registered::Registered;
 use crate::client::ChangeHub;
-use crate::engine::{
-    CommitNumber, CurrentTurn, Damage, Partition, PartitionConfig, PartitionInput, PartitionOutput, panic_text,
-};
+use crate::contract::panic_text;
+use crate::engine::{CommitNumber, CurrentTurn, Damage, Partition, PartitionConfig, PartitionInput, PartitionOutput};
 use crate::model::{InstanceKey, PartitionCount, PartitionId, Timestamp};
 use crate::store::{Backlog, Claim, Store};
 
