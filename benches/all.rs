@@ -15,6 +15,7 @@ const WORKLOADS: [&[&str]; 14] = [
     &["long"],
     &["status"],
     &["replay"],
+    &["verify"],
     &["events"],
     &["backlog"],
     &["recovery"],

@@ -25,6 +25,7 @@ mod scale;
 mod sequence;
 mod stage;
 mod status;
+mod verify;
 mod workload;
 
 use std::error::Error;
@@ -82,6 +83,8 @@ enum Workload {
     Status,
     /// Rebuilding an instance from its history
     Replay,
+    /// Replaying instances while they run, to find code that is not deterministic
+    Verify,
     /// Events and custom statuses in alternation
     Events,
     /// An instance that drains a backlog of events, one for each execution
@@ -143,6 +146,7 @@ async fn measure(bench: &mut Bench, workload: Workload) -> Outcome {
         Workload::Long => long::run(bench).await,
         Workload::Status => status::run(bench).await,
         Workload::Replay => replay::run(bench).await,
+        Workload::Verify => verify::run(bench).await,
         Workload::Events => events::run(bench).await,
         Workload::Backlog => backlog::run(bench).await,
         Workload::Recovery => recovery::run(bench).await,

@@ -124,7 +124,7 @@ fn processor_time(kind: StoreKind, microseconds: &Samples) -> Figure {
     Figure::new("sequence", kind, microseconds.median(), "us").case("processor time of one orchestration")
 }
 
-fn microseconds_each(before: f64, orchestrations: usize) -> f64 {
+pub(crate) fn microseconds_each(before: f64, orchestrations: usize) -> f64 {
     (processor_seconds() - before) * 1e6 / orchestrations.max(1) as f64
 }
 

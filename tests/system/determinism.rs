@@ -351,7 +351,10 @@ async fn d01_a_new_field_of_an_input_is_accepted_from_another_build_and_from_no_
             match handle::<weighs>(&runtime, "w").result().await {
                 Ok(weights) => assert!(fits && weights == [10, 20], "{next} {changes:?}: {weights:?}"),
                 Err(ResultError::Parked { reason, .. }) => {
-                    assert!(!fits && reason.text().contains(r#"{"id":1,"rush":false}"#), "{next} {changes:?}: {reason}");
+                    assert!(
+                        !fits && reason.text().contains(r#"{"id":1,"rush":false}"#),
+                        "{next} {changes:?}: {reason}"
+                    );
                 }
                 Err(other) => panic!("{other:?}"),
             }
