@@ -316,7 +316,7 @@ struct Parcel {
 }
 
 #[activity]
-async fn weigh(parcel: Parcel) -> Result<u32, ActivityError> {
+async fn weigh_parcel(parcel: Parcel) -> Result<u32, ActivityError> {
     Ok(parcel.id * 10)
 }
 
@@ -325,7 +325,7 @@ async fn weighs(ctx: OrchestrationContext) -> Result<Vec<u32>, OrchestrationErro
     let mut weights = Vec::new();
     for id in BTreeSet::from([1, 2]) {
         let rush = RUSH.load(Ordering::SeqCst).then_some(false);
-        weights.push(weigh::call(&ctx, Parcel { id, rush }).await?);
+        weights.push(weigh_parcel::call(&ctx, Parcel { id, rush }).await?);
     }
     job::call(&ctx, ctx.instance_id().to_string()).await?;
     Ok(weights)
