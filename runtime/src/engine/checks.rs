@@ -43,6 +43,8 @@ pub enum VerifyReplay {
     Never,
     /// This share of all executions is checked: 0.01 is one in a hundred, which is recommended for one server of many in
     /// production. Which ones depends on the id of the execution, so an execution is checked in all its turns or in none.
+    ///
+    /// Each check of a sample is a single replay, because many executions are checked and one of them shows the mistake.
     Sample(f64),
     /// Every execution is checked.
     Always,
@@ -56,6 +58,12 @@ impl Default for VerifyReplay {
 }
 
 impl VerifyReplay {
+    /// Returns whether an execution that is still short is replayed several times, so that chance does not hide a mistake
+    /// in it. In a sample, the number of executions prevents that.
+    pub(crate) fn repeats(self) -> bool {
+        self == Self::Always
+    }
+
     /// Returns whether this execution is checked.
     pub(crate) fn includes(self, started: &ExecutionStarted) -> bool {
         match self {

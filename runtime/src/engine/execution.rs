@@ -76,7 +76,7 @@ impl LiveExecution {
     /// Notes from now on what the code sees and does, if this execution is to be checked.
     pub(crate) fn observed(mut self, verify: VerifyReplay) -> Self {
         if verify.includes(&self.started) && !self.program.answers_later() {
-            self.witness = Some(Box::new(Witness::new(Arc::clone(&self.started))));
+            self.witness = Some(Box::new(Witness::new(Arc::clone(&self.started), verify.repeats())));
         }
         self
     }

@@ -20,7 +20,8 @@ use crate::model::{
 };
 use crate::registry::OrchestratorCode;
 
-/// The turns up to which every turn is checked. After turn *t* there are `EVERY / t` replays, at least one.
+/// The turns up to which every turn is checked. Where replays are repeated, there are `EVERY / t` after turn *t*, at least
+/// one.
 const EVERY: usize = 16;
 
 /// The number of turns, and the bytes of payloads, at which an execution is no longer checked.
@@ -38,6 +39,8 @@ pub(crate) struct Witness {
     carried: Vec<Input>,
     turns: Vec<Arc<WitnessedTurn>>,
     bytes: usize,
+    /// About so many turns are replayed after each of the first turns, and at least all turns once.
+    effort: usize,
 }
 
 /// A turn in which the code was polled.
@@ -62,8 +65,10 @@ pub(crate) struct Check {
 }
 
 impl Witness {
-    pub(crate) fn new(started: Arc<ExecutionStarted>) -> Self {
-        Self { started, carried: Vec::new(), turns: Vec::new(), bytes: 0 }
+    /// With `repeats`, an execution that is still short is replayed several times.
+    pub(crate) fn new(started: Arc<ExecutionStarted>, repeats: bool) -> Self {
+        let effort = if repeats { EVERY } else { 1 };
+        Self { started, carried: Vec::new(), turns: Vec::new(), bytes: 0, effort }
     }
 
     /// Notes the events that the execution takes over from the previous one. Returns whether they are few enough for the
@@ -99,7 +104,7 @@ impl Witness {
         let is_due = turn <= EVERY || turn.is_power_of_two() || is_last;
         (is_due && turn > 0).then(|| {
             let (started, turns) = (Arc::clone(&self.started), self.turns.clone());
-            Check { started, turns, replays: (EVERY / turn).max(1) }
+            Check { started, turns, replays: (self.effort / turn).max(1) }
         })
     }
 }
@@ -246,7 +251,7 @@ mod tests {
     use crate::model::ExecutionLimits;
 
     fn witness() -> Witness {
-        Witness::new(Arc::new(ExecutionStarted {
+        let started = ExecutionStarted {
             execution_id: uuid::Uuid::nil(),
             name: String::new(),
             version: String::new(),
@@ -256,7 +261,8 @@ mod tests {
             parent: None,
             start_at: None,
             limits: ExecutionLimits::default(),
-        }))
+        };
+        Witness::new(Arc::new(started), true)
     }
 
     fn turn(bytes: usize) -> WitnessedTurn {

@@ -214,6 +214,11 @@ fn d02_the_replays_of_a_long_execution_are_bounded() {
     assert_eq!(polls(15), 16 + 220);
     assert_eq!(polls(31), 32 + 220 + 32);
     assert_eq!(polls(199), 200 + 220 + 32 + 64 + 128 + 200);
+    // In a sample, each turn is replayed once.
+    let mut sim = sim_with(PartitionConfig { verify: VerifyReplay::Sample(1.0), ..config() }, counted);
+    sim.start("x", "main", &json!(15));
+    sim.settle_all();
+    assert_eq!(POLLS.get(), 16 + (1..=16).sum::<u64>());
 }
 
 code! {
