@@ -6,7 +6,7 @@ use crate::report::Figure;
 use crate::{Bench, Outcome};
 
 /// The workloads in the order of the table of goals.
-const WORKLOADS: [&[&str]; 14] = [
+const WORKLOADS: [&[&str]; 15] = [
     &["disk"],
     &["sequence", "--store", "sqlite"],
     &["memory"],
