@@ -100,9 +100,13 @@ async function startsAndResults(client, p) {
     await client.terminate(`${p}-twice`, "to use its id again");
     check("a second start", await client.startNew("hello_cities", { instanceId: `${p}-twice`, input: [] }), `${p}-twice`);
     await ended(client, `${p}-twice`);
-    // Without an input, the body is empty.
+    await client.startNew("recommend_city", { instanceId: `${p}-failed-too`, input: 99 });
+    check("another failure", (await ended(client, `${p}-failed-too`)).status, 500);
+    // Without an input, the body is empty. The orchestrator cannot decode it, so the instance is parked: it has not ended.
     await client.startNew("hello_cities", { instanceId: `${p}-none` });
-    check("a start without the input", (await ended(client, `${p}-none`)).status, 500);
+    check("a start without the input", (await client.getStatus(`${p}-none`)).runtimeStatus !== Status.Completed, true);
+    await client.terminate(`${p}-none`, "it has no input");
+    check("its end", (await ended(client, `${p}-none`)).status, 200);
 }
 
 async function status(client, p) {
@@ -178,7 +182,7 @@ async function listsAndPurges(client, p) {
     const [from, to] = [new Date(Date.now() - 3_600_000), new Date(Date.now() + 3_600_000)];
     const failed = { createdTimeFrom: from, createdTimeTo: to, runtimeStatus: [Status.Failed] };
     const found = (await client.getStatusBy(failed)).map((one) => one.instanceId).filter((id) => id.startsWith(`${p}-`));
-    check("a list by state", found.sort(), [`${p}-failed`, `${p}-none`]);
+    check("a list by state", found.sort(), [`${p}-failed`, `${p}-failed-too`]);
     check("a list of a time without instances", await client.getStatusBy({ createdTimeTo: new Date(0) }), []);
 
     check("a purge", (await client.purgeInstanceHistory(`${p}-1`)).instancesDeleted, 1);
