@@ -198,6 +198,10 @@ impl TurnCommit {
     }
 
     /// Returns the life that the turn is of, if it changes rows of one.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "only the SQLite store names the life whose rows are damaged")
+    )]
     pub(crate) fn instance(&self) -> Option<InstanceKey> {
         let of_anchor = || {
             let task = self.tasks_done.first().copied().or_else(|| self.tasks_new.first().map(|row| row.id));
