@@ -26,7 +26,7 @@ const LONG_STOP: Duration = AGAIN;
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// The time between two looks.
-const LOOK: Duration = Duration::from_millis(250);
+const WATCH_PAUSE: Duration = Duration::from_millis(250);
 
 /// Everything that the watchdog looks at.
 pub(crate) struct Watchdog {
@@ -79,9 +79,9 @@ impl Watchdog {
 
     /// Returns how long to sleep. A manual clock wakes the thread, but a shutdown takes its time by the real one.
     fn pause(&self) -> Option<Duration> {
-        match self.clock.sleep_towards(self.clock.now().plus(LOOK)) {
-            Some(pause) => Some(pause.min(LOOK)),
-            None => self.closing.give_up_at().map(|_| LOOK),
+        match self.clock.sleep_towards(self.clock.now().plus(WATCH_PAUSE)) {
+            Some(pause) => Some(pause.min(WATCH_PAUSE)),
+            None => self.closing.give_up_at().map(|_| WATCH_PAUSE),
         }
     }
 
