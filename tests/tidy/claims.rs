@@ -64,9 +64,9 @@ fn every_number_is_that_of_the_code() {
     let page = page().split_whitespace().collect::<Vec<_>>().join(" ");
     for (folder, constant, before, after, sentence) in [
         ("store", "PAGE_ROWS", "usize = ", ";", "A page looks at no more than {} rows"),
-        ("worker", "LOOK", "from_micros(", ")", "looks for its next message for {} microseconds"),
+        ("worker", "LOOK", "from_micros(", ")", "checks its queue for another {} microseconds"),
         ("worker", "LOOK_FOR_COMMIT", "from_micros(", ")", "({} while a commit is on its way)"),
-        ("store", "LOOK", "from_micros(", ")", "and the writer looks for {}."),
+        ("store", "LOOK", "from_micros(", ")", "The writer checks for {}."),
     ] {
         let files = sources(&root().join("runtime/src").join(folder));
         let code: String = files.iter().map(|path| fs::read_to_string(path).expect("a source file")).collect();
