@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `suite` | everything that runs in an ordinary process; put new tests here |
 //! | `registry` | programs that list what they register, because they contain items of the same name |
+//! | `telemetry` | a subscriber and a recorder of metrics belong to a whole process |
 //! | `allocations` | a global allocator counts |
 //! | `browser` | needs a browser; behind the feature `browser` |
 //! | `tidy` | reads source files only and does not link the library, so that it is quick |

@@ -57,6 +57,8 @@
 //! | `macros` | yes | the attributes |
 //! | `sqlite` | yes | [`SqliteStore`], with SQLite compiled in |
 //! | `http` | no | the HTTP API of Durable Functions: a router and a server |
+//! | `telemetry` | no | a filter for logs: what an orchestrator logs is not logged again when it is replayed |
+//! | `metrics` | no | counters, gauges and histograms through the `metrics` facade |
 //! | `testing` | no | store wrappers that fail or hold commits, and a manual clock |
 //! | `conformance` | no | the test suite that every store must pass |
 
@@ -76,6 +78,8 @@ mod client;
 mod worker;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "telemetry")]
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[doc(hidden)]

@@ -7,7 +7,7 @@ use crate::{code, is_test, root, sources};
 
 /// The top-level modules of the library. Each uses only modules with a lower number. So modules with the same number do
 /// not use each other, and there are no circles.
-const LAYERS: [(&str, u8); 13] = [
+const LAYERS: [(&str, u8); 14] = [
     ("model", 0),
     ("contract", 1),
     ("context", 2),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, u8); 13] = [
     ("client", 7),
     ("http", 8),
     ("worker", 8),
+    ("telemetry", 9),
     ("testing", 9),
     ("__rt", 10),
 ];

@@ -42,7 +42,9 @@ pub use durable::{
 pub use event::EventWait;
 pub(crate) use event_buffer::{BufferedEvent, EventBuffer, event_size};
 pub use forgotten_await::HasResult;
-pub(crate) use in_turn::{InTurn, in_turn};
+#[cfg(feature = "telemetry")]
+pub(crate) use in_turn::is_replaying;
+pub(crate) use in_turn::{InTurn, Replaying, in_turn};
 pub use join::{
     Join, JoinBranch, JoinBranches, JoinEnd, TryJoin, TryJoinBranches, join, join_branch, join_end, try_join,
 };

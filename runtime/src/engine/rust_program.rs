@@ -9,7 +9,7 @@ use std::task::Waker;
 use super::poll::{self, Polled};
 use super::program::{Identity, Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
-use crate::context::{Awaits, Context, Facts, Journal, Mismatch, payload_too_large};
+use crate::context::{Awaits, Context, Facts, Journal, Mismatch, Replaying, payload_too_large};
 use crate::contract::Undecodable;
 use crate::definition::{BoxedOrchestration, OrchestratorRegistration};
 use crate::model::{
@@ -93,6 +93,21 @@ impl RustProgram {
         Ok(TurnOutput { actions: journal.close_turn(), completion, custom_status })
     }
 
+    /// The span of a live turn. A replayed turn has none, because the turn was reported when it was live.
+    fn span(&self) -> tracing::Span {
+        let name = self.started.name.as_str();
+        tracing::info_span!(
+            target: "persevere::orchestration",
+            "orchestration",
+            otel.name = %format_args!("orchestration:{name}"),
+            otel.kind = "server",
+            "durabletask.type" = "orchestration",
+            durabletask.task.name = name,
+            durabletask.task.version = self.started.version.as_str(),
+            durabletask.task.instance_id = %self.ctx.instance_id(),
+        )
+    }
+
     fn returned(&self, result: Result<JsonText, FailureDetails>) -> Completion {
         let limit = self.started.limits.payload_bytes as usize;
         match result {
@@ -111,6 +126,9 @@ fn undecodable_input(registration: &OrchestratorRegistration, error: DecodeError
 impl Program for RustProgram {
     /// Makes all inputs visible and polls once.
     fn turn(&mut self, mut request: TurnRequest<'_>) -> Result<TurnStep, Stuck> {
+        let is_live = request.recorded.is_none();
+        let _span = is_live.then(|| self.span().entered());
+        let _replaying = Replaying::enter(!is_live);
         {
             let mut journal = self.ctx.journal();
             journal.open_turn(request.time, request.now, request.recorded.take());

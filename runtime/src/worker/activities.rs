@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
 
 use super::activity_run::{ActivityCode, ActivityResult, ActivityRun, Report, Reporter};
+use super::meters::{Meters, Stopwatch};
 use super::notice::Notice;
 use super::routes::Routes;
 use super::watchdog::Lasting;
@@ -41,6 +42,7 @@ pub(crate) struct ActivityHost {
     pub(crate) code: Arc<dyn ActivityCode>,
     pub(crate) state: Arc<ActivityState>,
     pub(crate) routes: Arc<Routes>,
+    pub(crate) meters: Arc<Meters>,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,7 @@ struct Entry {
 
 #[derive(Debug)]
 enum Stage {
-    Queued(Box<ActivityTask>),
+    Queued(Box<ActivityTask>, Stopwatch),
     /// Spawned. Its code is entered as soon as a thread of Tokio gets to it.
     Running(ActivityContext),
     Finished(ActivityResult, ActivityContext),
@@ -105,7 +107,8 @@ impl Activities {
             return Some(PartitionInput::TaskDone { task: id, result: result.clone() });
         }
         self.last_run += 1;
-        self.entries.insert(id, Entry { partition, run: self.last_run, stage: Stage::Queued(task) });
+        self.entries
+            .insert(id, Entry { partition, run: self.last_run, stage: Stage::Queued(task, Stopwatch::start()) });
         self.queue.push_back((id, self.last_run));
         None
     }
@@ -125,24 +128,25 @@ impl Activities {
 
     fn start(&mut self, id: TaskId, run: u64) -> Option<ActivityRun> {
         let entry = self.entries.get_mut(&id).filter(|entry| entry.run == run)?;
-        let Stage::Queued(task) = &entry.stage else { return None };
+        let Stage::Queued(task, _) = &entry.stage else { return None };
         let partition = entry.partition;
         let Some(code) = self.host.code.find(&task.name) else {
             // The partition waits, visibly, until the activity is registered.
-            if let Some(Entry { stage: Stage::Queued(task), .. }) = self.entries.remove(&id) {
+            if let Some(Entry { stage: Stage::Queued(task, _), .. }) = self.entries.remove(&id) {
                 self.host.routes.tell(partition, Notice::ActivityUnregistered(partition, task));
             }
             return None;
         };
-        let Stage::Queued(task) = std::mem::replace(&mut entry.stage, Stage::Withheld) else { return None };
+        let Stage::Queued(task, queued) = std::mem::replace(&mut entry.stage, Stage::Withheld) else { return None };
         let ActivityTask { store_id, task, instance, name, input } = *task;
         let token = CancellationToken::new();
+        let meter = self.host.meters.run(&name, queued);
         let reporter = Reporter::new(task, run, token.clone(), partition, Arc::clone(&self.host.routes));
         let context = ActivityContext::new(store_id, instance, name, task, token, Arc::clone(&self.host.state));
         entry.stage = Stage::Running(context.clone());
         self.running += 1;
         self.running_of[usize::from(partition.0)] += 1;
-        Some(ActivityRun { code, context, input, reporter })
+        Some(ActivityRun { code, context, input, reporter, meter })
     }
 
     /// Notes that a run of this partition has ended. Returns what the partition must be told.
@@ -186,7 +190,7 @@ impl Activities {
         // Without an entry, the request to run it has not even been released.
         let entry = self.entries.entry(task).or_insert(Entry { partition, run: 0, stage: Stage::Withheld });
         match &entry.stage {
-            Stage::Queued(_) => entry.stage = Stage::Withheld,
+            Stage::Queued(..) => entry.stage = Stage::Withheld,
             Stage::Running(context) if context.cancellation().withdraw() => {
                 entry.stage = Stage::Withheld;
                 self.uncount(partition);
@@ -204,7 +208,7 @@ impl Activities {
     ) -> Option<(ActivityContext, FailureDetails)> {
         let entry = self.entries.remove(&task)?;
         match entry.stage {
-            Stage::Queued(_) | Stage::Withheld => None,
+            Stage::Queued(..) | Stage::Withheld => None,
             Stage::Running(context) => {
                 let is_withdrawn = context.cancellation().withdraw();
                 context.cancellation().cancel(reason);
@@ -252,7 +256,7 @@ impl Activities {
         let mut withdrawn = Vec::new();
         self.entries.retain(|_, entry| match &entry.stage {
             _ if !chosen(entry) => true,
-            Stage::Queued(_) | Stage::Withheld => false,
+            Stage::Queued(..) | Stage::Withheld => false,
             Stage::Running(context) if context.cancellation().withdraw() => {
                 withdrawn.push(entry.partition);
                 false
@@ -283,6 +287,11 @@ impl Activities {
                 context.cancellation().cancel(CancellationReason::Shutdown);
             }
         }
+    }
+
+    /// Returns how many activities run and how many wait for a place.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.running, self.queue.len())
     }
 
     /// Returns the number of runs of this partition whose end was not reported.

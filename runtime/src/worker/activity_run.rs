@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use tracing::Span;
 
+use super::meters::RunMeter;
 use super::routes::Routes;
 use crate::context::{ActivityContext, CancellationToken};
 use crate::contract::panic_text;
@@ -44,24 +45,35 @@ pub(crate) struct ActivityRun {
     pub(crate) context: ActivityContext,
     pub(crate) input: JsonText,
     pub(crate) reporter: Reporter,
+    pub(crate) meter: RunMeter,
 }
 
 impl ActivityRun {
     /// Runs the activity to its end and reports it. If the future is dropped, before or after its start, this reports
     /// that there is no result.
     pub(crate) async fn run(self) {
-        let span = tracing::info_span!(
-            "activity",
-            name = self.context.activity_name(),
-            instance = %self.context.instance_id(),
-            operation = self.context.task_id().operation.0
-        );
-        let Self { code, context, input, mut reporter } = self;
+        let span = span(&self.context);
+        let Self { code, context, input, mut reporter, meter } = self;
         let entry = reporter.token.clone();
         let call = Box::new(move || code(context, input));
         // The first poll of this future is the first poll of the code.
-        reporter.result = Contained { entry, call: Some(call), activity: None, span }.await;
+        reporter.result = Contained { entry, call: Some(call), activity: None, span, meter }.await;
     }
+}
+
+/// The span of a run, in the words of the Durable Task family.
+fn span(context: &ActivityContext) -> Span {
+    let name = context.activity_name();
+    tracing::info_span!(
+        target: "persevere::activity",
+        "activity",
+        otel.name = %format_args!("activity:{name}"),
+        otel.kind = "server",
+        "durabletask.type" = "activity",
+        durabletask.task.name = name,
+        durabletask.task.instance_id = %context.instance_id(),
+        durabletask.task.task_id = context.task_id().operation.0,
+    )
 }
 
 /// Reports when it is dropped, so that no run ends unnoticed.
@@ -103,6 +115,7 @@ struct Contained {
     call: Option<Box<dyn FnOnce() -> BoxedActivity + Send>>,
     activity: Option<BoxedActivity>,
     span: Span,
+    meter: RunMeter,
 }
 
 impl Contained {
@@ -111,6 +124,7 @@ impl Contained {
             if !self.entry.enter() {
                 return Poll::Ready(None);
             }
+            self.meter.entered();
             self.activity = Some(call());
         }
         let Some(activity) = &mut self.activity else { return Poll::Ready(None) };
@@ -126,11 +140,15 @@ impl Future for Contained {
         let this = self.get_mut();
         let span = this.span.clone();
         let _entered = span.enter();
-        match catch_unwind(AssertUnwindSafe(|| this.poll_activity(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(result)) => Poll::Ready(result),
-            Err(payload) => Poll::Ready(Some(Err(FailureDetails::new(kind::PANIC, panic_text(payload)).into()))),
+        let result = match catch_unwind(AssertUnwindSafe(|| this.poll_activity(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => result,
+            Err(payload) => Some(Err(FailureDetails::new(kind::PANIC, panic_text(payload)).into())),
+        };
+        if let Some(result) = &result {
+            this.meter.ended(result.is_err());
         }
+        Poll::Ready(result)
     }
 }
 

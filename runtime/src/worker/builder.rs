@@ -7,15 +7,16 @@ use super::build;
 use super::clock::{Clock, SystemClock};
 use super::error::StartError;
 use super::limits::Limits;
+use super::owned::Beginning;
 use super::registered::Registered;
 use super::runtime::Runtime;
 use super::start::{spawn, take_over_all};
 use crate::context::ActivityState;
 use crate::definition::Registration;
 use crate::engine::{InputChanges, VerifyReplay};
-use crate::model::BuildId;
+use crate::model::{BuildId, PartitionId};
 use crate::registry::Registry;
-use crate::store::Store;
+use crate::store::{Backlog, Store};
 
 /// The default number of activities that run at a time.
 const DEFAULT_CONCURRENT_ACTIVITIES: usize = 256;
@@ -188,13 +189,7 @@ impl RuntimeBuilder {
         let build = tokio.spawn_blocking(self.build());
         let beginnings = take_over_all(&store).await?;
         let build = build.await.unwrap_or(BuildId::UNKNOWN);
-        if self.verify_replay != VerifyReplay::Never {
-            tracing::info!(
-                verify_replay = ?self.verify_replay,
-                "instances are replayed after their turns, to find code that is not deterministic; turn this off with \
-                 `.verify_replay(VerifyReplay::Never)`"
-            );
-        }
+        log_start(&beginnings, self.verify_replay);
         let (runtime, started) = spawn(self, build, &store, &registry, tokio, beginnings)?;
         // A runtime that ends before that answers every call with the reason.
         let _ = started.await;
@@ -206,6 +201,23 @@ impl RuntimeBuilder {
         let name = self.build_id.clone();
         move || name.map_or_else(build::of_this_program, |name| BuildId::of(name.as_bytes()))
     }
+}
+
+/// Logs the one line of a start: what this runtime takes over, and whether it verifies replay, because this costs time.
+fn log_start(beginnings: &[(PartitionId, Beginning)], verify_replay: VerifyReplay) {
+    let opened = || beginnings.iter().filter_map(|(_, beginning)| beginning.as_ref().ok());
+    let sum = |of: fn(&Backlog) -> usize| opened().map(|(_, backlog)| of(backlog)).sum::<usize>();
+    tracing::info!(
+        partitions = opened().count(),
+        of = beginnings.len(),
+        clean = opened().all(|(claim, _)| claim.clean),
+        tasks = sum(|backlog| backlog.tasks.iter().map(|group| group.tasks.len()).sum()),
+        timers = sum(|backlog| backlog.timers.len()),
+        messages = sum(|backlog| backlog.inbox.len()),
+        parked = sum(|backlog| backlog.parked.len()),
+        ?verify_replay,
+        "the runtime starts"
+    );
 }
 
 /// Checks that every activity that is a method has its value.

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use super::backoff::Backoff;
 use super::loss::Loss;
+use super::meters::Written;
 use crate::engine::CommitNumber;
 use crate::model::{CommitBatch, Epoch, PartitionId, TurnCommit};
 use crate::store::{CommitError, Store, StoreFuture};
@@ -56,6 +57,8 @@ pub(crate) struct CommitLane {
     bytes: usize,
     backoff: Backoff,
     trouble: Option<String>,
+    /// The batch that became durable last, until somebody asks.
+    written: Option<Written>,
 }
 
 struct Waiting {
@@ -68,6 +71,7 @@ struct Flight {
     batch: Arc<CommitBatch>,
     upto: CommitNumber,
     bytes: usize,
+    begun: Instant,
     /// `None` between two attempts.
     attempt: Option<StoreFuture<Result<(), CommitError>>>,
 }
@@ -84,6 +88,7 @@ impl CommitLane {
             bytes: 0,
             backoff: Backoff::default(),
             trouble: None,
+            written: None,
         }
     }
 
@@ -98,7 +103,7 @@ impl CommitLane {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<LaneEvent> {
         loop {
             if self.flight.is_none() {
-                self.flight = self.next_batch();
+                self.flight = self.next_batch(now);
             }
             let flight = self.flight.as_mut()?;
             let attempt = match &mut flight.attempt {
@@ -109,7 +114,7 @@ impl CommitLane {
             let Poll::Ready(result) = attempt.as_mut().poll(cx) else { return None };
             flight.attempt = None;
             match result {
-                Ok(()) => return Some(self.durable()),
+                Ok(()) => return Some(self.durable(now)),
                 Err(error @ (CommitError::Transient(_) | CommitError::Full(_))) => self.try_again(&error, now),
                 Err(error) => return Some(LaneEvent::Lost(loss(&error))),
             }
@@ -119,6 +124,11 @@ impl CommitLane {
     /// Returns the number of bytes that are not durable yet.
     pub(crate) fn undurable_bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Takes what there is to report about the batch that became durable last.
+    pub(crate) fn take_written(&mut self) -> Option<Written> {
+        self.written.take()
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -135,7 +145,7 @@ impl CommitLane {
         self.backoff.wait_until(now)
     }
 
-    fn next_batch(&mut self) -> Option<Flight> {
+    fn next_batch(&mut self, now: Instant) -> Option<Flight> {
         let mut turns = Vec::with_capacity(self.waiting.len().min(self.bounds.turns));
         let (mut bytes, mut purges, mut upto) = (0, 0, self.waiting.front()?.number);
         while let Some(next) = self.waiting.front() {
@@ -152,16 +162,18 @@ impl CommitLane {
             turns.push(next.turn);
         }
         let batch = Arc::new(CommitBatch { partition: self.partition, epoch: self.epoch, turns });
-        Some(Flight { batch, upto, bytes, attempt: None })
+        Some(Flight { batch, upto, bytes, begun: now, attempt: None })
     }
 
-    fn durable(&mut self) -> LaneEvent {
+    fn durable(&mut self, now: Instant) -> LaneEvent {
         self.backoff.succeeded();
         if self.trouble.take().is_some() {
             tracing::info!("the store can be written again");
         }
         let upto = self.flight.take().map_or(CommitNumber::default(), |flight| {
             self.bytes -= flight.bytes;
+            let took = now.saturating_duration_since(flight.begun);
+            self.written = Some(Written { turns: flight.batch.turns.len(), bytes: flight.bytes, took });
             flight.upto
         });
         LaneEvent::Durable(upto)

@@ -222,7 +222,7 @@ impl Engine {
         match &mut self.stop {
             Some(stop) => stop.join(request, now.1),
             None => {
-                tracing::info!(grace = ?request.grace, "the runtime is stopping");
+                tracing::debug!(grace = ?request.grace, "the runtime is stopping");
                 self.stop = Some(Stop::new(request, now.1));
                 self.thread.client.close();
                 self.thread.shared.process.activities().close();

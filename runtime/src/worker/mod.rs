@@ -35,6 +35,7 @@ mod gate;
 mod limits;
 mod loads;
 mod loss;
+mod meters;
 mod notice;
 mod outside;
 mod owned;

@@ -49,6 +49,7 @@ impl Outside<'_> {
                 if head.progress.status == RuntimeStatus::Failed {
                     log_failed(&head, &self.process.registered);
                 }
+                self.process.meters.changed(&head);
                 self.process.hub.publish(head);
             }
             Effect::OfferTurn(offer) => {
@@ -56,7 +57,10 @@ impl Outside<'_> {
             }
             // Nobody was asked.
             Effect::AbandonTurn(_) => {}
-            Effect::Parked(head) => log_parked(&head),
+            Effect::Parked(head) => {
+                self.process.meters.parked(&head);
+                log_parked(&head);
+            }
             Effect::NotRepeatable { instance, orchestrator, reason } => {
                 let (code, text) = (reason.code().as_str(), reason.text());
                 tracing::warn!(%instance, orchestrator, code, text, "the instance has ended, but its replay differs");

@@ -249,6 +249,7 @@ impl OwnedPartition {
     fn resume(&mut self, shared: &Shared, (claim, backlog): Opened, now: Now) -> Result<(), Loss> {
         let process = &shared.process;
         process.activities().retain(self.id, &task_rows(&backlog));
+        process.meters.recovered(self.id, &backlog.parked);
         let mut session = Session::begin(&shared.parts, self.id, &claim, backlog, now.0)?;
         for (key, damage) in &self.damaged {
             session.note_damage(now.0, *key, damage)?;

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::activities::{Activities, spawn};
+use super::meters::Meters;
 use super::registered::Registered;
 use super::routes::Routes;
 use super::shutdown::ThreadResults;
@@ -29,6 +30,7 @@ pub(crate) struct Process {
     pub(crate) access: Arc<StoreAccess>,
     pub(crate) judged: Judged,
     pub(crate) registered: Arc<Registered>,
+    pub(crate) meters: Arc<Meters>,
 }
 
 impl Process {
@@ -38,7 +40,13 @@ impl Process {
 
     /// Starts the activities that may start.
     pub(crate) fn dispatch(&self) {
-        let starts = self.activities().starts();
+        let starts = {
+            let mut activities = self.activities();
+            let starts = activities.starts();
+            let (running, queued) = activities.load();
+            self.meters.activities(running, queued);
+            starts
+        };
         spawn(&self.tokio, starts);
     }
 

@@ -42,7 +42,7 @@ impl TakeOverError {
 pub(crate) async fn take_over(store: Arc<dyn Store>, partition: PartitionId) -> Result<Opened, TakeOverError> {
     let claim = store.claim(partition).await?;
     let backlog = store.load(partition).await?;
-    tracing::info!(
+    tracing::debug!(
         partition = partition.0,
         epoch = claim.epoch.0,
         clean = claim.clean,

@@ -66,6 +66,8 @@ pub(crate) struct Session {
     turn: Arc<CurrentTurn>,
     /// Whether the partition has more turns that are ready.
     more: bool,
+    /// The number of replayed turns that were reported.
+    replayed: u64,
     /// The highest commit that the partition has made. Commits are numbered without gaps.
     last_commit: CommitNumber,
     /// Empty between two uses. Only its capacity is kept.
@@ -93,6 +95,7 @@ impl Session {
             bounds: parts.bounds,
             turn: Arc::clone(&parts.turn),
             more: true,
+            replayed: 0,
             last_commit: CommitNumber::default(),
             outputs: Vec::new(),
         })
@@ -134,6 +137,9 @@ impl Session {
                 LaneEvent::Durable(upto) => {
                     (progress.any, progress.committed) = (true, true);
                     self.gate.durable(upto);
+                    if let Some(written) = self.lane.take_written() {
+                        outside.process.meters.committed(outside.partition, written);
+                    }
                     self.release(now, outside)?;
                     self.handle(now, PartitionInput::Committed { upto })?;
                 }
@@ -145,7 +151,16 @@ impl Session {
         let verified = self.with_partition(|partition| partition.verify(now, VERIFIED_TURNS))?;
         self.more |= verified;
         progress.any |= verified;
+        self.report(outside)?;
         Ok(progress)
+    }
+
+    fn report(&mut self, outside: &Outside<'_>) -> Result<(), Loss> {
+        let (live, replayed) =
+            self.with_partition(|partition| (partition.live_instances(), partition.replayed_turns()))?;
+        let new = replayed - std::mem::replace(&mut self.replayed, replayed);
+        outside.process.meters.partition(outside.partition, live, new, self.lane.undurable_bytes());
+        Ok(())
     }
 
     /// Returns whether memory may not run further ahead, because the store is slow or does not write at all.

@@ -24,6 +24,7 @@ use super::calls::ClientCall;
 use super::clock::Clock;
 use super::engine_thread::EngineThread;
 use super::error::StartError;
+use super::meters::Meters;
 use super::notice::Notice;
 use super::owned::{Beginning, Shared};
 use super::port::{ClientQueue, RuntimePort};
@@ -134,7 +135,9 @@ pub(super) fn spawn(
     state.insert(RuntimeClient(client.clone()));
     let state = Arc::new(state);
     let code = Arc::clone(registry) as Arc<dyn ActivityCode>;
-    let host = ActivityHost { code, state: Arc::clone(&state), routes: Arc::clone(&routes) };
+    let meters = Arc::new(Meters::new(count));
+    let host =
+        ActivityHost { code, state: Arc::clone(&state), routes: Arc::clone(&routes), meters: Arc::clone(&meters) };
     let process = Arc::new(Process {
         activities: Mutex::new(Activities::new(host, limits.activities(builder.concurrent_activities))),
         tokio,
@@ -145,6 +148,7 @@ pub(super) fn spawn(
         access,
         judged: Judged::new(usize::from(count.get()), judged),
         registered: Arc::clone(registry),
+        meters,
     });
     let watchdog = watch(kennel, &hands, &process, &builder.clock);
     let engine = |notices, client, bell, turn| EngineThread {

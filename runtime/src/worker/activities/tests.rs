@@ -80,6 +80,7 @@ impl Bench {
             code: Arc::clone(&code) as Arc<dyn ActivityCode>,
             state: Arc::new(state),
             routes: Arc::new(routes),
+            meters: Arc::new(Meters::new(PartitionCount::new(2).unwrap())),
         };
         let activities = Activities::new(host, ActivityBounds { slots, kept_bytes });
         Self { code, activities, tokio: Handle::current(), messages }

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::super::activities::{Activities, ActivityBounds, ActivityHost};
 use super::super::clock::ManualClock;
 use super::super::loss::Loss;
+use super::super::meters::Meters;
 use super::super::partition_state::PartitionState;
 use super::super::port::{ClientQueue, RuntimePort};
 use super::super::process::{Judged, Process};
@@ -112,6 +113,7 @@ impl Bench {
             code: Arc::clone(&registry) as Arc<dyn super::super::activity_run::ActivityCode>,
             state: Arc::default(),
             routes: Arc::clone(&routes),
+            meters: Arc::new(Meters::new(store.partitions())),
         };
         let bound = ActivityBounds { slots: 1, kept_bytes: 0 };
         let store_part = Arc::clone(&store) as Arc<dyn Store>;
@@ -126,6 +128,7 @@ impl Bench {
             access: Arc::new(StoreAccess::new(Arc::clone(&store_part))),
             judged: Judged::new(store.partitions().get().into(), judged),
             registered: Arc::clone(&registry),
+            meters: Arc::new(Meters::new(store.partitions())),
         });
         let clock = Arc::new(ManualClock::new(Timestamp(1)));
         let port = RuntimePort {
