@@ -44,8 +44,20 @@ fn interface(description: &Path) -> String {
 
 /// The crates whose types are part of the interface. A new major version of one of them requires a new major version of
 /// this library.
-const PUBLIC_DEPENDENCIES: [&str; 9] =
-    ["axum", "axum_core", "bytes", "chrono", "futures_core", "http", "serde_core", "serde_json", "uuid"];
+const PUBLIC_DEPENDENCIES: [&str; 12] = [
+    "axum",
+    "axum_core",
+    "bytes",
+    "chrono",
+    "futures_core",
+    "http",
+    "serde_core",
+    "serde_json",
+    "tracing",
+    "tracing_core",
+    "tracing_subscriber",
+    "uuid",
+];
 
 /// The crates with which the paths in the list begin.
 fn crates(listed: &str) -> BTreeSet<&str> {

@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::{LazyLock, Mutex};
 
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use opentelemetry::trace::{SpanId, TracerProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, InMemorySpanExporterBuilder, SdkTracerProvider, SpanData};
+use persevere::http::{self, HttpOptions};
 use persevere::prelude::*;
 use persevere::telemetry::ReplayFilter;
 use persevere::{Registration, VerifyReplay, registry};
@@ -20,12 +25,20 @@ use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt};
 static SEEN: Mutex<Vec<(Level, BTreeMap<String, String>)>> = Mutex::new(Vec::new());
 
 static INSTALLED: LazyLock<Snapshotter> = LazyLock::new(|| {
-    let subscriber = tracing_subscriber::registry().with(Seeing).with(ReplayFilter::new());
+    let tracer = TRACES.0.tracer("test");
+    let traces = tracing_opentelemetry::layer().with_tracer(tracer);
+    let subscriber = tracing_subscriber::registry().with(Seeing).with(ReplayFilter::new()).with(traces);
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     recorder.install().unwrap();
     snapshotter
+});
+
+/// Collects the spans that have ended.
+static TRACES: LazyLock<(SdkTracerProvider, InMemorySpanExporter)> = LazyLock::new(|| {
+    let exporter = InMemorySpanExporterBuilder::new().build();
+    (SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build(), exporter)
 });
 
 struct Seeing;
@@ -148,6 +161,66 @@ fn the_page_for_operators_lists_every_metric() {
     let read = |path| std::fs::read_to_string(root().join(path)).unwrap();
     let code = read("runtime/src/worker/meters/recorded.rs");
     assert_eq!(names(&read("docs/operations.md")), names(&code));
+}
+
+#[activity]
+async fn where_am_i(cx: &ActivityContext) -> Result<String, ActivityError> {
+    cx.trace_context().map(|trace| trace.trace_id().to_owned()).ok_or_else(|| ActivityError::new("in no trace"))
+}
+
+#[orchestrator]
+async fn traced_child(ctx: OrchestrationContext) -> Result<String, OrchestrationError> {
+    Ok(where_am_i::call(&ctx).await?)
+}
+
+#[orchestrator]
+async fn traced(ctx: OrchestrationContext) -> Result<Vec<String>, OrchestrationError> {
+    let first = where_am_i::call(&ctx).await?;
+    Go::wait(&ctx).await?;
+    Ok(vec![first, traced_child::call(&ctx).await?])
+}
+
+#[tokio::test]
+async fn one_trace_goes_from_a_request_through_restarts_to_activities_and_sub_orchestrations() {
+    LazyLock::force(&INSTALLED);
+    let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let folder = tempfile::tempdir().unwrap();
+    let start = || async {
+        let store = SqliteStore::builder(folder.path().join("traced.db")).partitions(4).open().unwrap();
+        let code = registry![traced, traced_child, where_am_i];
+        Runtime::builder().store(store).register(code).start().await.unwrap()
+    };
+    let runtime = start().await;
+    let options = HttpOptions::new().insecure(true).public_base_url("http://localhost");
+    let router = http::router(runtime.client().clone(), options).unwrap();
+    let request = Request::post("/runtime/webhooks/durabletask/orchestrators/traced/traced-1")
+        .header("traceparent", format!("00-{trace}-{parent}-01"))
+        .body(Body::empty())
+        .unwrap();
+    let answer = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    runtime.shutdown().await.unwrap();
+
+    let runtime = start().await;
+    runtime.client().raise_event("traced-1", "Go", &1).await.unwrap();
+    let handle = runtime.client().handle::<traced>("traced-1").unwrap();
+    assert_eq!(in_time(handle.result()).await.unwrap(), [trace, trace], "what the activities pass on");
+    runtime.shutdown().await.unwrap();
+
+    let spans = TRACES.1.get_finished_spans().unwrap();
+    let spans: Vec<_> = spans.iter().filter(|span| span.span_context.trace_id().to_string() == trace).collect();
+    let named = |name: &str| -> Vec<&SpanData> { spans.iter().filter(|span| span.name == name).copied().collect() };
+    let [request] = named("http_request")[..] else { panic!("{spans:#?}") };
+    assert_eq!(request.parent_span_id.to_string(), parent);
+    let turns = named("orchestration:traced");
+    assert!(turns.len() >= 3 && turns.iter().all(|turn| turn.parent_span_id == request.span_context.span_id()));
+    let ids = |spans: &[&SpanData]| -> Vec<SpanId> { spans.iter().map(|span| span.span_context.span_id()).collect() };
+    let children = named("orchestration:traced_child");
+    assert!(!children.is_empty() && children.iter().all(|child| ids(&turns).contains(&child.parent_span_id)));
+    let (activities, mut callers) = (named("activity:where_am_i"), ids(&turns));
+    callers.extend(ids(&children));
+    assert_eq!(activities.len(), 2);
+    assert!(activities.iter().all(|activity| callers.contains(&activity.parent_span_id)), "{spans:#?}");
 }
 
 /// The metrics of the process, by name and labels. Other tests add to them. A snapshot contains what has changed since the

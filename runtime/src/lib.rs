@@ -58,6 +58,7 @@
 //! | `sqlite` | yes | [`SqliteStore`], with SQLite compiled in |
 //! | `http` | no | the HTTP API of Durable Functions: a router and a server |
 //! | `telemetry` | no | a filter for logs: what an orchestrator logs is not logged again when it is replayed |
+//! | `opentelemetry` | no | traces across restarts and processes, through `tracing-opentelemetry` |
 //! | `metrics` | no | counters, gauges and histograms through the `metrics` facade |
 //! | `testing` | no | store wrappers that fail or hold commits, and a manual clock |
 //! | `conformance` | no | the test suite that every store must pass |
@@ -69,6 +70,7 @@ mod contract;
 mod context;
 mod definition;
 mod registry;
+pub mod telemetry;
 mod skeleton;
 pub mod store;
 // This module is not covered by semantic versioning. It exists for measurements and for other kinds of drivers.
@@ -78,8 +80,6 @@ mod client;
 mod worker;
 #[cfg(feature = "http")]
 pub mod http;
-#[cfg(feature = "telemetry")]
-pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[doc(hidden)]
@@ -109,8 +109,8 @@ pub use definition::{
 };
 pub use engine::{IdReusePolicy, InputChanges, VerifyReplay};
 pub use model::{
-    DecodeError, EncodeError, EventLimit, FailureDetails, InstanceId, InvalidInstanceId, JsonText, ParkCode,
-    ParkReason, RuntimeStatus, SourceLocation,
+    DecodeError, EncodeError, EventLimit, FailureDetails, InstanceId, InvalidInstanceId, InvalidTraceContext, JsonText,
+    ParkCode, ParkReason, RuntimeStatus, SourceLocation, TraceContext,
 };
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activities, activity, external_event, orchestrator, orchestrator_fn};

@@ -19,7 +19,8 @@ use super::target::Target;
 use super::wait::{self, Wait};
 use crate::contract::{CustomStatus, Orchestrator};
 use crate::engine::{ClientOperation, IdReusePolicy, StartOperation};
-use crate::model::{EncodeError, InstanceId, JsonText, Timestamp};
+use crate::model::{EncodeError, InstanceId, JsonText, Timestamp, TraceContext};
+use crate::telemetry;
 
 /// Starts an orchestration when this value is awaited. `x::start(&client, input)` creates it for the orchestrator `x`,
 /// and [`Client::start_by_name`] creates it for an orchestrator that is known only by its name ([`ByName`]).
@@ -156,6 +157,7 @@ impl<O> StartOrchestration<O> {
                 start_at: None,
                 custom_status: None,
                 reuse: IdReusePolicy::default(),
+                trace: telemetry::trace_of(&tracing::Span::current()),
             }))
         });
         Self { client: client.clone(), submission: client.submission(operation).follow(), orchestrator: PhantomData }
@@ -213,6 +215,19 @@ impl<O> StartOrchestration<O> {
     pub fn on_existing(self, policy: IdReusePolicy) -> Self {
         self.edit(|start| {
             start.reuse = policy;
+            Ok(())
+        })
+    }
+
+    /// Sets the trace to which the instance belongs: its turns, its activities and its sub-orchestrations.
+    ///
+    /// By default, the instance belongs to the trace of the span in which this start was created, if the program uses
+    /// the feature `opentelemetry` and its subscriber has a layer of `tracing-opentelemetry`. Use this if the context
+    /// comes from somewhere else, such as the header of a message. It has no influence on whether a repeated start is
+    /// the same start.
+    pub fn trace_context(self, context: TraceContext) -> Self {
+        self.edit(|start| {
+            start.trace = Some(context);
             Ok(())
         })
     }

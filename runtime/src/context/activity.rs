@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{ActivityState, CancellationReason, CancellationToken, MissingState};
 use crate::model::{
-    Epoch, Execution, InstanceId, InstanceKey, KeyMint, OperationId, PartitionCount, PartitionId, TaskId,
+    Epoch, Execution, InstanceId, InstanceKey, KeyMint, OperationId, PartitionCount, PartitionId, TaskId, TraceContext,
 };
 
 /// The optional first parameter of an activity, taken by reference. It gives access to the id of the calling instance,
@@ -28,6 +28,7 @@ struct Run {
     task: TaskId,
     cancellation: CancellationToken,
     state: Arc<ActivityState>,
+    trace: Option<TraceContext>,
 }
 
 impl ActivityContext {
@@ -39,7 +40,15 @@ impl ActivityContext {
         cancellation: CancellationToken,
         state: Arc<ActivityState>,
     ) -> Self {
-        Self { run: Arc::new(Run { store_id, instance, activity, task, cancellation, state }) }
+        Self { run: Arc::new(Run { store_id, instance, activity, task, cancellation, state, trace: None }) }
+    }
+
+    /// Makes the run part of a trace.
+    pub(crate) fn in_trace(mut self, trace: Option<TraceContext>) -> Self {
+        if let Some(run) = Arc::get_mut(&mut self.run) {
+            run.trace = trace;
+        }
+        self
     }
 
     /// Creates a context for unit tests of activities: `say_hello(&ActivityContext::for_test(), "Tokyo".into()).await`.
@@ -79,6 +88,15 @@ impl ActivityContext {
         // Other systems remember this value, so the way it is computed must never change.
         let name = format!("{}.{}.{}", key.0, execution.0, operation.0);
         Uuid::new_v5(&self.run.store_id, name.as_bytes()).to_string()
+    }
+
+    /// Returns the trace to which this run belongs, if the instance was started in one. Pass it on in the headers of
+    /// requests, unless the HTTP client does that by itself.
+    ///
+    /// The parent in it is the span of the turn that called the activity, or that of the start without the feature
+    /// `opentelemetry`.
+    pub fn trace_context(&self) -> Option<&TraceContext> {
+        self.run.trace.as_ref()
     }
 
     /// Returns the token that says whether this activity should stop, and why.
@@ -140,7 +158,7 @@ impl TestActivityContext {
     }
 
     fn with(self, change: impl FnOnce(&mut Run)) -> Self {
-        let Run { store_id, instance, activity, task, cancellation, state } = &*self.0.run;
+        let Run { store_id, instance, activity, task, cancellation, state, trace } = &*self.0.run;
         let mut run = Run {
             store_id: *store_id,
             instance: instance.clone(),
@@ -148,6 +166,7 @@ impl TestActivityContext {
             task: *task,
             cancellation: cancellation.clone(),
             state: Arc::clone(state),
+            trace: trace.clone(),
         };
         change(&mut run);
         Self(ActivityContext { run: Arc::new(run) })

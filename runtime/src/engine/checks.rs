@@ -102,6 +102,7 @@ mod tests {
             tags: Default::default(),
             parent: None,
             start_at: None,
+            trace: None,
             limits: ExecutionLimits::default(),
         })
     }

@@ -13,7 +13,7 @@ use crate::contract::ActivityFailure;
 pub use crate::model::policy::IdReusePolicy;
 use crate::model::{
     BuildId, Execution, ExecutionLimits, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText, ParkReason,
-    PartitionId, RuntimeStatus, TaskId, Timestamp, TurnCommit,
+    PartitionId, RuntimeStatus, TaskId, Timestamp, TraceContext, TurnCommit,
 };
 use crate::registry::Registry;
 use crate::store::{InstanceRef, LoadError, StoredInstance};
@@ -190,6 +190,8 @@ pub struct StartOperation {
     pub custom_status: Option<JsonText>,
     /// What happens if the id is in use.
     pub reuse: IdReusePolicy,
+    /// The trace to which the instance belongs.
+    pub trace: Option<TraceContext>,
 }
 
 /// The answer to an operation that was done.
@@ -409,6 +411,8 @@ pub struct ActivityTask {
     pub name: Cow<'static, str>,
     /// The input of the activity.
     pub input: JsonText,
+    /// The trace to which the activity belongs.
+    pub trace: Option<TraceContext>,
 }
 
 /// The settings of a partition.

@@ -17,7 +17,7 @@ use super::stuck::Stuck;
 use crate::context::{Awaits, EventBuffer, Mismatch, Recorded};
 use crate::model::{
     Action, Completion, Epoch, Execution, ExecutionStarted, Input, InstanceId, InstanceKey, JsonText, KeyMint,
-    OperationId, SourceLocation, Timestamp,
+    OperationId, SourceLocation, Timestamp, TraceContext,
 };
 use crate::registry::OrchestratorCode;
 
@@ -115,6 +115,8 @@ pub struct TurnOutput {
     pub completion: Option<Completion>,
     /// The new custom status, if the code set or cleared it.
     pub custom_status: Option<Option<JsonText>>,
+    /// The trace to which the activities and sub-orchestrations of the turn belong, if it is not that of the execution.
+    pub trace: Option<TraceContext>,
 }
 
 /// Identifies one offer of one turn, so that no answer is used for another offer.

@@ -123,7 +123,7 @@ impl Program for RemoteProgram {
             self.note(action).map_err(Stuck::Corrupt)?;
         }
         let completion = actions.last().and_then(ending).cloned();
-        Ok(TurnStep::Done(TurnOutput { actions, completion, custom_status: None }))
+        Ok(TurnStep::Done(TurnOutput { actions, completion, custom_status: None, trace: None }))
     }
 
     /// The program compares what it replays with its history itself.

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use tracing::Span;
+
 use super::poll::{self, Polled};
 use super::program::{Identity, Program, TurnOutput, TurnRequest, TurnStep};
 use super::stuck::Stuck;
@@ -15,6 +17,7 @@ use crate::definition::{BoxedOrchestration, OrchestratorRegistration};
 use crate::model::{
     Completion, DecodeError, ExecutionStarted, FailureDetails, Input, JsonText, OperationId, SourceLocation,
 };
+use crate::telemetry;
 
 pub(crate) struct RustProgram {
     ctx: Context,
@@ -90,13 +93,13 @@ impl RustProgram {
         mismatch(&mut journal, &self.started)?;
         let (text, set) = journal.custom_status_of_turn();
         let custom_status = set.then(|| text.cloned());
-        Ok(TurnOutput { actions: journal.close_turn(), completion, custom_status })
+        Ok(TurnOutput { actions: journal.close_turn(), completion, custom_status, trace: None })
     }
 
     /// The span of a live turn. A replayed turn has none, because the turn was reported when it was live.
     fn span(&self) -> tracing::Span {
         let name = self.started.name.as_str();
-        tracing::info_span!(
+        let span = tracing::info_span!(
             target: "persevere::orchestration",
             "orchestration",
             otel.name = %format_args!("orchestration:{name}"),
@@ -105,7 +108,11 @@ impl RustProgram {
             durabletask.task.name = name,
             durabletask.task.version = self.started.version.as_str(),
             durabletask.task.instance_id = %self.ctx.instance_id(),
-        )
+        );
+        if let Some(context) = &self.started.trace {
+            telemetry::continue_trace(&span, context);
+        }
+        span
     }
 
     fn returned(&self, result: Result<JsonText, FailureDetails>) -> Completion {
@@ -127,7 +134,8 @@ impl Program for RustProgram {
     /// Makes all inputs visible and polls once.
     fn turn(&mut self, mut request: TurnRequest<'_>) -> Result<TurnStep, Stuck> {
         let is_live = request.recorded.is_none();
-        let _span = is_live.then(|| self.span().entered());
+        let span = if is_live { self.span() } else { Span::none() };
+        let _entered = span.enter();
         let _replaying = Replaying::enter(!is_live);
         {
             let mut journal = self.ctx.journal();
@@ -141,7 +149,8 @@ impl Program for RustProgram {
             Root::Unreadable(input) => return Err(Stuck::Undecodable(input.clone())),
             Root::Ended => return Err(Stuck::Corrupt("the history continues after the end of the code".to_owned())),
         };
-        let output = self.close(polled)?;
+        let mut output = self.close(polled)?;
+        output.trace = telemetry::trace_of(&span);
         if output.completion.is_some() {
             // The turn is closed, so the values that the code still held can be dropped without any effect.
             poll::drop_contained(std::mem::replace(&mut self.root, Root::Ended));

@@ -260,6 +260,7 @@ mod tests {
             tags: Default::default(),
             parent: None,
             start_at: None,
+            trace: None,
             limits: ExecutionLimits::default(),
         };
         Witness::new(Arc::new(started), true)

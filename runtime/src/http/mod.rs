@@ -22,7 +22,6 @@
 //!
 //! # Differences from Durable Functions
 //! - There are no entities, and instances cannot be rewound (501).
-//! - The headers `traceparent` and `tracestate` are accepted but not used.
 //! - A parameter that cannot be read is an error (400), because a filter that is ignored would purge too much. In a list,
 //!   unknown names of states are ignored, as in Durable Functions.
 
@@ -53,6 +52,7 @@ mod stream;
 mod suggestion;
 mod table;
 mod timed_io;
+mod trace;
 mod typed;
 mod uri;
 mod urls;

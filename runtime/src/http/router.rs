@@ -27,8 +27,9 @@ use super::options::Settings;
 use super::route::Route;
 use super::routes::{control, purge, query, raise, restart, rewind, start, status};
 use super::table::{ENTRIES, Operation};
+use super::trace;
 use super::uri::{Query, redacted};
-use crate::Client;
+use crate::{Client, telemetry};
 
 /// Serves requests.
 #[derive(Debug)]
@@ -85,7 +86,11 @@ impl Service {
             method = %parts.method,
             path = parts.uri.path(),
             query = redacted(parts.uri.query()),
+            otel.kind = "server",
         );
+        if let Some(trace) = trace::named(&parts.headers) {
+            telemetry::continue_trace(&span, &trace);
+        }
         let answer = async {
             let answer = self.answer(&parts, body).await.and_then(|answer| self.budget.count(answer));
             let mut response = match answer {

@@ -1,7 +1,7 @@
 //! The messages that instances send each other. A message is an inbox row from the commit of the sender to the commit
 //! of the receiver.
 
-use super::{FailureDetails, IdReusePolicy, InstanceId, JsonText, Parent};
+use super::{FailureDetails, IdReusePolicy, InstanceId, JsonText, Parent, TraceContext};
 
 /// A message from one instance to another.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,8 @@ pub struct ChildStart {
     pub depth: u32,
     /// What happens if the id is in use.
     pub on_existing: IdReusePolicy,
+    /// The trace to which the new instance belongs.
+    pub trace: Option<TraceContext>,
 }
 
 impl Message {

@@ -32,6 +32,7 @@ mod partition;
 pub(crate) mod policy;
 pub(crate) mod record;
 mod time;
+mod trace;
 pub(crate) mod wire;
 
 pub use build::BuildId;
@@ -48,6 +49,7 @@ pub use park::{ParkCode, ParkReason};
 pub use partition::{PartitionCount, PartitionId};
 pub use record::Parent;
 pub use time::Timestamp;
+pub use trace::{InvalidTraceContext, TraceContext};
 
 // Only the engine looks into records and messages, and only it mints keys.
 pub(crate) use difference::{Part, shortened};

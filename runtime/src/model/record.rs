@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     BuildId, Execution, FailureDetails, IdReusePolicy, InstanceId, InstanceKey, JsonText, OperationId,
-    RecordedLocation, Timestamp,
+    RecordedLocation, Timestamp, TraceContext,
 };
 
 /// One turn of one execution. Replay reads these records in order, and nothing else.
@@ -35,13 +35,15 @@ pub struct TurnRecord {
     /// In a polled turn: the build of the program that ran it, if it is not the one that ran the last polled turn before
     /// it. Without any in an execution, the build is unknown.
     pub build: Option<BuildId>,
+    /// In a turn that schedules activities: the trace to which they belong.
+    pub trace: Option<TraceContext>,
 }
 
 impl TurnRecord {
     /// Creates the record of a turn that only records its inputs.
     pub fn unpolled(turn_number: u64, time: Timestamp, inputs: Vec<Input>) -> Self {
         let actions = Vec::new();
-        Self { turn_number, time, polled: false, inputs, actions, upto: None, clock: None, build: None }
+        Self { turn_number, time, polled: false, inputs, actions, upto: None, clock: None, build: None, trace: None }
     }
 }
 
@@ -140,6 +142,8 @@ pub struct ExecutionStarted {
     pub parent: Option<Parent>,
     /// The time before which the code is not polled.
     pub start_at: Option<Timestamp>,
+    /// The trace to which the execution belongs.
+    pub trace: Option<TraceContext>,
     /// The limits whose errors the code can see. They apply to the whole execution, whatever is configured later.
     pub limits: ExecutionLimits,
 }

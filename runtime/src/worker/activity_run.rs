@@ -16,6 +16,7 @@ use crate::contract::panic_text;
 use crate::contract::{ActivityFailure, kind};
 use crate::definition::{ActivityHandler, BoxedActivity};
 use crate::model::{FailureDetails, JsonText, PartitionId, TaskId};
+use crate::telemetry;
 
 /// The result of an activity, with its types erased.
 pub(crate) type ActivityResult = Result<JsonText, ActivityFailure>;
@@ -52,19 +53,19 @@ impl ActivityRun {
     /// Runs the activity to its end and reports it. If the future is dropped, before or after its start, this reports
     /// that there is no result.
     pub(crate) async fn run(self) {
-        let span = span(&self.context);
         let Self { code, context, input, mut reporter, meter } = self;
         let entry = reporter.token.clone();
+        let (of, span) = (context.clone(), Span::none());
         let call = Box::new(move || code(context, input));
         // The first poll of this future is the first poll of the code.
-        reporter.result = Contained { entry, call: Some(call), activity: None, span, meter }.await;
+        reporter.result = Contained { entry, call: Some(call), activity: None, of, span, meter }.await;
     }
 }
 
 /// The span of a run, in the words of the Durable Task family.
 fn span(context: &ActivityContext) -> Span {
     let name = context.activity_name();
-    tracing::info_span!(
+    let span = tracing::info_span!(
         target: "persevere::activity",
         "activity",
         otel.name = %format_args!("activity:{name}"),
@@ -73,7 +74,11 @@ fn span(context: &ActivityContext) -> Span {
         durabletask.task.name = name,
         durabletask.task.instance_id = %context.instance_id(),
         durabletask.task.task_id = context.task_id().operation.0,
-    )
+    );
+    if let Some(trace) = context.trace_context() {
+        telemetry::continue_trace(&span, trace);
+    }
+    span
 }
 
 /// Reports when it is dropped, so that no run ends unnoticed.
@@ -114,17 +119,25 @@ struct Contained {
     entry: CancellationToken,
     call: Option<Box<dyn FnOnce() -> BoxedActivity + Send>>,
     activity: Option<BoxedActivity>,
+    of: ActivityContext,
+    /// A run has its span once its code is entered.
     span: Span,
     meter: RunMeter,
 }
 
 impl Contained {
     fn poll_activity(&mut self, cx: &mut Context<'_>) -> Poll<Option<ActivityResult>> {
-        if let Some(call) = self.call.take() {
+        let call = self.call.take();
+        if call.is_some() {
             if !self.entry.enter() {
                 return Poll::Ready(None);
             }
+            self.span = span(&self.of);
             self.meter.entered();
+        }
+        let span = self.span.clone();
+        let _entered = span.enter();
+        if let Some(call) = call {
             self.activity = Some(call());
         }
         let Some(activity) = &mut self.activity else { return Poll::Ready(None) };
@@ -138,8 +151,6 @@ impl Future for Contained {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ActivityResult>> {
         let this = self.get_mut();
-        let span = this.span.clone();
-        let _entered = span.enter();
         let result = match catch_unwind(AssertUnwindSafe(|| this.poll_activity(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(result)) => result,

@@ -20,6 +20,7 @@ fn started() -> Input {
         tags: Default::default(),
         parent: None,
         start_at: None,
+        trace: None,
         limits: ExecutionLimits::default(),
     }))
 }

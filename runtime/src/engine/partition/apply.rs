@@ -139,6 +139,7 @@ impl Partition {
             start_at: None,
             custom_status: None,
             reuse: IdReusePolicy::ReplaceEnded,
+            trace: None,
         };
         if let Some(refusal) = self.refuse_unregistered(&start) {
             return self.reply(request, Err(refusal));

@@ -10,7 +10,7 @@ use super::slot::{Arrival, Phase, Slot};
 use crate::engine::{RequestId, StartOperation};
 use crate::model::{
     ChildStart, Execution, ExecutionStarted, FailureDetails, Head, InboxId, InstanceId, InstanceKey, JsonText, Life,
-    Parent, Progress, RuntimeStatus, Timestamp,
+    Parent, Progress, RuntimeStatus, Timestamp, TraceContext,
 };
 
 /// The failure type of a sub-orchestration that is nested too deep.
@@ -28,6 +28,7 @@ struct Birth {
     parent: Option<Parent>,
     depth: u32,
     start_hash: u64,
+    trace: Option<TraceContext>,
 }
 
 impl Partition {
@@ -53,6 +54,7 @@ impl Partition {
             parent: None,
             depth: 0,
             start_hash,
+            trace: start.trace,
         };
         self.begin(now, birth, Arrival::Created { request: Some(request), anchor: None, replaces });
     }
@@ -66,7 +68,7 @@ impl Partition {
         replaces: Option<InstanceKey>,
     ) {
         let start_hash = child_hash(&start);
-        let ChildStart { target, name, version, input, parent, depth, .. } = start;
+        let ChildStart { target, name, version, input, parent, depth, trace, .. } = start;
         if depth > self.config.depth {
             let text = format!(
                 "sub-orchestrations can be nested at most {} deep: use continue-as-new or a detached start",
@@ -76,7 +78,7 @@ impl Partition {
         }
         let (tags, start_at, custom_status) = (BTreeMap::new(), None, None);
         let birth =
-            Birth { id: target, name, version, input, tags, start_at, custom_status, parent, depth, start_hash };
+            Birth { id: target, name, version, input, tags, start_at, custom_status, parent, depth, start_hash, trace };
         self.begin(now, birth, Arrival::Created { request: None, anchor: Some(inbox), replaces });
     }
 
@@ -91,6 +93,7 @@ impl Partition {
             tags: birth.tags.clone(),
             parent: birth.parent.clone(),
             start_at: birth.start_at,
+            trace: birth.trace,
             limits: self.config.execution,
         };
         let life = Life {

@@ -94,6 +94,7 @@ impl Partition {
             upto: taken.upto(),
             clock: taken.clock,
             build: if polled { self.note_build(slot) } else { None },
+            trace: None,
         };
         if !matches!(slot.phase, Phase::Unreadable) {
             self.write_record(slot, &mut taken, &record);
@@ -225,6 +226,7 @@ impl Partition {
             tags: slot.head.life.tags.clone(),
             parent: slot.head.life.parent.clone(),
             start_at: None,
+            trace: slot.live.as_ref().and_then(|live| live.started.trace.clone()),
             limits: self.config.execution,
         });
         let life = slot.head.life_mut();

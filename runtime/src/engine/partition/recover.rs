@@ -103,7 +103,10 @@ impl Partition {
                         continue;
                     }
                     let (instance, name) = (group.id.clone(), name.clone());
-                    let activity = Box::new(ActivityTask { store_id: self.store_id, task, instance, name, input });
+                    let trace =
+                        record.as_ref().and_then(|record| record.as_ref().ok()).and_then(|record| record.trace.clone());
+                    let activity =
+                        Box::new(ActivityTask { store_id: self.store_id, task, instance, name, input, trace });
                     self.restart_activity(now, activity);
                     continue;
                 }

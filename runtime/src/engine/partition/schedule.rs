@@ -88,6 +88,7 @@ impl Partition {
                         parent,
                         depth: slot.head.life.depth + 1,
                         on_existing: *on_existing,
+                        trace: taken.trace.clone(),
                     }),
                 );
             }
@@ -125,6 +126,7 @@ impl Partition {
             instance: slot.head.life.id.clone(),
             name: name.clone(),
             input: input.clone(),
+            trace: taken.trace.clone(),
         })));
     }
 

@@ -8,7 +8,7 @@ use crate::engine::verify::Check;
 use crate::engine::{ClientAnswer, Refusal, RequestId};
 use crate::model::{
     Execution, FailureDetails, Input, InstanceKey, JsonText, OperationId, ParkReason, RuntimeStatus, TaskId, Timestamp,
-    TurnCommit,
+    TraceContext, TurnCommit,
 };
 
 /// What a turn takes.
@@ -35,6 +35,8 @@ pub(super) struct Taken {
     pub(super) answered: Option<Answered>,
     /// See [`TurnRecord::clock`](crate::model::TurnRecord::clock).
     pub(super) clock: Option<Timestamp>,
+    /// The trace to which what the turn begins belongs.
+    pub(super) trace: Option<TraceContext>,
     /// The replay that verifies the turn, of this execution.
     pub(super) check: Option<(Execution, Check)>,
     /// The bytes that others have sent.

@@ -260,7 +260,8 @@ impl Partition {
 
     /// The second step of a polled turn: turns the answer of the program into rows.
     pub(super) fn finish_turn(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, output: TurnOutput) {
-        let TurnOutput { actions, completion, custom_status } = output;
+        let TurnOutput { actions, completion, custom_status, trace } = output;
+        taken.trace = trace.or_else(|| slot.live.as_ref().and_then(|live| live.started.trace.clone()));
         let check = slot.live.as_ref().and_then(|live| live.check(completion.is_some()));
         taken.check = check.map(|check| (slot.head.life.execution, check));
         if let Some(status) = custom_status
@@ -285,6 +286,7 @@ impl Partition {
         self.schedule(slot, &mut taken, &actions);
         match completion {
             None => {
+                let schedules = !taken.commit.tasks_new.is_empty();
                 let record = TurnRecord {
                     turn_number: slot.records,
                     time: taken.time_seen(time),
@@ -294,6 +296,7 @@ impl Partition {
                     upto: taken.upto(),
                     clock: taken.clock,
                     build: self.note_build(slot),
+                    trace: taken.trace.take().filter(|_| schedules),
                 };
                 self.write_record(slot, &mut taken, &record);
                 self.send_off(time, slot, taken);

@@ -41,6 +41,14 @@ impl Activities {
         }
     }
 
+    /// The tasks that have not finished.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &ActivityTask> {
+        self.stages.values().filter_map(|stage| match stage {
+            Stage::Queued(task) | Stage::Running(task) => Some(task),
+            Stage::Finished(_) => None,
+        })
+    }
+
     pub(super) fn settle(&mut self, task: TaskId) {
         if let Some(Stage::Running(_)) = self.stages.remove(&task) {
             self.cancelled.push(task);

@@ -482,5 +482,6 @@ pub(crate) fn start(instance: Option<&str>, name: &str, input: &serde_json::Valu
         start_at: None,
         custom_status: None,
         reuse: IdReusePolicy::Attach,
+        trace: None,
     }
 }

@@ -15,6 +15,7 @@ mod remote;
 mod replay;
 mod restart;
 mod table;
+mod trace;
 mod turns;
 mod verify;
 

@@ -221,6 +221,7 @@ fn p22_continue_as_new_carries_the_events_that_were_not_delivered() {
     let offer = only(&sim);
     let completion = Completion::ContinuedAsNew { input: JsonText::null(), version: None, keep_events: true };
     let output = TurnOutput {
+        trace: None,
         actions: vec![Action::Complete(completion.clone())],
         completion: Some(completion),
         custom_status: None,

@@ -49,6 +49,7 @@ fn started(program: &Program) -> Arc<ExecutionStarted> {
         tags: Default::default(),
         parent: None,
         start_at: None,
+        trace: None,
         limits: ExecutionLimits::default(),
     })
 }

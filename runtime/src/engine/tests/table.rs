@@ -186,6 +186,7 @@ fn act(sim: &mut Sim, input: &str, runs: Runs) -> Option<RequestId> {
             without.remove_activity("echo");
             sim.change_registry(without);
             sim.handle(PartitionInput::TaskUnregistered(Box::new(ActivityTask {
+                trace: None,
                 store_id,
                 task,
                 instance,

@@ -6,6 +6,7 @@ use axum::response::Response;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::routes::start::random_id;
+use crate::http::trace;
 use crate::{ClientError, InstanceId, JsonText, StartedInstance};
 
 /// Starts an instance again with its input, under a new id unless the caller asks for the same id.
@@ -36,6 +37,9 @@ async fn start_again(call: &Call<'_>, id: &InstanceId) -> Result<StartedInstance
     let found = call.client().get_instance(id).await?;
     let found = found.ok_or_else(|| ClientError::NotFound { id: id.clone() })?;
     let input = JsonText::from_string(found.serialized_input().to_owned());
-    let start = call.client().start_by_name(found.name(), &input).version(found.version().unwrap_or_default());
+    let mut start = call.client().start_by_name(found.name(), &input).version(found.version().unwrap_or_default());
+    if let Some(trace) = trace::of_start(call.headers) {
+        start = start.trace_context(trace);
+    }
     start.tags(found.tags().clone()).instance_id(random_id()).await
 }

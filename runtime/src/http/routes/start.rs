@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::http::body::json_text;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
+use crate::http::trace;
 use crate::{IdReusePolicy, InstanceId};
 
 /// The longest id that a caller of this API may choose, in characters, as in Durable Functions.
@@ -28,6 +29,9 @@ pub(in crate::http) async fn start(
     let mut start = call.client().start_by_name(function, &input);
     if let Some(version) = version {
         start = start.version(version);
+    }
+    if let Some(trace) = trace::of_start(call.headers) {
+        start = start.trace_context(trace);
     }
     let started = start.instance_id(&id).on_existing(IdReusePolicy::ReplaceEnded).await?;
     if !started.was_created() {

@@ -9,7 +9,7 @@ use super::{FIRST_FORMAT, WireError, schema};
 use crate::model::{
     Action, BuildId, ChildStart, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails,
     IdReusePolicy, Input, InstanceId, InstanceKey, JsonText, Message, OperationId, Parent, RecordedLocation, Timestamp,
-    TurnRecord,
+    TraceContext, TurnRecord,
 };
 
 type Result<T> = std::result::Result<T, WireError>;
@@ -53,6 +53,7 @@ impl TryFrom<schema::TurnRecord> for TurnRecord {
             upto: record.upto,
             clock: record.clock.map(Timestamp),
             build: record.build.map(BuildId),
+            trace: record.trace.map(TryInto::try_into).transpose()?,
         })
     }
 }
@@ -114,7 +115,22 @@ impl TryFrom<schema::ExecutionStarted> for ExecutionStarted {
                 payload_bytes: started.payload_bytes,
                 actions_per_turn: started.actions_per_turn,
             },
+            trace: started.trace.map(|trace| (*trace).try_into()).transpose()?,
         })
+    }
+}
+
+impl From<&TraceContext> for schema::TraceContext {
+    fn from(context: &TraceContext) -> Self {
+        Self { parent: context.traceparent().to_owned(), state: context.tracestate().map(ToOwned::to_owned) }
+    }
+}
+
+impl TryFrom<schema::TraceContext> for TraceContext {
+    type Error = WireError;
+
+    fn try_from(context: schema::TraceContext) -> Result<Self> {
+        Self::new(&context.parent, context.state.as_deref()).map_err(malformed)
     }
 }
 
@@ -208,6 +224,7 @@ impl From<&Message> for schema::Envelope {
                 parent: start.parent.as_ref().map(Into::into),
                 depth: start.depth,
                 on_existing: start.on_existing.code(),
+                trace: start.trace.as_ref().map(Into::into),
             }),
             Message::Event { target, name, payload } => Kind::Event(sent_event(target, name, payload)),
             Message::ChildDone { parent, result } => Kind::ChildDone(schema::ChildDone {
@@ -248,6 +265,7 @@ impl TryFrom<schema::Envelope> for Message {
                 parent: start.parent.map(TryInto::try_into).transpose()?,
                 depth: start.depth,
                 on_existing: on_existing(start.on_existing)?,
+                trace: start.trace.map(TryInto::try_into).transpose()?,
             }),
             Kind::Event(event) => {
                 Self::Event { target: instance(event.target)?, name: event.name, payload: json(event.payload)? }

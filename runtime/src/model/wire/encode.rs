@@ -10,7 +10,7 @@ use super::convert::failure_bytes;
 use super::{CARRIED_FORMAT, FIRST_FORMAT};
 use crate::model::{
     Action, Completion, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, OperationId, Parent,
-    RecordedLocation, TurnRecord,
+    RecordedLocation, TraceContext, TurnRecord,
 };
 
 /// The size of a typical record without its payloads, in bytes.
@@ -40,6 +40,9 @@ pub(super) fn record(record: &TurnRecord) -> Bytes {
     }
     if let Some(build) = record.build {
         out.present_fixed(9, build.0);
+    }
+    if let Some(context) = &record.trace {
+        out.message(20, |out| trace(out, context));
     }
     let checksum = crc32fast::hash(&out.0);
     out.0.put_u32_le(checksum);
@@ -113,6 +116,16 @@ fn execution_started(out: &mut Writer, started: &ExecutionStarted) {
     out.number(9, u64::from(started.limits.custom_status_bytes));
     out.number(10, u64::from(started.limits.payload_bytes));
     out.number(11, u64::from(started.limits.actions_per_turn));
+    if let Some(context) = &started.trace {
+        out.message(20, |out| trace(out, context));
+    }
+}
+
+fn trace(out: &mut Writer, context: &TraceContext) {
+    out.text(1, context.traceparent());
+    if let Some(state) = context.tracestate() {
+        out.present_bytes(3, state.as_bytes());
+    }
 }
 
 fn parent(out: &mut Writer, parent: &Parent) {

@@ -24,6 +24,8 @@ pub(crate) struct TurnRecord {
     pub(crate) clock: Option<i64>,
     #[prost(fixed64, optional, tag = "9")]
     pub(crate) build: Option<u64>,
+    #[prost(message, optional, tag = "20")]
+    pub(crate) trace: Option<TraceContext>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -82,6 +84,16 @@ pub(crate) struct ExecutionStarted {
     pub(crate) payload_bytes: u32,
     #[prost(uint32, tag = "11")]
     pub(crate) actions_per_turn: u32,
+    #[prost(message, optional, boxed, tag = "20")]
+    pub(crate) trace: Option<Box<TraceContext>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct TraceContext {
+    #[prost(string, tag = "1")]
+    pub(crate) parent: String,
+    #[prost(string, optional, tag = "3")]
+    pub(crate) state: Option<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -268,6 +280,8 @@ pub(crate) struct Start {
     pub(crate) depth: u32,
     #[prost(uint32, tag = "8")]
     pub(crate) on_existing: u32,
+    #[prost(message, optional, tag = "20")]
+    pub(crate) trace: Option<TraceContext>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

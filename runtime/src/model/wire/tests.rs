@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     Action, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, IdReusePolicy, Input,
-    InstanceId, InstanceKey, JsonText, OperationId, Parent, RecordedLocation, Timestamp,
+    InstanceId, InstanceKey, JsonText, OperationId, Parent, RecordedLocation, Timestamp, TraceContext,
 };
 
 fn record() -> TurnRecord {
@@ -25,6 +25,7 @@ fn record() -> TurnRecord {
         upto: None,
         clock: None,
         build: Some(BuildId(7)),
+        trace: None,
     }
 }
 
@@ -86,6 +87,13 @@ fn instance() -> impl Strategy<Value = InstanceId> {
     "[a-z]{1,100}".prop_map(|id| InstanceId::new(id).unwrap())
 }
 
+fn trace() -> impl Strategy<Value = TraceContext> {
+    let ids = (1..=u128::MAX, 1..=u64::MAX, any::<u8>());
+    (ids, option::of("[a-z]{1,20}=[a-z0-9]{1,200}")).prop_map(|((trace, parent, flags), state)| {
+        TraceContext::new(&format!("00-{trace:032x}-{parent:016x}-{flags:02x}"), state.as_deref()).unwrap()
+    })
+}
+
 fn started() -> impl Strategy<Value = Input> {
     let parent =
         (instance(), any::<u64>(), any::<u32>(), operation()).prop_map(|(instance, key, execution, operation)| {
@@ -93,8 +101,9 @@ fn started() -> impl Strategy<Value = Input> {
         });
     let facts = (any::<u128>(), text(), text(), json(), option::of(json()));
     let limits = (any::<u32>(), any::<u32>(), any::<u32>());
-    let rest = (btree_map(text(), text(), 0..3), option::of(parent), option::of(any::<i64>()), limits);
-    (facts, rest).prop_map(|((id, name, version, input, custom_status), (tags, parent, start_at, limits))| {
+    let trace = option::of(trace());
+    let rest = (btree_map(text(), text(), 0..3), option::of(parent), option::of(any::<i64>()), limits, trace);
+    (facts, rest).prop_map(|((id, name, version, input, custom_status), (tags, parent, start_at, limits, trace))| {
         Input::ExecutionStarted(std::sync::Arc::new(ExecutionStarted {
             execution_id: uuid::Uuid::from_u128(id),
             name,
@@ -104,6 +113,7 @@ fn started() -> impl Strategy<Value = Input> {
             tags,
             parent,
             start_at: start_at.map(Timestamp),
+            trace,
             limits: ExecutionLimits {
                 custom_status_bytes: limits.0,
                 payload_bytes: limits.1,
@@ -195,8 +205,9 @@ proptest! {
         upto in any::<Option<u64>>(),
         clock in any::<Option<i64>>(),
         build in any::<Option<u64>>(),
+        trace in option::of(trace()),
     ) {
-        let record = TurnRecord { turn_number, time: Timestamp(time), polled, inputs, actions, upto, clock: clock.map(Timestamp), build: build.map(BuildId) };
+        let record = TurnRecord { turn_number, time: Timestamp(time), polled, inputs, actions, upto, clock: clock.map(Timestamp), build: build.map(BuildId), trace };
         let bytes = encode_record(&record);
         prop_assert_eq!(decode_record(&bytes), Ok(record));
         let message = schema::TurnRecord::decode(open(&bytes).unwrap()).unwrap();

@@ -93,6 +93,7 @@ impl Bench {
     fn ask_of(&mut self, partition: PartitionId, operation: u32, name: &str) -> Option<PartitionInput> {
         let (input, instance) = (JsonText::encode(&operation).unwrap(), InstanceId::new("one").unwrap());
         let task = ActivityTask {
+            trace: None,
             store_id: uuid::Uuid::nil(),
             task: id(operation),
             instance,

@@ -183,6 +183,7 @@ impl Bench {
             start_at: None,
             custom_status: None,
             reuse: IdReusePolicy::default(),
+            trace: None,
         })))
     }
 
@@ -349,8 +350,14 @@ fn b01_an_activity_waiting_for_a_slot_starts_only_if_the_recovered_store_contain
     bench.settle().unwrap();
     let task = TaskId { key: InstanceKey(1), execution: Execution(0), operation: OperationId(1) };
     let instance = InstanceId::new("one").unwrap();
-    let task =
-        ActivityTask { store_id: uuid::Uuid::nil(), task, instance, name: "busy".into(), input: JsonText::null() };
+    let task = ActivityTask {
+        store_id: uuid::Uuid::nil(),
+        task,
+        instance,
+        name: "busy".into(),
+        input: JsonText::null(),
+        trace: None,
+    };
     assert!(bench.process().activities().run(PartitionId::FIRST, Box::new(task)).is_none());
     bench.lose(Loss::Recover("planted".to_owned())).unwrap();
     bench.settle().unwrap();
