@@ -42,6 +42,9 @@ pub struct TurnCommit {
     pub tasks_new: Vec<TaskRow>,
     /// Timers to create.
     pub timers_new: Vec<TimerRow>,
+    /// What the partition notes about work that may bring its process down. It replaces the previous note, and only the
+    /// engine decodes it. [`Claim::suspects`](crate::store::Claim::suspects) returns it.
+    pub suspects: Option<Bytes>,
 }
 
 /// The change of a head.
@@ -229,6 +232,7 @@ impl TurnCommit {
             + self.inbox_new.len()
             + self.tasks_new.len()
             + self.timers_new.len()
+            + usize::from(self.suspects.is_some())
     }
 
     /// Returns roughly how many bytes of memory the batch occupies until it is durable.
@@ -238,6 +242,7 @@ impl TurnCommit {
         let inbox: usize = self.inbox_new.iter().map(|row| 32 + row.bytes.len()).sum();
         let record = self.record.as_ref().map_or(0, |record| 64 + record.bytes.len());
         let carried: usize = self.carried.iter().map(|row| 64 + row.bytes.len()).sum();
-        128 + life + progress + inbox + record + carried + self.row_operations() * 32
+        let suspects = self.suspects.as_ref().map_or(0, Bytes::len);
+        128 + suspects + life + progress + inbox + record + carried + self.row_operations() * 32
     }
 }

@@ -134,12 +134,21 @@ pub struct Claim {
     pub store_id: Uuid,
     /// Whether the previous owner closed the partition cleanly.
     pub clean: bool,
+    /// What was last noted about work that may bring its process down
+    /// ([`TurnCommit::suspects`](crate::model::TurnCommit::suspects)). Empty if nothing was ever noted.
+    pub suspects: Bytes,
 }
 
 impl Claim {
-    /// What a store answers to a claim.
+    /// What a store answers to a claim of a partition that has noted nothing.
     pub fn new(epoch: Epoch, store_id: Uuid, clean: bool) -> Self {
-        Self { epoch, store_id, clean }
+        Self { epoch, store_id, clean, suspects: Bytes::new() }
+    }
+
+    /// Adds what the partition has noted about work that may bring its process down.
+    pub fn with_suspects(mut self, suspects: Bytes) -> Self {
+        self.suspects = suspects;
+        self
     }
 }
 

@@ -18,6 +18,8 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
+
 use self::lives::{LifePlan, Lives};
 use self::rows::{RecordPlan, Records, RowPlan, RowStates};
 use crate::model::{CommitBatch, Execution, InboxId, InboxRow, PartitionId, TaskId, TaskRow, TimerRow, TurnCommit};
@@ -30,6 +32,8 @@ pub(crate) struct BatchPlan<'b> {
     pub(crate) inbox: RowPlan<(PartitionId, InboxId), &'b InboxRow>,
     pub(crate) tasks: RowPlan<TaskId, &'b TaskRow>,
     pub(crate) timers: RowPlan<TimerRow, ()>,
+    /// What the row of the partition holds afterwards, if it changes.
+    pub(crate) suspects: Option<&'b Bytes>,
 }
 
 /// What is known of each row that the batch mentions, while its turns are read.
@@ -40,6 +44,7 @@ struct Netting<'b> {
     inbox: RowStates<(PartitionId, InboxId), &'b InboxRow>,
     tasks: RowStates<TaskId, &'b TaskRow>,
     timers: RowStates<TimerRow, ()>,
+    suspects: Option<&'b Bytes>,
 }
 
 impl<'b> BatchPlan<'b> {
@@ -52,13 +57,14 @@ impl<'b> BatchPlan<'b> {
         for turn in &batch.turns {
             netting.turn(batch.partition, turn)?;
         }
-        let Netting { lives, records, inbox, tasks, timers } = netting;
+        let Netting { lives, records, inbox, tasks, timers, suspects } = netting;
         Ok(Self {
             lives: lives.plan(),
             records: records.plan(),
             inbox: inbox.plan(),
             tasks: tasks.plan(),
             timers: timers.plan(),
+            suspects,
         })
     }
 }
@@ -77,6 +83,7 @@ impl<'b> Netting<'b> {
             self.records.erase(key, Some(Execution::CARRIED));
         }
         self.lives.change(&turn.head)?;
+        self.suspects = turn.suspects.as_ref().or(self.suspects);
         turn.record.iter().chain(&turn.carried).try_for_each(|record| self.records.insert(record))?;
         turn.inbox_done.iter().try_for_each(|id| self.inbox.delete((partition, *id)))?;
         turn.tasks_done.iter().try_for_each(|id| self.tasks.delete(*id))?;

@@ -6,6 +6,8 @@ use crate::model::{
 };
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 /// The single-row operations of a store. Each returns the number of rows that it has changed. An insertion that meets a
 /// row with the same identity returns 0 and changes nothing.
 ///
@@ -29,6 +31,8 @@ pub(crate) trait Rows<'r> {
     fn delete_task(&mut self, id: TaskId) -> Result<usize, Self::Error>;
     fn insert_timer(&mut self, row: &TimerRow) -> Result<usize, Self::Error>;
     fn delete_timer(&mut self, row: &TimerRow) -> Result<usize, Self::Error>;
+    /// Replaces what the partition has noted about its suspects.
+    fn note_suspects(&mut self, suspects: &Bytes) -> Result<usize, Self::Error>;
 }
 
 /// The reason why a turn commit was not applied.
@@ -84,6 +88,9 @@ pub(crate) fn apply_turn<'r, R: Rows<'r>>(rows: &mut R, turn: &'r TurnCommit) ->
     }
     for record in turn.record.iter().chain(&turn.carried) {
         exactly_one(rows.insert_record(record)?, || recorded_already(record))?;
+    }
+    if let Some(suspects) = &turn.suspects {
+        exactly_one(rows.note_suspects(suspects)?, || "the row of the partition does not exist".to_owned())?;
     }
     remove_anchors(rows, turn)?;
     add_anchors(rows, turn)

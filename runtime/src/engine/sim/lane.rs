@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::store::ModelStore;
@@ -47,7 +48,7 @@ impl Lane {
         store: &ModelStore,
         now: Timestamp,
     ) -> Self {
-        let claim = Claim { epoch, store_id: Uuid::from_u128(0x5eed), clean: true };
+        let claim = Claim { epoch, store_id: Uuid::from_u128(0x5eed), clean: true, suspects: Bytes::new() };
         let (config, registry) = (config.clone(), Arc::clone(registry));
         let partition = Partition::recover(config, registry, (home, partitions), &claim, store.backlog(home), now);
         let (commits, loads, gate) = (VecDeque::new(), VecDeque::new(), VecDeque::new());

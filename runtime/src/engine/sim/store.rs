@@ -26,6 +26,7 @@ pub(crate) struct ModelStore {
     pub(crate) inbox: BTreeMap<(PartitionId, InboxId), Bytes>,
     pub(crate) tasks: BTreeMap<TaskId, TaskRow>,
     pub(crate) timers: BTreeSet<TimerRow>,
+    pub(crate) suspects: BTreeMap<PartitionId, Bytes>,
 }
 
 impl ModelStore {
@@ -39,6 +40,7 @@ impl ModelStore {
             inbox: BTreeMap::new(),
             tasks: BTreeMap::new(),
             timers: BTreeSet::new(),
+            suspects: BTreeMap::new(),
         }
     }
 
@@ -195,5 +197,10 @@ impl<'r> Rows<'r> for ModelStore {
 
     fn delete_timer(&mut self, row: &TimerRow) -> Result<usize, Infallible> {
         Ok(usize::from(self.timers.remove(row)))
+    }
+
+    fn note_suspects(&mut self, suspects: &Bytes) -> Result<usize, Infallible> {
+        self.suspects.insert(self.partition, suspects.clone());
+        Ok(1)
     }
 }

@@ -38,6 +38,10 @@ pub(super) fn renew(head: Head) -> TurnCommit {
     TurnCommit { head: HeadChange::Renew(head), ..TurnCommit::default() }
 }
 
+pub(super) fn suspects(bytes: &'static [u8]) -> TurnCommit {
+    TurnCommit { suspects: Some(Bytes::from_static(bytes)), ..TurnCommit::default() }
+}
+
 pub(super) fn purge(number: u64) -> TurnCommit {
     TurnCommit { purge: Some(key(number)), ..TurnCommit::default() }
 }
@@ -131,6 +135,7 @@ pub(super) fn together(parts: impl IntoIterator<Item = TurnCommit>) -> TurnCommi
         all.inbox_new.extend(part.inbox_new);
         all.tasks_new.extend(part.tasks_new);
         all.timers_new.extend(part.timers_new);
+        all.suspects = part.suspects.or(all.suspects);
         all
     })
 }

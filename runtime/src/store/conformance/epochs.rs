@@ -119,6 +119,25 @@ pub(super) async fn only_a_closed_store_is_clean(mut store: Subject) {
     assert!(store.claim().await.clean, "closed twice, opened in between and not claimed");
 }
 
+pub(super) async fn what_is_noted_about_suspects_is_kept_until_it_is_replaced(mut store: Subject) {
+    assert!(store.claim().await.suspects.is_empty(), "nothing was noted");
+    store.commit([together([suspects(b"one"), first_turn(1)])]).await;
+    assert_eq!(&*store.claim().await.suspects, b"one");
+    store.reopen();
+    assert_eq!(&*store.claim().await.suspects, b"one", "it is no part of the cleanness");
+    store.commit([suspects(b"two"), suspects(b"three")]).await;
+    assert!(store.send([suspects(b"four"), first_turn(1)]).await.is_err());
+    store.commit([first_turn(2)]).await;
+    done(store.store().close(store.home).await);
+    store.reopen();
+    assert_eq!(&*store.claim().await.suspects, b"three", "the last one of the last batch that was applied");
+    store.commit([suspects(b"")]).await;
+    assert!(store.claim().await.suspects.is_empty());
+    for partition in store.store().partitions().all().filter(|partition| *partition != store.home) {
+        assert!(done(store.store().claim(partition).await).suspects.is_empty(), "{partition} has noted nothing");
+    }
+}
+
 pub(super) async fn a_closed_store_can_be_claimed_again(mut store: Subject) {
     let before = fill(&mut store).await;
     let old = store.epoch;

@@ -153,6 +153,7 @@ macro_rules! __store_conformance_cases {
                 what_was_committed_survives_without_a_close
                 a_commit_under_way_may_outlive_its_store
                 only_a_closed_store_is_clean
+                what_is_noted_about_suspects_is_kept_until_it_is_replaced
                 a_closed_store_can_be_claimed_again;
             random:
                 random_batches_end_as_in_the_memory_store

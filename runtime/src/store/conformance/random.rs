@@ -32,7 +32,7 @@ impl Numbers {
         let number = 1 + self.below(4);
         let small = u32::from(self.below(3) == 0);
         let fire_at = i64::from(self.below(2) == 0);
-        let parts = (0..=self.below(2)).map(|_| match self.below(13) {
+        let parts = (0..=self.below(2)).map(|_| match self.below(14) {
             0..3 => insert(head(number)),
             3 => {
                 let mut changed = head(number);
@@ -51,6 +51,7 @@ impl Numbers {
             9 => task_done(OWNER, small),
             10 => timer(number, small, fire_at),
             11 => timer_done(number, small, fire_at),
+            12 => suspects(self.one_of(&[b"none", b"many", b"one!"])),
             _ if self.below(2) == 0 => inbox(number),
             _ => inbox_done(number),
         });

@@ -35,6 +35,7 @@ pub(super) struct State {
     pub(super) by_id: Vec<(InstanceId, Option<StoredInstance>)>,
     pub(super) by_key: Vec<(InstanceKey, Option<StoredInstance>)>,
     pub(super) history: Vec<(InstanceKey, Execution, Vec<Bytes>)>,
+    pub(super) suspects: Bytes,
 }
 
 impl Subject {
@@ -101,7 +102,7 @@ impl Subject {
     /// Returns the state after all commits so far. This claims the store, because a backlog may be loaded only after a
     /// claim.
     pub(super) async fn state(&mut self) -> State {
-        self.claim().await;
+        let suspects = self.claim().await.suspects;
         let store = Arc::clone(self.store());
         let mut backlog = done(store.load(self.home).await);
         backlog.inbox.iter_mut().for_each(|row| seen_from(self.home, row));
@@ -115,7 +116,7 @@ impl Subject {
         for (key, execution) in &self.executions {
             history.push((*key, *execution, done(store.history(*key, *execution).await).unwrap_or_default()));
         }
-        State { backlog, by_id, by_key, history }
+        State { backlog, by_id, by_key, history, suspects }
     }
 
     pub(super) async fn backlog(&mut self) -> Backlog {

@@ -134,7 +134,8 @@ impl Store for MemoryStore {
             shared.epoch = epoch;
             let before = shared.owners.insert(partition, Owner { epoch: Some(epoch), lives: true, clean: false });
             claimed.insert(partition, epoch);
-            Ok(Claim { epoch, store_id: shared.store_id, clean: before.is_none_or(|owner| owner.clean) })
+            let clean = before.is_none_or(|owner| owner.clean);
+            Ok(Claim { epoch, store_id: shared.store_id, clean, suspects: shared.tables.suspects(partition) })
         })
     }
 

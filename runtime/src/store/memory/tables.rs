@@ -33,6 +33,7 @@ pub(super) struct Tables {
     inbox: BTreeMap<(PartitionId, InboxId), Bytes>,
     tasks: FxHashMap<TaskId, Task>,
     timers: BTreeSet<(PartitionId, TimerRow)>,
+    suspects: BTreeMap<PartitionId, Bytes>,
     undo: Vec<Undo>,
     /// The partition whose batch is being applied.
     partition: PartitionId,
@@ -60,6 +61,7 @@ enum Undo {
     Inbox((PartitionId, InboxId), Option<Bytes>),
     Task(TaskId, Option<Task>),
     Timer(TimerRow, bool),
+    Suspects(Bytes),
 }
 
 impl Tables {
@@ -119,7 +121,15 @@ impl Tables {
             Undo::Timer(row, false) => {
                 self.timers.remove(&(self.partition, row));
             }
+            Undo::Suspects(before) => {
+                self.suspects.insert(self.partition, before);
+            }
         }
+    }
+
+    /// Returns what the partition has noted about its suspects.
+    pub(super) fn suspects(&self, partition: PartitionId) -> Bytes {
+        self.suspects.get(&partition).cloned().unwrap_or_default()
     }
 
     /// Returns the head of a life, if it belongs to the partition whose batch is being applied.
@@ -375,6 +385,12 @@ impl<'r> Rows<'r> for Tables {
             return Ok(0);
         }
         self.undo.push(Undo::Timer(*row, true));
+        Ok(1)
+    }
+
+    fn note_suspects(&mut self, suspects: &Bytes) -> Result<usize, Infallible> {
+        let before = self.suspects.insert(self.partition, suspects.clone()).unwrap_or_default();
+        self.undo.push(Undo::Suspects(before));
         Ok(1)
     }
 }

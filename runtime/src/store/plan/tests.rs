@@ -21,6 +21,7 @@ struct Table {
     inbox: BTreeMap<(PartitionId, InboxId), InboxRow>,
     tasks: BTreeMap<TaskId, TaskRow>,
     timers: BTreeSet<TimerRow>,
+    suspects: Bytes,
 }
 
 impl Table {
@@ -43,6 +44,7 @@ impl Table {
     fn apply_plan(&self, batch: &CommitBatch) -> Result<Self, String> {
         let plan = BatchPlan::of(batch)?;
         let mut table = self.clone();
+        table.suspects = plan.suspects.unwrap_or(&table.suspects).clone();
         table.apply_deletions(&plan).and_then(|()| table.apply_insertions(&plan)).map(|()| table)
     }
 
@@ -178,6 +180,11 @@ impl<'r> Rows<'r> for Table {
     fn delete_timer(&mut self, row: &TimerRow) -> Result<usize, Infallible> {
         Ok(usize::from(self.timers.remove(row)))
     }
+
+    fn note_suspects(&mut self, suspects: &Bytes) -> Result<usize, Infallible> {
+        self.suspects = suspects.clone();
+        Ok(1)
+    }
 }
 
 /// A small generator of numbers: the batches are the same in every run.
@@ -220,7 +227,7 @@ impl Numbers {
         let id = TaskId { key, execution: Execution(0), operation };
         let timer = TimerRow { fire_at: Timestamp(0), key, execution: Execution(0), operation };
         let partition = if self.below(4) == 0 { PartitionId(1) } else { PARTITION };
-        match self.below(15) {
+        match self.below(16) {
             0..3 => turn.head = HeadChange::Insert(self.head()),
             3 => turn.head = HeadChange::Renew(self.head()),
             4 | 5 => turn.head = HeadChange::Progress { key, progress: Arc::new(self.progress()) },
@@ -243,6 +250,7 @@ impl Numbers {
             11 => turn.tasks_new.push(TaskRow { id, turn_number: self.below(9), name: "work".into() }),
             12 => turn.tasks_done.push(id),
             13 => turn.timers_new.push(timer),
+            14 => turn.suspects = Some(vec![u8::from(self.below(2) == 0)].into()),
             _ => turn.timers_done.push(timer),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rusqlite::params;
 
 use super::errors::Kind;
@@ -166,6 +167,10 @@ impl<'r> Rows<'r> for Batch<'_, '_, 'r> {
         let TimerRow { fire_at, key, execution, operation } = *row;
         let row = params![self.partition.0, fire_at.0, Key(key), execution.0, operation.0];
         self.statements.delete_timer.execute(row)
+    }
+
+    fn note_suspects(&mut self, suspects: &Bytes) -> rusqlite::Result<usize> {
+        self.statements.note_suspects.execute(params![self.partition.0, &**suspects])
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::batch;
@@ -38,6 +39,7 @@ pub(super) struct Statements<'c> {
     pub(super) delete_task: Statement<'c>,
     pub(super) insert_timer: Statement<'c>,
     pub(super) delete_timer: Statement<'c>,
+    pub(super) note_suspects: Statement<'c>,
 }
 
 impl<'c> Statements<'c> {
@@ -70,6 +72,7 @@ impl<'c> Statements<'c> {
             )?,
             delete_timer: sql("DELETE FROM timer
                  WHERE partition = ?1 AND fire_at = ?2 AND key = ?3 AND execution = ?4 AND operation = ?5")?,
+            note_suspects: sql("UPDATE partition SET suspect = ?2 WHERE partition = ?1")?,
         })
     }
 
@@ -151,10 +154,12 @@ impl<'c> Statements<'c> {
             let connection = statements.connection;
             let (last, store_id): (u32, [u8; 16]) =
                 connection.query_row("SELECT epoch, store_id FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let clean: Option<bool> = connection
-                .query_row("SELECT clean FROM partition WHERE partition = ?1", [partition.0], |row| row.get(0))
+            let row: Option<(bool, Option<Vec<u8>>)> = connection
+                .query_row("SELECT clean, suspect FROM partition WHERE partition = ?1", [partition.0], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
                 .optional()?;
-            let clean = clean.ok_or_else(|| NotApplied::Row(format!("there is no partition {partition}")))?;
+            let (clean, suspects) = row.ok_or_else(|| NotApplied::Row(format!("there is no partition {partition}")))?;
             let epoch = next_epoch(Epoch(last))
                 .ok_or_else(|| NotApplied::Row("it was claimed so often that keys would repeat".to_owned()))?;
             connection.execute("UPDATE meta SET epoch = ?1", [epoch.0])?;
@@ -162,7 +167,8 @@ impl<'c> Statements<'c> {
                 "UPDATE partition SET epoch = ?1, clean = 0 WHERE partition = ?2",
                 params![epoch.0, partition.0],
             )?;
-            Ok(Claim { epoch, store_id: uuid::Uuid::from_bytes(store_id), clean })
+            let suspects = suspects.map_or_else(Bytes::new, Bytes::from);
+            Ok(Claim { epoch, store_id: uuid::Uuid::from_bytes(store_id), clean, suspects })
         })
     }
 

@@ -79,7 +79,7 @@ fn registry() -> Arc<Registered> {
 }
 
 fn claim(epoch: u32) -> Claim {
-    Claim { epoch: Epoch(epoch), store_id: uuid::Uuid::nil(), clean: true }
+    Claim { epoch: Epoch(epoch), store_id: uuid::Uuid::nil(), clean: true, suspects: bytes::Bytes::new() }
 }
 
 impl Bench {
