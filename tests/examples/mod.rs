@@ -1,6 +1,7 @@
 //! The examples as a newcomer meets them: as programs, with their arguments, their output and their files.
 
 mod http_server;
+mod traces;
 
 use persevere_tests::example_program::Folder;
 use persevere_tests::root;
