@@ -36,6 +36,10 @@ pub fn handle<O: Orchestrator>(runtime: &Runtime, id: &str) -> OrchestrationHand
 }
 
 #[cfg(doctest)]
+#[doc = include_str!("../docs/guide.md")]
+struct GuidePage;
+
+#[cfg(doctest)]
 #[doc = include_str!("../docs/http.md")]
 struct HttpPage;
 
