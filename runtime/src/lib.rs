@@ -94,8 +94,8 @@ pub use client::{
 };
 pub use context::{
     ActivityCall, ActivityContext, AssumeDurable, Block, CancellationReason, CancellationToken, Context, ContinueAsNew,
-    Durable, EventWait, JoinAll, JoinAllLimit, MissingState, OrchestrationContext, SendError, SubOrchestrationCall,
-    TestActivityContext, Timeout, Timer, TryJoinAll,
+    Durable, EventWait, JoinAll, JoinAllLimit, MissingState, OrchestrationContext, Retriable, Retry, RetryDecision,
+    RetryPolicy, SendError, SubOrchestrationCall, TestActivityContext, Timeout, Timer, TryJoinAll,
 };
 #[doc(hidden)]
 pub use contract::{AcceptedBy, DeclaredStatus, DeclaresStatus, StatusType};
@@ -127,7 +127,7 @@ pub mod prelude {
     pub use crate::{
         ActivityContext, ActivityError, CallError, Client, ClientError, Context, CustomStatusError, Durable,
         EventError, IdReusePolicy, MemoryStore, NoStatus, OrchestrationContext, OrchestrationError,
-        OrchestrationHandle, Runtime, StatusValue, TimedOut,
+        OrchestrationHandle, RetryDecision, RetryPolicy, Runtime, StatusValue, TimedOut,
     };
     pub use serde::{Deserialize, Serialize};
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use persevere::engine::TurnRecord;
+use persevere::engine::{Action, TurnRecord};
 use persevere::model::Timestamp;
 use persevere::prelude::*;
 use persevere::store::{InstanceRef, Store};
-use persevere::testing::{ManualClock, decode_record};
-use persevere::{CancellationReason, InstanceId, Limits, RuntimeBuilder};
+use persevere::testing::{Faults, FaultyStore, ManualClock, decode_record};
+use persevere::{CancellationReason, Clock, InstanceId, Limits, RuntimeBuilder};
 pub(crate) use persevere_tests::{handle, in_time};
 use tokio::sync::watch;
 
@@ -56,6 +56,36 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::builder(folder.path().join("store.db")).partitions(4).open().unwrap();
         Self { _folder: Some(folder), ..Self::on(Arc::new(store)) }
+    }
+
+    /// Moves the clock to the time of each timer as soon as it is written, so that no timer waits. The result also says
+    /// which commits fail.
+    pub(crate) fn firing(self) -> (Self, Faults) {
+        let store = FaultyStore::shared(Arc::clone(&self.store));
+        let (faults, clock) = (store.faults(), self.clock.clone());
+        faults.observe(move |batch, _| {
+            let timers = batch.turns.iter().flat_map(|turn| &turn.timers_new);
+            if let Some(latest) = timers.map(|timer| timer.fire_at).max().filter(|latest| *latest > clock.now()) {
+                clock.set(latest);
+            }
+        });
+        (Self { store: Arc::new(store), ..self }, faults)
+    }
+
+    /// Waits until the instance has written a timer that is not due yet and of which this is true, and returns when it is
+    /// due.
+    pub(crate) async fn timer_of(&self, id: &InstanceId, is: impl Fn(Timestamp) -> bool) -> Timestamp {
+        loop {
+            let history = self.history(id).await;
+            let timers = history.iter().flat_map(|record| &record.actions).filter_map(|action| match action {
+                Action::CreateTimer { fire_at, .. } if *fire_at > self.clock.now() && is(*fire_at) => Some(*fire_at),
+                _ => None,
+            });
+            if let Some(next) = timers.min() {
+                return next;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) fn builder(&self) -> RuntimeBuilder {
@@ -117,6 +147,11 @@ impl Book {
     /// Records a run.
     pub(crate) fn run(&self, what: &str) {
         *self.0.runs.lock().unwrap().entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// Returns everything that ran.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.0.runs.lock().unwrap().keys().cloned().collect::<Vec<_>>().into_iter()
     }
 
     /// Returns how often this ran.

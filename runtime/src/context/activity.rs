@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::{ActivityState, CancellationReason, CancellationToken, MissingState};
 use crate::model::{
-    Epoch, Execution, InstanceId, InstanceKey, KeyMint, OperationId, PartitionCount, PartitionId, TaskId, TraceContext,
+    Attempt, Epoch, Execution, InstanceId, InstanceKey, KeyMint, OperationId, PartitionCount, PartitionId, TaskId,
+    TraceContext,
 };
 
 /// The optional first parameter of an activity, taken by reference. It gives access to the id of the calling instance,
@@ -29,6 +30,7 @@ struct Run {
     cancellation: CancellationToken,
     state: Arc<ActivityState>,
     trace: Option<TraceContext>,
+    attempt: Option<Attempt>,
 }
 
 impl ActivityContext {
@@ -40,13 +42,23 @@ impl ActivityContext {
         cancellation: CancellationToken,
         state: Arc<ActivityState>,
     ) -> Self {
-        Self { run: Arc::new(Run { store_id, instance, activity, task, cancellation, state, trace: None }) }
+        Self {
+            run: Arc::new(Run { store_id, instance, activity, task, cancellation, state, trace: None, attempt: None }),
+        }
     }
 
     /// Makes the run part of a trace.
     pub(crate) fn in_trace(mut self, trace: Option<TraceContext>) -> Self {
         if let Some(run) = Arc::get_mut(&mut self.run) {
             run.trace = trace;
+        }
+        self
+    }
+
+    /// Sets which attempt of the call this is. It is called before the context is shared.
+    pub(crate) fn of_attempt(mut self, attempt: Option<Attempt>) -> Self {
+        if let Some(run) = Arc::get_mut(&mut self.run) {
+            run.attempt = attempt;
         }
         self
     }
@@ -79,12 +91,23 @@ impl ActivityContext {
         self.run.task
     }
 
-    /// Returns a UUID that is the same in every run of this call and different for every other call, across restarts of
-    /// the process and of the instance, and across all stores. Pass it to services that remove duplicates.
+    /// Returns which attempt of the call this is, counted from 1. It is more than 1 only if the call has a
+    /// [`RetryPolicy`](crate::RetryPolicy) and earlier attempts failed.
+    ///
+    /// A crash of the process can interrupt an attempt. The activity then runs again, and that run has the same number.
+    pub fn attempt(&self) -> u32 {
+        self.run.attempt.map_or(1, |attempt| attempt.number)
+    }
+
+    /// Returns a UUID that is the same in every attempt and every run of this call and different for every other call,
+    /// across restarts of the process and of the instance, and across all stores. Pass it to services that remove
+    /// duplicates.
     ///
     /// A store that was restored from a backup produces again the keys that it produced after the backup was taken.
     pub fn idempotency_key(&self) -> String {
         let TaskId { key, execution, operation } = self.run.task;
+        // All attempts of a call have the key of the first one, so that a service recognises what it has done already.
+        let operation = self.run.attempt.map_or(operation, |attempt| attempt.operation);
         // Other systems remember this value, so the way it is computed must never change.
         let name = format!("{}.{}.{}", key.0, execution.0, operation.0);
         Uuid::new_v5(&self.run.store_id, name.as_bytes()).to_string()
@@ -146,6 +169,13 @@ impl TestActivityContext {
         self.with(|run| run.instance = instance)
     }
 
+    /// Sets the number of the attempt, counted from 1.
+    #[must_use]
+    pub fn with_attempt(self, number: u32) -> Self {
+        let operation = self.0.run.task.operation;
+        self.with(|run| run.attempt = Some(Attempt { number, operation }))
+    }
+
     /// Adds a value to the registered state.
     #[must_use]
     pub fn with_state<T: Send + Sync + 'static>(self, value: T) -> Self {
@@ -158,7 +188,7 @@ impl TestActivityContext {
     }
 
     fn with(self, change: impl FnOnce(&mut Run)) -> Self {
-        let Run { store_id, instance, activity, task, cancellation, state, trace } = &*self.0.run;
+        let Run { store_id, instance, activity, task, cancellation, state, trace, attempt } = &*self.0.run;
         let mut run = Run {
             store_id: *store_id,
             instance: instance.clone(),
@@ -167,6 +197,7 @@ impl TestActivityContext {
             cancellation: cancellation.clone(),
             state: Arc::clone(state),
             trace: trace.clone(),
+            attempt: *attempt,
         };
         change(&mut run);
         Self(ActivityContext { run: Arc::new(run) })

@@ -5,15 +5,16 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{self, Poll};
+use std::time::Duration;
 
-use super::Context;
 use super::durable::{Durable, sealed::Sealed};
 use super::journal::Journal;
 use super::leaf::Leaf;
 use super::operations::Awaits;
+use super::{Context, Retriable, Retry, RetryPolicy, Timer};
 use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload, decoded};
 use crate::model::{
-    Action, EncodeError, FailureDetails, IdReusePolicy, InstanceId, JsonText, OperationId, RecordedLocation,
+    Action, Attempt, EncodeError, FailureDetails, IdReusePolicy, InstanceId, JsonText, OperationId, RecordedLocation,
 };
 
 /// A call of an activity: `say_hello::call(&ctx, ..)`. It is issued at its first poll, or by
@@ -22,6 +23,9 @@ use crate::model::{
 pub struct ActivityCall<A: Activity> {
     leaf: Leaf,
     input: Option<Result<JsonText, EncodeError>>,
+    /// The input of a call that was issued by `schedule`, for further attempts.
+    scheduled: Option<JsonText>,
+    attempt: Option<Attempt>,
     types: PhantomData<fn() -> A>,
 }
 
@@ -36,13 +40,15 @@ pub struct SubOrchestrationCall<O: Orchestrator> {
     instance: Option<InstanceId>,
     version: Option<String>,
     on_existing: IdReusePolicy,
+    /// The input of a call that was issued by `schedule`, for further attempts.
+    scheduled: Option<JsonText>,
     types: PhantomData<fn() -> O>,
 }
 
 impl<A: Activity> ActivityCall<A> {
     #[track_caller]
     pub(crate) fn new(ctx: &Context, input: Result<JsonText, EncodeError>) -> Self {
-        Self { leaf: Leaf::new(ctx), input: Some(input), types: PhantomData }
+        Self { leaf: Leaf::new(ctx), input: Some(input), scheduled: None, attempt: None, types: PhantomData }
     }
 
     /// Issues the call now, so that the activity runs while the orchestrator does something else. Await the call later
@@ -53,14 +59,51 @@ impl<A: Activity> ActivityCall<A> {
     pub fn schedule(mut self) -> Self {
         // An input that was refused stays here and is reported when the call is awaited.
         if let Some(Ok(input)) = self.input.take_if(|input| input.is_ok()) {
-            self.input = issue_task::<A>(&mut self.leaf, input).err().map(Ok);
+            self.scheduled = Some(input.clone());
+            self.input = issue_task::<A>(&mut self.leaf, input, self.attempt).err().map(Ok);
         }
         self
+    }
+
+    /// Tries the call again when it fails, as the policy says. Write a time limit for all attempts together after it:
+    /// `.retry(policy).timeout(&ctx, duration)`.
+    ///
+    /// Each attempt is a call of its own, so a late result of an earlier attempt cannot complete a later one. The wait
+    /// between two attempts is a durable timer. A call that succeeds at once costs nothing more than a call without a
+    /// policy; each further attempt costs a timer and a call.
+    ///
+    /// The activity sees the number of the attempt as [`ActivityContext::attempt`](crate::ActivityContext::attempt), and its
+    /// [idempotency key](crate::ActivityContext::idempotency_key) is the same in each attempt.
+    ///
+    /// # Determinism
+    /// Attempts and timers are recorded. The waits depend on recorded times and on [`Context::random`], so a replay repeats
+    /// them.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use persevere::prelude::*;
+    ///
+    /// #[activity]
+    /// async fn fetch(url: String) -> Result<String, ActivityError> {
+    ///     Ok(url)
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn read(ctx: OrchestrationContext, url: String) -> Result<String, OrchestrationError> {
+    ///     let policy = RetryPolicy::attempts(5).first_interval(Duration::from_secs(1)).coefficient(2.0);
+    ///     Ok(fetch::call(&ctx, url).retry(policy).await?)
+    /// }
+    /// # fn main() {}
+    /// ```
+    pub fn retry(self, policy: RetryPolicy) -> Retry<Self> {
+        let call = self.__again();
+        Retry::new(self, call, policy)
     }
 }
 
 /// Issues the call of an activity. Returns the input as an error if it exceeds the limits of the turn.
-fn issue_task<A: Activity>(leaf: &mut Leaf, input: JsonText) -> Result<(), JsonText> {
+fn issue_task<A: Activity>(leaf: &mut Leaf, input: JsonText, attempt: Option<Attempt>) -> Result<(), JsonText> {
     if leaf.admit(input.len()).is_err() {
         return Err(input);
     }
@@ -69,9 +112,40 @@ fn issue_task<A: Activity>(leaf: &mut Leaf, input: JsonText) -> Result<(), JsonT
         operation,
         name: A::NAME.into(),
         input,
+        attempt,
         location,
     });
     Ok(())
+}
+
+#[diagnostic::do_not_recommend]
+impl<A: Activity> Retriable for ActivityCall<A> {
+    type Failed = CallError<A::Error>;
+
+    fn __ctx(&self) -> &Context {
+        self.leaf.ctx()
+    }
+
+    fn __again(&self) -> Self {
+        let input = self.input.clone().or_else(|| self.scheduled.clone().map(Ok));
+        Self { leaf: self.leaf.again(), input, scheduled: None, attempt: None, types: PhantomData }
+    }
+
+    fn __operation(&self) -> Option<OperationId> {
+        self.leaf.operation()
+    }
+
+    fn __attempt(&mut self, attempt: Attempt) {
+        self.attempt = Some(attempt);
+    }
+
+    fn __timer(&self, wait: Duration, next: Option<Attempt>) -> Timer {
+        Timer::before_attempt(self.leaf.again(), wait, next)
+    }
+
+    fn __failed(output: &Self::Output) -> Option<(&Self::Failed, &FailureDetails)> {
+        output.as_ref().err().map(|error| (error, error.details()))
+    }
 }
 
 impl<A: Activity> Future for ActivityCall<A> {
@@ -80,7 +154,7 @@ impl<A: Activity> Future for ActivityCall<A> {
     fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(input) = this.input.take() {
-            let issued = admitted(&this.leaf, input).map(|input| issue_task::<A>(&mut this.leaf, input));
+            let issued = admitted(&this.leaf, input).map(|input| issue_task::<A>(&mut this.leaf, input, this.attempt));
             if let Err(failure) = issued {
                 this.leaf.finish();
                 return Poll::Ready(Err(CallError::from_details(failure)));
@@ -120,6 +194,7 @@ impl<O: Orchestrator> SubOrchestrationCall<O> {
             instance: None,
             version: None,
             on_existing: IdReusePolicy::Reject,
+            scheduled: None,
             types: PhantomData,
         }
     }
@@ -180,20 +255,69 @@ impl<O: Orchestrator> SubOrchestrationCall<O> {
 
     /// Issues the call now, as [`ActivityCall::schedule`] does.
     pub fn schedule(mut self) -> Self {
-        if matches!(&self.input, Some(Ok(input)) if self.leaf.admit(input.len()).is_ok()) {
+        if let Some(Ok(input)) = &self.input
+            && self.leaf.admit(input.len()).is_ok()
+        {
+            self.scheduled = Some(input.clone());
             self.issue();
         }
         self
     }
 
+    /// Tries the call again when the sub-orchestration fails, as [`ActivityCall::retry`] does. Each attempt is a new
+    /// instance. If the call sets an [instance id](Self::instance_id), set it before this; the instance of a later attempt
+    /// then replaces the failed one.
+    pub fn retry(self, policy: RetryPolicy) -> Retry<Self> {
+        let call = self.__again();
+        Retry::new(self, call, policy)
+    }
+
     fn issue(&mut self) {
         let Some(Ok(input)) = self.input.take() else { return };
-        let (instance, version, on_existing) = (self.instance.take(), self.version.take(), self.on_existing);
+        let (instance, version, on_existing) = (self.instance.clone(), self.version.clone(), self.on_existing);
         let ctx = self.leaf.ctx().clone();
         let _ = self.leaf.issue(Awaits::Child, |operation, location| {
             let options = StartOptions { instance, version, on_existing, detached: false };
             start_action::<O>(&ctx, operation, location, input, options)
         });
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<O: Orchestrator> Retriable for SubOrchestrationCall<O> {
+    type Failed = CallError<O::Error>;
+
+    fn __ctx(&self) -> &Context {
+        self.leaf.ctx()
+    }
+
+    fn __again(&self) -> Self {
+        Self {
+            leaf: self.leaf.again(),
+            input: self.input.clone().or_else(|| self.scheduled.clone().map(Ok)),
+            instance: self.instance.clone(),
+            version: self.version.clone(),
+            on_existing: self.on_existing,
+            scheduled: None,
+            types: PhantomData,
+        }
+    }
+
+    fn __operation(&self) -> Option<OperationId> {
+        self.leaf.operation()
+    }
+
+    fn __attempt(&mut self, _: Attempt) {
+        // The id is that of the instance that failed before. Whoever else had it made the first attempt fail for good.
+        self.on_existing = IdReusePolicy::ReplaceEnded;
+    }
+
+    fn __timer(&self, wait: Duration, next: Option<Attempt>) -> Timer {
+        Timer::before_attempt(self.leaf.again(), wait, next)
+    }
+
+    fn __failed(output: &Self::Output) -> Option<(&Self::Failed, &FailureDetails)> {
+        output.as_ref().err().map(|error| (error, error.details()))
     }
 }
 

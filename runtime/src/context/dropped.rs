@@ -2,7 +2,7 @@
 //! `unused_must_use` of the compiler does not warn in this case.
 
 use super::durable::Durable;
-use super::{ActivityCall, Block, ContinueAsNew, EventWait, SubOrchestrationCall, Timeout, Timer};
+use super::{ActivityCall, Block, ContinueAsNew, EventWait, Retriable, Retry, SubOrchestrationCall, Timeout, Timer};
 use crate::contract::{Activity, ExternalEvent, Orchestrator};
 
 /// A value that is dropped. Generated code calls `Dropped(value).dropped()`.
@@ -41,6 +41,7 @@ never_awaited! {
     SubOrchestrationCall<O> where [O: Orchestrator],
     ContinueAsNew<O> where [O: Orchestrator],
     EventWait<E> where [E: ExternalEvent],
+    Retry<C, F> where [C: Retriable, F],
     Timeout<D> where [D: Durable],
     Timer where [],
 }

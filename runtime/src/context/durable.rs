@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task;
 use std::time::Duration;
 
-use super::{Context, Timeout};
+use super::{Context, Retriable, RetryPolicy, Timeout};
 
 pub(crate) mod sealed {
     /// Restricts [`Durable`](super::Durable) to this crate, because every implementation promises that replay produces
@@ -41,6 +41,15 @@ pub trait Durable: Sealed + Future {
         Self: Sized,
     {
         Timeout::new(self, ctx, duration)
+    }
+
+    /// Only a call can be tried again. This method exists for its message, which says how to write it.
+    #[doc(hidden)]
+    fn retry(self, _: RetryPolicy) -> Self
+    where
+        Self: Sized + Retriable,
+    {
+        self
     }
 
     /// Boxes the future and hides its type, so that different operations with the same output fit into one list.

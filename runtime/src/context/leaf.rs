@@ -23,6 +23,15 @@ impl Leaf {
         Self { ctx: ctx.clone(), location: RecordedLocation::caller(), operation: None, finished: false }
     }
 
+    /// Creates another operation at the same place, which is not issued yet.
+    pub(crate) fn again(&self) -> Self {
+        Self { ctx: self.ctx.clone(), location: self.location.clone(), operation: None, finished: false }
+    }
+
+    pub(crate) fn operation(&self) -> Option<OperationId> {
+        self.operation
+    }
+
     pub(crate) fn ctx(&self) -> &Context {
         &self.ctx
     }

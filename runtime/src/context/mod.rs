@@ -21,6 +21,8 @@ mod operations;
 mod nondeterministic;
 mod orchestration;
 mod random;
+mod retry;
+mod retry_policy;
 mod select;
 mod timer;
 #[cfg(test)]
@@ -57,5 +59,7 @@ pub(crate) use orchestration::{Facts, check_custom_status};
 #[cfg(test)]
 #[cfg(feature = "macros")]
 pub(crate) use random::next as next_random;
+pub use retry::{Retriable, Retry};
+pub use retry_policy::{RetryDecision, RetryPolicy};
 pub use select::{Either, Never, Select, SelectBranch, SelectBranches, SelectEnd, select, select_branch, select_end};
 pub use timer::{Timeout, Timer};

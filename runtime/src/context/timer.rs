@@ -11,7 +11,7 @@ use super::durable::{Durable, sealed::Sealed};
 use super::leaf::Leaf;
 use super::operations::Awaits;
 use crate::contract::TimedOut;
-use crate::model::{Action, Timestamp};
+use crate::model::{Action, Attempt, Timestamp};
 
 /// A durable timer, returned by [`Context::create_timer`]. It is created at its first poll. If it is dropped before it
 /// is due, it is cancelled.
@@ -20,6 +20,8 @@ use crate::model::{Action, Timestamp};
 pub struct Timer {
     leaf: Leaf,
     due: Due,
+    /// The attempt that begins when the timer is due.
+    attempt: Option<Attempt>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +33,17 @@ enum Due {
 impl Timer {
     #[track_caller]
     pub(super) fn after(ctx: &Context, duration: Duration) -> Self {
-        Self { leaf: Leaf::new(ctx), due: Due::After(duration) }
+        Self { leaf: Leaf::new(ctx), due: Due::After(duration), attempt: None }
     }
 
     #[track_caller]
     pub(super) fn at(ctx: &Context, time: Timestamp) -> Self {
-        Self { leaf: Leaf::new(ctx), due: Due::At(time) }
+        Self { leaf: Leaf::new(ctx), due: Due::At(time), attempt: None }
+    }
+
+    /// Creates the timer before an attempt of something that is tried again.
+    pub(super) fn before_attempt(leaf: Leaf, wait: Duration, attempt: Option<Attempt>) -> Self {
+        Self { leaf, due: Due::After(wait), attempt }
     }
 }
 
@@ -55,9 +62,11 @@ impl Future for Timer {
                 Due::After(duration) => this.leaf.ctx().turn().due(duration),
                 Due::At(time) => time,
             };
+            let attempt = this.attempt;
             let _ = this.leaf.issue(Awaits::Timer(fire_at), |operation, location| Action::CreateTimer {
                 operation,
                 fire_at,
+                attempt,
                 location,
             });
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::carried;
 use super::stuck::Stuck;
-use crate::model::{Action, ExecutionStarted, Input, InstanceId, OperationId, TurnRecord, wire};
+use crate::model::{Action, Attempt, ExecutionStarted, Input, InstanceId, JsonText, OperationId, TurnRecord, wire};
 
 /// Decodes records, and checks that they are numbered 0, 1, 2, … up to `count` and begin with a start.
 pub(crate) fn decode(rows: &[Bytes], count: u64) -> Result<Vec<TurnRecord>, Stuck> {
@@ -92,10 +92,12 @@ pub(crate) fn note_started_children(children: &mut BTreeMap<OperationId, Instanc
     }
 }
 
-/// Returns the input of a task that a record scheduled.
-pub(crate) fn task_input(record: &TurnRecord, operation: OperationId) -> Option<crate::model::JsonText> {
+/// Returns the input of a task that a record scheduled, and which attempt it is.
+pub(crate) fn scheduled_task(record: &TurnRecord, operation: OperationId) -> Option<(JsonText, Option<Attempt>)> {
     record.actions.iter().find_map(|action| match action {
-        Action::ScheduleTask { operation: other, input, .. } if *other == operation => Some(input.clone()),
+        Action::ScheduleTask { operation: other, input, attempt, .. } if *other == operation => {
+            Some((input.clone(), *attempt))
+        }
         _ => None,
     })
 }

@@ -12,8 +12,8 @@ use crate::context::CancellationReason;
 use crate::contract::ActivityFailure;
 pub use crate::model::policy::IdReusePolicy;
 use crate::model::{
-    BuildId, Execution, ExecutionLimits, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText, ParkReason,
-    PartitionId, RuntimeStatus, TaskId, Timestamp, TraceContext, TurnCommit,
+    Attempt, BuildId, Execution, ExecutionLimits, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText,
+    ParkReason, PartitionId, RuntimeStatus, TaskId, Timestamp, TraceContext, TurnCommit,
 };
 use crate::registry::Registry;
 use crate::store::{InstanceRef, LoadError, StoredInstance};
@@ -405,6 +405,8 @@ pub struct ActivityTask {
     pub store_id: uuid::Uuid,
     /// The task.
     pub task: TaskId,
+    /// Which attempt of a call that is tried again this is. `None` stands for the first one.
+    pub attempt: Option<Attempt>,
     /// The id of the instance that scheduled the activity.
     pub instance: InstanceId,
     /// The name of the activity.

@@ -149,6 +149,7 @@ mod tests {
             operation: OperationId(1),
             name: "ship".into(),
             input: json(input),
+            attempt: None,
             location: RecordedLocation::default(),
         }
     }
@@ -169,7 +170,7 @@ mod tests {
 
     fn timer(fire_at: i64) -> Action {
         let location = RecordedLocation::default();
-        Action::CreateTimer { operation: OperationId(1), fire_at: Timestamp(fire_at), location }
+        Action::CreateTimer { operation: OperationId(1), fire_at: Timestamp(fire_at), attempt: None, location }
     }
 
     #[test]

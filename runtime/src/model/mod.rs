@@ -57,4 +57,4 @@ pub(crate) use ids::KeyMint;
 pub(crate) use location::RecordedLocation;
 pub(crate) use message::{ChildStart, Message};
 pub(crate) use policy::IdReusePolicy;
-pub(crate) use record::{Action, Completion, ExecutionLimits, ExecutionStarted, Input, TurnRecord};
+pub(crate) use record::{Action, Attempt, Completion, ExecutionLimits, ExecutionStarted, Input, TurnRecord};

@@ -178,6 +178,15 @@ pub struct Parent {
     pub operation: OperationId,
 }
 
+/// An attempt of a call that is tried again after it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The number of the attempt. The first attempt is 1.
+    pub number: u32,
+    /// An earlier attempt of the same call.
+    pub operation: OperationId,
+}
+
 /// Something that the code of an orchestrator asks for. All kinds except the last two are operations and have a number.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -189,6 +198,9 @@ pub enum Action {
         name: Cow<'static, str>,
         /// The input of the activity.
         input: JsonText,
+        /// If this is not the first attempt of a call that is tried again: its number, and the operation of the first
+        /// attempt.
+        attempt: Option<Attempt>,
         /// The place in the code.
         location: RecordedLocation,
     },
@@ -198,6 +210,9 @@ pub enum Action {
         operation: OperationId,
         /// The time when the timer is due.
         fire_at: Timestamp,
+        /// If the next attempt of a call begins when the timer is due: the number of that attempt, and the operation
+        /// that failed before it.
+        attempt: Option<Attempt>,
         /// The place in the code.
         location: RecordedLocation,
     },
@@ -316,6 +331,14 @@ impl Action {
             | Self::SideEffect { location, .. }
             | Self::Patched { location, .. } => Some(location),
             Self::Cancelled { .. } | Self::Complete(_) => None,
+        }
+    }
+
+    /// Returns which attempt of a call the action belongs to, if it is not the first one.
+    pub fn attempt(&self) -> Option<Attempt> {
+        match self {
+            Self::ScheduleTask { attempt, .. } | Self::CreateTimer { attempt, .. } => *attempt,
+            _ => None,
         }
     }
 

@@ -34,9 +34,9 @@ use crate::store::{
 /// assert_eq!(faults.rows().records, 0);
 /// ```
 #[derive(Debug)]
-pub struct FaultyStore<S> {
-    inner: Arc<S>,
+pub struct FaultyStore<S: ?Sized> {
     faults: Faults,
+    inner: Arc<S>,
 }
 
 /// Tells a [`FaultyStore`] what to do, from any thread and at any time. Clones steer the same store.
@@ -81,8 +81,15 @@ struct Counts {
 impl<S: Store> FaultyStore<S> {
     /// Wraps a store. Nothing fails until its [`Faults`] say so.
     pub fn new(inner: S) -> Self {
+        Self::shared(Arc::new(inner))
+    }
+}
+
+impl<S: Store + ?Sized> FaultyStore<S> {
+    /// Wraps a store that others use as well.
+    pub fn shared(inner: Arc<S>) -> Self {
         let faults = Faults { plan: Arc::default(), changed: Arc::new(watch::Sender::new(())) };
-        Self { inner: Arc::new(inner), faults }
+        Self { faults, inner }
     }
 
     /// What steers this store.
@@ -296,7 +303,7 @@ impl Plan {
     }
 }
 
-impl<S: Store> Store for FaultyStore<S> {
+impl<S: Store + ?Sized> Store for FaultyStore<S> {
     fn partitions(&self) -> PartitionCount {
         self.inner.partitions()
     }

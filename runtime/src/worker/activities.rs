@@ -138,12 +138,13 @@ impl Activities {
             return None;
         };
         let Stage::Queued(task, queued) = std::mem::replace(&mut entry.stage, Stage::Withheld) else { return None };
-        let ActivityTask { store_id, task, instance, name, input, trace } = *task;
+        let ActivityTask { store_id, task, attempt, instance, name, input, trace } = *task;
         let token = CancellationToken::new();
         let meter = self.host.meters.run(&name, queued);
         let reporter = Reporter::new(task, run, token.clone(), partition, Arc::clone(&self.host.routes));
-        let context =
-            ActivityContext::new(store_id, instance, name, task, token, Arc::clone(&self.host.state)).in_trace(trace);
+        let context = ActivityContext::new(store_id, instance, name, task, token, Arc::clone(&self.host.state))
+            .in_trace(trace)
+            .of_attempt(attempt);
         entry.stage = Stage::Running(context.clone());
         self.running += 1;
         self.running_of[usize::from(partition.0)] += 1;

@@ -6,4 +6,5 @@ mod events;
 mod failures;
 mod lifecycle;
 mod overview;
+mod retries;
 mod together;

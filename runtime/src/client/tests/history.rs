@@ -40,6 +40,7 @@ fn failed() -> Vec<Bytes> {
         operation: OperationId(1),
         name: "say_hello".into(),
         input: json(r#""Tokyo""#),
+        attempt: None,
         location: place(),
     };
     let failure = FailureDetails::new("NoSuchCity", "no city is called Tokyo");
@@ -92,7 +93,7 @@ fn every_input_and_action_has_its_event() {
         Input::Terminated { reason: "enough".to_owned() },
     ];
     let actions = vec![
-        Action::CreateTimer { operation, fire_at: Timestamp(0), location: location.clone() },
+        Action::CreateTimer { operation, fire_at: Timestamp(0), attempt: None, location: location.clone() },
         Action::WaitForEvent { operation, name: "Approved".to_owned(), location: location.clone() },
         Action::StartSubOrchestration {
             operation,

@@ -45,7 +45,12 @@ impl Partition {
             _ => {
                 let (status, name) = (slot.head.progress.status, &slot.head.life.name);
                 let text = format!("instance `{}` already exists: it is a {status} `{name}`", start.target);
-                self.refuse_child(inbox, &start.target, start.parent, FailureDetails::new(ALREADY_EXISTS, text));
+                self.refuse_child(
+                    inbox,
+                    &start.target,
+                    start.parent,
+                    FailureDetails::new(ALREADY_EXISTS, text).non_retriable(),
+                );
             }
         }
     }

@@ -89,11 +89,11 @@ impl Partition {
             let task = TaskId { key: group.key, execution: group.execution, operation: *operation };
             self.tasks.insert(task, TaskState::Open);
             let input = match &record {
-                Some(Ok(record)) => history::task_input(record, *operation),
+                Some(Ok(record)) => history::scheduled_task(record, *operation),
                 _ => None,
             };
             let damage = match input {
-                Some(input) => {
+                Some((input, attempt)) => {
                     let undecodable = self.registry.activity(name).filter(|_| parked).and_then(|activity| {
                         (activity.check_input)(&input).err().map(|error| activity.undecodable_input(error))
                     });
@@ -105,8 +105,8 @@ impl Partition {
                     let (instance, name) = (group.id.clone(), name.clone());
                     let trace =
                         record.as_ref().and_then(|record| record.as_ref().ok()).and_then(|record| record.trace.clone());
-                    let activity =
-                        Box::new(ActivityTask { store_id: self.store_id, task, instance, name, input, trace });
+                    let store_id = self.store_id;
+                    let activity = Box::new(ActivityTask { store_id, task, attempt, instance, name, input, trace });
                     self.restart_activity(now, activity);
                     continue;
                 }

@@ -8,7 +8,8 @@ use super::take::Taken;
 use super::{Partition, TaskState};
 use crate::engine::{ActivityTask, Effect};
 use crate::model::{
-    Action, ChildStart, FailureDetails, InstanceId, JsonText, Message, OperationId, Parent, TaskId, TaskRow, TimerRow,
+    Action, Attempt, ChildStart, FailureDetails, InstanceId, JsonText, Message, OperationId, Parent, TaskId, TaskRow,
+    TimerRow,
 };
 
 /// The failure type of a call that would exceed the limit of open tasks.
@@ -43,8 +44,8 @@ impl Partition {
 
     fn schedule_one(&mut self, slot: &Slot, taken: &mut Taken, action: &Action) {
         match action {
-            Action::ScheduleTask { operation, name, input, .. } => {
-                self.schedule_task(slot, taken, *operation, name, input);
+            Action::ScheduleTask { operation, name, input, attempt, .. } => {
+                self.schedule_task(slot, taken, *operation, name, input, *attempt);
             }
             Action::CreateTimer { operation, fire_at, .. } => {
                 let row = TimerRow {
@@ -112,6 +113,7 @@ impl Partition {
         operation: OperationId,
         name: &Cow<'static, str>,
         input: &JsonText,
+        attempt: Option<Attempt>,
     ) {
         let id = TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         if let Some(failure) = self.refuse_task(slot, name, operation) {
@@ -123,6 +125,7 @@ impl Partition {
         taken.effects.push(Effect::RunActivity(Box::new(ActivityTask {
             store_id: self.store_id,
             task: id,
+            attempt,
             instance: slot.head.life.id.clone(),
             name: name.clone(),
             input: input.clone(),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::code::{Blue, Echo, Fail, Green, Program as Marker, Red, Returned, Unknown, again, call, child, code};
-use crate::context::{Block, Durable, block};
+use crate::context::{Block, Durable, RetryPolicy, block};
 use crate::model::{InstanceId, JsonText};
 use crate::{OrchestrationContext, SubOrchestrationCall};
 
@@ -26,6 +26,8 @@ pub(crate) struct Program {
 pub(crate) enum Step {
     Call(u8),
     CallFails,
+    /// A call that fails in so many attempts, with waits of so many microseconds between them.
+    CallRetried(u8, u32),
     /// No code has that name.
     CallUnknown,
     Timer(u32),
@@ -108,6 +110,11 @@ fn run<'a>(ctx: &'a OrchestrationContext<Value>, step: &'a Step, salt: u32) -> R
         match step {
             Step::Call(value) => call::<Echo>(ctx, value).await.unwrap(),
             Step::CallFails => json!(call::<Fail>(ctx, salt).await.unwrap_err().to_string()),
+            Step::CallRetried(attempts, micros) => {
+                let wait = Duration::from_micros((*micros).into());
+                let policy = RetryPolicy::attempts((*attempts).into()).first_interval(wait);
+                json!(call::<Fail>(ctx, salt).retry(policy).await.unwrap_err().to_string())
+            }
             Step::CallUnknown => json!(call::<Unknown>(ctx, salt).await.unwrap_err().to_string()),
             Step::Timer(micros) => {
                 ctx.create_timer(Duration::from_micros((*micros).into())).await;
@@ -232,6 +239,7 @@ fn steps(alphabet: Alphabet, child: Option<BoxedStrategy<Program>>) -> impl Stra
     let own = prop_oneof![
         4 => any::<u8>().prop_map(Step::Call),
         1 => Just(Step::CallFails),
+        1 => (0..4_u8, 0..100_u32).prop_map(|(attempts, micros)| Step::CallRetried(attempts, micros)),
         1 => Just(Step::CallUnknown),
         3 => (0..400_u32).prop_map(Step::Timer),
         3 => (0..3_u8).prop_map(Step::WaitEvent),

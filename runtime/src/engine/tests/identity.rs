@@ -1,8 +1,11 @@
 //! Lives and ids: keys, lookups, starts, refusals (A2, A9 to A13).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::engine::sim::code::{Child, Echo, Main, call, child, code, registry};
+use crate::context::RetryPolicy;
+use crate::engine::sim::code::{Child, Echo, Fail, Main, call, child, code, registry};
 use crate::engine::sim::{Answer, Fate, SECOND, Sim, id, start};
 use crate::engine::{
     ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, StartOperation,
@@ -438,4 +441,40 @@ fn b17_a_termination_from_somebody_elses_parent_is_ignored() {
     sim.settle();
     assert_eq!(sim.head("x").progress.status, RuntimeStatus::Running);
     assert!(sim.store.inbox.is_empty());
+}
+
+#[test]
+fn c05_a_late_result_of_an_earlier_attempt_completes_nothing() {
+    code! {
+        fn tries(ctx, input) {
+            let policy = RetryPolicy::attempts(3).first_interval(Duration::from_secs(1)).jitter(0.0);
+            let called = call::<Fail>(&ctx, input).retry(policy).await;
+            Ok(json!(called.map_err(|error| error.to_string())))
+        }
+    }
+    for live_instances in [0, 100] {
+        let config = PartitionConfig { live_instances, ..PartitionConfig::default() };
+        let mut sim = Sim::new(config, registry(&[("tries", tries)]));
+        sim.start("x", "tries", &json!(1));
+        sim.settle_rows();
+        let first = sim.start_activities().unwrap();
+        let mut attempts = vec![first];
+        for _ in 0..2 {
+            sim.finish(*attempts.last().unwrap());
+            sim.settle_rows();
+            sim.now.0 += 4 * SECOND;
+            sim.settle_rows();
+            attempts.push(sim.start_activities().unwrap());
+            // The first attempt succeeds after all: nobody waits for it any more.
+            sim.handle(PartitionInput::TaskDone { task: first, result: Ok(JsonText::null()) });
+            sim.settle_rows();
+            assert_eq!(sim.head("x").progress.status, RuntimeStatus::Running);
+        }
+        let operations: Vec<_> = attempts.iter().map(|task| task.operation.0).collect();
+        assert_eq!(operations, [1, 3, 5], "with a timer between them");
+        sim.finish(attempts[2]);
+        sim.settle();
+        assert_eq!(sim.output("x"), json!({ "Err": "the call failed" }));
+        sim.assert_clean();
+    }
 }

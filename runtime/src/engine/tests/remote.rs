@@ -258,6 +258,7 @@ fn p22_an_answer_that_breaks_a_rule_parks_the_instance() {
     let timer = |operation| Action::CreateTimer {
         operation: OperationId(operation),
         fire_at: crate::engine::sim::EPOCH,
+        attempt: None,
         location: location(),
     };
     let effect = |value: String| Action::SideEffect {

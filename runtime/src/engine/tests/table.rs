@@ -189,6 +189,7 @@ fn act(sim: &mut Sim, input: &str, runs: Runs) -> Option<RequestId> {
                 trace: None,
                 store_id,
                 task,
+                attempt: None,
                 instance,
                 name,
                 input,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{FIRST_FORMAT, WireError, schema};
 use crate::model::{
-    Action, BuildId, ChildStart, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails,
+    Action, Attempt, BuildId, ChildStart, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails,
     IdReusePolicy, Input, InstanceId, InstanceKey, JsonText, Message, OperationId, Parent, RecordedLocation, Timestamp,
     TraceContext, TurnRecord,
 };
@@ -173,11 +173,14 @@ impl TryFrom<schema::Action> for Action {
             line: l.line,
             column: l.column,
         });
+        let attempt = action.attempt.map(|a| Attempt { number: a.number, operation: OperationId(a.operation) });
         Ok(match action.kind.ok_or_else(|| malformed("unknown kind of action"))? {
             Kind::ScheduleTask(task) => {
-                Self::ScheduleTask { operation, name: task.name.into(), input: json(task.payload)?, location }
+                Self::ScheduleTask { operation, name: task.name.into(), input: json(task.payload)?, attempt, location }
             }
-            Kind::CreateTimer(fire_at) => Self::CreateTimer { operation, fire_at: Timestamp(fire_at), location },
+            Kind::CreateTimer(fire_at) => {
+                Self::CreateTimer { operation, fire_at: Timestamp(fire_at), attempt, location }
+            }
             Kind::WaitForEvent(name) => Self::WaitForEvent { operation, name, location },
             Kind::StartSubOrchestration(sub) => Self::StartSubOrchestration {
                 operation,

@@ -142,6 +142,12 @@ fn action(out: &mut Writer, action: &Action) {
     if let Some(place) = action.location() {
         out.message(2, |out| location(out, place));
     }
+    if let Some(attempt) = action.attempt() {
+        out.message(3, |out| {
+            out.number(1, u64::from(attempt.number));
+            out.number(2, u64::from(attempt.operation.0));
+        });
+    }
     match action {
         Action::Complete(Completion::Completed(value)) => out.message(4, |out| out.bytes(2, value.as_bytes())),
         Action::Complete(Completion::Failed(failure)) => out.message(4, |out| {

@@ -143,11 +143,21 @@ pub(crate) struct Event {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Attempt {
+    #[prost(uint32, tag = "1")]
+    pub(crate) number: u32,
+    #[prost(uint32, tag = "2")]
+    pub(crate) operation: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Action {
     #[prost(uint32, tag = "1")]
     pub(crate) operation: u32,
     #[prost(message, optional, tag = "2")]
     pub(crate) location: Option<Location>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) attempt: Option<Attempt>,
     #[prost(oneof = "ActionKind", tags = "4, 6, 9, 12, 16, 20, 40, 41, 42, 43")]
     pub(crate) kind: Option<ActionKind>,
 }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Action, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, IdReusePolicy, Input,
-    InstanceId, InstanceKey, JsonText, OperationId, Parent, RecordedLocation, Timestamp, TraceContext,
+    Action, Attempt, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, IdReusePolicy,
+    Input, InstanceId, InstanceKey, JsonText, OperationId, Parent, RecordedLocation, Timestamp, TraceContext,
 };
 
 fn record() -> TurnRecord {
@@ -20,6 +20,7 @@ fn record() -> TurnRecord {
         actions: vec![Action::CreateTimer {
             operation: OperationId(2),
             fire_at: Timestamp(1_700_000_060_000_000),
+            attempt: None,
             location: crate::model::RecordedLocation { file: "src/a.rs".into(), line: 1, column: 2 },
         }],
         upto: None,
@@ -166,9 +167,10 @@ fn action() -> impl Strategy<Value = Action> {
             (version, instance, minted, detached, on_existing),
             completion,
         )| {
+            let attempt = (time % 2 == 0).then_some(Attempt { number: time as u32, operation });
             match kind {
-                0 => Action::ScheduleTask { operation, name: name.into(), input: payload, location },
-                1 => Action::CreateTimer { operation, fire_at: Timestamp(time), location },
+                0 => Action::ScheduleTask { operation, name: name.into(), input: payload, attempt, location },
+                1 => Action::CreateTimer { operation, fire_at: Timestamp(time), attempt, location },
                 2 => Action::WaitForEvent { operation, name, location },
                 3 => Action::StartSubOrchestration {
                     operation,

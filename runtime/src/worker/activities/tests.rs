@@ -96,6 +96,7 @@ impl Bench {
             trace: None,
             store_id: uuid::Uuid::nil(),
             task: id(operation),
+            attempt: None,
             instance,
             name: name.to_owned().into(),
             input,

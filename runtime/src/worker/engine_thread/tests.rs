@@ -353,6 +353,7 @@ fn b01_an_activity_waiting_for_a_slot_starts_only_if_the_recovered_store_contain
     let task = ActivityTask {
         store_id: uuid::Uuid::nil(),
         task,
+        attempt: None,
         instance,
         name: "busy".into(),
         input: JsonText::null(),
