@@ -5,6 +5,7 @@ mod determinism;
 mod kill;
 mod lookups;
 mod patterns;
+mod poison;
 mod promises;
 mod stage;
 mod status;

@@ -455,6 +455,9 @@ pub struct PartitionConfig {
     pub input_changes: InputChanges,
     /// Whether instances are replayed while they run.
     pub verify: VerifyReplay,
+    /// Whether this process claims the partition for the first time. If the last owner did not close it, its process has
+    /// ended, and what it was doing may be the reason.
+    pub first_claim: bool,
 }
 
 impl PartitionConfig {
@@ -482,6 +485,7 @@ impl Default for PartitionConfig {
             build: BuildId::UNKNOWN,
             input_changes: InputChanges::default(),
             verify: VerifyReplay::Never,
+            first_claim: false,
         }
     }
 }

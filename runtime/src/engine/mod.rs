@@ -37,6 +37,7 @@ pub use interface::{
     ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,
     PartitionConfig, PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
 };
+pub(crate) use partition::{Cautious, needs_trial};
 pub use partition::{Damage, Partition};
 pub(crate) use poll::{drop_contained, recognise_missing_runtime};
 pub use program::{TurnOffer, TurnOutput, TurnTicket};

@@ -22,6 +22,8 @@ pub(crate) enum Stuck {
     BadAnswer { detail: String },
     /// The code cannot decode a stored value.
     Undecodable(Undecodable),
+    /// Its code or one of its activities ends the process.
+    EndsProcess,
     /// The stored data differs from what was written.
     Corrupt(String),
 }
@@ -45,6 +47,7 @@ impl Stuck {
             Self::NotRegistered { .. } | Self::ActivityNotRegistered { .. } => ParkCode::NotRegistered,
             Self::BadAnswer { .. } => ParkCode::InvalidAnswer,
             Self::Undecodable(_) => ParkCode::UndecodableValue,
+            Self::EndsProcess => ParkCode::EndsProcess,
             Self::Corrupt(_) => ParkCode::DamagedData,
         }
     }
@@ -102,6 +105,11 @@ impl std::fmt::Display for Stuck {
                      example with `#[serde(default)]` on a new field, and the instance continues"
                 )
             }
+            Self::EndsProcess => f.write_str(
+                "the process has ended three times in a row while this instance or one of its activities ran, the last time \
+                 while nothing else did: correct what ends the process (an abort, a stack overflow, too much memory), and \
+                 retry the instance",
+            ),
             Self::Corrupt(detail) => {
                 write!(f, "stored data is damaged: {detail}; restore a backup or terminate the instance")
             }

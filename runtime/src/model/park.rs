@@ -28,12 +28,16 @@ pub enum ParkCode {
     /// `D0108`: the present code cannot decode a value that is stored for the instance, because a type has changed. Deploy
     /// code that can decode it. Nothing is lost: the instance then continues where it stopped.
     UndecodableValue,
+    /// `D0109`: the process has ended three times in a row while this instance or one of its activities ran, the last time
+    /// while nothing else did. Correct what ends the process (an abort, a stack overflow, too much memory), and retry the
+    /// instance.
+    EndsProcess,
     /// A code that this version does not know. The text contains everything that is stored.
     Unknown,
 }
 
 impl ParkCode {
-    const KNOWN: [Self; 8] = [
+    const KNOWN: [Self; 9] = [
         Self::HistoryMismatch,
         Self::ForeignAwait,
         Self::NothingOutstanding,
@@ -42,6 +46,7 @@ impl ParkCode {
         Self::InvalidAnswer,
         Self::NotRepeatable,
         Self::UndecodableValue,
+        Self::EndsProcess,
     ];
 
     /// Returns the code as it is printed and stored, or `unknown` for [`ParkCode::Unknown`].
@@ -55,6 +60,7 @@ impl ParkCode {
             Self::InvalidAnswer => "D0106",
             Self::NotRepeatable => "D0107",
             Self::UndecodableValue => "D0108",
+            Self::EndsProcess => "D0109",
             Self::Unknown => "unknown",
         }
     }
@@ -149,7 +155,7 @@ mod tests {
     #[test]
     fn codes_are_all_different_and_print_as_they_are_stored() {
         let printed = ParkCode::KNOWN.map(|code| code.to_string());
-        assert_eq!(printed, ["D0101", "D0102", "D0103", "D0104", "D0105", "D0106", "D0107", "D0108"]);
+        assert_eq!(printed, ["D0101", "D0102", "D0103", "D0104", "D0105", "D0106", "D0107", "D0108", "D0109"]);
     }
 
     #[test]

@@ -52,6 +52,7 @@ mod session;
 mod shutdown;
 mod start;
 mod store_access;
+mod trials;
 mod watchdog;
 
 pub use builder::RuntimeBuilder;

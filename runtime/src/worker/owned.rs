@@ -20,7 +20,7 @@ use super::routes::Signal;
 use super::session::{Progress, Session, SessionParts};
 use super::shutdown::End;
 use crate::client::SubmitError;
-use crate::engine::{Damage, PartitionInput};
+use crate::engine::{Cautious, Damage, PartitionInput};
 use crate::model::{InstanceKey, PartitionId, TaskId, Timestamp};
 use crate::store::Backlog;
 
@@ -62,6 +62,8 @@ pub(crate) struct OwnedPartition {
     deadline: Option<Timestamp>,
     /// Whether it is known what happened to the instances that the last owner left parked.
     judged: bool,
+    /// Whether this process has never owned the partition.
+    foreign: bool,
     stopping: bool,
     /// Whether the partition finishes its work so that it can be claimed under a new epoch.
     renewing: bool,
@@ -86,6 +88,7 @@ impl OwnedPartition {
             wake_at: None,
             deadline: None,
             judged: false,
+            foreign: true,
             stopping: false,
             renewing: false,
         };
@@ -162,10 +165,17 @@ impl OwnedPartition {
         if self.signal.take_look() {
             session.handle(now.0, PartitionInput::Look)?;
         }
+        let waits = session.cautious();
+        if !self.stopping && shared.process.trials.may_begin(self.id, waits) {
+            session.let_begin(now.0)?;
+        }
         let mut outside =
             Outside { partition: self.id, process: &shared.process, calls: &mut self.calls, judged: false };
         let progress = session.advance(&mut cx, now, &mut outside)?;
         let judged = outside.judged;
+        if waits != Cautious::No && session.cautious() == Cautious::No {
+            leave_trials(shared, self.id);
+        }
         Ok(read | self.note(shared, progress, judged)?)
     }
 
@@ -208,7 +218,7 @@ impl OwnedPartition {
         }
         let PartitionState::Running(session) = &mut self.state else { return Ok(false) };
         let mut room = shared.calls_bound.max(1).saturating_sub(self.calls.len());
-        if self.waiting.is_empty() || self.renewing || session.is_blocked() {
+        if self.waiting.is_empty() || self.renewing || session.is_blocked() || session.cautious() != Cautious::No {
             return Ok(false);
         }
         let mut any = false;
@@ -250,7 +260,11 @@ impl OwnedPartition {
         let process = &shared.process;
         process.activities().retain(self.id, &task_rows(&backlog));
         process.meters.recovered(self.id, &backlog.parked);
-        let mut session = Session::begin(&shared.parts, self.id, &claim, backlog, now.0)?;
+        let first_claim = std::mem::replace(&mut self.foreign, false);
+        let mut session = Session::begin(&shared.parts, self.id, &claim, backlog, (now.0, first_claim))?;
+        if session.cautious() == Cautious::No {
+            leave_trials(shared, self.id);
+        }
         for (key, damage) in &self.damaged {
             session.note_damage(now.0, *key, damage)?;
         }
@@ -324,6 +338,7 @@ impl OwnedPartition {
     fn drop_session(&mut self, shared: &Shared, recovery: Recovery, cause: &str) {
         self.state = PartitionState::Recovering(recovery);
         (self.renewing, self.busy) = (false, true);
+        leave_trials(shared, self.id);
         shared.process.activities().forget_unentered(self.id);
         self.calls.answer_all(&SubmitError::OutcomeUnknown { cause: cause.to_owned() });
     }
@@ -353,6 +368,13 @@ impl OwnedPartition {
         for call in self.waiting.drain(..) {
             call.refuse(refused.clone());
         }
+    }
+}
+
+/// Notes that the partition tries no suspects, and wakes those who have waited for that.
+fn leave_trials(shared: &Shared, partition: PartitionId) {
+    if shared.process.trials.leave(partition) {
+        shared.process.routes.all_wake();
     }
 }
 

@@ -14,6 +14,7 @@ use super::routes::Routes;
 use super::shutdown::ThreadResults;
 use super::shutdown::{End, RuntimeEnd};
 use super::store_access::StoreAccess;
+use super::trials::Trials;
 use crate::client::ChangeHub;
 
 /// Only engine threads hold this, so the values for activities are dropped together with the last thread.
@@ -29,6 +30,7 @@ pub(crate) struct Process {
     /// The access of clients to the store.
     pub(crate) access: Arc<StoreAccess>,
     pub(crate) judged: Judged,
+    pub(crate) trials: Trials,
     pub(crate) registered: Arc<Registered>,
     pub(crate) meters: Arc<Meters>,
 }

@@ -86,6 +86,11 @@ impl Routes {
         }
     }
 
+    /// Has every partition driven.
+    pub(crate) fn all_wake(&self) {
+        self.signals.iter().for_each(|signal| signal.wake_by_ref());
+    }
+
     /// Wakes every thread.
     pub(crate) fn wake_all(&self) {
         self.threads.iter().for_each(|thread| thread.bell.wake_by_ref());

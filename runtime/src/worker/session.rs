@@ -20,7 +20,9 @@ use super::outside::Outside;
 use super::registered::Registered;
 use crate::client::ChangeHub;
 use crate::contract::panic_text;
-use crate::engine::{CommitNumber, CurrentTurn, Damage, Partition, PartitionConfig, PartitionInput, PartitionOutput};
+use crate::engine::{
+    Cautious, CommitNumber, CurrentTurn, Damage, Partition, PartitionConfig, PartitionInput, PartitionOutput,
+};
 use crate::model::{InstanceKey, PartitionCount, PartitionId, Timestamp};
 use crate::store::{Backlog, Claim, Store};
 
@@ -81,9 +83,9 @@ impl Session {
         home: PartitionId,
         claim: &Claim,
         backlog: Backlog,
-        now: Timestamp,
+        (now, first_claim): (Timestamp, bool),
     ) -> Result<Self, Loss> {
-        let (config, registry) = (parts.config.clone(), parts.registry.get());
+        let (config, registry) = (PartitionConfig { first_claim, ..parts.config.clone() }, parts.registry.get());
         let place = (home, parts.store.partitions());
         let mut partition = contained(|| Partition::recover(config, registry, place, claim, backlog, now))?;
         partition.show_turns(Arc::clone(&parts.turn));
@@ -110,6 +112,17 @@ impl Session {
     /// Parks an instance whose turns meet damaged data. This comes before any other input.
     pub(crate) fn note_damage(&mut self, now: Timestamp, key: InstanceKey, damage: &Damage) -> Result<(), Loss> {
         self.with_partition(|partition| partition.note_damage(now, key, damage))
+    }
+
+    /// Returns what the end of the last process means for the partition.
+    pub(crate) fn cautious(&self) -> Cautious {
+        self.partition.as_ref().map_or(Cautious::No, Partition::cautious)
+    }
+
+    /// Lets a partition begin that waits.
+    pub(crate) fn let_begin(&mut self, now: Timestamp) -> Result<(), Loss> {
+        self.more = true;
+        self.with_partition(|partition| partition.let_begin(now))
     }
 
     /// Begins the shutdown: from now on, inputs are recorded, and nothing is polled or fired.

@@ -37,10 +37,11 @@ use super::session::SessionParts;
 use super::shutdown::RuntimeEnd;
 use super::shutdown::ThreadResults;
 use super::store_access::StoreAccess;
+use super::trials::Trials;
 use super::watchdog::{Kennel, Watchdog};
 use crate::client::{ChangeHub, Client, RuntimeClient};
 use crate::context::ActivityState;
-use crate::engine::CurrentTurn;
+use crate::engine::{CurrentTurn, needs_trial};
 use crate::model::{BuildId, PartitionCount, PartitionId};
 use crate::store::{Store, StoreFuture};
 
@@ -147,6 +148,7 @@ pub(super) fn spawn(
         closing: Arc::new(ThreadResults::new(hands.len(), Arc::clone(&kennel.bell))),
         access,
         judged: Judged::new(usize::from(count.get()), judged),
+        trials: trials(&beginnings),
         registered: Arc::clone(registry),
         meters,
     });
@@ -183,6 +185,12 @@ fn parts(process: &Process, state: &Arc<ActivityState>, threads: Vec<JoinHandle<
         registered: Arc::clone(&process.registered),
         state: Arc::downgrade(state),
     }
+}
+
+/// The partitions that try suspects before anything else runs.
+fn trials(beginnings: &[(PartitionId, Beginning)]) -> Trials {
+    let tries = |beginning: &Beginning| beginning.as_ref().is_ok_and(|(claim, _)| needs_trial(claim));
+    Trials::new(beginnings.iter().filter(|(_, beginning)| tries(beginning)).map(|(id, _)| *id))
 }
 
 /// Has the watchdog look at these threads.

@@ -59,8 +59,7 @@ enum Asked {
 }
 
 impl Lookups {
-    #[cfg(test)]
-    #[cfg(feature = "macros")]
+    /// Returns whether the store is asked for nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.tickets.is_empty()
     }
@@ -182,6 +181,7 @@ impl Partition {
             Ok(output) => Ok(output),
         };
         self.tasks.insert(task, TaskState::Done);
+        self.caution.ended(now, &task);
         let limit = self.config.execution.payload_bytes as usize;
         let result = result
             .and_then(|value| if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) });

@@ -93,7 +93,10 @@ impl Partition {
             }
             ClientOperation::Suspend { reason, .. } => Arrival::Suspend { reason, request },
             ClientOperation::Resume { reason, .. } => Arrival::Resume { reason, request },
-            ClientOperation::RetryParked { .. } => Arrival::RetryParked { request: Some(request), token: None },
+            ClientOperation::RetryParked { .. } => {
+                self.pardon(now, &head.life);
+                Arrival::RetryParked { request: Some(request), token: None }
+            }
             ClientOperation::Start(_) | ClientOperation::Restart { .. } | ClientOperation::Purge { .. } => return,
         };
         self.push(key, arrival);

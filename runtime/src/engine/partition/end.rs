@@ -103,6 +103,7 @@ impl Partition {
         slot.live = None;
         slot.history = None;
         self.blocked.remove(&slot.head.life.key);
+        self.note_end(slot, &mut taken.commit);
         self.remove_rows(slot, &mut taken);
         let status = ending.status;
         let progress = slot.head.progress_mut();

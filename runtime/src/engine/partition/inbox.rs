@@ -172,7 +172,7 @@ impl Partition {
 
     pub(super) fn deliver_messages(&mut self, now: Timestamp) {
         while let Some((inbox, message)) = self.messages.pop_front() {
-            self.message(now, inbox, message);
+            self.deliver_or_hold(now, inbox, message);
         }
     }
 }

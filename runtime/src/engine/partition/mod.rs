@@ -14,6 +14,7 @@
 
 mod address;
 mod apply;
+mod caution;
 mod children;
 mod schedule;
 mod create;
@@ -38,9 +39,11 @@ use rustc_hash::FxHashMap;
 
 use uuid::Uuid;
 
+pub(crate) use self::caution::{Cautious, needs_trial};
 pub use self::damage::Damage;
 
 use self::address::{Addressed, Lookups};
+use self::caution::Caution;
 use self::evict::LiveSet;
 use self::inbox::Inbox;
 use self::registered::Waiting;
@@ -100,6 +103,8 @@ pub struct Partition {
     replayed_turns: u64,
     /// The instances of which the log said that a value changed with the program.
     changed_inputs: BTreeSet<InstanceKey>,
+    /// What follows from the end of the last process.
+    caution: Caution,
     /// The executions to replay, to verify that their code is deterministic.
     checks: Checks,
     /// Every instance of the backlog that must still be parked or tried again holds a clone. `None` after the report.
@@ -141,6 +146,9 @@ impl Partition {
 
     /// Fires due timers and runs at most `max_turns` turns. Returns whether more are ready.
     pub fn run(&mut self, now: Timestamp, max_turns: usize) -> bool {
+        if self.waits_for_note() {
+            return false;
+        }
         self.fire_timers(now);
         self.deliver_messages(now);
         for _ in 0..max_turns {
@@ -152,6 +160,7 @@ impl Partition {
             }
         }
         self.release_restarts(now);
+        self.advance_caution(now);
         self.evict();
         self.report_judged();
         !self.ready.is_empty()
@@ -170,7 +179,8 @@ impl Partition {
 
     /// Returns when the next timer is due.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.timers.first().filter(|_| self.polls).map(|row| row.fire_at)
+        let timer = self.timers.first().map(|row| row.fire_at);
+        timer.into_iter().chain(self.caution_deadline()).min().filter(|_| self.polls)
     }
 
     /// Begins the shutdown: from now on, inputs are recorded, and nothing is polled or fired.
@@ -218,7 +228,9 @@ impl Partition {
 
     fn fire_timers(&mut self, now: Timestamp) {
         while self.polls && self.timers.first().is_some_and(|row| row.fire_at <= now) {
-            if let Some(row) = self.timers.pop_first() {
+            if let Some(row) = self.timers.pop_first()
+                && !self.hold_timer(row)
+            {
                 self.address(now, Addressed::Timer(row));
             }
         }

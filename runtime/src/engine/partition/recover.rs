@@ -58,20 +58,25 @@ impl Partition {
             next_ticket: 0,
             replayed_turns: 0,
             changed_inputs: BTreeSet::new(),
+            caution: super::caution::Caution::default(),
             checks: super::verify::Checks::new(KeyMint::new(claim.epoch, home, partitions)),
             unjudged: Some(Arc::new(())),
         };
-        for row in backlog.timers {
-            partition.add_timer(row);
-            partition.timers.insert(row);
+        for row in &backlog.timers {
+            partition.add_timer(*row);
+            partition.timers.insert(*row);
         }
         partition.recover_inbox(&backlog.inbox);
         partition.note_what_comes_first(now);
+        partition.begin_caution(now, claim, &backlog);
         let parked: BTreeSet<InstanceKey> = backlog.parked.iter().copied().collect();
         for group in backlog.tasks {
             partition.recover_tasks(now, &group, parked.contains(&group.key));
         }
         for key in backlog.parked {
+            if partition.hold_parked(key) {
+                continue;
+            }
             let token = partition.unjudged.clone();
             partition.address(now, Addressed::RetryParked(key, token));
         }

@@ -140,7 +140,7 @@ impl Partition {
 
     /// Returns whether an instance has a task that cannot be run. Trying it again does not help then.
     pub(super) fn is_blocked(&self, key: InstanceKey) -> bool {
-        self.blocked.contains(&key) || self.waiting.tasks.contains_key(&key)
+        self.blocked.contains(&key) || self.caution.has_parked(key) || self.waiting.tasks.contains_key(&key)
     }
 }
 

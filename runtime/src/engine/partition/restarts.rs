@@ -30,6 +30,7 @@ impl Partition {
 
     /// Has the activity of a recovered task run, immediately or when its instance has handled what comes first.
     pub(super) fn restart_activity(&mut self, now: Timestamp, task: Box<ActivityTask>) {
+        let Some(task) = self.hold_task(now, task) else { return };
         let (key, token) = (task.task.key, self.unjudged.clone());
         if self.restarts.due.contains(&key) || self.restarts.addressed.contains(&task.instance) {
             self.restarts.waiting.entry(key).or_default().push((task, token));
@@ -53,6 +54,11 @@ impl Partition {
                 self.run_or_wait(now, task, token);
             }
         }
+    }
+
+    /// Returns whether activities wait for what comes first.
+    pub(super) fn has_restarts(&self) -> bool {
+        !self.restarts.waiting.is_empty()
     }
 
     fn has_something_to_handle(&self, key: InstanceKey, id: &InstanceId) -> bool {

@@ -175,6 +175,7 @@ impl Partition {
         let fire_at = self.timer_rows.remove(&id)?;
         let row = TimerRow { fire_at, key: id.key, execution: id.execution, operation: id.operation };
         self.timers.remove(&row);
+        self.caution.forget_timer(&row);
         Some(row)
     }
 }

@@ -73,6 +73,9 @@ impl Partition {
         let mut stuck = None;
         let needs_code = matches!(plan, Plan::Poll | Plan::Record { replay: true });
         if needs_code && slot.live.is_none() {
+            stuck = self.ends_process(slot);
+        }
+        if needs_code && slot.live.is_none() && stuck.is_none() {
             match self.make_live(slot) {
                 Code::Live => {}
                 Code::Awaited => return,

@@ -90,6 +90,14 @@ impl Activities {
         self.stages.iter().filter(|(_, stage)| matches!(stage, Stage::Running(_))).map(|(id, _)| *id)
     }
 
+    /// The input of an activity that runs.
+    pub(crate) fn input_of(&self, id: &TaskId) -> Option<serde_json::Value> {
+        match self.stages.get(id) {
+            Some(Stage::Running(task)) => task.input.decode().ok(),
+            _ => None,
+        }
+    }
+
     /// Ends a run; gives the instance that it is for, too.
     pub(super) fn finish(&mut self, id: TaskId) -> Option<(InstanceId, PartitionInput)> {
         let stage = self.stages.get_mut(&id)?;

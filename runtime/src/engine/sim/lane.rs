@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use uuid::Uuid;
 
 use super::store::ModelStore;
@@ -44,11 +43,12 @@ impl Lane {
         config: &PartitionConfig,
         registry: &Arc<Registry>,
         (home, partitions): (PartitionId, PartitionCount),
-        epoch: Epoch,
+        (epoch, clean): (Epoch, bool),
         store: &ModelStore,
         now: Timestamp,
     ) -> Self {
-        let claim = Claim { epoch, store_id: Uuid::from_u128(0x5eed), clean: true, suspects: Bytes::new() };
+        let suspects = store.suspects.get(&home).cloned().unwrap_or_default();
+        let claim = Claim { epoch, store_id: Uuid::from_u128(0x5eed), clean, suspects };
         let (config, registry) = (config.clone(), Arc::clone(registry));
         let partition = Partition::recover(config, registry, (home, partitions), &claim, store.backlog(home), now);
         let (commits, loads, gate) = (VecDeque::new(), VecDeque::new(), VecDeque::new());

@@ -25,8 +25,8 @@ pub(crate) use self::lane::Lane;
 use self::store::ModelStore;
 use crate::definition::OrchestratorHandler;
 use crate::engine::{
-    ClientAnswer, ClientOperation, Effect, IdReusePolicy, PartitionConfig, PartitionInput, Refusal, RequestId,
-    StartOperation, TurnOffer, TurnTicket,
+    Cautious, ClientAnswer, ClientOperation, Effect, IdReusePolicy, PartitionConfig, PartitionInput, Refusal,
+    RequestId, StartOperation, TurnOffer, TurnTicket,
 };
 use crate::model::{
     Epoch, Execution, Head, Input, InstanceId, InstanceKey, JsonText, ParkReason, PartitionCount, PartitionId, TaskId,
@@ -123,7 +123,7 @@ impl Sim {
         let registry = Arc::new(registry);
         let store = ModelStore::new(partitions);
         let epochs = (1..).map(Epoch);
-        let lane = |(home, epoch)| Lane::recover(&config, &registry, (home, partitions), epoch, &store, EPOCH);
+        let lane = |(home, epoch)| Lane::recover(&config, &registry, (home, partitions), (epoch, true), &store, EPOCH);
         let lanes: Vec<_> = partitions.all().zip(epochs).map(lane).collect();
         Self {
             epoch: Epoch(u32::from(partitions.get())),
@@ -192,6 +192,22 @@ impl Sim {
         let now = self.now;
         self.partition.handle(now, input);
         self.take_outputs();
+    }
+
+    /// Lets those partitions begin that may: one that tries suspects, or all that do not. Returns whether there was one.
+    pub(crate) fn let_one_begin(&mut self) -> bool {
+        let states: Vec<_> = self.lanes.iter().map(|lane| lane.partition.cautious()).collect();
+        let place = |state| states.iter().position(|other| *other == state);
+        if place(Cautious::Tries).is_some() {
+            return false;
+        }
+        let first = place(Cautious::Waits { trial: true }).or_else(|| place(Cautious::Waits { trial: false }));
+        let Some(first) = first else { return false };
+        self.focus = first;
+        let now = self.now;
+        self.partition.let_begin(now);
+        self.take_outputs();
+        true
     }
 
     /// Tells a partition to look that was told to, the one at this place.
@@ -287,13 +303,21 @@ impl Sim {
     pub(crate) fn recover(&mut self) {
         let home = self.home();
         self.activities.retain(&self.store, home);
-        self.reopen();
+        self.reopen(false, false);
     }
 
     /// The process is killed and started again.
     pub(crate) fn crash(&mut self) {
         self.activities.crash();
-        self.each(Self::reopen);
+        self.each(|sim| sim.reopen(true, !sim.config.first_claim));
+    }
+
+    /// The process ends cleanly and is started again.
+    pub(crate) fn shut_down(&mut self) {
+        self.stop_polling();
+        self.settle_rows();
+        self.activities.crash();
+        self.each(|sim| sim.reopen(true, true));
     }
 
     /// The process is killed and started again with other code.
@@ -312,10 +336,11 @@ impl Sim {
     /// A crash after which the partition is claimed for this epoch.
     pub(crate) fn crash_into_epoch(&mut self, epoch: Epoch) {
         self.epoch = Epoch(epoch.0 - 1);
-        self.reopen();
+        self.reopen(false, true);
     }
 
-    fn reopen(&mut self) {
+    /// Claims the partition in focus and loads it: as another process or as the same one.
+    fn reopen(&mut self, first_claim: bool, clean: bool) {
         if !self.damaged {
             check::rows(&self.store);
         }
@@ -327,7 +352,9 @@ impl Sim {
         }
         self.epoch.0 += 1;
         let place = (home, self.partitions);
-        self.lanes[self.focus] = Lane::recover(&self.config, &self.registry, place, self.epoch, &self.store, self.now);
+        let config = PartitionConfig { first_claim: first_claim && self.config.first_claim, ..self.config.clone() };
+        let claim = (self.epoch, clean);
+        self.lanes[self.focus] = Lane::recover(&config, &self.registry, place, claim, &self.store, self.now);
         // What the lost memory sent may be in their inboxes, and nobody has told them.
         self.looks.extend(self.partitions.all());
         self.take_outputs();
@@ -388,7 +415,7 @@ impl Sim {
 
     /// A step of every partition, with batches of so many turns. Answers whether there was anything to do.
     fn settle_some_rows(&mut self, turns: usize) -> bool {
-        let mut any = false;
+        let mut any = self.let_one_begin();
         while !self.looks.is_empty() {
             self.look(0);
             any = true;
@@ -440,6 +467,17 @@ impl Sim {
             self.each(|sim| sim.handle(PartitionInput::Tick));
         }
         panic!("timers never end");
+    }
+
+    /// Whether a partition still watches what earlier runs left.
+    pub(crate) fn has_caution(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.partition.is_watchful())
+    }
+
+    /// Lets time pass to the next time that a partition waits for.
+    pub(crate) fn pass_to_deadline(&mut self) {
+        let deadline = self.lanes.iter().filter_map(|lane| lane.partition.next_deadline()).min();
+        self.now = self.now.max(deadline.expect("a partition that watches waits for a time"));
     }
 
     pub(crate) fn pass(&mut self, seconds: i64) {

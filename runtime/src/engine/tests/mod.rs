@@ -1,6 +1,7 @@
 //! Tests of the engine's rules; each name carries the number of its rule.
 
 mod carried;
+mod caution;
 mod chaos;
 mod ends;
 mod foreign;

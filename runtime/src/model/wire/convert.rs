@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{FIRST_FORMAT, WireError, schema};
 use crate::model::{
     Action, Attempt, BuildId, ChildStart, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails,
-    IdReusePolicy, Input, InstanceId, InstanceKey, JsonText, Message, OperationId, Parent, RecordedLocation, Timestamp,
-    TraceContext, TurnRecord,
+    IdReusePolicy, Input, InstanceId, InstanceKey, JsonText, Message, OperationId, Parent, RecordedLocation, Suspect,
+    Suspects, Timestamp, TraceContext, TurnRecord,
 };
 
 type Result<T> = std::result::Result<T, WireError>;
@@ -284,5 +284,42 @@ impl TryFrom<schema::Envelope> for Message {
                 Self::Terminate { target: instance(end.target)?, parent: parent(end.parent)?, reason: end.reason }
             }
         })
+    }
+}
+
+impl From<&Suspects> for schema::Suspects {
+    fn from(note: &Suspects) -> Self {
+        let all = |suspects: &[Suspect]| suspects.iter().map(Into::into).collect();
+        Self { format: FIRST_FORMAT, stops: note.stops, named: all(&note.named), parked: all(&note.parked) }
+    }
+}
+
+impl TryFrom<schema::Suspects> for Suspects {
+    type Error = WireError;
+
+    fn try_from(note: schema::Suspects) -> Result<Self> {
+        let all = |suspects: Vec<schema::Suspect>| suspects.into_iter().map(TryInto::try_into).collect::<Result<_>>();
+        Ok(Self { stops: note.stops, named: all(note.named)?, parked: all(note.parked)? })
+    }
+}
+
+impl From<&Suspect> for schema::Suspect {
+    fn from(suspect: &Suspect) -> Self {
+        let kind = match suspect {
+            Suspect::Life(key) => schema::SuspectKind::Life(key.0),
+            Suspect::Id(id) => schema::SuspectKind::Id(id.to_string()),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<schema::Suspect> for Suspect {
+    type Error = WireError;
+
+    fn try_from(suspect: schema::Suspect) -> Result<Self> {
+        match suspect.kind.ok_or_else(|| malformed("unknown kind of suspect"))? {
+            schema::SuspectKind::Life(key) => Ok(Self::Life(InstanceKey(key))),
+            schema::SuspectKind::Id(id) => instance(id).map(Self::Id),
+        }
     }
 }

@@ -10,7 +10,7 @@ mod schema;
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message as _;
 
-use super::{Message, TurnRecord};
+use super::{Message, Suspects, TurnRecord};
 
 /// The newest format that this build reads.
 pub(crate) const FORMAT: u32 = 2;
@@ -61,6 +61,23 @@ pub(crate) fn decode_message(bytes: &Bytes) -> Result<Message, WireError> {
         return Err(WireError::NewerFormat(envelope.format));
     }
     envelope.try_into()
+}
+
+/// Encodes the note of a partition about its suspects.
+pub(crate) fn encode_suspects(suspects: &Suspects) -> Bytes {
+    seal(&schema::Suspects::from(suspects))
+}
+
+/// Decodes the note of a partition about its suspects. No bytes are an empty note.
+pub(crate) fn decode_suspects(bytes: &Bytes) -> Result<Suspects, WireError> {
+    if bytes.is_empty() {
+        return Ok(Suspects::default());
+    }
+    let note = schema::Suspects::decode(open(bytes)?).map_err(|e| WireError::Malformed(e.to_string()))?;
+    if note.format > FORMAT {
+        return Err(WireError::NewerFormat(note.format));
+    }
+    note.try_into()
 }
 
 fn seal(message: &impl prost::Message) -> Bytes {

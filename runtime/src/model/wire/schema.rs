@@ -313,3 +313,29 @@ pub(crate) struct Terminate {
     #[prost(string, tag = "3")]
     pub(crate) reason: String,
 }
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Suspects {
+    #[prost(uint32, tag = "1")]
+    pub(crate) format: u32,
+    #[prost(uint32, tag = "2")]
+    pub(crate) stops: u32,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) named: Vec<Suspect>,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) parked: Vec<Suspect>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Suspect {
+    #[prost(oneof = "SuspectKind", tags = "1, 2")]
+    pub(crate) kind: Option<SuspectKind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum SuspectKind {
+    #[prost(fixed64, tag = "1")]
+    Life(u64),
+    #[prost(string, tag = "2")]
+    Id(String),
+}

@@ -33,6 +33,7 @@ use crate::model::{
 };
 use crate::registry::Registry;
 use crate::store::{Backlog, Claim, CommitError, OpenError, Store};
+use crate::worker::trials::Trials;
 
 mod partitions;
 
@@ -127,6 +128,7 @@ impl Bench {
             closing: Arc::new(ThreadResults::new(1, Arc::clone(&bell))),
             access: Arc::new(StoreAccess::new(Arc::clone(&store_part))),
             judged: Judged::new(store.partitions().get().into(), judged),
+            trials: Trials::default(),
             registered: Arc::clone(&registry),
             meters: Arc::new(Meters::new(store.partitions())),
         });
