@@ -9,6 +9,7 @@ use syn::{Ident, LitStr, Path, Token, Type, parenthesized};
 
 use crate::errors::Errors;
 use crate::lints::{self, Allowed};
+use crate::retry::Retry;
 
 /// Which attribute was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Kind {
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Orchestrator => &["name", "version", "marker", "events", "crate", "allow"],
-            Self::Activity => &["name", "marker", "crate"],
+            Self::Activity => &["name", "marker", "retry", "crate"],
             Self::Activities => &["crate"],
             Self::OrchestratorFn => &["crate", "allow"],
             Self::Event => &["name", "crate"],
@@ -60,6 +61,8 @@ pub(crate) struct Options {
     pub(crate) allowed: Allowed,
     /// The events that the orchestrator accepts. `None` means all events.
     pub(crate) events: Option<Vec<Type>>,
+    /// How calls of the activity are tried again.
+    pub(crate) retry: Option<Retry>,
 }
 
 impl Options {
@@ -122,6 +125,7 @@ impl Options {
             "version" => self.version = legal_version(text(&key, input, "2")?, errors),
             "marker" => self.marker = Some(value(&key, input, "SayHello", |input| input.parse())?),
             "crate" => self.krate = Some(value(&key, input, "path::to::persevere", Path::parse_mod_style)?),
+            "retry" => self.retry = Some(Retry::parse(&key, input)?),
             "events" => self.events = Some(events(&key, input, errors)?),
             _ => self.parse_allow(&key, input, errors)?,
         }

@@ -16,6 +16,7 @@ mod expand;
 mod input;
 mod lints;
 mod model;
+mod retry;
 mod rewrite;
 mod skeleton;
 #[cfg(test)]
@@ -37,6 +38,10 @@ mod tokens;
 /// - `name = ".."`: the recorded name. The default is the name of the function, so **renaming the function without this
 ///   option breaks running instances**.
 /// - `marker = Name`: the name of the generated type.
+/// - `retry(attempts = 5, first = "1s", coefficient = 2.0, max = "1m", total = "1h", jitter = 0.2)`: the retry policy of
+///   every call that has none of its own. Only `attempts` is required. A duration is a whole number and `ms`, `s`, `m`, `h`
+///   or `d`. The policy belongs to the code of the orchestrators that call the activity: after a change, an instance in the
+///   middle of its attempts may not fit its history.
 /// - `crate = path`: the path of the `persevere` crate, if the dependency is renamed.
 #[proc_macro_attribute]
 pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {

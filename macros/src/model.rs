@@ -6,6 +6,7 @@ use syn::{Ident, Type};
 use crate::attr::Kind;
 use crate::input::Function;
 use crate::lints::Allowed;
+use crate::retry::Retry;
 
 /// One stored input.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub(crate) struct Callable {
     pub(crate) service: Option<Type>,
     /// The events that an orchestrator accepts. `None` means all events.
     pub(crate) events: Option<Vec<Type>>,
+    /// How calls of an activity are tried again.
+    pub(crate) retry: Option<Retry>,
     pub(crate) rt: TokenStream,
     pub(crate) allowed: Allowed,
 }

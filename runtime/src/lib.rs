@@ -93,15 +93,16 @@ pub use client::{
     Terminate, Wait, WaitError, WatchError,
 };
 pub use context::{
-    ActivityCall, ActivityContext, AssumeDurable, Block, CancellationReason, CancellationToken, Context, ContinueAsNew,
-    Durable, EventWait, JoinAll, JoinAllLimit, MissingState, OrchestrationContext, Retriable, Retry, RetryDecision,
-    RetryPolicy, SendError, SubOrchestrationCall, TestActivityContext, Timeout, Timer, TryJoinAll,
+    ActivityCall, ActivityContext, AssumeDurable, Batch, Block, CancellationReason, CancellationToken, Context,
+    ContinueAsNew, Durable, EventWait, Failures, JoinAll, JoinAllLimit, Map, MissingState, OrchestrationContext, Poll,
+    PollError, Retriable, Retry, RetryBlock, Saga, SagaEnd, SagaError, SagaRun, SendError, SubOrchestrationCall,
+    TestActivityContext, Timeout, Timer, TryJoinAll,
 };
 #[doc(hidden)]
 pub use contract::{AcceptedBy, DeclaredStatus, DeclaresStatus, StatusType};
 pub use contract::{
     Accepts, Activity, ActivityError, CallError, CustomStatus, CustomStatusError, EventError, ExternalEvent, Failure,
-    NoStatus, OrchestrationError, Orchestrator, Outcome, Payload, TimedOut,
+    NoStatus, OrchestrationError, Orchestrator, Outcome, Payload, RetryDecision, RetryPolicy, TimedOut,
 };
 pub use definition::{
     ActivityRegistration, EventRegistration, OrchestratorRegistration, PayloadCheck, Registered, Registration,

@@ -15,6 +15,7 @@ pub use crate::context::{
     continues, join, join_all, join_all_limit, join_branch, join_end, nondeterministic_value, output_of, select,
     select_branch, select_end, try_join, try_join_all,
 };
+pub use crate::contract::RetryPolicy;
 pub use crate::contract::{
     Accepts, Activity, ActivityError, EncodedInput, ExternalEvent, Holds, Inputs, Known, NoStatus, OrchestrationError,
     Orchestrator, Outcome, Present, Unknown, WaitCheck, absent, encode, parameter, refuse,

@@ -14,13 +14,17 @@ pub(crate) fn expand(callable: &Callable) -> TokenStream {
 
 /// Returns the code that is added next to the function.
 pub(super) fn beside(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, name, rt, .. } = callable;
+    let Callable { function, marker, name, retry, rt, .. } = callable;
     let type_item = super::marker(function, marker);
     let above = super::above(function);
     let types = super::stated_types(callable);
     let stored = super::stored(callable);
     let marker_name = crate::attr::plain_name(marker);
     let (body, of) = body(callable);
+    let retry = retry.as_ref().map(|retry| {
+        let policy = retry.policy(rt);
+        quote!(.retrying(#policy))
+    });
     let link = super::link(&quote!(#rt::link::<#marker, _>));
     let call = call(callable, &quote!(call_activity), &super::inputs(callable));
     quote! {
@@ -30,7 +34,7 @@ pub(super) fn beside(callable: &Callable) -> TokenStream {
             #types
             const DEFINITION: #rt::ActivityDefinition<Self> = {
                 #link
-                #rt::activity(#name, #marker_name, #stored, &#body)#of
+                #rt::activity(#name, #marker_name, #stored, &#body)#of #retry
             };
         }
         #above
@@ -40,12 +44,16 @@ pub(super) fn beside(callable: &Callable) -> TokenStream {
 
 /// Returns the type alone, for code that runs elsewhere.
 pub(crate) fn declare(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, name, output, rt, .. } = callable;
+    let Callable { function, marker, name, output, retry, rt, .. } = callable;
     let type_item = super::marker(function, marker);
     let above = super::above(function);
     let inputs_type = super::inputs_type(callable);
     let (inputs, stored) = (super::inputs(callable), super::stored(callable));
     let types = super::outcome_types(rt, output);
+    let retry = retry.as_ref().map(|retry| {
+        let policy = retry.policy(rt);
+        quote!(const RETRY: #rt::Option<#rt::RetryPolicy> = #rt::Some(#policy);)
+    });
     let call = call(callable, &quote!(call_declared_activity), &quote!(#rt::encode(#inputs, #stored)));
     quote! {
         #type_item
@@ -54,6 +62,7 @@ pub(crate) fn declare(callable: &Callable) -> TokenStream {
             type Input = <#inputs_type as #rt::Inputs>::Value;
             #types
             const NAME: &'static #rt::core::primitive::str = #name;
+            #retry
         }
         #above
         #call

@@ -7,6 +7,9 @@ use crate::tokens::{Group, Token, is_punct};
 impl Scan {
     /// Reads `owner::name(arguments)`. The arguments come first, because they are evaluated first.
     pub(super) fn function(&mut self, owner: Option<&str>, name: &str, arguments: &Group) {
+        if (owner, name) == (Some("Saga"), "run") {
+            return self.block_of(arguments.tokens(), "saga");
+        }
         self.run(arguments.tokens());
         let inner = self.resolved();
         let text = match (owner, name) {
@@ -40,15 +43,17 @@ impl Scan {
         let tokens = arguments.tokens();
         match name {
             "join_all" | "try_join_all" | "join_all_limit" => {
-                let inside = self.nested(tokens);
                 let text = match name {
                     "join_all" => "join all",
                     "try_join_all" => "try join all",
                     _ => "join all with a limit",
                 };
-                self.out.push(Node::with(text, inside));
-                self.value = Value::Operation(text.into());
-                return;
+                return self.block_of(tokens, text);
+            }
+            "poll_until" => return self.block_of(tokens, "poll until"),
+            // Behind a call, the policy applies to that call. On a context, it applies to the block in the arguments.
+            "retry" if !self.is_operation(&receiver) && tokens.iter().any(|token| is_punct(Some(token), '|')) => {
+                return self.block_of(tokens, "retry");
             }
             _ => self.run(tokens),
         }
@@ -68,7 +73,27 @@ impl Scan {
                 self.awaited();
                 self.operation("timeout".to_owned());
             }
+            "retry" if self.is_operation(&receiver) => {
+                self.value = receiver;
+                self.note("retry");
+            }
             _ => self.other_method(receiver, name),
+        }
+    }
+
+    /// Reads the arguments as the inside of an operation.
+    fn block_of(&mut self, tokens: &[Token], text: &'static str) {
+        let inside = self.nested(tokens);
+        self.out.push(Node::with(text, inside));
+        self.value = Value::Operation(text.into());
+    }
+
+    /// Returns whether the value is an operation, or a local variable that holds one.
+    fn is_operation(&self, value: &Value) -> bool {
+        match value {
+            Value::Operation(_) | Value::Kept(_) => true,
+            Value::Path { owner: None, name } => self.locals.contains_key(name),
+            _ => false,
         }
     }
 

@@ -249,3 +249,28 @@ fn mistakes_that_are_never_read_are_detected() {
     let mut errors = Errors::new();
     errors.push_at(proc_macro2::Span::call_site(), "lost");
 }
+
+#[test]
+fn a_retry_policy_in_the_attribute_says_what_is_wrong_with_it() {
+    let refused = |options: TokenStream, words: &str| option(Kind::Activity, options, &[words]);
+    option(
+        Kind::Activity,
+        quote!(retry(attempts = 5, first = "250ms", coefficient = 2, max = "1m", total = "1d", jitter = 0.5)),
+        &[],
+    );
+    refused(quote!(retry), "write `retry(attempts = 5, first = \"1s\", coefficient = 2.0)`");
+    refused(quote!(retry()), "needs the number of attempts");
+    refused(quote!(retry(first = "1s")), "needs the number of attempts");
+    refused(quote!(retry(times = 5)), "`retry(..)` has no `times`: it knows `attempts`, `first`");
+    refused(quote!(retry(attempts = 5, attempts = 6)), "`attempts` is given twice");
+    refused(quote!(retry(attempts)), "write `attempts = 5`");
+    refused(quote!(retry(attempts = "5")), "write `attempts = 5`");
+    refused(quote!(retry(attempts = 0)), "at least 1");
+    refused(quote!(retry(attempts = 5, coefficient = 0.5)), "a coefficient is at least 1");
+    refused(quote!(retry(attempts = 5, jitter = 2)), "a jitter lies between 0 and 1");
+    for duration in ["1", "s", "1 s", "1.5s", "-1s", "1w", "99999999999999999999s", "999999999999999d"] {
+        refused(quote!(retry(attempts = 5, first = #duration)), "a whole number and a unit");
+    }
+    refused(quote!(retry(attempts = 5, first = 1)), "write `first = \"1s\"`");
+    option(Kind::Orchestrator, quote!(retry(attempts = 5)), &["has no option `retry`"]);
+}

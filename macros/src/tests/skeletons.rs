@@ -262,3 +262,41 @@ fn a_body_that_does_not_parse_also_has_a_skeleton() {
       ",
     );
 }
+
+#[test]
+fn what_is_tried_again_stands_with_what_it_contains() {
+    check(
+        quote!(
+            let early = charge::call(&ctx).schedule();
+            early.retry(POLICY).await?;
+            charge::call(&ctx).retry(POLICY).retry_if(|error, _| decide(error)).timeout(&ctx, d).await??;
+            ctx.retry(POLICY, async || { open::call(&ctx).await?; read::call(&ctx).await }).await?;
+            ctx.poll_until(poll, || progress::call(&ctx), |percent| *percent == 100).await?;
+            Saga::run(&ctx, async |saga| {
+                charge::call(&ctx).await?;
+                saga.compensate(refund::call(&ctx));
+                ship::call(&ctx).await
+            })
+            .within(d)
+            .await?
+        ),
+        "
+        call charge
+        schedule
+        retry
+        await call charge
+        call charge
+        retry
+        timeout
+        retry
+          call open
+          call read
+        poll until
+          call progress
+        saga
+          call charge
+          call refund
+          call ship
+      ",
+    );
+}

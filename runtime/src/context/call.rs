@@ -11,8 +11,8 @@ use super::durable::{Durable, sealed::Sealed};
 use super::journal::Journal;
 use super::leaf::Leaf;
 use super::operations::Awaits;
-use super::{Context, Retriable, Retry, RetryPolicy, Timer};
-use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload, decoded};
+use super::{Context, Retriable, Retry, Timer};
+use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload, RetryPolicy, decoded};
 use crate::model::{
     Action, Attempt, EncodeError, FailureDetails, IdReusePolicy, InstanceId, JsonText, OperationId, RecordedLocation,
 };
@@ -26,6 +26,10 @@ pub struct ActivityCall<A: Activity> {
     /// The input of a call that was issued by `schedule`, for further attempts.
     scheduled: Option<JsonText>,
     attempt: Option<Attempt>,
+    /// Whether this is one attempt, to which the policy of the activity does not apply.
+    single: bool,
+    /// The attempts as the policy of the activity says, from the first poll on.
+    attempts: Option<Box<Retry<Self>>>,
     types: PhantomData<fn() -> A>,
 }
 
@@ -48,7 +52,25 @@ pub struct SubOrchestrationCall<O: Orchestrator> {
 impl<A: Activity> ActivityCall<A> {
     #[track_caller]
     pub(crate) fn new(ctx: &Context, input: Result<JsonText, EncodeError>) -> Self {
-        Self { leaf: Leaf::new(ctx), input: Some(input), scheduled: None, attempt: None, types: PhantomData }
+        Self::of(Leaf::new(ctx), Some(input), A::RETRY.is_none())
+    }
+
+    fn of(leaf: Leaf, input: Option<Result<JsonText, EncodeError>>, single: bool) -> Self {
+        Self { leaf, input, scheduled: None, attempt: None, single, attempts: None, types: PhantomData }
+    }
+
+    /// Returns the attempts that the policy of the activity asks for, if it has one and the call has none.
+    fn attempts(&mut self) -> Option<&mut Retry<Self>> {
+        if self.single {
+            return None;
+        }
+        let policy = A::RETRY?;
+        if self.attempts.is_none() {
+            let empty = Self::of(self.leaf.again(), None, false);
+            let first = std::mem::replace(self, empty);
+            self.attempts = Some(Box::new(first.retry(policy)));
+        }
+        self.attempts.as_deref_mut()
     }
 
     /// Issues the call now, so that the activity runs while the orchestrator does something else. Await the call later
@@ -96,7 +118,10 @@ impl<A: Activity> ActivityCall<A> {
     /// }
     /// # fn main() {}
     /// ```
-    pub fn retry(self, policy: RetryPolicy) -> Retry<Self> {
+    ///
+    /// A policy in the attribute, `#[activity(retry(attempts = 5))]`, applies to every call without one of its own.
+    pub fn retry(mut self, policy: RetryPolicy) -> Retry<Self> {
+        self.single = true;
         let call = self.__again();
         Retry::new(self, call, policy)
     }
@@ -128,7 +153,7 @@ impl<A: Activity> Retriable for ActivityCall<A> {
 
     fn __again(&self) -> Self {
         let input = self.input.clone().or_else(|| self.scheduled.clone().map(Ok));
-        Self { leaf: self.leaf.again(), input, scheduled: None, attempt: None, types: PhantomData }
+        Self::of(self.leaf.again(), input, true)
     }
 
     fn __operation(&self) -> Option<OperationId> {
@@ -151,8 +176,11 @@ impl<A: Activity> Retriable for ActivityCall<A> {
 impl<A: Activity> Future for ActivityCall<A> {
     type Output = Result<A::Output, CallError<A::Error>>;
 
-    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if let Some(attempts) = this.attempts() {
+            return Pin::new(attempts).poll(cx);
+        }
         if let Some(input) = this.input.take() {
             let issued = admitted(&this.leaf, input).map(|input| issue_task::<A>(&mut this.leaf, input, this.attempt));
             if let Err(failure) = issued {

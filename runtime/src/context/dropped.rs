@@ -2,7 +2,10 @@
 //! `unused_must_use` of the compiler does not warn in this case.
 
 use super::durable::Durable;
-use super::{ActivityCall, Block, ContinueAsNew, EventWait, Retriable, Retry, SubOrchestrationCall, Timeout, Timer};
+use super::{
+    ActivityCall, Block, ContinueAsNew, EventWait, Map, Retry, RetryBlock, SagaRun, SubOrchestrationCall, Timeout,
+    Timer,
+};
 use crate::contract::{Activity, ExternalEvent, Orchestrator};
 
 /// A value that is dropped. Generated code calls `Dropped(value).dropped()`.
@@ -41,7 +44,10 @@ never_awaited! {
     SubOrchestrationCall<O> where [O: Orchestrator],
     ContinueAsNew<O> where [O: Orchestrator],
     EventWait<E> where [E: ExternalEvent],
-    Retry<C, F> where [C: Retriable, F],
+    Retry<C, F> where [C, F],
+    RetryBlock<F, D, E, G> where [F, D, E, G],
+    Map<T, F, D> where [T, F, D: std::future::Future],
+    SagaRun<'a, D> where ['a, D: std::future::Future],
     Timeout<D> where [D: Durable],
     Timer where [],
 }

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task;
 use std::time::Duration;
 
-use super::{Context, Retriable, RetryPolicy, Timeout};
+use super::{Context, Retriable, Timeout};
+use crate::contract::RetryPolicy;
 
 pub(crate) mod sealed {
     /// Restricts [`Durable`](super::Durable) to this crate, because every implementation promises that replay produces

@@ -2,6 +2,7 @@
 
 mod activity;
 mod activity_state;
+mod attempts;
 mod call;
 mod cancellation;
 mod comparison;
@@ -17,12 +18,15 @@ mod join;
 mod join_all;
 mod journal;
 mod leaf;
+mod map;
 mod operations;
 mod nondeterministic;
 mod orchestration;
+mod poll_until;
 mod random;
 mod retry;
-mod retry_policy;
+mod retry_block;
+mod saga;
 mod select;
 mod timer;
 #[cfg(test)]
@@ -52,14 +56,17 @@ pub use join::{
 };
 pub use join_all::{JoinAll, JoinAllLimit, TryJoinAll, join_all, join_all_limit, try_join_all};
 pub(crate) use journal::{Journal, payload_too_large};
+pub use map::{Batch, Failures, Map};
 pub use nondeterministic::nondeterministic_value;
 pub(crate) use operations::Awaits;
 pub use orchestration::{Context, OrchestrationContext};
 pub(crate) use orchestration::{Facts, check_custom_status};
+pub use poll_until::{Poll, PollError};
 #[cfg(test)]
 #[cfg(feature = "macros")]
 pub(crate) use random::next as next_random;
 pub use retry::{Retriable, Retry};
-pub use retry_policy::{RetryDecision, RetryPolicy};
+pub use retry_block::RetryBlock;
+pub use saga::{Saga, SagaEnd, SagaError, SagaRun};
 pub use select::{Either, Never, Select, SelectBranch, SelectBranches, SelectEnd, select, select_branch, select_end};
 pub use timer::{Timeout, Timer};

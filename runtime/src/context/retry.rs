@@ -6,9 +6,10 @@ use std::pin::Pin;
 use std::task::{self, Poll};
 use std::time::Duration;
 
+use super::attempts::{Attempts, is_permanent};
 use super::durable::{Durable, sealed::Sealed};
-use super::retry_policy::{Attempts, RetryDecision, RetryPolicy, is_permanent};
 use super::{Context, Timer};
+use crate::contract::{RetryDecision, RetryPolicy};
 use crate::model::{Attempt, FailureDetails, OperationId};
 
 /// A call that can be tried again: [`ActivityCall`](crate::ActivityCall) and
@@ -51,7 +52,7 @@ pub trait Retriable: Durable + Unpin + Sized {
 /// [`SubOrchestrationCall::retry`](crate::SubOrchestrationCall::retry). Its output is that of the call: the result of the
 /// attempt that succeeded, or the error of the last attempt.
 #[must_use = "a call does nothing unless it is awaited or scheduled"]
-pub struct Retry<C: Retriable, F = fn(&<C as Retriable>::Failed, u32) -> RetryDecision> {
+pub struct Retry<C, F = ByPolicy> {
     /// The call as it was made. Attempts after the first one are copies of it.
     call: C,
     stage: Stage<C>,
@@ -59,6 +60,31 @@ pub struct Retry<C: Retriable, F = fn(&<C as Retriable>::Failed, u32) -> RetryDe
     decide: F,
     /// The operation of the first attempt.
     first: Option<OperationId>,
+}
+
+/// The policy alone decides whether there is another attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct ByPolicy;
+
+/// What decides after a failed attempt. It is a trait so that [`Retry`] without a function needs no bound of its call:
+/// otherwise each mistake in an activity would be reported twice.
+pub trait Decides<E> {
+    #[doc(hidden)]
+    fn __after(&self, error: &E, attempt: u32) -> RetryDecision;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E> Decides<E> for ByPolicy {
+    fn __after(&self, _: &E, _: u32) -> RetryDecision {
+        RetryDecision::Retry
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E, F: Fn(&E, u32) -> RetryDecision> Decides<E> for F {
+    fn __after(&self, error: &E, attempt: u32) -> RetryDecision {
+        self(error, attempt)
+    }
 }
 
 enum Stage<C> {
@@ -70,8 +96,8 @@ enum Stage<C> {
 impl<C: Retriable> Retry<C> {
     /// Of a call and a copy of it that was not issued.
     pub(super) fn new(running: C, call: C, policy: RetryPolicy) -> Self {
-        let decide: fn(&C::Failed, u32) -> RetryDecision = |_, _| RetryDecision::Retry;
-        Self { call, stage: Stage::Running(running), attempts: Attempts::new(policy), decide, first: None }
+        let attempts = Attempts::new(policy);
+        Self { call, stage: Stage::Running(running), attempts, decide: ByPolicy, first: None }
     }
 
     /// Decides after each failed attempt whether there is another one. The function gets the error and the number of the
@@ -114,12 +140,12 @@ impl<C: Retriable> Retry<C> {
     }
 }
 
-impl<C: Retriable, F: Fn(&C::Failed, u32) -> RetryDecision> Retry<C, F> {
+impl<C: Retriable, F: Decides<C::Failed>> Retry<C, F> {
     /// Looks at the output of an attempt. Returns it if it is the result, and otherwise begins to wait.
     fn after(&mut self, output: C::Output) -> Option<C::Output> {
         let Some((error, details)) = C::__failed(&output) else { return Some(output) };
         let (decide, ctx) = (&self.decide, self.call.__ctx());
-        let wait = self.attempts.after_failure(ctx, is_permanent(details), |attempt| decide(error, attempt));
+        let wait = self.attempts.after_failure(ctx, is_permanent(details), |attempt| decide.__after(error, attempt));
         let Some(wait) = wait else { return Some(output) };
         let failed = match &self.stage {
             Stage::Running(call) => call.__operation(),
@@ -145,9 +171,9 @@ impl<C: Retriable, F: Fn(&C::Failed, u32) -> RetryDecision> Retry<C, F> {
     }
 }
 
-impl<C: Retriable, F> Unpin for Retry<C, F> {}
+impl<C: Unpin, F> Unpin for Retry<C, F> {}
 
-impl<C: Retriable, F: Fn(&C::Failed, u32) -> RetryDecision> Future for Retry<C, F> {
+impl<C: Retriable, F: Decides<C::Failed>> Future for Retry<C, F> {
     type Output = C::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<C::Output> {
@@ -174,11 +200,11 @@ impl<C: Retriable, F: Fn(&C::Failed, u32) -> RetryDecision> Future for Retry<C, 
     }
 }
 
-impl<C: Retriable, F> Sealed for Retry<C, F> {}
+impl<C, F> Sealed for Retry<C, F> {}
 #[diagnostic::do_not_recommend]
-impl<C: Retriable, F: Fn(&C::Failed, u32) -> RetryDecision> Durable for Retry<C, F> {}
+impl<C: Retriable, F: Decides<C::Failed>> Durable for Retry<C, F> {}
 
-impl<C: Retriable + fmt::Debug, F> fmt::Debug for Retry<C, F> {
+impl<C: fmt::Debug, F> fmt::Debug for Retry<C, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retry")
             .field("call", &self.call)

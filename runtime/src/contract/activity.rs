@@ -1,6 +1,6 @@
 //! The traits that `#[activity]` implements.
 
-use super::{Failure, Payload};
+use super::{Failure, Payload, RetryPolicy};
 
 /// An activity. `#[activity]` implements this trait.
 #[diagnostic::on_unimplemented(
@@ -17,4 +17,6 @@ pub trait Activity: Sized + Send + Sync + 'static {
     type Error: Failure;
     /// The name under which calls of the activity are recorded. Changing it breaks running instances.
     const NAME: &'static str;
+    /// The policy with which calls are tried again, unless they have one of their own. By default, they are not.
+    const RETRY: Option<RetryPolicy> = None;
 }

@@ -12,6 +12,7 @@ mod orchestrator;
 mod outcome;
 mod panic_text;
 mod payload;
+mod retry_policy;
 mod status;
 mod undecodable;
 
@@ -26,5 +27,6 @@ pub use orchestrator::Orchestrator;
 pub use outcome::Outcome;
 pub(crate) use panic_text::panic_text;
 pub use payload::Payload;
+pub use retry_policy::{RetryDecision, RetryPolicy};
 pub use status::{CustomStatus, DeclaredStatus, DeclaresStatus, NoStatus, StatusType};
 pub(crate) use undecodable::{ActivityFailure, Undecodable, decoded};

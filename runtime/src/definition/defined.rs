@@ -12,8 +12,8 @@ use super::{
 };
 use crate::context::{ActivityContext, Context};
 use crate::contract::{
-    Accepts, Activity, EncodedInput, ExternalEvent, Failure, Inputs, Orchestrator, Outcome, Payload, StatusType,
-    Undecodable, decoded,
+    Accepts, Activity, EncodedInput, ExternalEvent, Failure, Inputs, Orchestrator, Outcome, Payload, RetryPolicy,
+    StatusType, Undecodable, decoded,
 };
 use crate::model::SourceLocation;
 use crate::model::failure::FailureDetails;
@@ -35,6 +35,7 @@ pub struct ActivityDefinition<A: DefinedActivity> {
     marker: &'static str,
     location: SourceLocation,
     service: Option<ServiceType>,
+    retry: Option<RetryPolicy>,
     parameters: <A::Inputs as Inputs>::Parameters,
     body: &'static dyn ActivityBody,
 }
@@ -47,7 +48,8 @@ pub const fn activity<A: DefinedActivity>(
     parameters: <A::Inputs as Inputs>::Parameters,
     body: &'static dyn ActivityBody,
 ) -> ActivityDefinition<A> {
-    ActivityDefinition { name, marker, location: SourceLocation::here(), service: None, parameters, body }
+    let location = SourceLocation::here();
+    ActivityDefinition { name, marker, location, service: None, retry: None, parameters, body }
 }
 
 impl<A: DefinedActivity> ActivityDefinition<A> {
@@ -55,6 +57,12 @@ impl<A: DefinedActivity> ActivityDefinition<A> {
     #[must_use]
     pub const fn of<S: Send + Sync + 'static>(self) -> Self {
         Self { service: Some(ServiceType::of::<S>()), ..self }
+    }
+
+    /// Sets the policy with which calls are tried again.
+    #[must_use]
+    pub const fn retrying(self, policy: RetryPolicy) -> Self {
+        Self { retry: Some(policy), ..self }
     }
 
     pub(crate) fn encode(inputs: A::Inputs) -> EncodedInput {
@@ -67,6 +75,7 @@ impl<A: DefinedActivity> Activity for A {
     type Output = <A::Return as Outcome>::Ok;
     type Error = <A::Return as Outcome>::Err;
     const NAME: &'static str = A::DEFINITION.name;
+    const RETRY: Option<RetryPolicy> = A::DEFINITION.retry;
 }
 
 impl<A: DefinedActivity> Registered<AsActivity> for A {

@@ -1,5 +1,6 @@
 //! The building blocks of orchestrations, one pattern for each test, on every store and with a replay at every turn.
 
+mod blocks;
 mod children;
 mod continued;
 mod events;
@@ -7,4 +8,5 @@ mod failures;
 mod lifecycle;
 mod overview;
 mod retries;
+mod saga;
 mod together;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::code::{Blue, Echo, Fail, Green, Program as Marker, Red, Returned, Unknown, again, call, child, code};
-use crate::context::{Block, Durable, RetryPolicy, block};
+use crate::context::{Block, Durable, block};
+use crate::contract::RetryPolicy;
 use crate::model::{InstanceId, JsonText};
 use crate::{OrchestrationContext, SubOrchestrationCall};
 

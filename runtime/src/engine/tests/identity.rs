@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::context::RetryPolicy;
+use crate::contract::RetryPolicy;
 use crate::engine::sim::code::{Child, Echo, Fail, Main, call, child, code, registry};
 use crate::engine::sim::{Answer, Fate, SECOND, Sim, id, start};
 use crate::engine::{

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use super::Context;
-use crate::model::{FailureDetails, Timestamp};
-
 /// How often a call or a block that failed is tried again, and how long to wait before each attempt.
 ///
 /// Create one with [`RetryPolicy::attempts`]. All setters are `const fn`, so a policy can be a constant that many calls
 /// share. Pass it to [`ActivityCall::retry`](crate::ActivityCall::retry),
-/// [`SubOrchestrationCall::retry`](crate::SubOrchestrationCall::retry) or [`Context::retry`].
+/// [`SubOrchestrationCall::retry`](crate::SubOrchestrationCall::retry) or [`Context::retry`](crate::Context::retry).
 ///
 /// An error that is marked as permanent ([`FailureDetails::is_non_retriable`]), or that has such an error among its
 /// causes, is never tried again.
@@ -29,12 +26,12 @@ use crate::model::{FailureDetails, Timestamp};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
-    attempts: u32,
+    pub(crate) attempts: u32,
     first_interval: Duration,
     coefficient: f64,
     max_interval: Duration,
-    total_timeout: Option<Duration>,
-    jitter: f64,
+    pub(crate) total_timeout: Option<Duration>,
+    pub(crate) jitter: f64,
 }
 
 impl RetryPolicy {
@@ -104,7 +101,7 @@ impl RetryPolicy {
     ///
     /// Only multiplications and comparisons are used. Their results are the same on every platform, which those of
     /// `powi` are not.
-    fn interval(&self, attempt: u32) -> Duration {
+    pub(crate) fn interval(&self, attempt: u32) -> Duration {
         let longest = self.max_interval.as_secs_f64();
         let mut seconds = self.first_interval.as_secs_f64();
         let mut done = 1;
@@ -114,17 +111,6 @@ impl RetryPolicy {
         }
         // It was the limit that ended the loop, or the number of attempts.
         Duration::try_from_secs_f64(seconds.min(longest)).unwrap_or(self.max_interval)
-    }
-
-    /// Returns the wait after this attempt, shortened by chance.
-    fn wait(&self, ctx: &Context, attempt: u32) -> Duration {
-        let interval = self.interval(attempt);
-        if self.jitter == 0.0 || interval.is_zero() {
-            return interval;
-        }
-        // The upper 53 bits are all that a fraction holds.
-        let chance = (ctx.random() >> 11) as f64 / (1_u64 << 53) as f64;
-        interval.mul_f64(1.0 - self.jitter * chance)
     }
 }
 
@@ -138,56 +124,6 @@ pub enum RetryDecision {
     RetryAfter(Duration),
     /// Do not try again. The error is the result.
     GiveUp,
-}
-
-/// The attempts of one call or block so far.
-#[derive(Debug)]
-pub(super) struct Attempts {
-    policy: RetryPolicy,
-    /// The number of the attempt that runs or comes next.
-    pub(super) number: u32,
-    /// The time of the turn in which the first attempt began.
-    began: Option<Timestamp>,
-}
-
-impl Attempts {
-    pub(super) fn new(policy: RetryPolicy) -> Self {
-        Self { policy, number: 1, began: None }
-    }
-
-    /// Notes that something is tried now.
-    pub(super) fn begin(&mut self, ctx: &Context) {
-        self.began.get_or_insert_with(|| ctx.turn().turn_time);
-    }
-
-    /// Decides what follows a failed attempt. Returns how long to wait before the next one, or `None` if there is none.
-    pub(super) fn after_failure(
-        &mut self,
-        ctx: &Context,
-        is_permanent: bool,
-        decide: impl FnOnce(u32) -> RetryDecision,
-    ) -> Option<Duration> {
-        if is_permanent || self.number >= self.policy.attempts {
-            return None;
-        }
-        let wait = match decide(self.number) {
-            RetryDecision::Retry => self.policy.wait(ctx, self.number),
-            RetryDecision::RetryAfter(wait) => wait,
-            RetryDecision::GiveUp => return None,
-        };
-        if let (Some(total), Some(began)) = (self.policy.total_timeout, self.began)
-            && ctx.turn().turn_time.plus(wait) > began.plus(total)
-        {
-            return None;
-        }
-        self.number += 1;
-        Some(wait)
-    }
-}
-
-/// Returns whether trying again cannot help: the failure, or one that caused it, is marked as permanent.
-pub(super) fn is_permanent(failure: &FailureDetails) -> bool {
-    failure.is_non_retriable() || failure.inner().is_some_and(is_permanent)
 }
 
 #[cfg(test)]
@@ -215,13 +151,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_failure_with_a_permanent_cause_is_permanent() {
-        let cause = FailureDetails::new("shop.Declined", "declined").non_retriable();
-        assert!(is_permanent(&cause));
-        assert!(is_permanent(&FailureDetails::new("Error", "the call failed").with_inner(cause)));
-        assert!(!is_permanent(&FailureDetails::new("Error", "no network")));
     }
 }
