@@ -8,6 +8,7 @@
 //! | `registry` | programs that list what they register, because they contain items of the same name |
 //! | `telemetry` | a subscriber and a recorder of metrics belong to a whole process |
 //! | `allocations` | a global allocator counts |
+//! | `postgres` | needs the programs of a PostgreSQL server; behind the feature `postgres` |
 //! | `browser` | needs a browser; behind the feature `browser` |
 //! | `tidy` | reads source files only and does not link the library, so that it is quick |
 

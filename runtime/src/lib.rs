@@ -116,6 +116,8 @@ pub use model::{
 #[cfg(feature = "macros")]
 pub use persevere_macros::{activities, activity, external_event, orchestrator, orchestrator_fn};
 pub use registry::{Duplicate, DuplicateKind, Registry, RegistryError};
+#[cfg(feature = "postgres")]
+pub use store::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{InstanceFilter, InvalidPageCursor, MemoryStore, PageCursor};

@@ -33,11 +33,11 @@ pub(crate) struct Restricted {
     pub(crate) places: &'static [&'static str],
 }
 
-pub(crate) const RESTRICTED: [Restricted; 9] = [
+pub(crate) const RESTRICTED: [Restricted; 10] = [
     Restricted {
         what: "a clock",
         names: &["Instant::now", "SystemTime::now", "Utc::now", "Local::now"],
-        places: &["http/", "store/sqlite/", "worker/"],
+        places: &["http/", "store/postgres/", "store/sqlite/", "worker/"],
     },
     Restricted {
         what: "threads and tasks",
@@ -52,13 +52,25 @@ pub(crate) const RESTRICTED: [Restricted; 9] = [
             "tokio::runtime",
             "spawn_blocking",
         ],
-        places: &["http/", "store/sqlite/", "worker/"],
+        places: &["http/", "store/postgres/", "store/sqlite/", "worker/"],
     },
-    Restricted { what: "Tokio's timer", names: &["tokio::time"], places: &["client/wait.rs", "http/"] },
+    Restricted {
+        what: "Tokio's timer",
+        names: &["tokio::time"],
+        places: &["client/wait.rs", "http/", "store/postgres/"],
+    },
     Restricted {
         what: "Tokio's channels and locks",
         names: &["tokio::sync", "tokio::select"],
-        places: &["client/", "context/cancellation.rs", "http/", "store/sqlite/", "testing/", "worker/"],
+        places: &[
+            "client/",
+            "context/cancellation.rs",
+            "http/",
+            "store/postgres/",
+            "store/sqlite/",
+            "testing/",
+            "worker/",
+        ],
     },
     Restricted { what: "the network", names: &["tokio::net", "std::net", "axum::", "hyper::"], places: &["http/"] },
     Restricted {
@@ -73,6 +85,7 @@ pub(crate) const RESTRICTED: [Restricted; 9] = [
         places: &["engine/poll.rs"],
     },
     Restricted { what: "SQLite", names: &["rusqlite"], places: &["store/sqlite/"] },
+    Restricted { what: "PostgreSQL", names: &["tokio_postgres"], places: &["store/postgres/"] },
 ];
 
 /// Returns the files of the library that are not tests: their paths below `runtime/src`, and their code.

@@ -24,11 +24,15 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod durability;
 mod error;
 mod memory;
 mod page;
-#[cfg_attr(not(test), expect(dead_code, reason = "for stores that write a table at a time; SQLite writes row by row"))]
+#[cfg(any(feature = "postgres", test))]
 mod plan;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod query;
 pub(crate) mod rows;
 #[cfg(feature = "sqlite")]
@@ -47,15 +51,19 @@ use crate::model::{
     PartitionId, TimerRow, Timestamp,
 };
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use durability::Durability;
 pub use error::{CommitError, LoadError, OpenError};
 pub use memory::MemoryStore;
 pub use page::{PAGE_BYTES, PAGE_ROWS};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresStore, PostgresStoreBuilder};
 pub use query::{InstanceFilter, InstancePage, InstanceQuery, InvalidPageCursor, PageCursor, StatusCondition};
 #[cfg(all(feature = "sqlite", feature = "testing"))]
 #[doc(hidden)]
 pub use sqlite::FileProbe;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Durability, FileCheck, SqliteStore, SqliteStoreBuilder};
+pub use sqlite::{FileCheck, SqliteStore, SqliteStoreBuilder};
 
 /// The future of a store operation. It runs without a Tokio context, so a store that needs one must provide it.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;

@@ -82,6 +82,29 @@ fn is_empty(from: Bound<Place>, to: Bound<Place>) -> bool {
     }
 }
 
+/// Returns the first place that a range of creation may hold, in the numbers of a table, whose keys have 63 bits. Returns
+/// `None` if there is no such place.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn first_of(from: Bound<Place>) -> Option<(i64, i64)> {
+    let (time, key) = match from {
+        Bound::Unbounded => return Some((i64::MIN, i64::MIN)),
+        Bound::Included((time, key)) => (time, i64::try_from(key.0).ok()),
+        Bound::Excluded((time, key)) => (time, i64::try_from(key.0).ok().and_then(|key| key.checked_add(1))),
+    };
+    // Behind the largest key there is only another time.
+    key.map(|key| (time.0, key)).or_else(|| Some((time.0.checked_add(1)?, i64::MIN)))
+}
+
+/// Returns the last place that a range of creation may hold, in the numbers of a table.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn last_of(to: Bound<Place>) -> (i64, i64) {
+    match to {
+        Bound::Unbounded => (i64::MAX, i64::MAX),
+        Bound::Included((time, key)) => (time.0, i64::try_from(key.0).unwrap_or(i64::MAX)),
+        Bound::Excluded((time, key)) => (time.0, i64::try_from(key.0).map_or(i64::MAX, |key| key - 1)),
+    }
+}
+
 /// A page that is being filled. It is shown each row in order, and says when to stop.
 #[derive(Debug)]
 pub(crate) struct PageBuilder {
@@ -89,11 +112,13 @@ pub(crate) struct PageBuilder {
     rows: usize,
     bytes: usize,
     instances: Vec<StoredInstance>,
+    /// The number of instances that are on the page but have not been read.
+    expected: usize,
 }
 
 impl PageBuilder {
     pub(crate) fn new(query: &InstanceQuery) -> Self {
-        Self { limit: query.limit.max(1), rows: 0, bytes: 0, instances: Vec::new() }
+        Self { limit: query.limit.max(1), rows: 0, bytes: 0, instances: Vec::new(), expected: 0 }
     }
 
     /// Notes that a row was looked at, and how many bytes were read for that.
@@ -108,10 +133,25 @@ impl PageBuilder {
         self.instances.push(instance);
     }
 
+    /// Notes that the instance whose row was looked at last is on the page, and how many bytes of payload it has. It is
+    /// read later, and passed to [`finish_with`](Self::finish_with).
+    #[cfg(feature = "postgres")]
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        self.expected += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Returns the page with the instances that were expected.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn finish_with(mut self, instances: Vec<StoredInstance>, next: Option<PageCursor>) -> InstancePage {
+        self.instances = instances;
+        self.finish(next)
+    }
+
     /// Returns whether no further row may be looked at. This is never true before the first row, so every page makes
     /// progress.
     pub(crate) fn is_full(&self) -> bool {
-        self.instances.len() >= self.limit || self.rows >= PAGE_ROWS || self.bytes >= PAGE_BYTES
+        self.instances.len() + self.expected >= self.limit || self.rows >= PAGE_ROWS || self.bytes >= PAGE_BYTES
     }
 
     /// Returns the page, and where the next page begins if there is one.

@@ -49,8 +49,8 @@ use self::files::Files;
 use self::reader::Read;
 use self::writer::{Command, Writer};
 use super::{
-    Backlog, Claim, CommitError, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store, StoreFuture,
-    StoredInstance,
+    Backlog, Claim, CommitError, Durability, InstancePage, InstanceQuery, InstanceRef, LoadError, OpenError, Store,
+    StoreFuture, StoredInstance,
 };
 use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 
@@ -72,18 +72,6 @@ pub struct SqliteStore {
     partitions: PartitionCount,
     /// `None` while the store is closed. The writer closes it together with the last partition.
     threads: Arc<Mutex<Option<Threads>>>,
-}
-
-/// What is durable when a commit is acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// An acknowledged commit survives a loss of power.
-    #[default]
-    Full,
-    /// An acknowledged commit survives the end of the process. A loss of power can take the last commits, but never
-    /// parts of one. Clients may have been told about work, and activities may have run, that the store then does not
-    /// contain.
-    Relaxed,
 }
 
 /// How thoroughly a [`SqliteStore`] checks its file for damage while it is opened.

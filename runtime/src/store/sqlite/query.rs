@@ -5,7 +5,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -14,7 +13,7 @@ use super::errors::ReadError;
 use super::load::{self, Column};
 use super::row::{self, Key};
 use crate::model::{InstanceId, InstanceKey, Timestamp};
-use crate::store::page::{PageBuilder, Place, Span, damaged_row};
+use crate::store::page::{PageBuilder, Span, damaged_row, first_of, last_of};
 use crate::store::{InstanceFilter, InstancePage, InstanceQuery, LoadError, PageCursor, StoredInstance};
 
 /// Rows of a range. Tags and custom status may lie on pages of their own: they are read only for a filter that asks for
@@ -91,26 +90,6 @@ fn ends(span: Span, newest_first: bool) -> Option<Vec<Value>> {
     }
     let ((time, key), (end, _)) = if newest_first { (to, from) } else { (from, to) };
     Some([time, key, end].map(Value::from).into())
-}
-
-/// The first place that a range may hold, in the numbers of the table. Keys have 63 bits there.
-fn first_of(from: Bound<Place>) -> Option<(i64, i64)> {
-    let (time, key) = match from {
-        Bound::Unbounded => return Some((i64::MIN, i64::MIN)),
-        Bound::Included((time, key)) => (time, i64::try_from(key.0).ok()),
-        Bound::Excluded((time, key)) => (time, i64::try_from(key.0).ok().and_then(|key| key.checked_add(1))),
-    };
-    // Behind the largest key there is only another time.
-    key.map(|key| (time.0, key)).or_else(|| Some((time.0.checked_add(1)?, i64::MIN)))
-}
-
-/// The last place that a range may hold.
-fn last_of(to: Bound<Place>) -> (i64, i64) {
-    match to {
-        Bound::Unbounded => (i64::MAX, i64::MAX),
-        Bound::Included((time, key)) => (time.0, i64::try_from(key.0).unwrap_or(i64::MAX)),
-        Bound::Excluded((time, key)) => (time.0, i64::try_from(key.0).map_or(i64::MAX, |key| key - 1)),
-    }
 }
 
 /// A row that the scan has looked at.
