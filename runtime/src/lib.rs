@@ -108,7 +108,7 @@ pub use definition::{
     ActivityRegistration, EventRegistration, OrchestratorRegistration, PayloadCheck, Registered, Registration,
     ServiceType,
 };
-pub use engine::{IdReusePolicy, InputChanges, VerifyReplay};
+pub use engine::{IdReusePolicy, InputChanges, ParentClosePolicy, VerifyReplay};
 pub use model::{
     DecodeError, EncodeError, EventLimit, FailureDetails, InstanceId, InvalidInstanceId, InvalidTraceContext, JsonText,
     ParkCode, ParkReason, RuntimeStatus, SourceLocation, TraceContext,

@@ -142,6 +142,9 @@ request! {
 
 request! {
     /// The termination of an instance, without running its code. When the future returns `Ok`, the end is durable.
+    ///
+    /// The sub-orchestrations for which the instance waits end soon afterwards, except those whose
+    /// [`ParentClosePolicy`](crate::ParentClosePolicy) lets them go on.
     Terminate
 }
 
@@ -159,7 +162,8 @@ impl RaiseEvent {
 }
 
 impl Terminate {
-    /// Also ends the sub-orchestrations for which the instance waits, and their sub-orchestrations.
+    /// Also ends the sub-orchestrations whose [`ParentClosePolicy`](crate::ParentClosePolicy) would let them go on, at
+    /// every level below the instance. Detached ones are not reached.
     pub fn recursive(self) -> Self {
         Self(self.0.edit(|operation| {
             if let ClientOperation::Terminate { recursive, .. } = operation {

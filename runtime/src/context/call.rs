@@ -14,7 +14,8 @@ use super::operations::Awaits;
 use super::{Context, Retriable, Retry, Timer};
 use crate::contract::{Activity, CallError, Failure, Orchestrator, Payload, RetryPolicy, decoded};
 use crate::model::{
-    Action, Attempt, EncodeError, FailureDetails, IdReusePolicy, InstanceId, JsonText, OperationId, RecordedLocation,
+    Action, Attempt, EncodeError, FailureDetails, IdReusePolicy, InstanceId, JsonText, OperationId, ParentClosePolicy,
+    RecordedLocation,
 };
 
 /// A call of an activity: `say_hello::call(&ctx, ..)`. It is issued at its first poll, or by
@@ -36,14 +37,19 @@ pub struct ActivityCall<A: Activity> {
 /// A call of one orchestrator by another: `ship_order::call(&ctx, ..)`. It is issued at its first poll, or by
 /// [`SubOrchestrationCall::schedule`].
 ///
-/// Dropping the call does not stop the sub-orchestration. It keeps running, and its result is ignored.
+/// Dropping the call terminates the sub-orchestration, once that is durable: when the call loses a `select!`, when its
+/// `.timeout(..)` passes, and when the code returns. With [`detach`](SubOrchestrationCall::detach) or
+/// [`ParentClosePolicy::Abandon`], it goes on, and its result is ignored.
 #[must_use = "a call does nothing unless it is awaited or scheduled"]
 pub struct SubOrchestrationCall<O: Orchestrator> {
-    leaf: Leaf,
-    input: Option<Result<JsonText, EncodeError>>,
-    instance: Option<InstanceId>,
-    version: Option<String>,
-    on_existing: IdReusePolicy,
+    pub(super) leaf: Leaf,
+    pub(super) input: Option<Result<JsonText, EncodeError>>,
+    pub(super) instance: Option<InstanceId>,
+    pub(super) version: Option<String>,
+    pub(super) on_existing: IdReusePolicy,
+    pub(super) on_close: ParentClosePolicy,
+    /// The sub-orchestration, if the call was issued.
+    pub(super) issued: Option<InstanceId>,
     /// The input of a call that was issued by `schedule`, for further attempts.
     scheduled: Option<JsonText>,
     types: PhantomData<fn() -> O>,
@@ -222,6 +228,8 @@ impl<O: Orchestrator> SubOrchestrationCall<O> {
             instance: None,
             version: None,
             on_existing: IdReusePolicy::Reject,
+            on_close: ParentClosePolicy::default(),
+            issued: None,
             scheduled: None,
             types: PhantomData,
         }
@@ -304,10 +312,14 @@ impl<O: Orchestrator> SubOrchestrationCall<O> {
         let Some(Ok(input)) = self.input.take() else { return };
         let (instance, version, on_existing) = (self.instance.clone(), self.version.clone(), self.on_existing);
         let ctx = self.leaf.ctx().clone();
-        let _ = self.leaf.issue(Awaits::Child, |operation, location| {
-            let options = StartOptions { instance, version, on_existing, detached: false };
+        let on_close = Some(self.on_close);
+        let issued = self.leaf.issue(Awaits::Child(on_close), |operation, location| {
+            let options = StartOptions { instance, version, on_existing, on_close };
             start_action::<O>(&ctx, operation, location, input, options)
         });
+        if let Ok(Some(Action::StartSubOrchestration { instance, .. })) = issued {
+            self.issued = Some(instance);
+        }
     }
 }
 
@@ -326,6 +338,8 @@ impl<O: Orchestrator> Retriable for SubOrchestrationCall<O> {
             instance: self.instance.clone(),
             version: self.version.clone(),
             on_existing: self.on_existing,
+            on_close: self.on_close,
+            issued: None,
             scheduled: None,
             types: PhantomData,
         }
@@ -350,11 +364,12 @@ impl<O: Orchestrator> Retriable for SubOrchestrationCall<O> {
 }
 
 /// What a caller may choose for a sub-orchestration.
-struct StartOptions {
-    instance: Option<InstanceId>,
-    version: Option<String>,
-    on_existing: IdReusePolicy,
-    detached: bool,
+pub(super) struct StartOptions {
+    pub(super) instance: Option<InstanceId>,
+    pub(super) version: Option<String>,
+    pub(super) on_existing: IdReusePolicy,
+    /// `None`: the code does not wait for the sub-orchestration.
+    pub(super) on_close: Option<ParentClosePolicy>,
 }
 
 fn start_action<O: Orchestrator>(
@@ -364,7 +379,7 @@ fn start_action<O: Orchestrator>(
     input: JsonText,
     options: StartOptions,
 ) -> Action {
-    let StartOptions { instance, version, on_existing, detached } = options;
+    let StartOptions { instance, version, on_existing, on_close } = options;
     let minted = instance.is_none();
     let mint = || ctx.facts().mint.instance_id();
     Action::StartSubOrchestration {
@@ -374,8 +389,9 @@ fn start_action<O: Orchestrator>(
         instance: instance.unwrap_or_else(mint),
         minted,
         input,
-        detached,
+        detached: on_close.is_none(),
         on_existing,
+        on_close,
         location,
     }
 }
@@ -422,9 +438,19 @@ pub(crate) fn start_detached<O: Orchestrator>(
 ) -> Result<InstanceId, SendError> {
     let location = RecordedLocation::caller();
     let input = input.map_err(SendError::Encode)?;
+    let options = StartOptions { instance: None, version: None, on_existing: IdReusePolicy::Reject, on_close: None };
+    start_now::<O>(ctx, location, input, options)
+}
+
+/// Starts an orchestration without waiting for it, and returns its id.
+pub(super) fn start_now<O: Orchestrator>(
+    ctx: &Context,
+    location: RecordedLocation,
+    input: JsonText,
+    options: StartOptions,
+) -> Result<InstanceId, SendError> {
     let mut journal = ctx.turn();
     journal.admit(input.len()).map_err(SendError::Limit)?;
-    let options = StartOptions { instance: None, version: None, on_existing: IdReusePolicy::Reject, detached: true };
     let action = |operation| start_action::<O>(ctx, operation, location, input, options);
     match journal.issue(None, action) {
         Ok((_, Action::StartSubOrchestration { instance, .. })) => Ok(instance),

@@ -36,7 +36,9 @@ use sealed::Sealed;
 pub trait Durable: Sealed + Future {
     /// Waits no longer than `duration`. The output is `Result<Self::Output, TimedOut>`, so a call needs `.await??`.
     ///
-    /// The operation is issued first, then the timer. Whichever finishes last is dropped, which cancels it.
+    /// The operation is issued first, then the timer. Whichever finishes last is dropped, which cancels it: an activity is
+    /// told to stop, and a sub-orchestration is terminated
+    /// ([`parent_close_policy`](crate::SubOrchestrationCall::parent_close_policy) says otherwise).
     fn timeout(self, ctx: &Context, duration: Duration) -> Timeout<Self>
     where
         Self: Sized,

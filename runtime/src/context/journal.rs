@@ -235,7 +235,7 @@ impl Journal {
     ) -> Result<(OperationId, Action), Halted> {
         let operation = self.operations.next();
         let action = self.push(action(operation))?;
-        self.operations.add(awaits);
+        self.operations.add(awaits.map(|awaits| awaits.recorded_as(&action)));
         Ok((operation, action))
     }
 
@@ -351,6 +351,13 @@ impl Journal {
         }
         if self.operations.drop_future(operation) {
             let _ = self.push(Action::Cancelled { operation });
+        }
+    }
+
+    /// Stops waiting for an attached sub-orchestration, which goes on.
+    pub(crate) fn detach(&mut self, operation: OperationId) {
+        if self.operations.detach(operation) {
+            let _ = self.push(Action::Detached { operation });
         }
     }
 

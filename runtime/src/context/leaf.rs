@@ -40,19 +40,32 @@ impl Leaf {
         self.operation.is_some()
     }
 
-    /// Issues the operation. This happens only once.
+    /// Issues the operation. This happens only once. Returns the action as it is recorded.
     pub(crate) fn issue(
         &mut self,
         awaits: Awaits,
         action: impl FnOnce(OperationId, RecordedLocation) -> Action,
-    ) -> Result<(), Halted> {
+    ) -> Result<Option<Action>, Halted> {
         if self.operation.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let location = self.location.clone();
-        let (operation, _) = self.ctx.turn().issue(Some(awaits), |operation| action(operation, location))?;
+        let (operation, action) = self.ctx.turn().issue(Some(awaits), |operation| action(operation, location))?;
         self.operation = Some(operation);
-        Ok(())
+        Ok(Some(action))
+    }
+
+    /// Returns the place in the code that created the leaf.
+    pub(crate) fn location(&self) -> &RecordedLocation {
+        &self.location
+    }
+
+    /// Stops waiting for the attached sub-orchestration of this leaf, which goes on.
+    pub(crate) fn detach(&mut self) {
+        if let (Some(operation), false) = (self.operation, self.finished) {
+            self.finished = true;
+            self.ctx.turn().detach(operation);
+        }
     }
 
     /// Checks that one more action with this payload is within the limits of the turn.

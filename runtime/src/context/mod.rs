@@ -5,6 +5,7 @@ mod activity_state;
 mod attempts;
 mod call;
 mod cancellation;
+mod close;
 mod comparison;
 mod continue_as_new;
 mod dropped;

@@ -1,6 +1,6 @@
 //! The operations of one execution: which of them wait, which have a result, and which are settled.
 
-use crate::model::{FailureDetails, JsonText, OperationId, Timestamp};
+use crate::model::{Action, FailureDetails, JsonText, OperationId, ParentClosePolicy, Timestamp};
 
 /// What an operation waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,10 +9,20 @@ pub(crate) enum Awaits {
     Task,
     /// A timer.
     Timer(Timestamp),
-    /// An attached sub-orchestration.
-    Child,
+    /// An attached sub-orchestration, with what becomes of it when nobody waits for it.
+    Child(Option<ParentClosePolicy>),
     /// An external event.
     Event,
+}
+
+impl Awaits {
+    /// Returns what an operation waits for whose action is recorded like this. In a replay, the recorded policy stands.
+    pub(crate) fn recorded_as(self, action: &Action) -> Self {
+        match (self, action) {
+            (Self::Child(_), Action::StartSubOrchestration { on_close, .. }) => Self::Child(*on_close),
+            (awaits, _) => awaits,
+        }
+    }
 }
 
 /// The result of an operation.
@@ -22,8 +32,8 @@ pub(crate) type OperationResult = Result<JsonText, FailureDetails>;
 enum Operation {
     Open(Awaits),
     Done(OperationResult),
-    /// An attached sub-orchestration whose future was dropped. It keeps running, but nobody waits for it.
-    Abandoned,
+    /// An attached sub-orchestration whose future was dropped. It goes on, but nobody waits for it.
+    Abandoned(Option<ParentClosePolicy>),
     /// The result was taken, the operation was cancelled, or nothing ever waited for it.
     Settled,
 }
@@ -95,13 +105,14 @@ impl Operations {
         }
     }
 
-    /// Notes that the future of an operation was dropped. Returns whether that cancels the operation; a
-    /// sub-orchestration is not cancelled.
+    /// Notes that the future of an operation was dropped. Returns whether that cancels the operation.
     pub(crate) fn drop_future(&mut self, operation: OperationId) -> bool {
         match self.get_mut(operation) {
-            Some(slot @ Operation::Open(Awaits::Child)) => {
-                *slot = Operation::Abandoned;
-                self.open -= 1;
+            Some(slot @ Operation::Open(Awaits::Child(None | Some(ParentClosePolicy::Abandon)))) => {
+                if let Operation::Open(Awaits::Child(policy)) = *slot {
+                    *slot = Operation::Abandoned(policy);
+                    self.open -= 1;
+                }
                 false
             }
             Some(Operation::Open(_)) => {
@@ -112,13 +123,25 @@ impl Operations {
         }
     }
 
+    /// Stops waiting for an attached sub-orchestration, which goes on. Returns whether it was waited for.
+    pub(crate) fn detach(&mut self, operation: OperationId) -> bool {
+        let waits = matches!(self.get_mut(operation), Some(Operation::Open(Awaits::Child(_))));
+        if waits {
+            self.settle(operation);
+        }
+        waits
+    }
+
     /// Notes that the execution ends in the turn that issued this operation. Returns whether that cancels the
     /// operation.
     pub(crate) fn end_with_turn(&mut self, operation: OperationId) -> bool {
-        let cancels = matches!(
-            self.get_mut(operation),
-            Some(Operation::Open(Awaits::Task | Awaits::Timer(_) | Awaits::Child) | Operation::Abandoned)
-        );
+        let cancels = match self.get_mut(operation) {
+            Some(Operation::Open(Awaits::Child(policy)) | Operation::Abandoned(policy)) => {
+                *policy != Some(ParentClosePolicy::Abandon)
+            }
+            Some(Operation::Open(Awaits::Task | Awaits::Timer(_))) => true,
+            _ => false,
+        };
         if cancels {
             self.settle(operation);
         }

@@ -145,7 +145,9 @@ impl<F, Rest> fmt::Debug for SelectBranch<'_, F, Rest> {
 /// ```
 ///
 /// The macro contains the `.await`. The branches are polled in source order, so if two are ready in one turn, the first
-/// one in the source wins. The others are dropped before the expression is evaluated, which cancels them. To keep a
+/// one in the source wins. The others are dropped before the expression is evaluated, which cancels them: an activity is
+/// told to stop, and a sub-orchestration is terminated
+/// ([`parent_close_policy`](crate::SubOrchestrationCall::parent_close_policy) says otherwise). To keep a
 /// future, use `&mut future` as the branch. The patterns must be irrefutable.
 #[cfg(feature = "macros")]
 #[macro_export]

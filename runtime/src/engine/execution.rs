@@ -1,6 +1,5 @@
 //! One execution in memory: its program, and the recorded inputs that the program has not seen.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use crate::context;
 use super::carried::{self, CarriedLog, Handover};
 use super::changes::Judge;
 use super::checks::{InputChanges, ReplayChecks, VerifyReplay};
-use super::history;
+use super::history::{self, OpenChildren};
 use super::program::{self, Identity, Program, TurnOutput, TurnRequest, TurnStep, Undelivered};
 use super::stuck::Stuck;
 use super::verify::{Check, Witness, WitnessedTurn};
@@ -33,8 +32,9 @@ pub(crate) struct LiveExecution {
     undelivered_events: (usize, usize),
     /// The events that the life carries from one execution to the next.
     carried: CarriedLog,
-    /// Returns the attached sub-orchestrations without a recorded end.
-    children: BTreeMap<OperationId, InstanceId>,
+    children: OpenChildren,
+    /// The sub-orchestrations for which the last live turn stopped waiting.
+    released: OpenChildren,
     pub(crate) started: Arc<ExecutionStarted>,
     /// The bytes of the records that would be needed to rebuild it.
     pub(crate) history_bytes: usize,
@@ -61,7 +61,8 @@ impl LiveExecution {
             undelivered: Vec::new(),
             undelivered_events: (0, 0),
             carried: CarriedLog::default(),
-            children: BTreeMap::new(),
+            children: OpenChildren::new(),
+            released: OpenChildren::new(),
             started,
             history_bytes: 0,
             history: Vec::new(),
@@ -251,7 +252,7 @@ impl LiveExecution {
             self.next_turn += 1;
             let seen = self.undelivered.iter().map(|undelivered| &undelivered.input).chain(inputs);
             history::note_ended_children(&mut self.children, seen);
-            history::note_started_children(&mut self.children, &output.actions);
+            self.note_children(&output.actions, is_live);
             if is_live && let Some(place) = last_place(&output.actions) {
                 self.place = Some(place.clone());
             }
@@ -311,7 +312,7 @@ impl LiveExecution {
         let seen: Vec<Input> = seen.into_iter().map(|undelivered| undelivered.input).collect();
         self.program.answered(&seen, output)?;
         history::note_ended_children(&mut self.children, &seen);
-        history::note_started_children(&mut self.children, &output.actions);
+        self.note_children(&output.actions, true);
         Ok(())
     }
 
@@ -326,8 +327,27 @@ impl LiveExecution {
     }
 
     /// Returns the attached sub-orchestrations without a recorded end.
-    pub(crate) fn children(&self) -> &BTreeMap<OperationId, InstanceId> {
+    pub(crate) fn children(&self) -> &OpenChildren {
         &self.children
+    }
+
+    /// Returns the sub-orchestration of an operation for which the last live turn stopped waiting. Earlier turns started
+    /// it.
+    pub(crate) fn released(&self, operation: OperationId) -> Option<&InstanceId> {
+        self.released.get(&operation).map(|child| &child.instance)
+    }
+
+    fn note_children(&mut self, actions: &[Action], is_live: bool) {
+        self.released.clear();
+        if is_live && !self.children.is_empty() {
+            let cancelled = actions.iter().filter_map(|action| match action {
+                Action::Cancelled { operation } => Some(*operation),
+                _ => None,
+            });
+            let children = &mut self.children;
+            self.released.extend(cancelled.filter_map(|operation| children.remove_entry(&operation)));
+        }
+        history::note_started_children(&mut self.children, actions);
     }
 
     /// Returns whether an event with this id was recorded in this execution.

@@ -7,7 +7,19 @@ use bytes::Bytes;
 
 use super::carried;
 use super::stuck::Stuck;
-use crate::model::{Action, Attempt, ExecutionStarted, Input, InstanceId, JsonText, OperationId, TurnRecord, wire};
+use crate::model::{
+    Action, Attempt, ExecutionStarted, Input, InstanceId, JsonText, OperationId, ParentClosePolicy, TurnRecord, wire,
+};
+
+/// An attached sub-orchestration without a recorded end.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenChild {
+    pub(crate) instance: InstanceId,
+    pub(crate) on_close: Option<ParentClosePolicy>,
+}
+
+/// The attached sub-orchestrations of an execution without a recorded end, by the operations that wait for them.
+pub(crate) type OpenChildren = BTreeMap<OperationId, OpenChild>;
 
 /// Decodes records, and checks that they are numbered 0, 1, 2, … up to `count` and begin with a start.
 pub(crate) fn decode(rows: &[Bytes], count: u64) -> Result<Vec<TurnRecord>, Stuck> {
@@ -51,7 +63,7 @@ pub(crate) fn started(records: &[TurnRecord]) -> Result<&Arc<ExecutionStarted>, 
 }
 
 /// Returns the attached sub-orchestrations without a recorded end.
-pub(crate) fn open_children(records: &[TurnRecord]) -> BTreeMap<OperationId, InstanceId> {
+pub(crate) fn open_children(records: &[TurnRecord]) -> OpenChildren {
     let mut children = BTreeMap::new();
     for record in records {
         note_ended_children(&mut children, &record.inputs);
@@ -61,10 +73,7 @@ pub(crate) fn open_children(records: &[TurnRecord]) -> BTreeMap<OperationId, Ins
 }
 
 /// Removes the sub-orchestrations that these inputs end.
-pub(crate) fn note_ended_children<'a>(
-    children: &mut BTreeMap<OperationId, InstanceId>,
-    inputs: impl IntoIterator<Item = &'a Input>,
-) {
+pub(crate) fn note_ended_children<'a>(children: &mut OpenChildren, inputs: impl IntoIterator<Item = &'a Input>) {
     if children.is_empty() {
         return;
     }
@@ -77,14 +86,14 @@ pub(crate) fn note_ended_children<'a>(
     }
 }
 
-/// Adds the sub-orchestrations that these actions start.
-pub(crate) fn note_started_children(children: &mut BTreeMap<OperationId, InstanceId>, actions: &[Action]) {
+/// Adds the sub-orchestrations that these actions start, and removes those for which the code no longer waits.
+pub(crate) fn note_started_children(children: &mut OpenChildren, actions: &[Action]) {
     for action in actions {
         match action {
-            Action::StartSubOrchestration { operation, instance, detached: false, .. } => {
-                children.insert(*operation, instance.clone());
+            Action::StartSubOrchestration { operation, instance, detached: false, on_close, .. } => {
+                children.insert(*operation, OpenChild { instance: instance.clone(), on_close: *on_close });
             }
-            Action::Cancelled { operation } => {
+            Action::Cancelled { operation } | Action::Detached { operation } => {
                 children.remove(operation);
             }
             _ => {}

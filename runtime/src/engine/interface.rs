@@ -10,7 +10,7 @@ use super::checks::{InputChanges, ReplayChecks, VerifyReplay};
 use super::program::{TurnOffer, TurnOutput, TurnTicket};
 use crate::context::CancellationReason;
 use crate::contract::ActivityFailure;
-pub use crate::model::policy::IdReusePolicy;
+pub use crate::model::policy::{IdReusePolicy, ParentClosePolicy};
 use crate::model::{
     Attempt, BuildId, Execution, ExecutionLimits, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText,
     ParkReason, PartitionId, RuntimeStatus, TaskId, Timestamp, TraceContext, TurnCommit,
@@ -116,7 +116,7 @@ pub enum ClientOperation {
         id: InstanceId,
         /// The reason.
         reason: String,
-        /// Whether the attached sub-orchestrations end too.
+        /// Whether those attached sub-orchestrations end too whose policy would let them go on.
         recursive: bool,
     },
     /// Suspend an instance.

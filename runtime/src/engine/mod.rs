@@ -35,7 +35,7 @@ pub(crate) use current_turn::{CurrentTurn, TurnInProgress};
 pub(crate) use history::decode_all as decode_history;
 pub use interface::{
     ActivityTask, ClientAnswer, ClientOperation, CommitNumber, Effect, ExecutionRef, IdReusePolicy, LoadedInstance,
-    PartitionConfig, PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
+    ParentClosePolicy, PartitionConfig, PartitionInput, PartitionOutput, Refusal, RequestId, StartOperation, Ticket,
 };
 pub(crate) use partition::{Cautious, needs_trial};
 pub use partition::{Damage, Partition};

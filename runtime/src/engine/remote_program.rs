@@ -62,6 +62,10 @@ impl RemoteProgram {
                 Some(_) => return Ok(()),
                 None => return Err(format!("{action} names an operation that is not open")),
             },
+            Action::Detached { operation } => match self.open.remove(operation) {
+                Some(Awaits::Child(_)) => return Ok(()),
+                _ => return Err(format!("{action} names an operation that is no open sub-orchestration")),
+            },
             Action::Complete(_) => {
                 self.ended = true;
                 return Ok(());
@@ -79,7 +83,7 @@ impl RemoteProgram {
             Action::ScheduleTask { .. } => Awaits::Task,
             Action::CreateTimer { fire_at, .. } => Awaits::Timer(*fire_at),
             Action::WaitForEvent { .. } => Awaits::Event,
-            Action::StartSubOrchestration { detached: false, .. } => Awaits::Child,
+            Action::StartSubOrchestration { detached: false, on_close, .. } => Awaits::Child(*on_close),
             _ => return Ok(()),
         };
         self.open.insert(operation, awaits);

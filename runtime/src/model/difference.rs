@@ -13,6 +13,8 @@ pub(crate) enum Part {
     InstanceId,
     Version,
     DueTime,
+    Reason,
+    Policy,
     Output,
     Failure,
     KeepEvents,
@@ -26,6 +28,8 @@ impl fmt::Display for Part {
             Self::InstanceId => "instance id",
             Self::Version => "version",
             Self::DueTime => "due time",
+            Self::Reason => "reason",
+            Self::Policy => "parent close policy",
             Self::Output => "output",
             Self::Failure => "error",
             Self::KeepEvents => "setting `keep_events`",
@@ -47,14 +51,22 @@ impl Action {
                 (a != b).then_some(Part::DueTime)
             }
             (
-                Self::StartSubOrchestration { input: a, version: v, instance: i, minted: m, .. },
-                Self::StartSubOrchestration { input: b, version: w, instance: j, minted: n, .. },
+                Self::StartSubOrchestration { input: a, version: v, instance: i, minted: m, on_close: p, .. },
+                Self::StartSubOrchestration { input: b, version: w, instance: j, minted: n, on_close: q, .. },
             ) => {
                 if m != n || (!m && i != j) {
                     return Some(Part::InstanceId);
                 }
-                if v != w { Some(Part::Version) } else { differ(a, b, Part::Input) }
+                if v != w {
+                    return Some(Part::Version);
+                }
+                // Earlier versions recorded none. What they recorded stands without a word.
+                if p.is_some() && q.is_some() && p != q {
+                    return Some(Part::Policy);
+                }
+                differ(a, b, Part::Input)
             }
+            (Self::Terminate { reason: a, .. }, Self::Terminate { reason: b, .. }) => (a != b).then_some(Part::Reason),
             (Self::Complete(a), Self::Complete(b)) => a.difference(b),
             _ => None,
         }
@@ -74,6 +86,8 @@ impl Action {
                 | Self::Complete(Completion::ContinuedAsNew { version, .. }),
                 Part::Version,
             ) => version.as_deref().map_or(Cow::Borrowed("(the default)"), |version| format!("{version:?}").into()),
+            (Self::StartSubOrchestration { on_close: Some(policy), .. }, Part::Policy) => format!("{policy:?}").into(),
+            (Self::Terminate { reason, .. }, Part::Reason) => reason.as_str().into(),
             (Self::CreateTimer { fire_at, .. }, Part::DueTime) => fire_at.to_utc().to_rfc3339().into(),
             (Self::Complete(Completion::Failed(failure)), Part::Failure) => failure.to_string().into(),
             (Self::Complete(Completion::ContinuedAsNew { keep_events, .. }), Part::KeepEvents) => {
@@ -138,7 +152,7 @@ fn window(text: &str, skipped: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{InstanceId, OperationId, RecordedLocation, Timestamp};
+    use crate::model::{InstanceId, OperationId, ParentClosePolicy, RecordedLocation, Timestamp};
 
     fn json(text: &str) -> JsonText {
         JsonText::from_string(text.to_owned())
@@ -164,6 +178,7 @@ mod tests {
             input: json(input),
             detached: false,
             on_existing: crate::model::IdReusePolicy::Reject,
+            on_close: None,
             location: RecordedLocation::default(),
         }
     }
@@ -185,6 +200,43 @@ mod tests {
         assert_eq!(plain.difference(&child(None, "a", true, "1")), Some(Part::InstanceId));
         assert_eq!(plain.difference(&child(Some("2"), "a", false, "1")), Some(Part::Version));
         assert_eq!(plain.difference(&child(None, "a", false, "2")), Some(Part::Input));
+        let closes = |policy| match plain.clone() {
+            Action::StartSubOrchestration {
+                operation,
+                name,
+                version,
+                instance,
+                minted,
+                input,
+                detached,
+                on_existing,
+                location,
+                ..
+            } => Action::StartSubOrchestration {
+                operation,
+                name,
+                version,
+                instance,
+                minted,
+                input,
+                detached,
+                on_existing,
+                on_close: Some(policy),
+                location,
+            },
+            other => other,
+        };
+        let (ends, goes_on) = (closes(ParentClosePolicy::Terminate), closes(ParentClosePolicy::Abandon));
+        assert_eq!((ends.difference(&goes_on), goes_on.part(Part::Policy)), (Some(Part::Policy), "Abandon".into()));
+        assert_eq!(plain.difference(&goes_on), None, "an earlier version recorded no policy");
+        let stop = |reason: &str| Action::Terminate {
+            operation: OperationId(1),
+            target: InstanceId::new("x").unwrap(),
+            reason: reason.to_owned(),
+            location: RecordedLocation::default(),
+        };
+        assert_eq!(stop("late").difference(&stop("later")), Some(Part::Reason));
+        assert_eq!(stop("late").part(Part::Reason), "late");
         // The engine creates another id each time, and the recorded one stands.
         assert_eq!(child(None, "a", true, "1").difference(&child(None, "b", true, "1")), None);
     }

@@ -31,14 +31,17 @@ pub enum Message {
         /// The reason for the refusal.
         failure: FailureDetails,
     },
-    /// Terminates an attached sub-orchestration. An instance that is not the child of this parent ignores the message.
+    /// Terminates an instance.
     Terminate {
-        /// The child.
+        /// The instance.
         target: InstanceId,
-        /// The parent that it must have.
-        parent: Parent,
-        /// The reason that was given for the parent.
+        /// The operation that started the instance and no longer waits for it. An instance that was not started by it
+        /// ignores the message. `None`: the code of another instance asked for the termination, whoever started the target.
+        parent: Option<Parent>,
+        /// The reason.
         reason: String,
+        /// Whether the sub-orchestrations end that would otherwise go on.
+        recursive: bool,
     },
 }
 

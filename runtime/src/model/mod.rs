@@ -57,6 +57,6 @@ pub(crate) use difference::{Part, shortened};
 pub(crate) use ids::KeyMint;
 pub(crate) use location::RecordedLocation;
 pub(crate) use message::{ChildStart, Message};
-pub(crate) use policy::IdReusePolicy;
+pub(crate) use policy::{IdReusePolicy, ParentClosePolicy};
 pub(crate) use record::{Action, Attempt, Completion, ExecutionLimits, ExecutionStarted, Input, TurnRecord};
 pub(crate) use suspects::{Suspect, Suspects};

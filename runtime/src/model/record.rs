@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     BuildId, Execution, FailureDetails, IdReusePolicy, InstanceId, InstanceKey, JsonText, OperationId,
-    RecordedLocation, Timestamp, TraceContext,
+    ParentClosePolicy, RecordedLocation, Timestamp, TraceContext,
 };
 
 /// One turn of one execution. Replay reads these records in order, and nothing else.
@@ -187,7 +187,7 @@ pub struct Attempt {
     pub operation: OperationId,
 }
 
-/// Something that the code of an orchestrator asks for. All kinds except the last two are operations and have a number.
+/// Something that the code of an orchestrator asks for. All kinds except the last three are operations and have a number.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Runs an activity.
@@ -243,6 +243,20 @@ pub enum Action {
         detached: bool,
         /// What happens if the id is in use.
         on_existing: IdReusePolicy,
+        /// What becomes of the new instance when the code no longer waits for it. `None` if it does not wait at all, and
+        /// if an earlier version recorded the call: the instance then goes on.
+        on_close: Option<ParentClosePolicy>,
+        /// The place in the code.
+        location: RecordedLocation,
+    },
+    /// Terminates another instance.
+    Terminate {
+        /// The number of the operation.
+        operation: OperationId,
+        /// The instance.
+        target: InstanceId,
+        /// The reason.
+        reason: String,
         /// The place in the code.
         location: RecordedLocation,
     },
@@ -282,6 +296,11 @@ pub enum Action {
         /// The operation.
         operation: OperationId,
     },
+    /// The code no longer waits for an attached sub-orchestration, which goes on.
+    Detached {
+        /// The operation.
+        operation: OperationId,
+    },
     /// The orchestrator ended this execution.
     Complete(Completion),
 }
@@ -314,8 +333,10 @@ impl Action {
             | Self::StartSubOrchestration { operation, .. }
             | Self::SendEvent { operation, .. }
             | Self::SideEffect { operation, .. }
+            | Self::Terminate { operation, .. }
             | Self::Patched { operation, .. }
-            | Self::Cancelled { operation } => Some(*operation),
+            | Self::Cancelled { operation }
+            | Self::Detached { operation } => Some(*operation),
             Self::Complete(_) => None,
         }
     }
@@ -329,8 +350,9 @@ impl Action {
             | Self::StartSubOrchestration { location, .. }
             | Self::SendEvent { location, .. }
             | Self::SideEffect { location, .. }
+            | Self::Terminate { location, .. }
             | Self::Patched { location, .. } => Some(location),
-            Self::Cancelled { .. } | Self::Complete(_) => None,
+            Self::Cancelled { .. } | Self::Detached { .. } | Self::Complete(_) => None,
         }
     }
 
@@ -348,6 +370,7 @@ impl Action {
             Self::ScheduleTask { input, .. } | Self::StartSubOrchestration { input, .. } => input.len(),
             Self::SendEvent { payload, .. } => payload.len(),
             Self::SideEffect { value, .. } => value.len(),
+            Self::Terminate { reason, .. } => reason.len(),
             Self::Complete(Completion::Completed(value) | Completion::ContinuedAsNew { input: value, .. }) => {
                 value.len()
             }
@@ -369,6 +392,7 @@ impl Action {
                 (Self::SendEvent { name: a, target: c, .. }, Self::SendEvent { name: b, target: d, .. }) => {
                     a.eq_ignore_ascii_case(b) && c == d
                 }
+                (Self::Terminate { target: a, .. }, Self::Terminate { target: b, .. }) => a == b,
                 (Self::Patched { id: a, .. }, Self::Patched { id: b, .. }) => a == b,
                 (Self::Complete(a), Self::Complete(b)) => std::mem::discriminant(a) == std::mem::discriminant(b),
                 (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
@@ -385,9 +409,11 @@ impl fmt::Display for Action {
             Self::StartSubOrchestration { name, detached: false, .. } => write!(f, "call of orchestrator `{name}`")?,
             Self::StartSubOrchestration { name, .. } => write!(f, "detached start of orchestrator `{name}`")?,
             Self::SendEvent { name, target, .. } => write!(f, "event `{name}` sent to `{target}`")?,
+            Self::Terminate { target, .. } => write!(f, "termination of `{target}`")?,
             Self::SideEffect { .. } => f.write_str("side effect")?,
             Self::Patched { id, .. } => write!(f, "patch `{id}`")?,
             Self::Cancelled { .. } => f.write_str("cancellation")?,
+            Self::Detached { .. } => f.write_str("detaching")?,
             Self::Complete(Completion::Completed(_)) => f.write_str("return of Ok")?,
             Self::Complete(Completion::Failed(_)) => f.write_str("return of Err")?,
             Self::Complete(Completion::ContinuedAsNew { .. }) => f.write_str("continue-as-new")?,

@@ -1,8 +1,11 @@
 //! Sub-orchestrations: attached, detached, failing, and ended with their parent.
 
-use persevere::prelude::*;
-use persevere::{InstanceId, ResultError, RuntimeStatus};
+use std::time::Duration;
 
+use persevere::prelude::*;
+use persevere::{CancellationReason, InstanceId, ParentClosePolicy, ResultError, RuntimeStatus};
+
+use crate::system::patterns::together::Answer;
 use crate::system::stage::{Stage, echo, handle, job, on_every_stage};
 
 on_every_stage! {
@@ -16,8 +19,12 @@ on_every_stage! {
     a_parent_that_is_started_again_calls_its_child_by_the_same_id
     a_call_waits_for_the_instance_that_has_the_id
     a_detached_start_goes_on_without_its_starter
-    terminate_leaves_children_alone
+    a_sub_orchestration_that_loses_ends
+    a_sub_orchestration_goes_on_when_its_call_says_so
+    terminate_ends_children_and_theirs
+    terminate_leaves_alone_what_the_code_lets_go_on
     terminate_recursively_ends_children_and_theirs
+    code_terminates_another_instance
     a_restart_in_the_middle_finds_parent_and_child_again
     nesting_has_a_limit
 }
@@ -200,16 +207,114 @@ async fn a_detached_start_goes_on_without_its_starter(stage: Stage) {
     runtime.shutdown().await.unwrap();
 }
 
-async fn terminate_leaves_children_alone(stage: Stage) {
+/// Waits ten seconds for a shipment, and ends only when it is told to.
+#[orchestrator]
+async fn impatient(ctx: OrchestrationContext<String>, what: String, how: String) -> Result<String, OrchestrationError> {
+    let mut call = ship::call(&ctx, what.clone()).instance_id(InstanceId::new(format!("shipment of {what}"))?);
+    if how == "abandon" {
+        call = call.parent_close_policy(ParentClosePolicy::Abandon);
+    }
+    let mut call = call.schedule();
+    ctx.set_custom_status(&"waiting".to_owned())?;
+    let shipped = select! {
+        shipped = &mut call => Some(shipped?),
+        _ = ctx.create_timer(Duration::from_secs(10)) => None,
+    };
+    match how.as_str() {
+        "detach" => drop(call.detach()?),
+        _ => drop(call),
+    }
+    ctx.set_custom_status(&"back".to_owned())?;
+    Answer::wait(&ctx).await?;
+    Ok(shipped.unwrap_or_else(|| "too late".to_owned()))
+}
+
+async fn a_sub_orchestration_that_loses_ends(stage: Stage) {
     let runtime = stage.runtime().await;
-    let order = order::start(runtime.client(), "drum".to_owned()).await.unwrap();
+    let parent = impatient::start(runtime.client(), "moon".to_owned(), "drop".to_owned()).await.unwrap();
+    stage.book.begun("moon").await;
+    stage.clock.advance(Duration::from_secs(10));
+    let child = handle::<ship>(&runtime, "shipment of moon");
+    let ResultError::Terminated { reason } = child.result().await.unwrap_err() else { panic!("it was terminated") };
+    assert!(reason.contains(parent.id().as_str()), "{reason}");
+    assert_eq!(stage.book.cancelled("moon").await, CancellationReason::InstanceEnded);
+    // Its id can be used again, and the parent goes on as before.
+    ship::start(runtime.client(), "unicorn".to_owned())
+        .instance_id("shipment of moon")
+        .on_existing(IdReusePolicy::ReplaceEnded)
+        .await
+        .unwrap();
+    let runtime = stage.restart(runtime).await;
+    let parent = handle::<impatient>(&runtime, parent.id().as_str());
+    parent.raise_event(Answer(String::new())).await.unwrap();
+    assert_eq!(parent.result().await.unwrap(), "too late");
+    runtime.shutdown().await.unwrap();
+}
+
+async fn a_sub_orchestration_goes_on_when_its_call_says_so(stage: Stage) {
+    let runtime = stage.runtime().await;
+    for how in ["abandon", "detach"] {
+        let parent = impatient::start(runtime.client(), how.to_owned(), how.to_owned()).await.unwrap();
+        stage.book.begun(how).await;
+        stage.clock.advance(Duration::from_secs(10));
+        parent.wait_for_custom_status(|shown| shown == "back").await.unwrap();
+        parent.raise_event(Answer(String::new())).await.unwrap();
+        assert_eq!(parent.result().await.unwrap(), "too late");
+        stage.book.let_end(how);
+        let child = handle::<ship>(&runtime, &format!("shipment of {how}"));
+        assert_eq!(child.result().await.unwrap(), format!("{how} is done"));
+    }
+    runtime.shutdown().await.unwrap();
+}
+
+async fn terminate_ends_children_and_theirs(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let orders = orders::start(runtime.client(), vec!["drum".to_owned()]).await.unwrap();
     stage.book.begun("drum").await;
-    order.terminate("enough").await.unwrap();
-    assert_eq!(order.result().await.unwrap_err(), ResultError::Terminated { reason: "enough".to_owned() });
+    let runtime = stage.restart(runtime).await;
+    handle::<orders>(&runtime, orders.id().as_str()).terminate("enough").await.unwrap();
     let child = handle::<ship>(&runtime, "shipment of drum");
-    assert_eq!(child.metadata().await.unwrap().runtime_status(), RuntimeStatus::Running);
-    stage.book.let_end("drum");
-    assert_eq!(child.result().await.unwrap(), "drum is done");
+    assert_eq!(child.result().await.unwrap_err(), ResultError::Terminated { reason: "enough".to_owned() });
+    runtime.shutdown().await.unwrap();
+}
+
+async fn terminate_leaves_alone_what_the_code_lets_go_on(stage: Stage) {
+    let runtime = stage.runtime().await;
+    for (what, recursive) in [("bell", false), ("gong", true)] {
+        let id = format!("shipment of {what}");
+        let parent = impatient::start(runtime.client(), what.to_owned(), "abandon".to_owned()).await.unwrap();
+        stage.book.begun(what).await;
+        match recursive {
+            true => parent.terminate("enough").recursive().await.unwrap(),
+            false => parent.terminate("enough").await.unwrap(),
+        }
+        let child = handle::<ship>(&runtime, &id);
+        if !recursive {
+            assert_eq!(child.metadata().await.unwrap().runtime_status(), RuntimeStatus::Running);
+        }
+        stage.book.let_end(what);
+        assert_eq!(child.result().await.is_ok(), !recursive, "{what}");
+    }
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn closes(ctx: OrchestrationContext, id: String) -> Result<(), OrchestrationError> {
+    Ok(ctx.terminate(&InstanceId::new(id)?, "closed")?)
+}
+
+async fn code_terminates_another_instance(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let order = order::start(runtime.client(), "lute".to_owned()).await.unwrap();
+    stage.book.begun("lute").await;
+    closes::start(runtime.client(), order.id().as_str().to_owned()).await.unwrap().result().await.unwrap();
+    assert_eq!(order.result().await.unwrap_err(), ResultError::Terminated { reason: "closed".to_owned() });
+    let child = handle::<ship>(&runtime, "shipment of lute");
+    assert_eq!(child.result().await.unwrap_err(), ResultError::Terminated { reason: "closed".to_owned() });
+    // Nobody is there any more.
+    for id in [order.id().as_str(), "nobody"] {
+        closes::start(runtime.client(), id.to_owned()).await.unwrap().result().await.unwrap();
+    }
     runtime.shutdown().await.unwrap();
 }
 

@@ -28,7 +28,7 @@ type Shown = String;
 
 #[external_event]
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer(String);
+pub(crate) struct Answer(pub(crate) String);
 
 #[orchestrator]
 async fn sequence(ctx: OrchestrationContext, words: Vec<String>) -> Result<String, OrchestrationError> {

@@ -167,6 +167,22 @@ pub enum HistoryEventKind {
         /// The number of the operation.
         event_id: u32,
     },
+    /// The code stopped waiting for a sub-orchestration, which goes on.
+    SubOrchestrationDetached {
+        /// The number of the operation.
+        event_id: u32,
+    },
+    /// The code asked for the termination of another instance.
+    TerminationSent {
+        /// The number of the operation.
+        event_id: u32,
+        /// The instance to terminate.
+        instance_id: InstanceId,
+        /// The reason that was given.
+        reason: String,
+        /// The place in the code.
+        location: Option<String>,
+    },
     /// The instance was suspended.
     ExecutionSuspended {
         /// The reason that was given.
@@ -279,6 +295,10 @@ fn of_action(action: Action) -> HistoryEventKind {
         Action::SideEffect { value, .. } => Kind::SideEffectRecorded { event_id, result: value, location },
         Action::Patched { id, .. } => Kind::Patched { event_id, name: id, location },
         Action::Cancelled { .. } => Kind::OperationCancelled { event_id },
+        Action::Detached { .. } => Kind::SubOrchestrationDetached { event_id },
+        Action::Terminate { target, reason, .. } => {
+            Kind::TerminationSent { event_id, instance_id: target, reason, location }
+        }
         Action::Complete(completion) => of_completion(completion),
     }
 }

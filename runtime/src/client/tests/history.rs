@@ -104,6 +104,7 @@ fn every_input_and_action_has_its_event() {
             input: JsonText::null(),
             detached: false,
             on_existing: IdReusePolicy::Reject,
+            on_close: None,
             location: location.clone(),
         },
         Action::SendEvent {
@@ -116,6 +117,13 @@ fn every_input_and_action_has_its_event() {
         Action::SideEffect { operation, value: json("4"), location: location.clone() },
         Action::Patched { operation, id: "change".to_owned(), location },
         Action::Cancelled { operation },
+        Action::Detached { operation },
+        Action::Terminate {
+            operation,
+            target: id("c"),
+            reason: "late".to_owned(),
+            location: crate::model::RecordedLocation::default(),
+        },
         Action::Complete(Completion::ContinuedAsNew { input: json("5"), version: None, keep_events: true }),
     ];
     let fake = Fake::running();
@@ -140,6 +148,8 @@ fn every_input_and_action_has_its_event() {
             "SideEffectRecorded",
             "Patched",
             "OperationCancelled",
+            "SubOrchestrationDetached",
+            "TerminationSent",
             "ContinueAsNew",
         ]
     );

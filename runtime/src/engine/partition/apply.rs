@@ -89,7 +89,7 @@ impl Partition {
                 Arrival::Event { name, payload, event_id, from: EventSource::Client(request) }
             }
             ClientOperation::Terminate { reason, recursive, .. } => {
-                Arrival::Terminate { reason, recursive, request: Some(request), anchor: None }
+                Arrival::Terminate { reason, recursive, request: Some(request), anchor: None, by_parent: false }
             }
             ClientOperation::Suspend { reason, .. } => Arrival::Suspend { reason, request },
             ClientOperation::Resume { reason, .. } => Arrival::Resume { reason, request },
@@ -183,11 +183,11 @@ impl Partition {
             Message::Event { name, payload, .. } => {
                 self.push(key, Arrival::Event { name, payload, event_id: None, from: EventSource::Message(inbox) });
             }
-            Message::Terminate { parent, reason, .. } if head.life.parent.as_ref() == Some(&parent) => {
-                self.push(key, Arrival::Terminate { reason, recursive: true, request: None, anchor: Some(inbox) });
+            Message::Terminate { parent, reason, recursive, .. } if parent.is_none() || head.life.parent == parent => {
+                let (request, anchor, by_parent) = (None, Some(inbox), parent.is_some());
+                self.push(key, Arrival::Terminate { reason, recursive, request, anchor, by_parent });
             }
-            // The id now belongs to another instance.
-            Message::Terminate { .. } => self.discard(inbox),
+            Message::Terminate { parent, .. } => self.forget_start(key, inbox, parent.as_ref()),
             Message::ChildDone { parent, result } if parent.execution == head.life.execution => {
                 let Parent { execution, operation, .. } = parent;
                 self.push(key, Arrival::ChildDone { operation, execution, result, anchor: inbox });
@@ -222,6 +222,8 @@ impl Partition {
                 self.refuse_child(inbox, &start.target, start.parent, FailureDetails::new(RESERVED_ID, text));
             }
             Addressed::Message(inbox, Message::Start(start)) => self.create_child(now, inbox, start, None),
+            // The sub-orchestration has ended and was purged.
+            Addressed::Message(inbox, Message::Terminate { parent: Some(_), .. }) => self.discard(inbox),
             Addressed::Message(inbox, message) => {
                 tracing::warn!(?message, "dropped a message for an instance that does not exist");
                 self.discard(inbox);

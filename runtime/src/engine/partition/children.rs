@@ -14,8 +14,8 @@ use super::create::child_hash;
 use super::slot::{Arrival, Slot};
 use super::take::Taken;
 use crate::model::{
-    ChildStart, FailureDetails, IdReusePolicy, InboxId, InstanceKey, JsonText, Message, Progress, RuntimeStatus,
-    Timestamp, TurnCommit,
+    ChildStart, FailureDetails, IdReusePolicy, InboxId, InstanceKey, JsonText, Message, Parent, Progress,
+    RuntimeStatus, Timestamp, TurnCommit,
 };
 
 /// The failure type of a sub-orchestration whose id is in use.
@@ -78,6 +78,24 @@ impl Partition {
             self.send(&mut commit, Message::ChildDone { parent, result });
         }
         self.commit(commit);
+    }
+
+    /// Handles the termination of a sub-orchestration whose id belongs to another instance. If the start still waits for
+    /// the end of that instance, nobody waits for its result any more.
+    pub(super) fn forget_start(&mut self, key: InstanceKey, inbox: InboxId, parent: Option<&Parent>) {
+        let mut commit = TurnCommit { inbox_done: vec![inbox], ..TurnCommit::default() };
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.arrivals.retain(|arrival| match arrival {
+                Arrival::Start { start, anchor, .. } if start.parent.as_ref() == parent => {
+                    commit.inbox_done.push(*anchor);
+                    false
+                }
+                _ => true,
+            });
+        }
+        // The slot must not leave memory before what else was accepted for it has been handed over.
+        let number = self.commit(commit);
+        self.cooling.push_back((number, key));
     }
 
     /// Handles a start that waited for the end of this instance, in the commit of that end.

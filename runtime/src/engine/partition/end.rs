@@ -1,17 +1,18 @@
 //! The end of an execution: by its code, by a caller, by a limit, or by continuing as new.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Partition;
 use super::children::result_for_parent;
+use super::schedule::parent_of;
 use super::slot::{Arrival, EventSource, Phase, Slot, TaskAnchor};
 use super::take::{Taken, Termination};
 use crate::engine::execution::LiveExecution;
+use crate::engine::history::OpenChildren;
 use crate::engine::{Refusal, history};
 use crate::model::{
-    Action, Completion, Execution, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, Message, OperationId,
-    Parent, RecordRow, RuntimeStatus, TaskId, TimerRow, Timestamp, TurnRecord, wire,
+    Action, Completion, Execution, ExecutionStarted, FailureDetails, Input, JsonText, Message, OperationId,
+    ParentClosePolicy, RecordRow, RuntimeStatus, TaskId, TimerRow, Timestamp, TurnRecord, wire,
 };
 
 use super::TaskState;
@@ -21,6 +22,20 @@ struct Ending {
     status: RuntimeStatus,
     output: Option<JsonText>,
     failure: Option<FailureDetails>,
+    /// Whether its parent ended it, which waits for no result.
+    by_parent: bool,
+}
+
+impl Ending {
+    fn by_code(result: Result<JsonText, FailureDetails>) -> Self {
+        let status = if result.is_ok() { RuntimeStatus::Completed } else { RuntimeStatus::Failed };
+        let (output, failure) = result.map_or_else(|failure| (None, Some(failure)), |output| (Some(output), None));
+        Self { status, output, failure, by_parent: false }
+    }
+}
+
+fn has_ended(slot: &Slot) -> String {
+    format!("the orchestration `{}`, which started it, has ended", slot.head.life.id)
 }
 
 impl Partition {
@@ -29,7 +44,7 @@ impl Partition {
         &mut self,
         time: Timestamp,
         slot: &mut Slot,
-        taken: Taken,
+        mut taken: Taken,
         actions: Vec<Action>,
         completion: Completion,
     ) {
@@ -37,43 +52,41 @@ impl Partition {
             Completion::ContinuedAsNew { input, version, keep_events } => {
                 return self.continue_as_new(time, slot, taken, input, version, keep_events);
             }
-            Completion::Completed(output) => {
-                Ending { status: RuntimeStatus::Completed, output: Some(output), failure: None }
-            }
-            Completion::Failed(failure) => {
-                Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) }
-            }
+            Completion::Completed(output) => Ending::by_code(Ok(output)),
+            Completion::Failed(failure) => Ending::by_code(Err(failure)),
         };
+        // The code has dropped its calls by now. What is left was put away where nobody drops it.
+        let reason = has_ended(slot);
+        self.close_children(slot, &mut taken, &reason, false);
         self.end(time, slot, taken, Some(actions), ending);
     }
 
     /// Ends an instance because a caller has terminated it. This needs no code.
     pub(super) fn terminate(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, termination: Termination) {
-        let Termination { reason, recursive } = termination;
-        if recursive {
-            for (operation, target) in self.children(slot) {
-                let parent = Parent {
-                    instance: slot.head.life.id.clone(),
-                    key: slot.head.life.key,
-                    execution: slot.head.life.execution,
-                    operation,
-                };
-                self.send(&mut taken.commit, Message::Terminate { target, parent, reason: reason.clone() });
-            }
-        }
+        let Termination { reason, recursive, by_parent } = termination;
+        self.close_children(slot, &mut taken, &reason, recursive);
         let output = JsonText::encode(&reason).ok();
-        self.end(time, slot, taken, None, Ending { status: RuntimeStatus::Terminated, output, failure: None });
+        let ending = Ending { status: RuntimeStatus::Terminated, output, failure: None, by_parent };
+        self.end(time, slot, taken, None, ending);
     }
 
     /// Ends an instance because of the engine.
-    pub(super) fn fail(&mut self, time: Timestamp, slot: &mut Slot, taken: Taken, failure: FailureDetails) {
-        self.end(
-            time,
-            slot,
-            taken,
-            None,
-            Ending { status: RuntimeStatus::Failed, output: None, failure: Some(failure) },
-        );
+    pub(super) fn fail(&mut self, time: Timestamp, slot: &mut Slot, mut taken: Taken, failure: FailureDetails) {
+        let reason = has_ended(slot);
+        self.close_children(slot, &mut taken, &reason, false);
+        self.end(time, slot, taken, None, Ending::by_code(Err(failure)));
+    }
+
+    /// Tells the open sub-orchestrations of an instance that ends to end, as their policies say. With `recursive`, all of
+    /// them end, and theirs.
+    fn close_children(&mut self, slot: &Slot, taken: &mut Taken, reason: &str, recursive: bool) {
+        for (operation, child) in self.children(slot) {
+            if recursive || child.on_close == Some(ParentClosePolicy::Terminate) {
+                let (target, parent) = (child.instance, Some(parent_of(slot, operation)));
+                let reason = reason.to_owned();
+                self.send(&mut taken.commit, Message::Terminate { target, parent, reason, recursive });
+            }
+        }
     }
 
     fn end(
@@ -113,7 +126,7 @@ impl Partition {
         progress.ended_at = Some(time);
         progress.parked = None;
         self.refuse_rest(slot, &mut taken, status);
-        if let Some(parent) = slot.head.life.parent.clone() {
+        if let Some(parent) = slot.head.life.parent.clone().filter(|_| !ending.by_parent) {
             let result = result_for_parent(&slot.head.progress);
             self.send(&mut taken.commit, Message::ChildDone { parent, result });
         }
@@ -180,16 +193,16 @@ impl Partition {
 
     /// Returns no sub-orchestrations if the history is damaged. Ending is never refused, so they keep running, and the
     /// log reports it.
-    fn children(&self, slot: &Slot) -> BTreeMap<OperationId, InstanceId> {
+    fn children(&self, slot: &Slot) -> OpenChildren {
         if let Some(live) = &slot.live {
             return live.children().clone();
         }
-        let Some(rows) = &slot.history else { return BTreeMap::new() };
+        let Some(rows) = &slot.history else { return OpenChildren::new() };
         match history::decode(rows, slot.records) {
             Ok(records) => history::open_children(&records),
             Err(damage) => {
                 tracing::warn!(instance = %slot.head.life.id, %damage, "the sub-orchestrations are unknown and keep running");
-                BTreeMap::new()
+                OpenChildren::new()
             }
         }
     }

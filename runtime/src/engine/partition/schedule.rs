@@ -9,7 +9,7 @@ use super::{Partition, TaskState};
 use crate::engine::{ActivityTask, Effect};
 use crate::model::{
     Action, Attempt, ChildStart, FailureDetails, InstanceId, JsonText, Message, OperationId, Parent, TaskId, TaskRow,
-    TimerRow,
+    TimerRow, Timestamp,
 };
 
 /// The failure type of a call that would exceed the limit of open tasks.
@@ -47,17 +47,7 @@ impl Partition {
             Action::ScheduleTask { operation, name, input, attempt, .. } => {
                 self.schedule_task(slot, taken, *operation, name, input, *attempt);
             }
-            Action::CreateTimer { operation, fire_at, .. } => {
-                let row = TimerRow {
-                    fire_at: *fire_at,
-                    key: slot.head.life.key,
-                    execution: slot.head.life.execution,
-                    operation: *operation,
-                };
-                self.add_timer(row);
-                self.timers.insert(row);
-                taken.commit.timers_new.push(row);
-            }
+            Action::CreateTimer { operation, fire_at, .. } => self.schedule_timer(slot, taken, *operation, *fire_at),
             Action::StartSubOrchestration {
                 operation,
                 name,
@@ -97,12 +87,25 @@ impl Partition {
                 let (target, name, payload): (InstanceId, _, _) = (target.clone(), name.clone(), payload.clone());
                 self.send(&mut taken.commit, Message::Event { target, name, payload });
             }
+            Action::Terminate { target, reason, .. } => {
+                let (target, reason) = (target.clone(), reason.clone());
+                let message = Message::Terminate { target, parent: None, reason, recursive: false };
+                self.send(&mut taken.commit, message);
+            }
             Action::WaitForEvent { .. }
+            | Action::Detached { .. }
             | Action::SideEffect { .. }
             | Action::Patched { .. }
             | Action::Cancelled { .. }
             | Action::Complete(_) => {}
         }
+    }
+
+    fn schedule_timer(&mut self, slot: &Slot, taken: &mut Taken, operation: OperationId, fire_at: Timestamp) {
+        let row = TimerRow { fire_at, key: slot.head.life.key, execution: slot.head.life.execution, operation };
+        self.add_timer(row);
+        self.timers.insert(row);
+        taken.commit.timers_new.push(row);
     }
 
     #[expect(clippy::ptr_arg, reason = "a borrowed name stays borrowed")]
@@ -152,7 +155,7 @@ impl Partition {
         None
     }
 
-    /// Removes the rows of an operation whose future was dropped.
+    /// Removes the rows of an operation whose future was dropped, and ends its sub-orchestration.
     fn cancel(&mut self, slot: &Slot, taken: &mut Taken, operation: OperationId) {
         let id = TaskId { key: slot.head.life.key, execution: slot.head.life.execution, operation };
         match self.tasks.remove(&id) {
@@ -162,6 +165,11 @@ impl Partition {
         }
         if let Some(row) = self.remove_timer(id) {
             taken.commit.timers_done.push(row);
+        }
+        if let Some(target) = slot.live.as_ref().and_then(|live| live.released(operation)).cloned() {
+            let reason = format!("the orchestration `{}` no longer waits for it", slot.head.life.id);
+            let parent = Some(parent_of(slot, operation));
+            self.send(&mut taken.commit, Message::Terminate { target, parent, reason, recursive: false });
         }
     }
 
@@ -180,7 +188,7 @@ impl Partition {
     }
 }
 
-fn parent_of(slot: &Slot, operation: OperationId) -> Parent {
+pub(super) fn parent_of(slot: &Slot, operation: OperationId) -> Parent {
     Parent {
         instance: slot.head.life.id.clone(),
         key: slot.head.life.key,

@@ -121,6 +121,8 @@ pub(super) enum Arrival {
         recursive: bool,
         request: Option<RequestId>,
         anchor: Option<InboxId>,
+        /// Whether the parent asks, which no longer waits for the instance.
+        by_parent: bool,
     },
     Suspend {
         reason: String,

@@ -58,6 +58,8 @@ pub(super) struct Answered {
 pub(super) struct Termination {
     pub(super) reason: String,
     pub(super) recursive: bool,
+    /// Whether the parent asks, which no longer waits for the instance.
+    pub(super) by_parent: bool,
 }
 
 /// What a turn will need, determined before anything is taken.
@@ -67,8 +69,8 @@ pub(super) enum Plan {
     Poll,
     /// Inputs are recorded for a later poll. With `replay`, an input cannot be judged without the history.
     Record { replay: bool },
-    /// The instance ends without its code. With `children`, the history is needed to find its sub-orchestrations.
-    End { children: bool },
+    /// The instance ends without its code. The history is needed to find its sub-orchestrations.
+    End,
 }
 
 impl Partition {
@@ -88,7 +90,7 @@ impl Partition {
                     retry |= suspended;
                     suspended = false;
                 }
-                Arrival::Terminate { recursive, .. } => return Plan::End { children: *recursive },
+                Arrival::Terminate { .. } => return Plan::End,
                 Arrival::RetryParked { .. } => retry = true,
                 Arrival::Park { .. } => parked = true,
                 // Whether there is room for it is known only if it is known what the code has consumed.
@@ -177,11 +179,11 @@ impl Partition {
                     });
                 }
             }
-            Arrival::Terminate { reason, recursive, request, anchor } => {
+            Arrival::Terminate { reason, recursive, request, anchor, by_parent } => {
                 taken.replies.extend(request.map(|request| (request, Ok(ClientAnswer::Done))));
                 taken.commit.inbox_done.extend(anchor);
                 taken.inputs.push(Input::Terminated { reason: reason.clone() });
-                taken.terminate = Some(Termination { reason, recursive });
+                taken.terminate = Some(Termination { reason, recursive, by_parent });
             }
             Arrival::Suspend { reason, request } => {
                 let full = |limit| Refusal::TooManyEvents { id: slot.head.life.id.clone(), limit };

@@ -85,7 +85,7 @@ impl Partition {
         if stuck.is_none() && !self.size_is_known(slot) {
             return;
         }
-        if plan == (Plan::End { children: true }) && !self.children_are_known(slot) {
+        if plan == Plan::End && !self.children_are_known(slot) {
             return;
         }
         let mut taken = self.take(slot);
@@ -149,7 +149,13 @@ impl Partition {
                 slot.live = Some(live);
                 Code::Live
             }
-            Err(stuck) => Code::Stuck(stuck),
+            Err(stuck) => {
+                if matches!(stuck, Stuck::Mismatch { .. }) && self.config.fail_on_mismatch {
+                    // The instance ends, and its records say which sub-orchestrations end with it.
+                    slot.history = Some(rows);
+                }
+                Code::Stuck(stuck)
+            }
         }
     }
 
@@ -194,7 +200,7 @@ impl Partition {
                 Awaits::Task if task == Some(&TaskState::Refused) => continue,
                 Awaits::Task => task.is_some(),
                 Awaits::Timer(_) => self.timer_rows.contains_key(&id(operation)),
-                Awaits::Child | Awaits::Event => continue,
+                Awaits::Child(_) | Awaits::Event => continue,
             };
             if !has_row && !live.will_settle(operation) {
                 return Err(Stuck::Corrupt(format!("operation {} is open in the history but has no row", operation.0)));

@@ -15,7 +15,8 @@ use crate::engine::{
     ClientAnswer, ClientOperation, IdReusePolicy, PartitionConfig, PartitionInput, RequestId, VerifyReplay, history,
 };
 use crate::model::{
-    Execution, HeadChange, Input, InstanceKey, JsonText, KeyMint, PartitionCount, PartitionId, RuntimeStatus,
+    Action, Execution, HeadChange, Input, InstanceKey, JsonText, KeyMint, ParentClosePolicy, PartitionCount,
+    PartitionId, RuntimeStatus,
 };
 use crate::registry::Registry;
 
@@ -258,6 +259,7 @@ impl Chaos {
         self.sim.change_registry(registered(self.faults));
         for _ in 0..300 {
             self.sim.settle_all();
+            self.check_children();
             let going: Vec<_> = self.sim.store.heads.values().filter(|head| !head.is_ended()).cloned().collect();
             if going.is_empty() {
                 return;
@@ -276,6 +278,29 @@ impl Chaos {
         }
         let stuck: Vec<_> = self.sim.store.heads.values().filter(|head| !head.is_ended()).collect();
         panic!("some never end: {stuck:?}");
+    }
+
+    /// Nobody goes on for whom no parent waits, unless its policy says so.
+    fn check_children(&self) {
+        let records: BTreeMap<_, Vec<_>> =
+            self.sim.recorded.iter().fold(BTreeMap::new(), |mut all, (key, execution, turn)| {
+                all.entry((*key, *execution)).or_insert_with(Vec::new).extend(&turn.actions);
+                all
+            });
+        for head in self.sim.store.heads.values().filter(|head| !head.is_ended()) {
+            let Some(parent) = &head.life.parent else { continue };
+            let went_on = records.keys().any(|(key, execution)| *key == parent.key && *execution > parent.execution);
+            let Some(actions) = records.get(&(parent.key, parent.execution)).filter(|_| !went_on) else { continue };
+            let started = |action: &&&Action| action.operation() == Some(parent.operation);
+            let stays = actions.iter().filter(started).any(|action| match action {
+                Action::StartSubOrchestration { on_close, .. } => *on_close != Some(ParentClosePolicy::Terminate),
+                Action::Detached { .. } => true,
+                _ => false,
+            });
+            let cancelled = actions.iter().filter(started).any(|action| matches!(action, Action::Cancelled { .. }));
+            let waits = self.sim.store.heads.get(&parent.key).is_some_and(|parent| !parent.is_ended());
+            assert!(stays || (waits && !cancelled), "{} goes on without {parent:?}", head.life.id);
+        }
     }
 
     /// What must hold at any moment.

@@ -414,7 +414,7 @@ impl Sim {
     }
 
     /// A step of every partition, with batches of so many turns. Answers whether there was anything to do.
-    fn settle_some_rows(&mut self, turns: usize) -> bool {
+    pub(crate) fn settle_some_rows(&mut self, turns: usize) -> bool {
         let mut any = self.let_one_begin();
         while !self.looks.is_empty() {
             self.look(0);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::code::{Blue, Echo, Fail, Green, Program as Marker, Red, Returned, Unknown, again, call, child, code};
 use crate::context::{Block, Durable, block};
 use crate::contract::RetryPolicy;
-use crate::model::{InstanceId, JsonText};
+use crate::model::{InstanceId, JsonText, ParentClosePolicy};
 use crate::{OrchestrationContext, SubOrchestrationCall};
 
 /// What a program does, then how it ends.
@@ -54,6 +54,11 @@ pub(crate) enum Step {
     ChildNamed(u8, Box<Program>),
     /// A sub-orchestration whose future is dropped after the step.
     ChildAndDrop(Box<Program>, Box<Step>),
+    /// The same, and the sub-orchestration goes on.
+    ChildAndDetach(Box<Program>),
+    /// With the other policy.
+    ChildAbandoned(u32, Box<Program>),
+    Terminate(u8),
     Detached(Box<Program>),
     Time,
     Random,
@@ -181,6 +186,15 @@ async fn at_once(ctx: &OrchestrationContext<Value>, step: &Step, salt: u32) -> V
             let target = InstanceId::new(NAMES[usize::from(*name) % NAMES.len()]).unwrap();
             send(ctx, &target, *event, salt)
         }
+        Step::Time => call::<Echo>(ctx, ctx.current_time()).await.unwrap(),
+        Step::Random => json!([ctx.random(), ctx.new_uuid()]),
+        _ => with_others(ctx, step, salt).await,
+    }
+}
+
+/// Starts and ends other instances.
+async fn with_others(ctx: &OrchestrationContext<Value>, step: &Step, salt: u32) -> Value {
+    match step {
         Step::Child(program) => child::<Marker>(ctx, program).await.unwrap_or_else(|error| json!(error.to_string())),
         Step::ChildNamed(name, program) => {
             let named = InstanceId::new(NAMES[usize::from(*name) % NAMES.len()]).unwrap();
@@ -193,12 +207,29 @@ async fn at_once(ctx: &OrchestrationContext<Value>, step: &Step, salt: u32) -> V
             drop(started);
             value
         }
+        Step::ChildAndDetach(program) => {
+            let started: SubOrchestrationCall<Marker> = child(ctx, program).schedule();
+            let value = call::<Echo>(ctx, salt).await.unwrap();
+            started.detach().unwrap();
+            value
+        }
+        Step::ChildAbandoned(micros, program) => {
+            let called = child::<Marker>(ctx, program).parent_close_policy(ParentClosePolicy::Abandon);
+            let within = Duration::from_micros((*micros).into());
+            called
+                .timeout(ctx, within)
+                .await
+                .map_or(json!("timed out"), |result| result.unwrap_or_else(|error| json!(error.to_string())))
+        }
+        Step::Terminate(name) => {
+            let target = InstanceId::new(NAMES[usize::from(*name) % NAMES.len()]).unwrap();
+            ctx.terminate(&target, "a program says so").unwrap();
+            Value::Null
+        }
         Step::Detached(program) => {
             crate::context::start_detached::<Marker>(ctx, JsonText::encode(program)).unwrap();
             Value::Null
         }
-        Step::Time => call::<Echo>(ctx, ctx.current_time()).await.unwrap(),
-        Step::Random => json!([ctx.random(), ctx.new_uuid()]),
         _ => unreachable!("waits"),
     }
 }
@@ -269,6 +300,9 @@ fn steps(alphabet: Alphabet, child: Option<BoxedStrategy<Program>>) -> impl Stra
                 1 => (0..4_u8, boxed()).prop_map(|(name, program)| Step::ChildNamed(name, program)),
                 1 => boxed().prop_map(Step::Detached),
                 1 => boxed().prop_map(|child| Step::ChildAndDrop(child, Box::new(Step::Call(1)))),
+                1 => boxed().prop_map(Step::ChildAndDetach),
+                1 => (0..400_u32, boxed()).prop_map(|(micros, child)| Step::ChildAbandoned(micros, child)),
+                1 => (0..4_u8).prop_map(Step::Terminate),
             ]
             .boxed()
         }

@@ -433,7 +433,7 @@ fn b17_a_termination_from_somebody_elses_parent_is_ignored() {
         execution: crate::model::Execution(0),
         operation: crate::model::OperationId(1),
     };
-    let message = Message::Terminate { target: id("x"), parent, reason: String::new() };
+    let message = Message::Terminate { target: id("x"), parent: Some(parent), reason: String::new(), recursive: true };
     sim.store
         .inbox
         .insert((crate::model::PartitionId::FIRST, crate::model::InboxId(1)), wire::encode_message(&message));

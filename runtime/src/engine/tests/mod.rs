@@ -3,6 +3,7 @@
 mod carried;
 mod caution;
 mod chaos;
+mod children;
 mod ends;
 mod foreign;
 mod identity;

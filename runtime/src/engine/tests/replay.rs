@@ -86,7 +86,7 @@ impl Driver {
                     self.now = self.now.max(at);
                     inputs.push(Input::TimerFired { operation });
                 }
-                Awaits::Child | Awaits::Event => {}
+                Awaits::Child(_) | Awaits::Event => {}
             }
         }
         inputs

@@ -33,6 +33,7 @@ child done    | -         | -         | turn      | turn      | record    | reco
 task no code  | -         | -         | park      | park      | park      | park      | drop      | park
 stale task    | drop      | drop      | drop      | drop      | drop      | drop      | drop      | drop
 terminate     | not found | end       | end       | end       | end       | end       | has ended | end
+code ends it  | drop      | end       | end       | end       | end       | end       | drop      | end
 suspend       | not found | record    | record    | record    | invalid   | record    | has ended | record
 resume        | not found | invalid   | invalid   | invalid   | turn      | invalid   | has ended | invalid
 restart       | not found | not ended | not ended | not ended | not ended | not ended | replaced  | not ended
@@ -66,8 +67,11 @@ code! {
         let called = child::<Main>(&ctx, ()).instance_id(id("x")).on_existing(policy).await;
         Ok(json!(called.map_err(|error| std::error::Error::source(&error).map(ToString::to_string))))
     }
-    fn sender_code(ctx, _) {
-        ctx.send_event(&id("x"), &Red(json!(7)))?;
+    fn sender_code(ctx, input) {
+        match input.as_str() {
+            Some("terminate") => ctx.terminate(&id("x"), "enough")?,
+            _ => ctx.send_event(&id("x"), &Red(json!(7)))?,
+        }
         Ok(Value::Null)
     }
 }
@@ -165,6 +169,7 @@ fn act(sim: &mut Sim, input: &str, runs: Runs) -> Option<RequestId> {
         "start child" => drop(sim.start("caller", "caller", &Value::Null)),
         "call attach" => drop(sim.start("caller", "caller", &json!("attach"))),
         "call replace" => drop(sim.start("caller", "caller", &json!("replace"))),
+        "code ends it" => drop(sim.start("sender", "sender", &json!("terminate"))),
         "send event" => drop(sim.start("sender", "sender", &Value::Null)),
         "task done" => {
             let task = task(sim);
@@ -425,10 +430,10 @@ fn check_table(runs: Runs, without: &[&str]) -> usize {
 
 #[test]
 fn a01_each_input_in_each_state() {
-    assert_eq!(check_table(Runs::Here, &["outstanding"]), 124);
+    assert_eq!(check_table(Runs::Here, &["outstanding"]), 131);
 }
 
 #[test]
 fn p22_each_input_in_each_state_of_a_remote_program() {
-    assert_eq!(check_table(Runs::Elsewhere, &[]), 143);
+    assert_eq!(check_table(Runs::Elsewhere, &[]), 151);
 }

@@ -180,7 +180,7 @@ pub(in crate::http) static ENTRIES: [Entry; 18] = [
             parameter(
                 "recursive",
                 Kind::Flag(false),
-                "Whether the sub-orchestrations that the instance waits for end too, and theirs.",
+                "Whether those sub-orchestrations end too whose code lets them go on without their parent.",
             ),
         ],
         &[ACCEPTED, NO_INSTANCE, ENDED],

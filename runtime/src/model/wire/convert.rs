@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{FIRST_FORMAT, WireError, schema};
 use crate::model::{
     Action, Attempt, BuildId, ChildStart, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails,
-    IdReusePolicy, Input, InstanceId, InstanceKey, JsonText, Message, OperationId, Parent, RecordedLocation, Suspect,
-    Suspects, Timestamp, TraceContext, TurnRecord,
+    IdReusePolicy, Input, InstanceId, InstanceKey, JsonText, Message, OperationId, Parent, ParentClosePolicy,
+    RecordedLocation, Suspect, Suspects, Timestamp, TraceContext, TurnRecord,
 };
 
 type Result<T> = std::result::Result<T, WireError>;
@@ -33,6 +33,10 @@ fn failure(bytes: Bytes) -> Result<FailureDetails> {
 
 fn on_existing(code: u32) -> Result<IdReusePolicy> {
     IdReusePolicy::from_code(code).ok_or_else(|| malformed(format_args!("unknown policy {code} for an id in use")))
+}
+
+fn on_close(code: u32) -> Result<Option<ParentClosePolicy>> {
+    ParentClosePolicy::from_code(code).ok_or_else(|| malformed(format_args!("unknown parent close policy {code}")))
 }
 
 fn instance(id: String) -> Result<InstanceId> {
@@ -191,6 +195,7 @@ impl TryFrom<schema::Action> for Action {
                 input: json(sub.input)?,
                 detached: sub.detached,
                 on_existing: on_existing(sub.on_existing)?,
+                on_close: on_close(sub.on_close)?,
                 location,
             },
             Kind::SendEvent(event) => Self::SendEvent {
@@ -203,6 +208,10 @@ impl TryFrom<schema::Action> for Action {
             Kind::SideEffect(value) => Self::SideEffect { operation, value: json(value)?, location },
             Kind::Patched(id) => Self::Patched { operation, id, location },
             Kind::Cancelled(_) => Self::Cancelled { operation },
+            Kind::Detached(_) => Self::Detached { operation },
+            Kind::Terminate(end) => {
+                Self::Terminate { operation, target: instance(end.target)?, reason: end.reason, location }
+            }
             Kind::Complete(end) if end.failed => Self::Complete(Completion::Failed(failure(end.payload)?)),
             Kind::Complete(end) => Self::Complete(Completion::Completed(json(end.payload)?)),
             Kind::ContinuedAsNew(next) => Self::Complete(Completion::ContinuedAsNew {
@@ -240,10 +249,11 @@ impl From<&Message> for schema::Envelope {
                 failed: true,
                 payload: failure_bytes(failure),
             }),
-            Message::Terminate { target, parent, reason } => Kind::Terminate(schema::Terminate {
+            Message::Terminate { target, parent, reason, recursive } => Kind::Terminate(schema::Terminate {
                 target: target.as_str().to_owned(),
-                parent: Some(parent.into()),
+                parent: parent.as_ref().map(Into::into),
                 reason: reason.clone(),
+                by_policy: !recursive,
             }),
         };
         Self { format: FIRST_FORMAT, kind: Some(kind) }
@@ -280,9 +290,12 @@ impl TryFrom<schema::Envelope> for Message {
             Kind::TaskRefused(refused) => {
                 Self::TaskRefused { parent: parent(refused.parent)?, failure: failure(refused.payload)? }
             }
-            Kind::Terminate(end) => {
-                Self::Terminate { target: instance(end.target)?, parent: parent(end.parent)?, reason: end.reason }
-            }
+            Kind::Terminate(end) => Self::Terminate {
+                target: instance(end.target)?,
+                parent: end.parent.map(TryInto::try_into).transpose()?,
+                reason: end.reason,
+                recursive: !end.by_policy,
+            },
         })
     }
 }

@@ -10,7 +10,7 @@ use super::convert::failure_bytes;
 use super::{CARRIED_FORMAT, FIRST_FORMAT};
 use crate::model::{
     Action, Completion, ExecutionStarted, FailureDetails, Input, InstanceId, JsonText, OperationId, Parent,
-    RecordedLocation, TraceContext, TurnRecord,
+    ParentClosePolicy, RecordedLocation, TraceContext, TurnRecord,
 };
 
 /// The size of a typical record without its payloads, in bytes.
@@ -158,7 +158,17 @@ fn action(out: &mut Writer, action: &Action) {
             out.text(1, name);
             out.bytes(2, input.as_bytes());
         }),
-        Action::StartSubOrchestration { name, version, instance, minted, input, detached, on_existing, .. } => {
+        Action::StartSubOrchestration {
+            name,
+            version,
+            instance,
+            minted,
+            input,
+            detached,
+            on_existing,
+            on_close,
+            ..
+        } => {
             out.message(9, |out| {
                 out.text(1, name);
                 optional_text(out, 2, version.as_deref());
@@ -167,6 +177,7 @@ fn action(out: &mut Writer, action: &Action) {
                 out.bytes(5, input.as_bytes());
                 out.number(6, u64::from(*detached));
                 out.number(7, u64::from(on_existing.code()));
+                out.number(8, u64::from(ParentClosePolicy::code(*on_close)));
             });
         }
         Action::CreateTimer { fire_at, .. } => out.present_number(12, fire_at.0.cast_unsigned()),
@@ -180,7 +191,14 @@ fn action(out: &mut Writer, action: &Action) {
         Action::SideEffect { value, .. } => out.present_bytes(41, value.as_bytes()),
         Action::Patched { id, .. } => out.present_bytes(42, id.as_bytes()),
         Action::Cancelled { .. } => out.present_number(43, 1),
+        Action::Detached { .. } => out.present_number(44, 1),
+        Action::Terminate { target, reason, .. } => out.message(45, |out| terminate(out, target, reason)),
     }
+}
+
+fn terminate(out: &mut Writer, target: &InstanceId, reason: &str) {
+    out.text(1, target.as_str());
+    out.text(3, reason);
 }
 
 fn sent(out: &mut Writer, target: &InstanceId, name: &str, payload: &JsonText) {

@@ -158,7 +158,7 @@ pub(crate) struct Action {
     pub(crate) location: Option<Location>,
     #[prost(message, optional, tag = "3")]
     pub(crate) attempt: Option<Attempt>,
-    #[prost(oneof = "ActionKind", tags = "4, 6, 9, 12, 16, 20, 40, 41, 42, 43")]
+    #[prost(oneof = "ActionKind", tags = "4, 6, 9, 12, 16, 20, 40, 41, 42, 43, 44, 45")]
     pub(crate) kind: Option<ActionKind>,
 }
 
@@ -194,6 +194,10 @@ pub(crate) enum ActionKind {
     Patched(String),
     #[prost(bool, tag = "43")]
     Cancelled(bool),
+    #[prost(bool, tag = "44")]
+    Detached(bool),
+    #[prost(message, tag = "45")]
+    Terminate(Terminate),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -220,6 +224,8 @@ pub(crate) struct SubOrchestration {
     pub(crate) detached: bool,
     #[prost(uint32, tag = "7")]
     pub(crate) on_existing: u32,
+    #[prost(uint32, tag = "8")]
+    pub(crate) on_close: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -312,6 +318,9 @@ pub(crate) struct Terminate {
     pub(crate) parent: Option<Parent>,
     #[prost(string, tag = "3")]
     pub(crate) reason: String,
+    /// The sub-orchestrations end whose policy says so. Earlier versions sent only messages with which all of them end.
+    #[prost(bool, tag = "4")]
+    pub(crate) by_policy: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

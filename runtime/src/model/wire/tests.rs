@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     Action, Attempt, BuildId, Completion, Execution, ExecutionLimits, ExecutionStarted, FailureDetails, IdReusePolicy,
-    Input, InstanceId, InstanceKey, JsonText, OperationId, Parent, RecordedLocation, Timestamp, TraceContext,
+    Input, InstanceId, InstanceKey, JsonText, OperationId, Parent, ParentClosePolicy, RecordedLocation, Timestamp,
+    TraceContext,
 };
 
 fn record() -> TurnRecord {
@@ -157,14 +158,15 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(input, version, keep_events)| Completion::ContinuedAsNew { input, version, keep_events }),
     ];
     let on_existing = (0_u32..3).prop_map(|code| IdReusePolicy::from_code(code).unwrap());
-    let sub = (option::of(text()), instance(), any::<bool>(), any::<bool>(), on_existing);
-    (0..9, operation(), place, (text(), json(), any::<i64>()), sub, completion).prop_map(
+    let on_close = (0_u32..4).prop_filter_map("the number of a policy", ParentClosePolicy::from_code);
+    let sub = (option::of(text()), instance(), any::<bool>(), any::<bool>(), on_existing, on_close);
+    (0..11, operation(), place, (text(), json(), any::<i64>()), sub, completion).prop_map(
         |(
             kind,
             operation,
             location,
             (name, payload, time),
-            (version, instance, minted, detached, on_existing),
+            (version, instance, minted, detached, on_existing, on_close),
             completion,
         )| {
             let attempt = (time % 2 == 0).then_some(Attempt { number: time as u32, operation });
@@ -181,12 +183,15 @@ fn action() -> impl Strategy<Value = Action> {
                     input: payload,
                     detached,
                     on_existing,
+                    on_close,
                     location,
                 },
                 4 => Action::SendEvent { operation, target: instance, name, payload, location },
                 5 => Action::SideEffect { operation, value: payload, location },
                 6 => Action::Patched { operation, id: name, location },
                 7 => Action::Cancelled { operation },
+                8 => Action::Detached { operation },
+                9 => Action::Terminate { operation, target: instance, reason: name, location },
                 _ => Action::Complete(completion),
             }
         },
