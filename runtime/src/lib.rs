@@ -88,9 +88,9 @@ pub mod __rt;
 
 pub use client::{
     ByName, Client, ClientError, HistoryEvent, HistoryEventKind, InstanceList, InstanceWatch, InvalidStatusToken,
-    ListInstances, OrchestrationHandle, OrchestrationHistory, OrchestrationMetadata, PurgeInstances, RaiseEvent,
-    RestartOrchestration, ResultError, StartOrchestration, StartedInstance, StatusToken, StatusValue, StatusWatch,
-    Terminate, Wait, WaitError, WatchError,
+    ListInstances, OrchestrationHandle, OrchestrationHistory, OrchestrationMetadata, PendingRetry, PurgeInstances,
+    RaiseEvent, RestartOrchestration, ResultError, StartOrchestration, StartedInstance, StatusToken, StatusValue,
+    StatusWatch, Terminate, Wait, WaitError, WatchError,
 };
 pub use context::{
     ActivityCall, ActivityContext, AssumeDurable, Batch, Block, CancellationReason, CancellationToken, Context,

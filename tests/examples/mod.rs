@@ -1,5 +1,6 @@
 //! The examples as a newcomer meets them: as programs, with their arguments, their output and their files.
 
+mod calls;
 mod http_server;
 mod traces;
 

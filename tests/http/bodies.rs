@@ -1,6 +1,7 @@
 //! The exact bodies and headers of answers.
 
 use persevere::http::HttpOptions;
+use persevere::prelude::*;
 use serde_json::json;
 
 use crate::http::stage::{App, in_time, options, request};
@@ -250,6 +251,41 @@ async fn pages_follow_each_other() {
         let mut bad = request("GET", "instances/", "");
         bad.headers_mut().insert("x-ms-continuation-token", "k-1".parse().unwrap());
         assert_eq!(app.send(bad).await.status, 400);
+    })
+    .await;
+}
+
+#[activity]
+async fn never_answers(station: String) -> Result<(), ActivityError> {
+    Err(ActivityError::new(format!("{station} does not answer")))
+}
+
+#[orchestrator]
+async fn insists(ctx: OrchestrationContext, station: String) -> Result<(), OrchestrationError> {
+    let policy = RetryPolicy::attempts(5).first_interval(std::time::Duration::from_secs(3600));
+    Ok(never_answers::call(&ctx, station).retry(policy).await?)
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_its_next_attempt_is_listed_with_the_history() {
+    in_time(async {
+        let app = App::new().await;
+        app.post("orchestrators/insists/i", r#""Zugspitze""#).await;
+        let retries = loop {
+            let answer = app.get("instances/i?showHistory=true").await.json();
+            if !answer["pendingRetries"].is_null() {
+                break answer["pendingRetries"].clone();
+            }
+            tokio::task::yield_now().await;
+        };
+        let retry = &retries[0];
+        assert_eq!(
+            (retries.as_array().unwrap().len(), &retry["name"], &retry["attempt"]),
+            (1, &json!("never_answers"), &json!(2))
+        );
+        assert_eq!(retry["lastError"]["errorMessage"], "Zugspitze does not answer");
+        assert!(retry["nextAttemptAt"].as_str().unwrap().ends_with('Z'), "{retry}");
+        assert!(app.get("instances/i").await.json().get("pendingRetries").is_none());
     })
     .await;
 }

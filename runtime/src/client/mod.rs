@@ -51,7 +51,7 @@ pub(crate) use activity::RuntimeClient;
 pub(crate) use change_hub::{ChangeHub, CloseReason};
 pub use error::ClientError;
 pub use handle::OrchestrationHandle;
-pub use history::{HistoryEvent, HistoryEventKind, OrchestrationHistory};
+pub use history::{HistoryEvent, HistoryEventKind, OrchestrationHistory, PendingRetry};
 pub use list::{InstanceList, ListInstances};
 pub use metadata::{OrchestrationMetadata, StatusValue};
 pub(crate) use port::{Answered, BoxFuture, ClientPort, SubmitError};

@@ -15,7 +15,7 @@ use super::router::Service;
 use super::status_body::StatusBody;
 use super::uri::Query;
 use super::urls::{Base, Urls};
-use crate::{Client, InstanceId, OrchestrationMetadata, RuntimeStatus, StartedInstance, WaitError};
+use crate::{Client, InstanceId, OrchestrationMetadata, PendingRetry, RuntimeStatus, StartedInstance, WaitError};
 
 /// How many seconds a client waits before it requests a status again, as in Durable Functions.
 const RETRY_SECONDS: u32 = 5;
@@ -68,7 +68,7 @@ impl Call<'_> {
     pub(super) fn status(
         &self,
         metadata: &OrchestrationMetadata,
-        history: Option<&[EventBody<'_>]>,
+        history: Option<(&[EventBody<'_>], &[PendingRetry])>,
     ) -> Result<Response, ApiError> {
         let show_input = self.query.flag("showInput", true)?;
         let failed = metadata.runtime_status() == RuntimeStatus::Failed;

@@ -7,11 +7,11 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::history_body::EventBody;
-use crate::{OrchestrationMetadata, ParkReason, RuntimeStatus};
+use crate::{OrchestrationMetadata, ParkReason, PendingRetry, RuntimeStatus};
 
 /// The fields that clients of Durable Functions read: `name`, `instanceId`, `runtimeStatus`, `input`, `customStatus`,
 /// `output`, `createdTime`, `lastUpdatedTime`, and `historyEvents` if requested. Then follow `customStatusVersion` and,
-/// if they exist, `version`, `tags` and `parked`.
+/// if they exist, `version`, `tags`, `parked` and, with the history, `pendingRetries`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StatusBody<'a> {
@@ -32,6 +32,8 @@ pub(super) struct StatusBody<'a> {
     tags: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parked: Option<&'a ParkReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_retries: Option<&'a [PendingRetry]>,
 }
 
 #[derive(Serialize)]
@@ -59,11 +61,14 @@ impl<'a> StatusBody<'a> {
             version: metadata.version(),
             tags: metadata.tags(),
             parked: metadata.parked_reason(),
+            pending_retries: None,
         }
     }
 
-    pub(super) fn with_history(mut self, events: Option<&'a [EventBody<'a>]>) -> Self {
+    pub(super) fn with_history(mut self, history: Option<(&'a [EventBody<'a>], &'a [PendingRetry])>) -> Self {
+        let (events, retries) = history.unzip();
         self.history_events = events;
+        self.pending_retries = retries.filter(|retries| !retries.is_empty());
         self
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use persevere::engine::{Action, Input, TurnRecord};
+use persevere::model::Timestamp;
 use persevere::prelude::*;
 use persevere::store::MemoryStore;
 use persevere::testing::{Fault, FaultyStore, RowCounts};
@@ -22,6 +23,7 @@ on_every_stage! {
     an_id_of_someone_else_is_never_taken_over
     a_restart_in_the_middle_of_a_wait_changes_nothing
     calls_side_by_side_are_tried_again_on_their_own
+    a_call_that_waits_for_its_next_attempt_is_visible
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -290,6 +292,51 @@ async fn calls_side_by_side_are_tried_again_on_their_own(stage: Stage) {
     let runtime = stage.runtime().await;
     let side = side_by_side::start(runtime.client(), 12).await.unwrap();
     assert_eq!(side.result().await.unwrap(), [1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]);
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn retries_both(ctx: OrchestrationContext, name: String) -> Result<u32, OrchestrationError> {
+    let policy = RetryPolicy::attempts(3).first_interval(10 * SECOND).jitter(0.0);
+    let child = retried_child::call(&ctx, name.clone()).retry(policy);
+    let (called, child) = join!(flaky::call(&ctx, name, 2).retry(policy), child);
+    let _ = child;
+    Ok(called?)
+}
+
+#[orchestrator]
+async fn retried_child(ctx: OrchestrationContext, name: String) -> Result<(), OrchestrationError> {
+    echo::call(&ctx, format!("child {name}")).await?;
+    Err(OrchestrationError::new("the child failed"))
+}
+
+async fn a_call_that_waits_for_its_next_attempt_is_visible(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let both = retries_both::start(runtime.client(), "j".to_owned()).await.unwrap();
+    let waiting = async |due: Timestamp| loop {
+        let pending = both.history().await.unwrap().pending_retries;
+        if pending.len() == 2 && pending.iter().all(|retry| retry.next_attempt_at == due.to_utc()) {
+            let mut seen: Vec<_> = pending
+                .into_iter()
+                .map(|retry| (retry.name, retry.attempt, retry.last_error.message().to_owned()))
+                .collect();
+            seen.sort();
+            return seen;
+        }
+        tokio::task::yield_now().await;
+    };
+    for (attempt, seconds) in [(2, 10), (3, 30)] {
+        let due = BEGIN.plus(seconds * SECOND);
+        let (name, child) = ("flaky".to_owned(), "retried_child".to_owned());
+        let expected = [
+            (name, attempt, format!("attempt {} failed", attempt - 1)),
+            (child, attempt, "the child failed".to_owned()),
+        ];
+        assert_eq!(waiting(due).await, expected);
+        stage.clock.set(due);
+    }
+    assert_eq!(both.result().await.unwrap(), 3);
+    assert_eq!(both.history().await.unwrap().pending_retries, []);
     runtime.shutdown().await.unwrap();
 }
 

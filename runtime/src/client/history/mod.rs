@@ -1,6 +1,7 @@
 //! The history of an instance, for people and other programs.
 
 mod event;
+mod retries;
 
 use serde::Serialize;
 
@@ -11,6 +12,7 @@ use crate::model::{Execution, Head, InstanceId};
 use crate::store::StoredInstance;
 
 pub use event::{HistoryEvent, HistoryEventKind};
+pub use retries::PendingRetry;
 
 /// How often a history is read again if it was erased during the read.
 const ATTEMPTS: usize = 16;
@@ -18,7 +20,7 @@ const ATTEMPTS: usize = 16;
 /// What happened to an instance in its current execution, in order. [`Client::history`](crate::Client::history) reads
 /// it.
 ///
-/// It is serialised as `instanceId`, `execution` and `events`.
+/// It is serialised as `instanceId`, `execution`, `events` and, if there are any, `pendingRetries`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -30,6 +32,10 @@ pub struct OrchestrationHistory {
     pub execution: u32,
     /// The events in their order.
     pub events: Vec<HistoryEvent>,
+    /// The calls that have failed and wait for their next attempt. A block of [`Context::retry`](crate::Context::retry) that
+    /// waits is not among them; its timer is among the events.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pending_retries: Vec<PendingRetry>,
 }
 
 /// Reads the head, then the records. Both are committed, and the records are at least as new as the head.
@@ -60,10 +66,12 @@ pub(super) async fn read(target: Target) -> Result<OrchestrationHistory, ClientE
 fn decode(head: &Head, rows: &[bytes::Bytes], carried: &[bytes::Bytes]) -> Result<OrchestrationHistory, String> {
     let records = decode_history(rows, carried)?;
     let last_turn = records.last().map_or(0, |record| record.turn_number);
+    let pending_retries = if head.is_ended() { Vec::new() } else { retries::pending(&records) };
     let mut events: Vec<_> = records.into_iter().flat_map(event::of_record).collect();
     let tells_end = events.iter().any(|event| matches!(event.kind, HistoryEventKind::ExecutionCompleted { .. }));
     if head.is_ended() && !tells_end {
         events.push(event::of_end(head, last_turn));
     }
-    Ok(OrchestrationHistory { instance_id: head.life.id.clone(), execution: head.life.execution.0, events })
+    let (instance_id, execution) = (head.life.id.clone(), head.life.execution.0);
+    Ok(OrchestrationHistory { instance_id, execution, events, pending_retries })
 }

@@ -45,6 +45,16 @@ fn status() -> RefOr<Schema> {
     let tags = ObjectBuilder::new()
         .additional_properties(Some(AdditionalProperties::from(ObjectBuilder::new().schema_type(Type::String))));
     let event = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
+    let retry = ObjectBuilder::new()
+        .description(Some("A call that has failed and waits for its next attempt, if the history was requested"))
+        .property("name", described(Type::String, "The activity, or the orchestrator of a sub-orchestration"))
+        .property("attempt", integer())
+        .property("lastError", ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true))))
+        .property("nextAttemptAt", time())
+        .required("name")
+        .required("attempt")
+        .required("lastError")
+        .required("nextAttemptAt");
     let parked = ObjectBuilder::new()
         .description(Some("Why the instance cannot go on, while it cannot"))
         .property("code", described(Type::String, "The kind of obstacle, such as `D0104`"))
@@ -64,7 +74,8 @@ fn status() -> RefOr<Schema> {
         .property("customStatusVersion", integer())
         .property("version", described(Type::String, "The orchestrator's version, if it has one"))
         .property("tags", tags)
-        .property("parked", parked);
+        .property("parked", parked)
+        .property("pendingRetries", ArrayBuilder::new().items(retry));
     let always = [
         "name",
         "instanceId",

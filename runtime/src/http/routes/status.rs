@@ -32,6 +32,6 @@ pub(in crate::http) async fn status(call: &Call<'_>, id: &str) -> Result<Respons
     };
     let _turn = call.service.budget.turn().await?;
     let history = call.client().history(metadata.instance_id()).await?;
-    let answer = held(call.status(&metadata, Some(&view.events(&history.events)))?, place);
+    let answer = held(call.status(&metadata, Some((&view.events(&history.events), &history.pending_retries)))?, place);
     call.service.budget.count_in_turn(answer).await
 }
