@@ -42,6 +42,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -125,6 +126,19 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The caller has at most one batch of a partition on its way. It sends the same batch again after
     /// [`CommitError::Transient`] and [`CommitError::Full`], which guarantee that nothing was applied.
     fn commit(&self, batch: Arc<CommitBatch>) -> StoreFuture<Result<(), CommitError>>;
+
+    /// Returns how long a partition waits before it reads its inbox again without a hint. The default is `None`: all
+    /// partitions are in this process, and whoever writes a message tells its partition.
+    fn inbox_pause(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Returns whether this handle should [`close`](Self::close) a partition that it owns, so that other processes get
+    /// their share. The default is `false`.
+    fn is_surplus(&self, partition: PartitionId) -> bool {
+        let _ = partition;
+        false
+    }
 
     /// Marks a partition as cleanly closed, under the epoch that this handle claimed last, and gives up its ownership.
     /// When this handle owns no partition any more, it releases all resources as soon as nothing is in progress. A

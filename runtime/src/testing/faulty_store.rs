@@ -10,6 +10,7 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
@@ -306,6 +307,14 @@ impl Plan {
 impl<S: Store + ?Sized> Store for FaultyStore<S> {
     fn partitions(&self) -> PartitionCount {
         self.inner.partitions()
+    }
+
+    fn inbox_pause(&self) -> Option<Duration> {
+        self.inner.inbox_pause()
+    }
+
+    fn is_surplus(&self, partition: PartitionId) -> bool {
+        self.inner.is_surplus(partition)
     }
 
     fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {

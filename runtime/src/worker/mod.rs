@@ -49,6 +49,7 @@ mod runtime;
 #[cfg(test)]
 mod scripted_store;
 mod session;
+mod sharing;
 mod shutdown;
 mod start;
 mod store_access;

@@ -18,6 +18,7 @@ use super::process::Process;
 use super::recovery::{Opened, Recovery};
 use super::routes::Signal;
 use super::session::{Progress, Session, SessionParts};
+use super::sharing::Sharing;
 use super::shutdown::End;
 use crate::client::SubmitError;
 use crate::engine::{Cautious, Damage, PartitionInput};
@@ -67,6 +68,7 @@ pub(crate) struct OwnedPartition {
     stopping: bool,
     /// Whether the partition finishes its work so that it can be claimed under a new epoch.
     renewing: bool,
+    sharing: Sharing,
 }
 
 impl OwnedPartition {
@@ -91,6 +93,7 @@ impl OwnedPartition {
             foreign: true,
             stopping: false,
             renewing: false,
+            sharing: Sharing::new(shared.parts.store.inbox_pause()),
         };
         match beginning {
             Ok(opened) => partition.resume(shared, opened, now).or_else(|loss| partition.lose(shared, loss, now))?,
@@ -141,10 +144,12 @@ impl OwnedPartition {
                 true
             }
         };
-        self.wake_at = self.state.wake_at(now.1);
+        self.wake_at = self.state.wake_at(now.1).into_iter().chain(self.sharing.wake_at()).min();
         self.deadline = match &self.state {
             // While the runtime is stopping, no timer fires.
-            PartitionState::Running(session) if !self.stopping && !self.renewing => session.next_deadline(),
+            PartitionState::Running(session) if !self.stopping && !self.renewing && !self.sharing.is_giving() => {
+                session.next_deadline()
+            }
             _ => None,
         };
         Ok(self.busy)
@@ -162,7 +167,8 @@ impl OwnedPartition {
         }
         let read = self.read_calls(shared, now)?;
         let PartitionState::Running(session) = &mut self.state else { return Ok(true) };
-        if self.signal.take_look() {
+        let looks = self.sharing.take_look(now.1);
+        if self.signal.take_look() | looks {
             session.handle(now.0, PartitionInput::Look)?;
         }
         let waits = session.cautious();
@@ -176,7 +182,8 @@ impl OwnedPartition {
         if waits != Cautious::No && session.cautious() == Cautious::No {
             leave_trials(shared, self.id);
         }
-        Ok(read | self.note(shared, progress, judged)?)
+        let given = self.give_back(shared, looks, now.1)?;
+        Ok(read | self.note(shared, progress, judged)? | given)
     }
 
     fn note(&mut self, shared: &Shared, progress: Progress, judged: bool) -> Result<bool, Loss> {
@@ -211,6 +218,36 @@ impl OwnedPartition {
         Ok(true)
     }
 
+    /// Gives the partition to another process, if the store asks for that. Nothing is interrupted and nothing is lost.
+    fn give_back(&mut self, shared: &Shared, looks: bool, now: Instant) -> Result<bool, Loss> {
+        let PartitionState::Running(session) = &mut self.state else { return Ok(false) };
+        let store = &shared.parts.store;
+        if !self.sharing.is_giving() {
+            let asked = looks && !self.stopping && !self.renewing;
+            if !asked || !self.sharing.begin_giving(&**store, self.id, now) {
+                return Ok(false);
+            }
+            session.stop_polling()?;
+            return Ok(true);
+        }
+        if session.is_drained() && shared.process.activities().running(self.id) == 0 {
+            tracing::info!(partition = self.id.0, "giving the partition to another worker");
+            let recovery = Recovery::given_back(Arc::clone(store), self.id);
+            self.drop_session(shared, recovery, "the partition was given to another worker");
+            return Ok(true);
+        }
+        if self.sharing.takes_too_long(now) {
+            tracing::debug!(
+                partition = self.id.0,
+                "the partition is not given back yet, because its activities run long"
+            );
+            let recovery = Recovery::new(Arc::clone(store), self.id);
+            self.drop_session(shared, recovery, "the partition was claimed again");
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Hands calls to the partition, as far as the store keeps up and the limits allow.
     fn read_calls(&mut self, shared: &Shared, now: Now) -> Result<bool, Loss> {
         if self.refuse_if_in_trouble(shared) {
@@ -218,7 +255,12 @@ impl OwnedPartition {
         }
         let PartitionState::Running(session) = &mut self.state else { return Ok(false) };
         let mut room = shared.calls_bound.max(1).saturating_sub(self.calls.len());
-        if self.waiting.is_empty() || self.renewing || session.is_blocked() || session.cautious() != Cautious::No {
+        if self.waiting.is_empty()
+            || self.renewing
+            || self.sharing.is_giving()
+            || session.is_blocked()
+            || session.cautious() != Cautious::No
+        {
             return Ok(false);
         }
         let mut any = false;
@@ -338,6 +380,7 @@ impl OwnedPartition {
     fn drop_session(&mut self, shared: &Shared, recovery: Recovery, cause: &str) {
         self.state = PartitionState::Recovering(recovery);
         (self.renewing, self.busy) = (false, true);
+        self.sharing.dropped();
         leave_trials(shared, self.id);
         shared.process.activities().forget_unentered(self.id);
         self.calls.answer_all(&SubmitError::OutcomeUnknown { cause: cause.to_owned() });

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::backoff::Backoff;
 use super::loss::Loss;
 use crate::model::PartitionId;
-use crate::store::{Backlog, Claim, LoadError, OpenError, Store, StoreFuture};
+use crate::store::{Backlog, Claim, CommitError, LoadError, OpenError, Store, StoreFuture};
 
 /// What a session begins with.
 pub(crate) type Opened = (Claim, Backlog);
@@ -63,6 +63,8 @@ pub(crate) struct Recovery {
     trouble: Option<String>,
     /// Whether another worker owns the partition, as far as is known.
     elsewhere: bool,
+    /// The end of the ownership, before the first attempt.
+    closing: Option<StoreFuture<Result<(), CommitError>>>,
     /// `None` between two attempts.
     attempt: Option<StoreFuture<Result<Opened, TakeOverError>>>,
 }
@@ -75,7 +77,7 @@ impl Recovery {
 
     /// Begins after the pause.
     pub(crate) fn after(store: Arc<dyn Store>, partition: PartitionId, backoff: Backoff) -> Self {
-        Self { store, partition, backoff, trouble: None, elsewhere: false, attempt: None }
+        Self { store, partition, backoff, trouble: None, elsewhere: false, closing: None, attempt: None }
     }
 
     /// Begins after the pause, because another worker owns the partition.
@@ -83,7 +85,24 @@ impl Recovery {
         Self { trouble: Some(cause), elsewhere: true, ..Self::after(store, partition, backoff) }
     }
 
+    /// Closes the partition so that another worker can claim it. It is claimed again when it is free and this process has
+    /// room for it.
+    pub(crate) fn given_back(store: Arc<dyn Store>, partition: PartitionId) -> Self {
+        let closing = Some(store.close(partition));
+        let cause = "the partition was given to another worker".to_owned();
+        Self { closing, ..Self::elsewhere(store, partition, Backoff::default(), cause) }
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<Opened, Loss>> {
+        if let Some(closing) = &mut self.closing {
+            let Poll::Ready(closed) = closing.as_mut().poll(cx) else { return Poll::Pending };
+            self.closing = None;
+            if let Err(error) = closed {
+                tracing::warn!(partition = self.partition.0, %error, "the partition could not be closed before it was given back");
+            }
+            // The other worker comes first.
+            self.backoff.failed(now);
+        }
         loop {
             let (store, partition) = (&self.store, self.partition);
             let attempt = match &mut self.attempt {

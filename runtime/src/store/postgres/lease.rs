@@ -21,6 +21,8 @@ use crate::store::OpenError;
 
 /// How long a counter stands still before the clock of the database counts.
 const STILL: Duration = Duration::from_secs(2);
+/// How long the number of workers must be the same before partitions are given back.
+const SETTLED: Duration = Duration::from_secs(5);
 /// The longest pause between two renewals.
 const RENEWAL: Duration = Duration::from_secs(1);
 /// The number of leases after which the row of a dead worker that owns nothing is removed.
@@ -46,6 +48,8 @@ pub(super) struct Lease {
 struct Survey {
     workers: HashMap<Uuid, Observed>,
     owners: HashMap<PartitionId, Uuid>,
+    /// The number of workers that live, and since when it is the same.
+    settled: Option<(usize, Instant)>,
 }
 
 /// What is known about another worker.
@@ -103,13 +107,23 @@ impl Lease {
 
     /// Returns the number of workers that live, this one included.
     pub(super) fn workers(&self) -> usize {
-        let survey = lock(&self.survey);
-        let others = survey.workers.keys().filter(|worker| **worker != self.worker);
-        1 + others.filter(|worker| survey.lives(**worker, self.length)).count()
+        lock(&self.survey).count(self.worker, self.length)
+    }
+
+    /// Returns the number of workers that live, if it has been the same for a while: when many start or stop, partitions
+    /// should move once.
+    pub(super) fn settled_workers(&self) -> Option<usize> {
+        let (workers, since) = lock(&self.survey).settled?;
+        (since.elapsed() >= SETTLED.min(self.length)).then_some(workers)
     }
 }
 
 impl Survey {
+    /// Returns the number of workers that live.
+    fn count(&self, own: Uuid, lease: Duration) -> usize {
+        1 + self.workers.keys().filter(|worker| **worker != own && self.lives(**worker, lease)).count()
+    }
+
     fn observe(&mut self, worker: Uuid, renewals: i64, expires_in: i64, now: Instant) {
         let left = Duration::from_micros(u64::try_from(expires_in).unwrap_or(0));
         match self.workers.get_mut(&worker) {
@@ -294,6 +308,10 @@ async fn look(lease: &Lease, link: &mut Link) -> Result<(), Error> {
         }
         survey.workers.retain(|worker, _| present.contains(worker));
         survey.owners = owners;
+        let workers = survey.count(lease.worker, lease.length);
+        if survey.settled.is_none_or(|(before, _)| before != workers) {
+            survey.settled = Some((workers, now));
+        }
         survey.forgotten(lease.length)
     };
     for (worker, renewals) in forgotten.into_iter().filter(|(worker, _)| *worker != lease.worker) {

@@ -26,6 +26,7 @@ mod shared;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -38,6 +39,9 @@ use super::{
 };
 use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, PartitionCount, PartitionId};
 
+/// How long a message of another process may wait before its partition sees it.
+const INBOX_PAUSE: Duration = Duration::from_secs(1);
+
 /// A store in a schema of a PostgreSQL database. Any number of processes may open it at the same time.
 ///
 /// Use it when one machine is not enough, or when work must go on while a machine is replaced. Each partition of the store
@@ -46,6 +50,13 @@ use crate::model::{CommitBatch, Execution, InboxId, InboxRow, InstanceKey, Parti
 ///
 /// It needs PostgreSQL 13 or newer with the encoding UTF8, a role that may create tables in the schema, and direct
 /// connections or a connection pooler in session mode. Each commit costs one round trip to the server.
+///
+/// A process that starts later gets its share of the partitions: the others give theirs back one after another, when none
+/// of the activities of a partition runs. A message to an instance in another process arrives within about a second.
+///
+/// For now, a client can start, signal and terminate only instances whose partition its own process owns. A call for
+/// another instance is refused as [`StoreUnavailable`](crate::ClientError::StoreUnavailable), and nothing happens; every
+/// process can read all instances and list them. A wait or a watch in a process that does not own the instance is not woken.
 ///
 /// Dropping the store lets a commit that is on its way finish, and gives up the lease. [`close`](Store::close) also marks a
 /// partition as cleanly closed.
@@ -122,6 +133,14 @@ impl Store for PostgresStore {
     fn claim(&self, partition: PartitionId) -> StoreFuture<Result<Claim, OpenError>> {
         let (shared, store) = (Arc::clone(&self.shared), self.shared.name.clone());
         self.run(async move { shared.claim(partition).await }, |detail| OpenError::Failed { store, detail })
+    }
+
+    fn inbox_pause(&self) -> Option<Duration> {
+        Some(INBOX_PAUSE)
+    }
+
+    fn is_surplus(&self, partition: PartitionId) -> bool {
+        self.shared.is_surplus(partition)
     }
 
     fn load(&self, partition: PartitionId) -> StoreFuture<Result<Backlog, LoadError>> {

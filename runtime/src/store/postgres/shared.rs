@@ -227,6 +227,23 @@ impl Shared {
         result.map(|(claim, _)| claim)
     }
 
+    /// Returns whether other workers have fewer partitions than their share because this one has more. The partitions at
+    /// the end of an order that differs from worker to worker are given back first.
+    pub(super) fn is_surplus(&self, partition: PartitionId) -> bool {
+        let Some(lease) = lock(&self.lease).clone() else { return false };
+        let Some(workers) = lease.settled_workers() else { return false };
+        let share = usize::from(self.hub.partitions.get()).div_ceil(workers);
+        let place = |partition: PartitionId| {
+            let mut hasher = crc32fast::Hasher::new();
+            hasher.update(lease.worker.as_bytes());
+            hasher.update(&partition.0.to_be_bytes());
+            (hasher.finalize(), partition)
+        };
+        let held = lock(&self.held);
+        let before = held.keys().filter(|other| place(**other) < place(partition)).count();
+        held.contains_key(&partition) && before >= share
+    }
+
     /// Ends connections of this process whose last transaction may be open, or still to be committed.
     async fn end_broken(&self, link: &mut Link) -> Result<(), OpenError> {
         let names = lock(&self.broken).clone();
