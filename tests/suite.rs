@@ -5,6 +5,7 @@
 
 mod conformance;
 mod examples;
+mod host;
 mod http;
 mod http_edges;
 mod logged;

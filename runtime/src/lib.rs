@@ -60,12 +60,13 @@
 //! | `telemetry` | no | a filter for logs: what an orchestrator logs is not logged again when it is replayed |
 //! | `opentelemetry` | no | traces across restarts and processes, through `tracing-opentelemetry` |
 //! | `metrics` | no | counters, gauges and histograms through the `metrics` facade |
-//! | `testing` | no | store wrappers that fail or hold commits, and a manual clock |
+//! | `testing` | no | [`testing::TestHost`](https://docs.rs/persevere/latest/persevere/testing/struct.TestHost.html), which runs orchestrations in virtual time with mocked activities; store wrappers that fail or hold commits; a manual clock |
 //! | `conformance` | no | the test suite that every store must pass |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod model;
+mod clock;
 mod contract;
 mod context;
 mod definition;
@@ -92,6 +93,7 @@ pub use client::{
     RaiseEvent, RestartOrchestration, ResultError, StartOrchestration, StartedInstance, StatusToken, StatusValue,
     StatusWatch, Terminate, Wait, WaitError, WatchError,
 };
+pub use clock::Clock;
 pub use context::{
     ActivityCall, ActivityContext, AssumeDurable, Batch, Block, CancellationReason, CancellationToken, Context,
     ContinueAsNew, Durable, EventWait, Failures, JoinAll, JoinAllLimit, Map, MissingState, OrchestrationContext, Poll,
@@ -121,7 +123,7 @@ pub use store::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{InstanceFilter, InvalidPageCursor, MemoryStore, PageCursor};
-pub use worker::{Clock, Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
+pub use worker::{Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// The items that most programs need. Import it with `use persevere::prelude::*;`.
 pub mod prelude {

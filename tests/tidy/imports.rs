@@ -7,8 +7,9 @@ use crate::{code, is_test, root, sources};
 
 /// The top-level modules of the library. Each uses only modules with a lower number. So modules with the same number do
 /// not use each other, and there are no circles.
-const LAYERS: [(&str, u8); 14] = [
+const LAYERS: [(&str, u8); 15] = [
     ("model", 0),
+    ("clock", 1),
     ("contract", 1),
     ("context", 2),
     ("definition", 3),
@@ -37,7 +38,7 @@ pub(crate) const RESTRICTED: [Restricted; 10] = [
     Restricted {
         what: "a clock",
         names: &["Instant::now", "SystemTime::now", "Utc::now", "Local::now"],
-        places: &["http/", "store/postgres/", "store/sqlite/", "worker/"],
+        places: &["clock/", "http/", "store/postgres/", "store/sqlite/", "worker/"],
     },
     Restricted {
         what: "threads and tasks",

@@ -18,6 +18,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -334,7 +335,7 @@ impl ChangeReceiver {
                 return answer.map(Some);
             }
             // The sender is part of the entry, which this registration keeps alive.
-            self.receiver.changed().await.map_err(|_| Lost::Gone)?;
+            wait(port, self.receiver.changed()).await.map_err(|_| Lost::Gone)?;
         }
     }
 
@@ -352,7 +353,7 @@ impl ChangeReceiver {
                     return Ok(Some(head));
                 }
             }
-            settled.changed().await.map_err(|_| Lost::Gone)?;
+            wait(port, settled.changed()).await.map_err(|_| Lost::Gone)?;
         }
     }
 
@@ -405,6 +406,14 @@ impl ChangeReceiver {
             self.hub.detach(&self.entry);
         }
         Ok(true)
+    }
+}
+
+/// Waits for a change. A clock that moves while nothing can run learns that somebody waits.
+async fn wait<T>(port: &dyn ClientPort, change: impl Future<Output = T> + Send) -> T {
+    match port.virtual_time() {
+        Some(time) => Arc::clone(time).wait(change).await,
+        None => change.await,
     }
 }
 

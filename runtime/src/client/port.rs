@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::change_hub::{ChangeHub, ChangeReceiver};
+use crate::clock::VirtualTime;
 use crate::engine::{ClientAnswer, ClientOperation, Refusal};
 use crate::model::{Execution, InstanceKey, Timestamp};
 use crate::registry::Registry;
@@ -43,6 +44,11 @@ pub(crate) trait ClientPort: Send + Sync + Debug + 'static {
 
     /// Returns the time of the wall clock, rounded down to microseconds.
     fn now(&self) -> Timestamp;
+
+    /// Returns the clock, if it must know what clients wait for.
+    fn virtual_time(&self) -> Option<&Arc<VirtualTime>> {
+        None
+    }
 }
 
 /// The answer to an operation.

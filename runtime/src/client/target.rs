@@ -6,6 +6,7 @@ use super::change_hub::{ChangeReceiver, Lost};
 use super::error::ClientError;
 use super::metadata::OrchestrationMetadata;
 use super::port::ClientPort;
+use crate::clock::VirtualTime;
 use crate::model::{Head, InstanceId, InstanceKey};
 use crate::store::{InstanceRef, StoredInstance};
 
@@ -66,6 +67,11 @@ impl Subscription {
             None => target.port.changes().register(&target.id),
         };
         Self { target, registration }
+    }
+
+    /// Returns the clock, if it must know what clients wait for.
+    pub(super) fn virtual_time(&self) -> Option<Arc<VirtualTime>> {
+        self.target.port.virtual_time().cloned()
     }
 
     pub(super) fn id(&self) -> &InstanceId {

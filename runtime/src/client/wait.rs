@@ -102,6 +102,7 @@ async fn until<T, E: From<WaitError>>(
     mut judge: impl FnMut(&Head) -> Option<Result<T, E>>,
 ) -> Result<T, E> {
     let mut subscription = Subscription::new(target.map_err(WaitError::Client)?);
+    let time = subscription.virtual_time();
     let answer = async {
         loop {
             let head = match interest {
@@ -121,9 +122,13 @@ async fn until<T, E: From<WaitError>>(
         }
     };
     let Some(after) = timeout else { return answer.await };
-    match tokio::time::timeout(after, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err(WaitError::TimedOut { after, last: subscription.newest().as_ref().map(seen) }.into()),
+    let answer = match time {
+        Some(time) => time.limit(after, answer).await,
+        None => tokio::time::timeout(after, answer).await.ok(),
+    };
+    match answer {
+        Some(answer) => answer,
+        None => Err(WaitError::TimedOut { after, last: subscription.newest().as_ref().map(seen) }.into()),
     }
 }
 

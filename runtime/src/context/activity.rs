@@ -5,9 +5,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{ActivityState, CancellationReason, CancellationToken, MissingState};
+use crate::clock::{Clock, SystemClock};
 use crate::model::{
     Attempt, Epoch, Execution, InstanceId, InstanceKey, KeyMint, OperationId, PartitionCount, PartitionId, TaskId,
     TraceContext,
@@ -122,6 +124,28 @@ impl ActivityContext {
         self.run.trace.as_ref()
     }
 
+    /// Returns the current time in UTC, rounded down to microseconds, by the clock of the runtime. In a test with virtual
+    /// time, that is the time of the test.
+    ///
+    /// Another run of the same call sees a later time. A value that must stay the same belongs in the input.
+    ///
+    /// # Examples
+    /// ```
+    /// # use persevere::prelude::*;
+    /// #[activity]
+    /// async fn is_overdue(cx: &ActivityContext, due: i64) -> Result<bool, ActivityError> {
+    ///     Ok(cx.now().timestamp() > due)
+    /// }
+    /// ```
+    pub fn now(&self) -> DateTime<Utc> {
+        let now = match self.try_state::<RuntimeClock>() {
+            Ok(clock) => clock.0.now(),
+            // In a unit test of the activity alone, there is no runtime.
+            Err(_) => SystemClock.now(),
+        };
+        now.to_utc()
+    }
+
     /// Returns the token that says whether this activity should stop, and why.
     pub fn cancellation(&self) -> &CancellationToken {
         &self.run.cancellation
@@ -157,6 +181,10 @@ impl fmt::Debug for ActivityContext {
             .finish_non_exhaustive()
     }
 }
+
+/// The clock that a runtime registers for its activities besides the values of the application.
+#[derive(Debug)]
+pub(crate) struct RuntimeClock(pub(crate) Arc<dyn Clock>);
 
 /// An [`ActivityContext`] for unit tests. It can be passed wherever an `&ActivityContext` is expected.
 #[derive(Clone, Debug)]

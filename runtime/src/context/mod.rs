@@ -34,6 +34,7 @@ mod timer;
 #[cfg(feature = "macros")]
 mod tests;
 
+pub(crate) use activity::RuntimeClock;
 pub use activity::{ActivityContext, TestActivityContext};
 pub(crate) use activity_state::ActivityState;
 pub use activity_state::MissingState;

@@ -50,6 +50,8 @@ pub trait Inputs: Sized + 'static {
     fn encode(self, parameters: &Self::Parameters) -> EncodedInput;
     /// Decodes the inputs. A caller in another language may leave out the last ones.
     fn decode(text: &JsonText, parameters: &Self::Parameters) -> Result<Self, DecodeError>;
+    /// Converts the tuple to what a reader expects: one input is not a tuple.
+    fn into_value(self) -> Self::Value;
 }
 
 /// Encodes the inputs of code that runs elsewhere.
@@ -69,6 +71,8 @@ impl Inputs for () {
     fn decode(_: &JsonText, (): &()) -> Result<Self, DecodeError> {
         Ok(())
     }
+
+    fn into_value(self) {}
 }
 
 impl<A: 'static> Inputs for (A,) {
@@ -81,6 +85,10 @@ impl<A: 'static> Inputs for (A,) {
 
     fn decode(text: &JsonText, (parameter,): &(Parameter<A>,)) -> Result<Self, DecodeError> {
         Ok((parameter.read(&mut vec![text.clone()].into_iter())?,))
+    }
+
+    fn into_value(self) -> A {
+        self.0
     }
 }
 
@@ -121,6 +129,10 @@ macro_rules! several {
             fn decode(text: &JsonText, parameters: &Self::Parameters) -> Result<Self, DecodeError> {
                 let mut values = values(text, $number)?;
                 Ok(($(parameters.$place.read(&mut values)?,)*))
+            }
+
+            fn into_value(self) -> Self {
+                self
             }
         }
     };

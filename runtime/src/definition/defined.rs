@@ -68,6 +68,17 @@ impl<A: DefinedActivity> ActivityDefinition<A> {
     pub(crate) fn encode(inputs: A::Inputs) -> EncodedInput {
         inputs.encode(&A::DEFINITION.parameters)
     }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn decode(input: &JsonText) -> Result<A::Inputs, DecodeError> {
+        inputs::<A>(input)
+    }
+
+    /// Encodes what the function returns.
+    #[cfg(feature = "testing")]
+    pub(crate) fn record(result: A::Return) -> Result<JsonText, FailureDetails> {
+        recorded(result)
+    }
 }
 
 impl<A: DefinedActivity> Activity for A {

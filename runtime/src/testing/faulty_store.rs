@@ -60,6 +60,8 @@ struct Plan {
     holding_of: BTreeSet<PartitionId>,
     held: VecDeque<Held>,
     observer: Option<Observer>,
+    /// Sees what is applied, whatever the caller is told.
+    applied: Option<AppliedObserver>,
     counts: Counts,
 }
 
@@ -69,6 +71,7 @@ struct Held {
     release: oneshot::Sender<Option<Fault>>,
 }
 
+type AppliedObserver = Box<dyn FnMut(&CommitBatch) + Send>;
 type Observer = Box<dyn FnMut(&CommitBatch, &Result<(), CommitError>) + Send>;
 
 #[derive(Clone, Copy, Default)]
@@ -199,6 +202,11 @@ impl Faults {
         self.change(|plan| plan.observer = Some(Box::new(observer)));
     }
 
+    /// Shows every batch that is applied, whatever its caller is told.
+    pub(super) fn observe_applied(&self, observer: impl FnMut(&CommitBatch) + Send + 'static) {
+        self.change(|plan| plan.applied = Some(Box::new(observer)));
+    }
+
     /// How many commits were sent.
     pub fn commits_sent(&self) -> u64 {
         self.plan().all.sent
@@ -290,6 +298,9 @@ impl Faults {
             if applied {
                 plan.counts.applied += 1;
                 batch.turns.iter().for_each(|turn| plan.counts.rows.add(turn));
+                if let Some(observer) = &mut plan.applied {
+                    observer(batch);
+                }
             }
             if let Some(observer) = &mut plan.observer {
                 observer(batch, result);

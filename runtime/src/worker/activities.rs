@@ -22,6 +22,7 @@ use super::meters::{Meters, Stopwatch};
 use super::notice::Notice;
 use super::routes::Routes;
 use super::watchdog::Lasting;
+use crate::clock::VirtualTime;
 use crate::context::{ActivityContext, ActivityState, CancellationReason, CancellationToken};
 use crate::contract::ActivityFailure;
 use crate::engine::{ActivityTask, PartitionInput};
@@ -42,6 +43,8 @@ pub(crate) struct ActivityHost {
     pub(crate) code: Arc<dyn ActivityCode>,
     pub(crate) state: Arc<ActivityState>,
     pub(crate) routes: Arc<Routes>,
+    /// The clock, if it must know what runs.
+    pub(crate) time: Option<Arc<VirtualTime>>,
     pub(crate) meters: Arc<Meters>,
 }
 
@@ -141,7 +144,8 @@ impl Activities {
         let ActivityTask { store_id, task, attempt, instance, name, input, trace } = *task;
         let token = CancellationToken::new();
         let meter = self.host.meters.run(&name, queued);
-        let reporter = Reporter::new(task, run, token.clone(), partition, Arc::clone(&self.host.routes));
+        let busy = self.host.time.as_ref().map(VirtualTime::busy);
+        let reporter = Reporter::new(task, run, token.clone(), partition, Arc::clone(&self.host.routes), busy);
         let context = ActivityContext::new(store_id, instance, name, task, token, Arc::clone(&self.host.state))
             .in_trace(trace)
             .of_attempt(attempt);

@@ -11,6 +11,7 @@ use tracing::Span;
 
 use super::meters::RunMeter;
 use super::routes::Routes;
+use crate::clock::Busy;
 use crate::context::{ActivityContext, CancellationToken};
 use crate::contract::panic_text;
 use crate::contract::{ActivityFailure, kind};
@@ -90,6 +91,8 @@ pub(crate) struct Reporter {
     /// The partition that owns the task.
     partition: PartitionId,
     routes: Arc<Routes>,
+    /// Until the report is in the queue of the thread, the clock of a test must not move.
+    _busy: Option<Busy>,
 }
 
 impl Reporter {
@@ -99,8 +102,9 @@ impl Reporter {
         token: CancellationToken,
         partition: PartitionId,
         routes: Arc<Routes>,
+        busy: Option<Busy>,
     ) -> Self {
-        Self { task, run, result: None, token, partition, routes }
+        Self { task, run, result: None, token, partition, routes, _busy: busy }
     }
 }
 

@@ -10,30 +10,42 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Bell {
     thread: Thread,
-    rung: AtomicBool,
+    rung: Arc<AtomicBool>,
 }
 
 impl Bell {
     /// Creates the bell of this thread. Only this thread may wait for it.
     pub(crate) fn new(thread: Thread) -> Self {
-        Self { thread, rung: AtomicBool::new(false) }
+        Self { thread, rung: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Returns whether the bell was rung and the thread has not looked since.
+    pub(super) fn rung(&self) -> &Arc<AtomicBool> {
+        &self.rung
     }
 
     /// Waits until the bell is rung, but no longer than `at_most`. A ring before this call counts.
+    pub(super) fn wait(&self, look: Duration, at_most: Option<Duration>) {
+        self.wait_and(look, at_most, || {});
+    }
+
+    /// Waits like [`wait`](Self::wait), and calls `wakes` before it takes the ring from the bell.
     ///
     /// The thread looks for the duration `look` before it sleeps, and yields the processor between two looks, because
     /// an event that is about to happen comes sooner than a sleeping thread could be woken.
-    pub(super) fn wait(&self, look: Duration, at_most: Option<Duration>) {
+    pub(super) fn wait_and(&self, look: Duration, at_most: Option<Duration>, wakes: impl FnOnce()) {
         let begin = Instant::now();
-        while !self.rung.swap(false, Ordering::Acquire) {
+        while !self.rung.load(Ordering::Acquire) {
             let waited = begin.elapsed();
             match at_most {
-                Some(at_most) if waited >= at_most => return,
+                Some(at_most) if waited >= at_most => break,
                 _ if waited < look => thread::yield_now(),
                 Some(at_most) => thread::park_timeout(at_most - waited),
                 None => thread::park(),
             }
         }
+        wakes();
+        self.rung.swap(false, Ordering::Acquire);
     }
 }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::build;
-use super::clock::{Clock, SystemClock};
 use super::error::StartError;
 use super::limits::Limits;
 use super::owned::Beginning;
 use super::registered::Registered;
 use super::runtime::Runtime;
 use super::start::{spawn, take_over_all};
+use crate::clock::{Clock, SystemClock, VirtualTime};
 use crate::context::ActivityState;
 use crate::definition::Registration;
 use crate::engine::{InputChanges, VerifyReplay};
@@ -41,6 +41,8 @@ pub struct RuntimeBuilder {
     pub(super) engine_threads: Option<usize>,
     pub(super) grace: Duration,
     pub(super) clock: Arc<dyn Clock>,
+    /// The clock, if it must know when nothing can run.
+    pub(super) time: Option<Arc<VirtualTime>>,
     build_id: Option<String>,
     pub(super) input_changes: InputChanges,
     pub(super) verify_replay: VerifyReplay,
@@ -59,6 +61,7 @@ impl RuntimeBuilder {
             engine_threads: None,
             grace: DEFAULT_GRACE,
             clock: Arc::new(SystemClock),
+            time: None,
             build_id: None,
             input_changes: InputChanges::default(),
             verify_replay: VerifyReplay::default(),
@@ -172,6 +175,13 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Sets a clock that moves while nothing can run.
+    #[cfg(feature = "testing")]
+    pub(crate) fn virtual_time(mut self, time: &Arc<VirtualTime>) -> Self {
+        self.time = Some(Arc::clone(time));
+        self.clock(crate::clock::VirtualClock(Arc::clone(time)))
+    }
+
     /// Takes over the store and begins to work on its contents.
     ///
     /// Before this returns, the runtime has tried again every instance that was parked. A reader sees an instance
@@ -194,6 +204,15 @@ impl RuntimeBuilder {
         // A runtime that ends before that answers every call with the reason.
         let _ = started.await;
         Ok(runtime)
+    }
+
+    /// Starts the runtime from code that is not async, in the Tokio runtime that it is called in.
+    #[cfg(feature = "testing")]
+    pub(crate) fn start_now(self) -> Result<Runtime, StartError> {
+        let tokio = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoTokioRuntime)?;
+        // A thread of a Tokio runtime may not block on a future, but another thread may.
+        let started = std::thread::scope(|scope| scope.spawn(|| tokio.block_on(self.start())).join());
+        started.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
     }
 
     /// Returns what finds out the build of this program. It may read the whole executable.

@@ -20,14 +20,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::bell::Bell;
 use super::calls::ClientCall;
-use super::clock::Clock;
 use super::notice::Notice;
 use super::owned::{Beginning, Now, OwnedPartition, Shared};
 use super::shutdown::End;
 use super::shutdown::{Remaining, Stop, StopRequest, StopStep};
+use crate::clock::{Clock, Place};
 use crate::contract::panic_text;
 use crate::engine::{PartitionInput, recognise_missing_runtime};
-use crate::model::PartitionId;
+use crate::model::{PartitionId, Timestamp};
 
 /// How long the thread looks for something to do before it sleeps. An event that it waits for, such as the end of a
 /// short activity or of the current commit, is often about to happen. An idle runtime sleeps.
@@ -44,6 +44,8 @@ pub(crate) struct EngineThread {
     pub(crate) notices: UnboundedReceiver<Notice>,
     pub(crate) client: UnboundedReceiver<ClientCall>,
     pub(crate) bell: Arc<Bell>,
+    /// Where the thread says when it sleeps, if a test moves the clock.
+    pub(crate) place: Option<Place>,
 }
 
 /// An engine thread while it works.
@@ -255,12 +257,22 @@ impl Engine {
         let wait = at.map(|at| at.saturating_duration_since(now)).into_iter().chain(self.until_deadline()).min();
         let writing = self.partitions.iter().any(|partition| partition.state().is_writing());
         let look = if writing { LOOK_FOR_COMMIT } else { LOOK };
-        self.thread.bell.wait(look, wait);
+        if let (Some(place), None) = (&self.thread.place, at) {
+            // A partition that is not drained waits for the store, which wakes the thread.
+            if self.partitions.iter().all(|partition| partition.state().is_drained()) {
+                place.sleeps(self.deadline());
+            }
+        }
+        self.thread.bell.wait_and(look, wait, || self.thread.place.iter().for_each(Place::wakes));
     }
 
     fn until_deadline(&self) -> Option<Duration> {
-        let deadline = self.partitions.iter().filter_map(OwnedPartition::deadline).min()?;
-        self.thread.clock.sleep_towards(deadline)
+        self.thread.clock.sleep_towards(self.deadline()?)
+    }
+
+    /// Returns when the next timer is due.
+    fn deadline(&self) -> Option<Timestamp> {
+        self.partitions.iter().filter_map(OwnedPartition::deadline).min()
     }
 }
 

@@ -27,7 +27,6 @@ mod bell;
 mod build;
 mod builder;
 mod calls;
-mod clock;
 mod commit_lane;
 mod engine_thread;
 mod error;
@@ -57,9 +56,6 @@ mod trials;
 mod watchdog;
 
 pub use builder::RuntimeBuilder;
-pub use clock::Clock;
-#[cfg(feature = "testing")]
-pub use clock::ManualClock;
 pub use error::StartError;
 pub use limits::Limits;
 pub use runtime::Runtime;

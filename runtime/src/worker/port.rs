@@ -9,12 +9,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::calls::ClientCall;
-use super::clock::Clock;
 use super::registered::Registered;
 use super::routes::Routes;
 use super::shutdown::RuntimeEnd;
 use super::store_access::StoreAccess;
 use crate::client::{Answered, BoxFuture, ChangeHub, ClientPort, SubmitError};
+use crate::clock::{Clock, VirtualTime};
 use crate::engine::ClientOperation;
 use crate::model::{Execution, InstanceKey, PartitionId, Timestamp};
 use crate::registry::Registry;
@@ -31,6 +31,8 @@ pub(crate) struct RuntimePort {
     pub(crate) ending: Arc<RuntimeEnd>,
     /// The number of starts that could go to any partition.
     pub(crate) starts: AtomicUsize,
+    /// The clock, if it must know that a call is under way.
+    pub(crate) time: Option<Arc<VirtualTime>>,
 }
 
 /// The queues of client calls to all threads. Together they have a limited number of places.
@@ -46,7 +48,9 @@ impl ClientPort for RuntimePort {
         let partition = self.partition(&operation);
         let thread = self.queue.threads[self.routes.thread_of(partition)].clone();
         let (places, ending) = (Arc::clone(&self.queue.places), Arc::clone(&self.ending));
+        let time = self.time.clone();
         Box::pin(async move {
+            let _busy = time.as_ref().map(VirtualTime::busy);
             let (answer, answered) = oneshot::channel();
             let Ok(place) = places.acquire_owned().await else { return Err(stopped(&ending)) };
             if thread.send(ClientCall { partition, operation, follow, answer, place }).is_err() {
@@ -84,6 +88,10 @@ impl ClientPort for RuntimePort {
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
+
+    fn virtual_time(&self) -> Option<&Arc<VirtualTime>> {
+        self.time.as_ref()
+    }
 }
 
 impl RuntimePort {
@@ -111,7 +119,9 @@ impl RuntimePort {
         let store = self.store.get().filter(|_| self.ending.get().is_none());
         let Some(store) = store else { return Box::pin(std::future::ready(Err(stopped(&self.ending)))) };
         let (reading, ending) = (read(&*store), Arc::clone(&self.ending));
+        let time = self.time.clone();
         Box::pin(async move {
+            let _busy = time.as_ref().map(VirtualTime::busy);
             reading.await.map_err(|error| match error {
                 LoadError::Corrupt(detail) => SubmitError::Corrupt(detail),
                 // Reads fail if the store was closed in the meantime.

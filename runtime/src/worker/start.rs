@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::activities::{Activities, ActivityHost};
@@ -21,7 +21,6 @@ use super::activity_run::ActivityCode;
 use super::bell::Bell;
 use super::builder::RuntimeBuilder;
 use super::calls::ClientCall;
-use super::clock::Clock;
 use super::engine_thread::EngineThread;
 use super::error::StartError;
 use super::meters::Meters;
@@ -40,7 +39,8 @@ use super::store_access::StoreAccess;
 use super::trials::Trials;
 use super::watchdog::{Kennel, Watchdog};
 use crate::client::{ChangeHub, Client, RuntimeClient};
-use crate::context::ActivityState;
+use crate::clock::Clock;
+use crate::context::{ActivityState, RuntimeClock};
 use crate::engine::{CurrentTurn, needs_trial};
 use crate::model::{BuildId, PartitionCount, PartitionId};
 use crate::store::{Store, StoreFuture};
@@ -122,23 +122,22 @@ pub(super) fn spawn(
     let (hub, ending) = (Arc::new(ChangeHub::new()), Arc::new(RuntimeEnd::default()));
     let access = Arc::new(StoreAccess::new(Arc::clone(store)));
     let (senders, clients): (Vec<_>, Vec<_>) = hands.iter().map(|_| unbounded_channel()).unzip();
-    let client = Client::new(Arc::new(RuntimePort {
-        queue: ClientQueue { places: places(limits.client_calls), threads: senders.into() },
-        routes: Arc::clone(&routes),
-        store: Arc::clone(&access),
-        hub: Arc::clone(&hub),
-        registry: Arc::clone(registry),
-        clock: Arc::clone(&builder.clock),
-        ending: Arc::clone(&ending),
-        starts: AtomicUsize::new(0),
-    }));
+    let port =
+        Port { places: limits.client_calls, senders, routes: &routes, access: &access, hub: &hub, ending: &ending };
+    let client = port.client(&builder, registry);
     let mut state = builder.state;
     state.insert(RuntimeClient(client.clone()));
+    state.insert(RuntimeClock(Arc::clone(&builder.clock)));
     let state = Arc::new(state);
     let code = Arc::clone(registry) as Arc<dyn ActivityCode>;
     let meters = Arc::new(Meters::new(count));
-    let host =
-        ActivityHost { code, state: Arc::clone(&state), routes: Arc::clone(&routes), meters: Arc::clone(&meters) };
+    let host = ActivityHost {
+        code,
+        state: Arc::clone(&state),
+        routes: Arc::clone(&routes),
+        meters: Arc::clone(&meters),
+        time: builder.time.clone(),
+    };
     let process = Arc::new(Process {
         activities: Mutex::new(Activities::new(host, limits.activities(builder.concurrent_activities))),
         tokio,
@@ -153,7 +152,7 @@ pub(super) fn spawn(
         meters,
     });
     let watchdog = watch(kennel, &hands, &process, &builder.clock);
-    let engine = |notices, client, bell, turn| EngineThread {
+    let engine = |notices, client, bell: Arc<Bell>, turn| EngineThread {
         shared: Shared {
             parts: SessionParts {
                 store: Arc::clone(store),
@@ -168,6 +167,7 @@ pub(super) fn spawn(
         clock: Arc::clone(&builder.clock),
         notices,
         client,
+        place: builder.time.as_ref().map(|time| time.place(Arc::clone(bell.rung()))),
         bell,
     };
     let mut threads = begin(hands, clients, beginnings, engine);
@@ -191,6 +191,32 @@ fn parts(process: &Process, state: &Arc<ActivityState>, threads: Vec<JoinHandle<
 fn trials(beginnings: &[(PartitionId, Beginning)]) -> Trials {
     let tries = |beginning: &Beginning| beginning.as_ref().is_ok_and(|(claim, _)| needs_trial(claim));
     Trials::new(beginnings.iter().filter(|(_, beginning)| tries(beginning)).map(|(id, _)| *id))
+}
+
+/// What a client is made from.
+struct Port<'a> {
+    places: usize,
+    senders: Vec<UnboundedSender<ClientCall>>,
+    routes: &'a Arc<Routes>,
+    access: &'a Arc<StoreAccess>,
+    hub: &'a Arc<ChangeHub>,
+    ending: &'a Arc<RuntimeEnd>,
+}
+
+impl Port<'_> {
+    fn client(self, builder: &RuntimeBuilder, registry: &Arc<Registered>) -> Client {
+        Client::new(Arc::new(RuntimePort {
+            queue: ClientQueue { places: places(self.places), threads: self.senders.into() },
+            routes: Arc::clone(self.routes),
+            store: Arc::clone(self.access),
+            hub: Arc::clone(self.hub),
+            registry: Arc::clone(registry),
+            clock: Arc::clone(&builder.clock),
+            ending: Arc::clone(self.ending),
+            starts: AtomicUsize::new(0),
+            time: builder.time.clone(),
+        }))
+    }
 }
 
 /// Has the watchdog look at these threads.

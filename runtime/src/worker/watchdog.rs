@@ -13,10 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::bell::Bell;
-use super::clock::Clock;
 use super::process::Process;
 use super::registered::Registered;
 use super::shutdown::{ShutdownError, ThreadResults, end_process};
+use crate::clock::Clock;
 use crate::engine::{CurrentTurn, TurnInProgress};
 
 /// How long a turn may compute, and how long an activity may take to return, before the log says so. Then it says so

@@ -81,6 +81,7 @@ impl Bench {
             state: Arc::new(state),
             routes: Arc::new(routes),
             meters: Arc::new(Meters::new(PartitionCount::new(2).unwrap())),
+            time: None,
         };
         let activities = Activities::new(host, ActivityBounds { slots, kept_bytes });
         Self { code, activities, tokio: Handle::current(), messages }

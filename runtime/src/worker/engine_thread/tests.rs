@@ -7,7 +7,6 @@ use std::task::Poll;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::super::activities::{Activities, ActivityBounds, ActivityHost};
-use super::super::clock::ManualClock;
 use super::super::loss::Loss;
 use super::super::meters::Meters;
 use super::super::partition_state::PartitionState;
@@ -23,6 +22,7 @@ use super::super::shutdown::ThreadResults;
 use super::super::store_access::StoreAccess;
 use super::*;
 use crate::client::{Answered, BoxFuture, ChangeHub, ClientPort, SubmitError};
+use crate::clock::ManualClock;
 use crate::context::Context as Ctx;
 use crate::definition::{
     ActivityHandler, ActivityRegistration, BoxedOrchestration, OrchestratorRegistration, Registration,
@@ -114,6 +114,7 @@ impl Bench {
             code: Arc::clone(&registry) as Arc<dyn super::super::activity_run::ActivityCode>,
             state: Arc::default(),
             routes: Arc::clone(&routes),
+            time: None,
             meters: Arc::new(Meters::new(store.partitions())),
         };
         let bound = ActivityBounds { slots: 1, kept_bytes: 0 };
@@ -142,11 +143,12 @@ impl Bench {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             ending: Arc::clone(&process.ending),
             starts: AtomicUsize::new(0),
+            time: None,
         };
         let (config, turn) = (PartitionConfig::default(), Arc::default());
         let parts = SessionParts { store: store_part, config, registry, bounds, turn };
         let shared = Shared { parts, process, calls_bound };
-        let engine = Engine::new(EngineThread { shared, clock, notices, client, bell });
+        let engine = Engine::new(EngineThread { shared, clock, notices, client, bell, place: None });
         Self { store, engine, port, started, tokio }
     }
 

@@ -1,10 +1,15 @@
 //! The source of time: the system or a test.
 
+mod virtual_time;
+
 use std::fmt::Debug;
 use std::sync::OnceLock;
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "testing")]
+pub(crate) use self::virtual_time::VirtualClock;
+pub(crate) use self::virtual_time::{Busy, Place, VirtualTime};
 use crate::model::Timestamp;
 
 /// The wall clock of a runtime. It may go back and forth: the engine never lets the time of an instance go back.
