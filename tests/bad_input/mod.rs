@@ -5,6 +5,7 @@ mod ids;
 mod payloads;
 mod registration;
 mod stores;
+mod texts;
 mod types;
 
 use std::error::Error;

@@ -91,4 +91,18 @@ fn the_limits_are_those_of_the_code() {
         let row = row.unwrap_or_else(|| panic!("the README has no row for {name}"));
         assert!(row.contains(text), "{name} is {text}: {row}");
     }
+    let fixed = [
+        ("the name of an event,", persevere::Limits::NAME_BYTES, "1 KiB", 1024),
+        ("the id of an event", persevere::Limits::EVENT_ID_BYTES, "1 KiB", 1024),
+        ("the reason of a", persevere::Limits::REASON_BYTES, "16 KiB", 16 * 1024),
+        ("the tags of an instance", persevere::Limits::TAGS_BYTES, "16 KiB", 16 * 1024),
+        ("the message of a failure", persevere::Limits::FAILURE_TEXT_BYTES, "16 KiB", 16 * 1024),
+        ("up to 16 causes", persevere::Limits::FAILURE_CAUSES, "16", 16),
+        ("an instance id", persevere::model::InstanceId::MAX_CHARS, "256 characters", 256),
+    ];
+    for (what, value, text, meant) in fixed {
+        assert_eq!(value, meant, "{what}");
+        let row = readme.lines().find(|line| line.starts_with('|') && line.contains(what));
+        assert!(row.is_some_and(|row| row.contains(text)), "{what} is {text}: {row:?}");
+    }
 }

@@ -96,6 +96,19 @@ pub enum ClientError {
         /// The limit in bytes, as UTF-16.
         limit: usize,
     },
+    /// A name, an id, a reason or the tags of the operation have too many bytes. Store the data elsewhere and pass a
+    /// reference to it.
+    #[error(
+        "the size of the {what} is {size} bytes, but the limit is {limit}: store the data elsewhere and pass a reference"
+    )]
+    TextTooLong {
+        /// What is too long, such as "reason".
+        what: &'static str,
+        /// The size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The instance has as many events as a limit allows, so the event was not raised. Wait until the instance consumes some,
     /// or until it continues as new: the limit says which.
     #[error("instance `{id}` can receive nothing more for now: {limit}")]
@@ -243,6 +256,7 @@ impl From<Refusal> for ClientError {
             Refusal::NotRegistered { name, version } => Self::NotRegistered { name, version },
             Refusal::PayloadTooLarge { size, limit } => Self::PayloadTooLarge { size, limit },
             Refusal::CustomStatusTooLarge { size, limit } => Self::CustomStatusTooLarge { size, limit },
+            Refusal::TextTooLong { what, size, limit } => Self::TextTooLong { what, size, limit },
             Refusal::TooManyEvents { id, limit } => Self::TooManyEvents { id, limit },
             Refusal::Corrupt { id, detail } => Self::Corrupt { id: Some(id), detail },
         }

@@ -3,7 +3,11 @@
 use super::call::{StartOptions, give_up, start_now};
 use super::{Context, SendError, SubOrchestrationCall};
 use crate::contract::Orchestrator;
+use crate::model::bounds::{self, TooLong};
 use crate::model::{Action, FailureDetails, InstanceId, ParentClosePolicy, RecordedLocation};
+
+/// The failure type of a reason that is too long.
+const REASON_TOO_LONG: &str = "persevere.ReasonTooLong";
 
 /// The failure type of detaching a call that has failed before it was issued.
 const NOT_STARTED: &str = "persevere.NotStarted";
@@ -99,7 +103,7 @@ impl Context {
     /// turn.
     ///
     /// # Errors
-    /// Returns [`SendError::Limit`] if the reason is too large or the turn issues too many operations.
+    /// Returns [`SendError::Limit`] if the reason has more than 16 KiB or the turn issues too many operations.
     ///
     /// # Determinism
     /// The termination is recorded with this turn. Replay sends nothing.
@@ -122,6 +126,10 @@ impl Context {
     pub fn terminate(&self, target: &InstanceId, reason: impl Into<String>) -> Result<(), SendError> {
         let (location, reason) = (RecordedLocation::caller(), reason.into());
         let mut journal = self.turn();
+        bounds::check("reason", &reason, bounds::REASON_BYTES).map_err(|TooLong { size, limit, .. }| {
+            let text = format!("the reason has {size} bytes, but the limit is {limit}");
+            SendError::Limit(FailureDetails::new(REASON_TOO_LONG, text).non_retriable())
+        })?;
         journal.admit(reason.len()).map_err(SendError::Limit)?;
         let target = target.clone();
         match journal.issue(None, |operation| Action::Terminate { operation, target, reason, location }) {

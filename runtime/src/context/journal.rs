@@ -15,8 +15,10 @@ use super::comparison::{Cause, Changed, Mismatch, Recorded};
 use super::event_buffer::{BufferedEvent, EventBuffer};
 use super::operations::{Awaits, OperationResult, Operations};
 use crate::contract::Undecodable;
+use crate::model::bounds::{self, NAME_BYTES, TooLong};
 use crate::model::{
-    Action, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, RecordedLocation, SourceLocation, Timestamp,
+    Action, Completion, ExecutionLimits, FailureDetails, Input, JsonText, OperationId, RecordedLocation,
+    SourceLocation, Timestamp,
 };
 
 /// Whether the code is being polled, and why.
@@ -258,6 +260,13 @@ impl Journal {
         if self.is_halted() {
             return Err(Halted);
         }
+        // What is recorded stands, also under a smaller limit.
+        let is_recorded = self.recorded_next().is_some_and(|recorded| recorded.agrees_with(&action));
+        if let (false, Err(TooLong { what, size, limit })) = (is_recorded, check_names(&action)) {
+            let text = format!("the {what} has {size} bytes, but the limit is {limit}");
+            self.fail(FailureDetails::new(NAME_TOO_LONG, text).non_retriable());
+            return Err(Halted);
+        }
         let action = match self.mode {
             PollMode::Live => action,
             PollMode::Replay => self.compared(action)?,
@@ -405,6 +414,25 @@ impl Journal {
 
 /// The failure type of a turn that issues too many operations.
 pub(crate) const TOO_MANY_ACTIONS: &str = "persevere.TooManyActions";
+/// The failure type of an operation with a name that is too long.
+const NAME_TOO_LONG: &str = "persevere.NameTooLong";
+
+/// Checks the names that the code chooses.
+fn check_names(action: &Action) -> Result<(), TooLong> {
+    let check = |what, name: &str| bounds::check(what, name, NAME_BYTES);
+    match action {
+        Action::ScheduleTask { name, .. } => check("activity name", name),
+        Action::WaitForEvent { name, .. } | Action::SendEvent { name, .. } => check("event name", name),
+        Action::StartSubOrchestration { name, version, .. } => {
+            check("orchestrator name", name)?;
+            check("version", version.as_deref().unwrap_or_default())
+        }
+        Action::Complete(Completion::ContinuedAsNew { version: Some(version), .. }) => check("version", version),
+        Action::Patched { id, .. } => check("id of a patch", id),
+        _ => Ok(()),
+    }
+}
+
 /// The failure type of a payload that exceeds the limit.
 pub(crate) const PAYLOAD_TOO_LARGE: &str = "persevere.PayloadTooLarge";
 

@@ -283,6 +283,18 @@ pub enum Refusal {
         /// The limit in bytes of JSON text.
         limit: usize,
     },
+    /// A name, an id, a reason or the tags of the operation have too many bytes.
+    #[error(
+        "the size of the {what} is {size} bytes, but the limit is {limit}: store the data elsewhere and pass a reference"
+    )]
+    TextTooLong {
+        /// What is too long, such as "reason".
+        what: &'static str,
+        /// The size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The initial custom status exceeds the limit.
     #[error(
         "the custom status has {size} bytes as UTF-16, but only {limit} are allowed: store the data elsewhere and publish a reference to it"

@@ -77,7 +77,7 @@ impl RustProgram {
             return Err(Stuck::ForeignAwait { detail: None });
         }
         let completion = match (journal.take_fatal(), journal.completion.take(), polled) {
-            (Some(failure), _, _) | (None, _, Polled::Panicked(failure)) => Some(Completion::Failed(failure)),
+            (Some(failure), _, _) | (None, _, Polled::Panicked(failure)) => Some(self.returned(Err(failure))),
             (None, _, Polled::NeedsRuntime(detail)) => return Err(Stuck::ForeignAwait { detail: Some(detail) }),
             (None, _, Polled::Ready(result)) => Some(self.returned(result)),
             (None, Some(continued), Polled::Pending | Polled::GivenUp) => Some(continued),
@@ -120,7 +120,7 @@ impl RustProgram {
         match result {
             Ok(output) if output.len() > limit => Completion::Failed(payload_too_large(output.len(), limit)),
             Ok(output) => Completion::Completed(output),
-            Err(failure) => Completion::Failed(failure),
+            Err(failure) => Completion::Failed(failure.bounded(limit)),
         }
     }
 }

@@ -199,6 +199,7 @@ impl From<ClientError> for ApiError {
             | ClientError::InvalidInstanceId(_)
             | ClientError::InvalidFilter { .. }
             | ClientError::Encode(_)
+            | ClientError::TextTooLong { .. }
             | ClientError::CustomStatusTooLarge { .. } => Self::bad_argument(text),
             ClientError::PayloadTooLarge { .. } => too_large(text),
             ClientError::TooManyEvents { .. } => {

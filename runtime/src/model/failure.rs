@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{FAILURE_CAUSES, FAILURE_TEXT_BYTES, NAME_BYTES, cut};
 use super::json::JsonText;
 
 /// The property that contains the application's own error value as a JSON text. It is a string, so that every
@@ -96,6 +97,37 @@ impl FailureDetails {
         self
     }
 
+    /// Cuts the failure to a size that can be recorded: each text, the number of causes, and properties above `limit` bytes,
+    /// which are left out. The typed error value is such a property.
+    pub(crate) fn bounded(mut self, limit: usize) -> Self {
+        let mut part = Some(&mut self);
+        for depth in 0.. {
+            let Some(FailureDetails(fields)) = part else { break };
+            cut(&mut fields.error_type, NAME_BYTES);
+            cut(&mut fields.error_message, FAILURE_TEXT_BYTES);
+            if let Some(stack_trace) = &mut fields.stack_trace {
+                cut(stack_trace, FAILURE_TEXT_BYTES);
+            }
+            if properties_bytes(&fields.properties) > limit {
+                fields.properties.clear();
+            }
+            if depth == FAILURE_CAUSES {
+                fields.inner_failure = None;
+            }
+            part = fields.inner_failure.as_mut();
+        }
+        self
+    }
+
+    /// Returns roughly how many bytes the failure takes where it is stored.
+    pub(crate) fn size(&self) -> usize {
+        let size = |Fields { error_type, error_message, stack_trace, properties, .. }: &Fields| {
+            let texts = error_type.len() + error_message.len() + stack_trace.as_ref().map_or(0, String::len);
+            texts + properties_bytes(properties)
+        };
+        std::iter::successors(Some(self), |failure| failure.inner()).map(|failure| size(&failure.0)).sum()
+    }
+
     /// Returns the type of the error, as named by the code that failed.
     pub fn error_type(&self) -> &str {
         &self.0.error_type
@@ -137,6 +169,14 @@ impl FailureDetails {
         let short = name.rsplit(['.', ':']).next().unwrap_or(name);
         name == error_type || short == error_type || self.inner().is_some_and(|inner| inner.is_caused_by(error_type))
     }
+}
+
+fn properties_bytes(properties: &BTreeMap<String, serde_json::Value>) -> usize {
+    let value = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.len(),
+        other => other.to_string().len(),
+    };
+    properties.iter().map(|(key, of)| key.len() + value(of)).sum()
 }
 
 /// The message; with `{:#}` also the messages of its causes.
@@ -226,6 +266,25 @@ mod tests {
         assert_eq!((details.error_type(), details.message()), ("shop::Closed", "the shop is closed"));
         assert_eq!(details.inner(), Some(&io));
         assert_eq!(FailureDetails::from_error("other", &io), io);
+    }
+
+    #[test]
+    fn a_bounded_failure_keeps_what_fits_and_cuts_the_rest() {
+        let long = "é".repeat(FAILURE_TEXT_BYTES);
+        let value = JsonText::encode(&"v".repeat(100)).unwrap();
+        let innermost = FailureDetails::new(long.clone(), long.clone()).with_stack_trace(long.clone());
+        let chain = |length: usize| (0..length).fold(innermost.clone(), |inner, _| innermost.clone().with_inner(inner));
+        let count = |failure: &FailureDetails| std::iter::successors(Some(failure), |failure| failure.inner()).count();
+        let bounded = chain(40).with_value(&value).bounded(1_000);
+        assert_eq!(count(&bounded), 1 + FAILURE_CAUSES);
+        assert!(bounded.message().len() <= FAILURE_TEXT_BYTES && bounded.error_type().len() <= NAME_BYTES);
+        assert!(bounded.stack_trace().is_some_and(|text| text.len() <= FAILURE_TEXT_BYTES));
+        assert_eq!(bounded.value(), Some(value.clone()));
+        assert!(bounded.size() < (1 + FAILURE_CAUSES) * (2 * FAILURE_TEXT_BYTES + NAME_BYTES) + 1_000);
+        assert_eq!(bounded.clone().bounded(1_000), bounded, "cutting twice changes nothing");
+        assert_eq!(FailureDetails::new("a", "b").with_value(&value).bounded(10).value(), None);
+        let small = FailureDetails::new("a", "b").with_inner(FailureDetails::new("c", "d")).non_retriable();
+        assert_eq!(small.clone().bounded(0), small);
     }
 
     #[test]

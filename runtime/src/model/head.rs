@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::tags_bytes;
 use super::{Execution, FailureDetails, InstanceId, InstanceKey, JsonText, Parent, ParkReason, Timestamp};
 
 /// The state of an orchestration instance, in the terms of the Durable Task family.
@@ -144,9 +145,11 @@ impl Head {
         self.progress.status.is_ended()
     }
 
-    /// Returns the payload bytes: input, custom status and output.
+    /// Returns the bytes of everything in the head that a caller or user code can make large.
     pub fn payload_len(&self) -> usize {
-        self.life.input.len() + self.progress.payload_len()
+        let Life { id, name, version, input, tags, .. } = &*self.life;
+        let texts = id.as_str().len() + name.len() + version.len() + tags_bytes(tags);
+        texts + input.len() + self.progress.payload_len()
     }
 
     /// Returns the progress for changing it. If the progress is shared, it is copied first; the life is never copied.
@@ -196,8 +199,10 @@ impl Progress {
         }
     }
 
-    /// Returns the payload bytes: custom status and output.
+    /// Returns the bytes of custom status, output, failure and park reason.
     pub fn payload_len(&self) -> usize {
-        [&self.custom_status, &self.output].into_iter().flatten().map(JsonText::len).sum()
+        let values: usize = [&self.custom_status, &self.output].into_iter().flatten().map(JsonText::len).sum();
+        let reason = self.parked.as_ref().map_or(0, |reason| reason.text().len());
+        values + self.failure.as_ref().map_or(0, FailureDetails::size) + reason
     }
 }

@@ -17,6 +17,7 @@
 //! | commit batch | the turns that become durable together |
 
 mod build;
+pub(crate) mod bounds;
 mod commit;
 mod difference;
 mod event_limit;

@@ -9,7 +9,8 @@ use crate::model::{InstanceKey, MAX_INSTANCE_ID_CHARS, Timestamp};
 /// The largest number of rows that a page looks at, whether or not they match.
 pub const PAGE_ROWS: usize = 10_000;
 
-/// A page ends with the row by which it has read this many bytes of tags, custom statuses, inputs and outputs.
+/// A page ends with the row by which it has read this many bytes of tags, custom statuses, inputs, outputs, failures
+/// and names.
 pub const PAGE_BYTES: usize = 16 << 20;
 
 /// A place in the order of creation.

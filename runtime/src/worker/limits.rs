@@ -3,7 +3,7 @@
 use super::activities::ActivityBounds;
 use super::session::SessionBounds;
 use crate::engine::PartitionConfig;
-use crate::model::PartitionCount;
+use crate::model::{PartitionCount, bounds};
 
 /// The limits for one orchestration, for one call, and for the whole runtime. The defaults suit most programs.
 ///
@@ -76,6 +76,26 @@ impl Default for Limits {
             loads: session.loads,
         }
     }
+}
+
+/// Fixed limits, in bytes of UTF-8. What a caller sends is refused above them with
+/// [`TextTooLong`](crate::ClientError::TextTooLong).
+impl Limits {
+    /// The longest name of an event, an activity or an orchestrator, the longest version, and the longest id of a patch. An
+    /// orchestrator that uses a longer one fails.
+    pub const NAME_BYTES: usize = bounds::NAME_BYTES;
+    /// The longest id of an event.
+    pub const EVENT_ID_BYTES: usize = bounds::EVENT_ID_BYTES;
+    /// The longest reason of a termination, suspension or resumption.
+    pub const REASON_BYTES: usize = bounds::REASON_BYTES;
+    /// The tags of an instance, keys and values together.
+    pub const TAGS_BYTES: usize = bounds::TAGS_BYTES;
+    /// The longest message or place of an error. The rest is cut off when the failure of an activity or an orchestrator is
+    /// recorded, because a failure is never refused. The serialised value of a typed error may have
+    /// [`payload_bytes`](Self::payload_bytes); a larger one is left out.
+    pub const FAILURE_TEXT_BYTES: usize = bounds::FAILURE_TEXT_BYTES;
+    /// The number of causes of an error that are recorded.
+    pub const FAILURE_CAUSES: usize = bounds::FAILURE_CAUSES;
 }
 
 impl Limits {

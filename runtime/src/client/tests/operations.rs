@@ -195,6 +195,10 @@ fn a12_every_answer_is_of_one_class_and_carries_what_is_known() {
         (Refusal::PayloadTooLarge { size: 2, limit: 1 }, ClientError::PayloadTooLarge { size: 2, limit: 1 }),
         (Refusal::CustomStatusTooLarge { size: 2, limit: 1 }, ClientError::CustomStatusTooLarge { size: 2, limit: 1 }),
         (
+            Refusal::TextTooLong { what: "reason", size: 2, limit: 1 },
+            ClientError::TextTooLong { what: "reason", size: 2, limit: 1 },
+        ),
+        (
             Refusal::TooManyEvents { id: id("g"), limit: EventLimit::Bytes(1) },
             ClientError::TooManyEvents { id: id("g"), limit: EventLimit::Bytes(1) },
         ),

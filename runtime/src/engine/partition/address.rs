@@ -10,6 +10,7 @@ use crate::context::{check_custom_status, payload_too_large};
 use crate::contract::{ActivityFailure, CustomStatusError};
 use crate::engine::stuck::Stuck;
 use crate::engine::{ClientOperation, LoadedInstance, PartitionOutput, Refusal, RequestId, Ticket};
+use crate::model::bounds::{self, EVENT_ID_BYTES, NAME_BYTES, REASON_BYTES, TooLong};
 use crate::model::{
     ChildStart, FailureDetails, InboxId, InstanceId, InstanceKey, JsonText, Message, ParkCode, ParkReason, TaskId,
     TimerRow, Timestamp,
@@ -141,6 +142,9 @@ impl Partition {
     }
 
     fn refuse_at_the_edge(&self, operation: &ClientOperation) -> Option<Refusal> {
+        if let Err(TooLong { what, size, limit }) = check_texts(operation) {
+            return Some(Refusal::TextTooLong { what, size, limit });
+        }
         let payload = match operation {
             ClientOperation::Start(start) => {
                 if let Some(refusal) = self.refuse_unregistered(start) {
@@ -184,6 +188,7 @@ impl Partition {
         self.caution.ended(now, &task);
         let limit = self.config.execution.payload_bytes as usize;
         let result = result
+            .map_err(|failure| failure.bounded(limit))
             .and_then(|value| if value.len() > limit { Err(payload_too_large(value.len(), limit)) } else { Ok(value) });
         self.address(now, Addressed::Task { task, result });
     }
@@ -344,6 +349,25 @@ impl Partition {
                 }
             }
         }
+    }
+}
+
+/// Checks the texts that a caller chooses, which are bounded before anything is done with them.
+fn check_texts(operation: &ClientOperation) -> Result<(), TooLong> {
+    match operation {
+        ClientOperation::Start(start) => {
+            bounds::check("orchestrator name", &start.name, NAME_BYTES)?;
+            bounds::check("version", start.version.as_deref().unwrap_or_default(), NAME_BYTES)?;
+            bounds::check_tags(&start.tags)
+        }
+        ClientOperation::RaiseEvent { name, event_id, .. } => {
+            bounds::check("event name", name, NAME_BYTES)?;
+            bounds::check("event id", event_id.as_deref().unwrap_or_default(), EVENT_ID_BYTES)
+        }
+        ClientOperation::Terminate { reason, .. }
+        | ClientOperation::Suspend { reason, .. }
+        | ClientOperation::Resume { reason, .. } => bounds::check("reason", reason, REASON_BYTES),
+        ClientOperation::Restart { .. } | ClientOperation::Purge { .. } | ClientOperation::RetryParked { .. } => Ok(()),
     }
 }
 

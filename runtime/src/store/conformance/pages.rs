@@ -261,9 +261,11 @@ pub(super) async fn a_page_reads_a_bounded_number_of_bytes(mut store: Subject) {
     let text = JsonText::from_string(format!("{:?}", "x".repeat(SIZE)));
     for number in 1..=6 {
         let mut head = head(number);
-        match number % 3 {
+        match number % 5 {
             0 => head.life_mut().input = text.clone(),
             1 => head.progress_mut().output = Some(text.clone()),
+            2 => drop(head.life_mut().tags.insert("tag".to_owned(), "x".repeat(SIZE))),
+            3 => head.progress_mut().failure = Some(crate::model::FailureDetails::new("kind", "x".repeat(SIZE))),
             _ => head.progress_mut().custom_status = Some(text.clone()),
         }
         store.commit([insert(head)]).await;
@@ -278,7 +280,7 @@ pub(super) async fn a_page_reads_a_bounded_number_of_bytes(mut store: Subject) {
     for list in each_way(&InstanceFilter::new().custom_status("/nothing", 1)) {
         assert_eq!(store.page(list).await, InstancePage::default());
     }
-    for number in 7..=9 {
+    for number in 7..=10 {
         let mut head = head(number);
         head.progress_mut().custom_status = Some(text.clone());
         store.commit([insert(head)]).await;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
+use crate::model::bounds::tags_bytes;
 use crate::model::{
     Execution, Head, InboxId, InboxRow, InstanceId, InstanceKey, JsonText, PartitionId, Progress, RecordRow, TaskId,
     TaskRow, TimerRow, Timestamp, TurnCommit,
@@ -168,7 +169,8 @@ impl Tables {
         let mut heads = self.span(span, query.newest_first);
         while let Some(head) = heads.next() {
             let status = head.progress.custom_status.as_ref().filter(|_| !query.filter.custom_status.is_empty());
-            page.looked_at(status.map_or(0, JsonText::len));
+            let tags = if query.filter.tags.is_empty() { 0 } else { tags_bytes(&head.life.tags) };
+            page.looked_at(tags + status.map_or(0, JsonText::len));
             if holds(&query.filter, head)? {
                 page.push(self.stored(head));
             }
