@@ -97,6 +97,24 @@ async fn a_value_that_was_encoded_twice_is_the_value() {
 }
 
 #[tokio::test]
+async fn a_start_without_the_input_that_the_code_needs_is_refused() {
+    in_time(async {
+        let app = App::new().await;
+        for body in ["", "  \n"] {
+            let refused = app.post("orchestrators/count_words/none", body).await;
+            let text = refused.json().to_string();
+            assert!(refused.status == 400 && text.contains("`count_words` needs an input"), "{text}");
+        }
+        assert!(app.client().get_instance("none").await.unwrap().is_none(), "nothing was started");
+        // The code can do without it, or nobody here knows what it needs.
+        assert_eq!(app.post("orchestrators/puppet", "").await.status, 202);
+        // An input of another type is stored, because another version of the code may be able to read it.
+        assert_eq!(app.post("orchestrators/count_words/wrong", "7").await.status, 202);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_string_stays_a_string_where_the_code_takes_one() {
     in_time(async {
         let app = App::new().await;

@@ -30,13 +30,27 @@ impl Call<'_> {
     }
 
     /// Returns the input that the caller of a start means. If no type is known for it, the input is passed on
-    /// unchanged, and the code decides.
-    pub(super) fn input(&self, function: &str, version: Option<&str>, body: Option<Box<RawValue>>) -> JsonText {
+    /// unchanged, and the code decides. A start without any input is refused if the code is known and needs one.
+    pub(super) fn input(
+        &self,
+        function: &str,
+        version: Option<&str>,
+        body: Option<Box<RawValue>>,
+    ) -> Result<JsonText, ApiError> {
+        let is_missing = body.is_none();
         let input = body.map_or_else(JsonText::null, text);
-        let Some(registry) = self.client().registry() else { return input };
+        let Some(registry) = self.client().registry() else { return Ok(input) };
         let version = version.or_else(|| registry.default_version(function));
-        let registered = version.and_then(|version| registry.orchestrator(function, version));
-        registered.and_then(|code| meant(&input, self.lenient(), code.check_input).ok()).unwrap_or(input)
+        let Some(code) = version.and_then(|version| registry.orchestrator(function, version)) else {
+            return Ok(input);
+        };
+        match meant(&input, self.lenient(), code.check_input) {
+            Ok(meant) => Ok(meant),
+            Err(error) if is_missing => Err(ApiError::bad_argument(format!(
+                "the orchestrator `{function}` needs an input, and the request has no body: send the input as JSON ({error})"
+            ))),
+            Err(_) => Ok(input),
+        }
     }
 
     /// Returns the payload that the caller of an event means, if the code of the instance accepts it.

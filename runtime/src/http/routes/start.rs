@@ -21,7 +21,7 @@ pub(in crate::http) async fn start(
     body: &[u8],
 ) -> Result<Response, ApiError> {
     let version = call.query.get("version");
-    let input = call.input(function, version, json_text(body)?);
+    let input = call.input(function, version, json_text(body)?)?;
     let id = match id {
         Some(id) => checked_id(id)?.as_str().to_owned(),
         None => random_id(),
