@@ -289,3 +289,22 @@ async fn a_call_that_waits_for_its_next_attempt_is_listed_with_the_history() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_failed_instance_is_rewound_and_its_history_says_so() {
+    in_time(async {
+        let app = App::new().await;
+        app.puppet("p", json!(1)).await;
+        app.tell("p", json!("fail")).await;
+        let answer = app.post("instances/p/rewind?reason=try%20again", "").await;
+        assert_eq!((answer.status.as_u16(), &*answer.text), (202, ""));
+        // Its own last turn runs again, with the same event.
+        app.client().wait_for_completion("p").await.unwrap();
+        let history = app.get("instances/p?showHistory=true&showHistoryOutput=true").await.json();
+        let events = history["historyEvents"].as_array().unwrap();
+        let rewound = events.iter().find(|event| event["EventType"] == "ExecutionRewound").unwrap();
+        assert_eq!(rewound["Reason"], "try again");
+        assert_eq!(history["runtimeStatus"], "Failed");
+    })
+    .await;
+}

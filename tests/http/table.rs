@@ -137,7 +137,6 @@ const WITHOUT_KEYS: &[Row] = &[
     Row("resume again", "POST", "instances/running/resume", "", 500, "System.InvalidOperationException"),
     Row("resume nobody", "POST", "instances/nobody/resume", "", 404, "no instance"),
     Row("resume an ended one", "POST", "instances/failed/resume", "", 410, "has ended"),
-    Row("rewind a failed one", "POST", "instances/failed/rewind?reason=x", "", 501, "not supported"),
     Row(
         "rewind a running one",
         "POST",

@@ -12,7 +12,7 @@
 //!   this in the right order.
 //! - An entry belongs to one life. Once it has a value, that value stays current until the entry leaves the map, so a
 //!   later registration needs no read. The entry leaves with the end of that life, so nothing that comes later can be
-//!   mixed up with it.
+//!   mixed up with it. Only a rewind of the same life still reaches those who hold the entry.
 //! - An older head never replaces a newer one. Heads of one life are compared by revision, and lives by key.
 //! - The hub holds an entry only while there are registrations for it.
 
@@ -37,6 +37,23 @@ pub(crate) struct ChangeHub {
 struct State {
     closed: Option<Lost>,
     entries: HashMap<InstanceId, SharedEntry>,
+    /// The entries of ended lives that still have users. They are not found by new registrations, but if the life is
+    /// rewound, their users learn of it.
+    ended: HashMap<InstanceId, Vec<SharedEntry>>,
+}
+
+impl State {
+    /// The entries of this life that left the map when it ended.
+    fn ended_of(&self, id: &InstanceId, key: InstanceKey) -> Vec<Arc<Entry>> {
+        let entries = self.ended.get(id).into_iter().flatten().map(|shared| &shared.entry);
+        entries.filter(|entry| entry.key() == Some(key)).map(Arc::clone).collect()
+    }
+
+    /// The entries of lives that ended and were rewound.
+    fn rewound(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        let entries = self.ended.values().flatten().map(|shared| &shared.entry);
+        entries.filter(|entry| entry.seen.borrow().head.as_ref().is_some_and(|head| !head.is_ended()))
+    }
 }
 
 /// An entry and the number of its users.
@@ -121,6 +138,10 @@ impl Entry {
         }
     }
 
+    fn key(&self) -> Option<InstanceKey> {
+        self.seen.borrow().head.as_ref().map(|head| head.life.key)
+    }
+
     fn accept(&self, head: Head) -> Accepted {
         let of = |head: &Head| if head.is_ended() { Accepted::Ended } else { Accepted::GoesOn };
         let mut accepted = of(&head);
@@ -162,7 +183,14 @@ impl ChangeHub {
     /// Tells those who wait what an instance is now. Only the place where effects are released may call this: the head
     /// must be durable, and the heads of one instance must arrive in the order of their commits.
     pub(crate) fn publish(&self, head: Head) {
-        let entry = self.lock().entries.get(&head.life.id).map(|shared| Arc::clone(&shared.entry));
+        let (entry, ended) = {
+            let state = self.lock();
+            let entry = state.entries.get(&head.life.id).map(|shared| Arc::clone(&shared.entry));
+            (entry, state.ended_of(&head.life.id, head.life.key))
+        };
+        for entry in ended {
+            entry.accept(head.clone());
+        }
         let Some(entry) = entry else { return };
         match entry.accept(head) {
             // The head of an ended instance is the final value of its life. Whatever comes later with this id is
@@ -199,14 +227,16 @@ impl ChangeHub {
 
     /// Returns the life of this id that those who wait know.
     pub(crate) fn known_life(&self, id: &InstanceId) -> Option<InstanceKey> {
-        let entry = self.lock().entries.get(id).map(|shared| Arc::clone(&shared.entry))?;
-        let seen = entry.seen.borrow();
-        seen.head.as_ref().map(|head| head.life.key)
+        let state = self.lock();
+        let rewound = || state.rewound().find(|entry| entry.id == *id);
+        state.entries.get(id).map(|shared| &shared.entry).or_else(rewound)?.key()
     }
 
     /// The ids that somebody waits for, of those that are asked for.
     pub(crate) fn watched_ids(&self, of: impl Fn(&InstanceId) -> bool) -> Vec<InstanceId> {
-        self.lock().entries.keys().filter(|id| of(id)).cloned().collect()
+        let state = self.lock();
+        let rewound = state.rewound().map(|entry| &entry.id).filter(|id| !state.entries.contains_key(*id));
+        state.entries.keys().chain(rewound).filter(|id| of(id)).cloned().collect()
     }
 
     /// Tells everyone who waits, now and later, that nothing will change any more.
@@ -218,10 +248,13 @@ impl ChangeHub {
                 return;
             }
             state.closed = Some(lost.clone());
-            std::mem::take(&mut state.entries)
+            let rewound: Vec<_> = state.rewound().map(Arc::clone).collect();
+            state.ended.clear();
+            let entries = std::mem::take(&mut state.entries).into_values().map(|shared| shared.entry);
+            entries.chain(rewound).collect::<Vec<_>>()
         };
-        for shared in entries.into_values() {
-            shared.entry.lose(lost.clone());
+        for entry in entries {
+            entry.lose(lost.clone());
         }
     }
 
@@ -262,7 +295,11 @@ impl ChangeHub {
                 shared.registered += 1;
                 shared.registered
             }
-            _ => 0,
+            _ => {
+                let ended = state.ended.get_mut(&entry.id).into_iter().flatten();
+                ended.filter(|shared| Arc::ptr_eq(&shared.entry, entry)).for_each(|shared| shared.members += 1);
+                0
+            }
         };
         drop(state);
         ChangeReceiver::new(Arc::clone(self), Arc::clone(entry), ordinal)
@@ -271,13 +308,24 @@ impl ChangeHub {
     /// Takes an entry out of the map, so that later registrations begin with a new entry.
     fn detach(&self, entry: &Arc<Entry>) {
         let mut state = self.lock();
-        if state.entries.get(&entry.id).is_some_and(|shared| Arc::ptr_eq(&shared.entry, entry)) {
-            state.entries.remove(&entry.id);
+        if state.entries.get(&entry.id).is_some_and(|shared| Arc::ptr_eq(&shared.entry, entry))
+            && let Some(shared) = state.entries.remove(&entry.id)
+        {
+            state.ended.entry(entry.id.clone()).or_default().push(shared);
         }
     }
 
     fn leave(&self, entry: &Arc<Entry>) {
         let mut state = self.lock();
+        if let hash_map::Entry::Occupied(mut ended) = state.ended.entry(entry.id.clone()) {
+            ended.get_mut().retain_mut(|shared| {
+                shared.members -= usize::from(Arc::ptr_eq(&shared.entry, entry));
+                shared.members > 0
+            });
+            if ended.get().is_empty() {
+                ended.remove();
+            }
+        }
         let hash_map::Entry::Occupied(mut shared) = state.entries.entry(entry.id.clone()) else { return };
         if !Arc::ptr_eq(&shared.get().entry, entry) {
             return;

@@ -67,8 +67,17 @@ pub enum ClientError {
         id: InstanceId,
         /// The state of the instance.
         status: RuntimeStatus,
-        /// What is not possible: "suspended", "resumed" or "retried".
+        /// What is not possible: "suspended", "resumed", "retried" or "rewound".
         wanted: &'static str,
+    },
+    /// The present code does not replay the history of the instance, so the instance cannot be rewound. Deploy code that
+    /// does, or restart the instance.
+    #[error("instance `{id}` cannot be replayed: {detail}")]
+    NotReplayable {
+        /// The instance id.
+        id: InstanceId,
+        /// The step at which the code and the history differ, or what else prevents the replay.
+        detail: String,
     },
     /// No orchestrator with this name and version is registered in the runtime. Register it, or correct the name.
     #[error("no orchestrator `{name}`{} is registered in this runtime: register it, or correct the name", version_suffix(.version))]
@@ -252,6 +261,7 @@ impl From<Refusal> for ClientError {
             Refusal::AlreadyExists { id, name, status } => Self::AlreadyExists { id, name, status },
             Refusal::InstanceEnded { id, status } => Self::InstanceEnded { id, status },
             Refusal::NotEnded { id, status } => Self::NotEnded { id, status },
+            Refusal::NotReplayable { id, detail } => Self::NotReplayable { id, detail },
             Refusal::InvalidState { id, status, wanted } => Self::InvalidState { id, status, wanted },
             Refusal::NotRegistered { name, version } => Self::NotRegistered { name, version },
             Refusal::PayloadTooLarge { size, limit } => Self::PayloadTooLarge { size, limit },

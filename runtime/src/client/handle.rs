@@ -178,6 +178,16 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
         self.client.submit(Ok(ClientOperation::Resume { id, reason: reason.into() }))
     }
 
+    /// Runs what failed in the failed instance again, and nothing else. See [`Client::rewind`], which also takes a reason.
+    ///
+    /// # Errors
+    /// Returns [`ClientError::InvalidState`] if the instance has not failed, and otherwise the errors of
+    /// [`Client::rewind`].
+    #[track_caller]
+    pub fn rewind(&self) -> impl Future<Output = Result<(), ClientError>> + Send + 'static + use<O> {
+        self.client.submit(Ok(ClientOperation::Rewind { id: self.id.clone(), reason: String::new() }))
+    }
+
     /// Tries a parked instance again.
     ///
     /// # Errors

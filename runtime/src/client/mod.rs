@@ -215,6 +215,40 @@ impl Client {
         self.submit(parse(id).map(|id| ClientOperation::Resume { id, reason: reason.into() }))
     }
 
+    /// Runs what failed in a failed instance again. The instance continues in a new execution, whose history is that of the
+    /// last one without the failure, so what has succeeded does not run again.
+    ///
+    /// - An activity or sub-orchestration whose failure led to the end runs again. Attached sub-orchestrations that have failed
+    ///   are rewound too.
+    /// - A failure that the code handled, for example by trying again, stays as it was. If the code cleaned up because of a failure
+    ///   and then ended with it, it continues from before that failure.
+    /// - If the code itself ended with an error or a panic, its last turn runs again: deploy corrected code first.
+    ///
+    /// The code is replayed before anything is written. Times, random numbers and generated ids of the turns that stay are the
+    /// same, and timers that have not fired keep their due times. When this returns `Ok`, the new execution is durable.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::InvalidState`] (the instance has not failed),
+    /// [`ClientError::NotReplayable`] (the present code does not replay the history, or is not registered),
+    /// [`ClientError::InvalidInstanceId`], [`ClientError::OutcomeUnknown`], [`ClientError::StoreUnavailable`],
+    /// [`ClientError::RuntimeStopped`], [`ClientError::Fatal`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use persevere::prelude::*;
+    /// # async fn example(client: &Client) -> Result<(), ClientError> {
+    /// client.rewind("order-7", "the payment service is back").await
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn rewind<I: AsRef<str>, R: Into<String>>(
+        &self,
+        id: I,
+        reason: R,
+    ) -> impl Future<Output = Result<(), ClientError>> + Send + 'static + use<I, R> {
+        self.submit(parse(id).map(|id| ClientOperation::Rewind { id, reason: reason.into() }))
+    }
+
     /// Tries a parked instance again, for example when its code or whatever it lacked is available now. (Starting a
     /// runtime does this too.)
     ///

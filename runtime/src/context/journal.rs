@@ -186,7 +186,8 @@ impl Journal {
             | Input::EventsCarried { .. }
             | Input::Terminated { .. }
             | Input::Suspended { .. }
-            | Input::Resumed { .. } => Ok(()),
+            | Input::Resumed { .. }
+            | Input::Rewound { .. } => Ok(()),
         }
     }
 

@@ -148,6 +148,13 @@ pub enum ClientOperation {
         /// The life to purge, or `None` for whichever life the id has.
         key: Option<InstanceKey>,
     },
+    /// Run what failed in a failed instance again.
+    Rewind {
+        /// The instance id.
+        id: InstanceId,
+        /// The reason.
+        reason: String,
+    },
     /// Try a parked instance again.
     RetryParked {
         /// The instance id.
@@ -166,6 +173,7 @@ impl ClientOperation {
             | Self::Resume { id, .. }
             | Self::Restart { id, .. }
             | Self::Purge { id, .. }
+            | Self::Rewind { id, .. }
             | Self::RetryParked { id } => Some(id),
         }
     }
@@ -264,8 +272,16 @@ pub enum Refusal {
         id: InstanceId,
         /// The state of the instance.
         status: RuntimeStatus,
-        /// What is not possible: "suspended", "resumed" or "retried".
+        /// What is not possible: "suspended", "resumed", "retried" or "rewound".
         wanted: &'static str,
+    },
+    /// The present code does not replay the history of the instance.
+    #[error("instance `{id}` cannot be replayed: {detail}")]
+    NotReplayable {
+        /// The instance id.
+        id: InstanceId,
+        /// The step at which the code and the history differ, or what else prevents the replay.
+        detail: String,
     },
     /// No orchestrator with this name and version is registered.
     #[error("no orchestrator `{name}`{} is registered in this runtime: register it, or correct the name", version_suffix(.version))]

@@ -20,6 +20,7 @@ mod partition;
 mod poll;
 mod program;
 mod remote_program;
+mod rewind;
 mod rust_program;
 #[cfg(test)]
 #[cfg(feature = "macros")]

@@ -187,6 +187,9 @@ impl From<ClientError> for ApiError {
             ClientError::WrongOrchestrator { .. } => Self::new(StatusCode::NOT_FOUND, "InstanceNotFound", text),
             ClientError::AlreadyExists { id, .. } => Self::already_exists(id.as_str()),
             ClientError::InstanceEnded { .. } => Self::new(StatusCode::GONE, "System.InvalidOperationException", text),
+            ClientError::NotReplayable { .. } => {
+                Self::new(StatusCode::CONFLICT, "System.InvalidOperationException", text)
+            }
             ClientError::NotEnded { .. } => {
                 Self::new(StatusCode::PRECONDITION_FAILED, "System.InvalidOperationException", text)
             }

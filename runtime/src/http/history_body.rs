@@ -185,6 +185,7 @@ impl HistoryView {
             },
             Kind::ExecutionSuspended { reason } => EventBody { reason: Some(reason), ..body("ExecutionSuspended") },
             Kind::ExecutionResumed { reason } => EventBody { reason: Some(reason), ..body("ExecutionResumed") },
+            Kind::ExecutionRewound { reason } => EventBody { reason: Some(reason), ..body("ExecutionRewound") },
             Kind::ExecutionTerminated { reason } => EventBody { reason: Some(reason), ..body("ExecutionTerminated") },
             Kind::ExecutionCompleted { orchestration_status, result, failure_details } => EventBody {
                 orchestration_status: Some(*orchestration_status),

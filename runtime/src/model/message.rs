@@ -31,6 +31,14 @@ pub enum Message {
         /// The reason for the refusal.
         failure: FailureDetails,
     },
+    /// Rewinds an attached sub-orchestration whose parent was rewound, or tells it that the new execution of its parent
+    /// waits for it. If it does not exist any more, this starts it.
+    Rewind {
+        /// The start of the sub-orchestration, with the operation of the parent that waits now.
+        start: ChildStart,
+        /// The reason that was given for the parent.
+        reason: String,
+    },
     /// Terminates an instance.
     Terminate {
         /// The instance.
@@ -72,9 +80,10 @@ impl Message {
     /// Returns the receiver, whose id determines the partition.
     pub fn target(&self) -> &InstanceId {
         match self {
-            Self::Start(ChildStart { target, .. }) | Self::Event { target, .. } | Self::Terminate { target, .. } => {
-                target
-            }
+            Self::Start(ChildStart { target, .. })
+            | Self::Rewind { start: ChildStart { target, .. }, .. }
+            | Self::Event { target, .. }
+            | Self::Terminate { target, .. } => target,
             Self::ChildDone { parent, .. } | Self::TaskRefused { parent, .. } => &parent.instance,
         }
     }

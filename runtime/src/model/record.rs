@@ -120,6 +120,11 @@ pub enum Input {
         /// The reason that the caller gave.
         reason: String,
     },
+    /// A caller rewound the instance, which had failed. The records before this input are what led to the failure.
+    Rewound {
+        /// The reason that the caller gave.
+        reason: String,
+    },
 }
 
 /// The start of an execution.

@@ -8,5 +8,6 @@ mod failures;
 mod lifecycle;
 mod overview;
 mod retries;
+mod rewind;
 mod saga;
 mod together;

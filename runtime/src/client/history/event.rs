@@ -188,6 +188,11 @@ pub enum HistoryEventKind {
         /// The reason that was given.
         reason: String,
     },
+    /// The instance was rewound after it had failed. The events before are what led to the failure.
+    ExecutionRewound {
+        /// The reason that was given.
+        reason: String,
+    },
     /// The instance was resumed.
     ExecutionResumed {
         /// The reason that was given.
@@ -253,6 +258,7 @@ fn of_input(input: Input) -> Option<HistoryEventKind> {
         Input::Terminated { reason } => Kind::ExecutionTerminated { reason },
         Input::Suspended { reason } => Kind::ExecutionSuspended { reason },
         Input::Resumed { reason } => Kind::ExecutionResumed { reason },
+        Input::Rewound { reason } => Kind::ExecutionRewound { reason },
         Input::EventsCarried { .. } => return None,
     })
 }

@@ -97,6 +97,7 @@ impl Addressed {
             Self::Message(
                 _,
                 Message::Start(ChildStart { target, .. })
+                | Message::Rewind { start: ChildStart { target, .. }, .. }
                 | Message::Event { target, .. }
                 | Message::Terminate { target, .. },
             ) => Target::Id(target.clone()),
@@ -117,8 +118,11 @@ impl Addressed {
                 ClientOperation::RaiseEvent { .. }
                     | ClientOperation::Resume { .. }
                     | ClientOperation::RetryParked { .. }
+                    | ClientOperation::Rewind { .. }
             ),
-            Self::Message(_, message) => matches!(message, Message::Event { .. } | Message::ChildDone { .. }),
+            Self::Message(_, message) => {
+                matches!(message, Message::Event { .. } | Message::ChildDone { .. } | Message::Rewind { .. })
+            }
             Self::Task { .. } | Self::Timer(_) | Self::RetryParked(..) => true,
             Self::Park(..) => false,
         }
@@ -382,6 +386,7 @@ impl ClientOperation {
             | Self::Resume { id, .. }
             | Self::Restart { id, .. }
             | Self::Purge { id, .. }
+            | Self::Rewind { id, .. }
             | Self::RetryParked { id } => Some(id),
         }
     }

@@ -75,6 +75,9 @@ impl Partition {
             let detail = head.progress.parked.as_ref().map_or_else(String::new, |reason| reason.text().to_owned());
             return self.reply(request, Err(Refusal::Corrupt { id: head.life.id.clone(), detail }));
         }
+        if let ClientOperation::Rewind { reason, .. } = operation {
+            return self.rewind_for_client(key, request, reason);
+        }
         if let ClientOperation::Purge { key: life, .. } = operation {
             return self.purge(key, life, request);
         }
@@ -97,7 +100,10 @@ impl Partition {
                 self.pardon(now, &head.life);
                 Arrival::RetryParked { request: Some(request), token: None }
             }
-            ClientOperation::Start(_) | ClientOperation::Restart { .. } | ClientOperation::Purge { .. } => return,
+            ClientOperation::Start(_)
+            | ClientOperation::Restart { .. }
+            | ClientOperation::Rewind { .. }
+            | ClientOperation::Purge { .. } => return,
         };
         self.push(key, arrival);
     }
@@ -170,13 +176,14 @@ impl Partition {
     }
 
     fn apply_message(&mut self, now: Timestamp, key: InstanceKey, inbox: InboxId, message: Message) {
-        if matches!(message, Message::Start { .. }) {
+        if matches!(message, Message::Start { .. } | Message::Rewind { .. }) {
             self.settle_fresh(now, key);
         }
         let Some(slot) = self.slots.get(&key) else { return };
         let (over, head) = (slot.is_over(), slot.head.clone());
         match message {
             Message::Start(start) => self.start_existing_child(now, key, inbox, start),
+            Message::Rewind { start, reason } => self.rewind_for_parent(now, key, inbox, (start, reason)),
             Message::Event { .. } | Message::Terminate { .. } | Message::ChildDone { .. } if over => {
                 self.discard(inbox);
             }
@@ -221,7 +228,10 @@ impl Partition {
                 let text = Refusal::ReservedId { id: start.target.clone() }.to_string();
                 self.refuse_child(inbox, &start.target, start.parent, FailureDetails::new(RESERVED_ID, text));
             }
-            Addressed::Message(inbox, Message::Start(start)) => self.create_child(now, inbox, start, None),
+            // A sub-orchestration that was purged begins anew.
+            Addressed::Message(inbox, Message::Start(start) | Message::Rewind { start, .. }) => {
+                self.create_child(now, inbox, start, None);
+            }
             // The sub-orchestration has ended and was purged.
             Addressed::Message(inbox, Message::Terminate { parent: Some(_), .. }) => self.discard(inbox),
             Addressed::Message(inbox, message) => {

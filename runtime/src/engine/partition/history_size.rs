@@ -51,7 +51,7 @@ impl HistorySize {
 fn received(input: &Input) -> Option<usize> {
     match input {
         Input::EventRaised { name, payload, event_id } => Some(event_size(name, payload, event_id.as_deref())),
-        Input::Suspended { reason } | Input::Resumed { reason } => Some(16 + reason.len()),
+        Input::Suspended { reason } | Input::Resumed { reason } | Input::Rewound { reason } => Some(16 + reason.len()),
         _ => None,
     }
 }

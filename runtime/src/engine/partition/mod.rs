@@ -27,6 +27,7 @@ mod offer;
 mod recover;
 mod registered;
 mod restarts;
+mod rewind;
 mod slot;
 mod take;
 mod turn;

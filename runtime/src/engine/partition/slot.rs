@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::BacklogToken;
 use super::history_size::{Events, HistorySize};
+use super::rewind::Rewinding;
 use crate::engine::execution::LiveExecution;
 use crate::engine::program::TurnTicket;
 use crate::engine::{CommitNumber, RequestId};
@@ -50,6 +51,8 @@ pub(super) struct Slot {
     pub(super) progressed: bool,
     /// Whether a parked instance must be tried again.
     pub(super) retry: bool,
+    /// Whether, and for whom, the ended instance is to be rewound when its records have arrived.
+    pub(super) rewinding: Option<Rewinding>,
     /// The turn that was offered to a program elsewhere and has not been answered.
     pub(super) outstanding: Option<Outstanding>,
 }
@@ -180,6 +183,7 @@ impl Slot {
             size: None,
             progressed: false,
             retry: false,
+            rewinding: None,
             outstanding: None,
         }
     }
@@ -203,6 +207,7 @@ impl Slot {
     pub(super) fn is_idle(&self, durable: CommitNumber) -> bool {
         self.arrivals.is_empty()
             && self.outstanding.is_none()
+            && self.rewinding.is_none()
             && self.last_commit <= durable
             && matches!(self.phase, Phase::Stored | Phase::Purged | Phase::Unreadable)
     }

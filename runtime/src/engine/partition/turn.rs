@@ -47,7 +47,9 @@ impl Partition {
     pub(super) fn turn(&mut self, now: Timestamp, key: InstanceKey) {
         self.verify_before_turn(now, key);
         let Some(mut slot) = self.slots.remove(&key) else { return };
-        if !slot.is_over() && !slot.waits_for_records() {
+        if slot.rewinding.is_some() && slot.is_over() && !slot.waits_for_records() {
+            self.rewind(now, &mut slot);
+        } else if !slot.is_over() && !slot.waits_for_records() {
             self.current.begin(&slot.head.life, slot.live.as_ref().and_then(LiveExecution::place));
             self.turn_of(now, &mut slot);
             self.current.end();
@@ -60,6 +62,8 @@ impl Partition {
         self.live.note(key, &mut slot);
         let waits = |arrival: &Arrival| matches!(arrival, Arrival::Start { .. });
         let again = !slot.arrivals.iter().all(waits) && !slot.is_ready && !slot.waits_for_records() && slot.progressed;
+        let again =
+            again || (slot.rewinding.is_some() && slot.is_over() && !slot.is_ready && !slot.waits_for_records());
         slot.progressed = false;
         self.slots.insert(key, slot);
         if again {

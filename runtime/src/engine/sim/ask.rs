@@ -40,6 +40,10 @@ impl Sim {
         self.call(ClientOperation::Restart { id: id(instance), new_id })
     }
 
+    pub(crate) fn rewind(&mut self, instance: &str) -> RequestId {
+        self.call(ClientOperation::Rewind { id: id(instance), reason: "again".to_owned() })
+    }
+
     pub(crate) fn retry_parked(&mut self, instance: &str) -> RequestId {
         self.call(ClientOperation::RetryParked { id: id(instance) })
     }

@@ -502,6 +502,7 @@ pub(crate) fn short(input: &Input) -> String {
         Input::Terminated { .. } => "terminated".to_owned(),
         Input::Suspended { .. } => "suspended".to_owned(),
         Input::Resumed { .. } => "resumed".to_owned(),
+        Input::Rewound { .. } => "rewound".to_owned(),
     }
 }
 

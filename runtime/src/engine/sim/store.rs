@@ -82,7 +82,7 @@ impl ModelStore {
         };
         let head = self.heads.get(key)?.clone();
         let newest = self.rows_of(*key, head.life.execution).next_back();
-        let history = (with_history && !head.is_ended()).then(|| self.history(*key, head.life.execution));
+        let history = with_history.then(|| self.history(*key, head.life.execution));
         let stored = StoredInstance {
             record_count: newest.map_or(0, |row| row.turn_number + 1),
             newest_record: newest.map(|row| row.time),

@@ -16,6 +16,7 @@ mod registered;
 mod remote;
 mod replay;
 mod restart;
+mod rewind;
 mod table;
 mod trace;
 mod turns;

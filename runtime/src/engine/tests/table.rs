@@ -37,6 +37,7 @@ code ends it  | drop      | end       | end       | end       | end       | end 
 suspend       | not found | record    | record    | record    | invalid   | record    | has ended | record
 resume        | not found | invalid   | invalid   | invalid   | turn      | invalid   | has ended | invalid
 restart       | not found | not ended | not ended | not ended | not ended | not ended | replaced  | not ended
+rewind        | not found | invalid   | invalid   | invalid   | invalid   | invalid   | invalid   | invalid
 purge         | not found | not ended | not ended | not ended | not ended | not ended | deleted   | not ended
 ";
 
@@ -165,6 +166,7 @@ fn act(sim: &mut Sim, input: &str, runs: Runs) -> Option<RequestId> {
         "suspend" => return Some(sim.suspend("x")),
         "resume" => return Some(sim.resume("x")),
         "restart" => return Some(sim.restart("x", false)),
+        "rewind" => return Some(sim.rewind("x")),
         "purge" => return Some(sim.purge("x")),
         "start child" => drop(sim.start("caller", "caller", &Value::Null)),
         "call attach" => drop(sim.start("caller", "caller", &json!("attach"))),
@@ -336,6 +338,7 @@ fn check(input: &str, state: &str, cell: &str, runs: Runs) -> Vec<(String, Runti
                 "child done" => "child 3",
                 "suspend" => "suspended",
                 "resume" => "resumed",
+                "rewind" => "rewound",
                 other => panic!("{other}"),
             };
             assert_eq!(recorded, [expected]);
@@ -430,10 +433,10 @@ fn check_table(runs: Runs, without: &[&str]) -> usize {
 
 #[test]
 fn a01_each_input_in_each_state() {
-    assert_eq!(check_table(Runs::Here, &["outstanding"]), 131);
+    assert_eq!(check_table(Runs::Here, &["outstanding"]), 138);
 }
 
 #[test]
 fn p22_each_input_in_each_state_of_a_remote_program() {
-    assert_eq!(check_table(Runs::Elsewhere, &[]), 151);
+    assert_eq!(check_table(Runs::Elsewhere, &[]), 159);
 }

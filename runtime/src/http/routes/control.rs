@@ -41,6 +41,6 @@ pub(in crate::http) async fn retry(call: &Call<'_>, id: &str) -> Result<Response
     }
 }
 
-fn reason<'a>(call: &'a Call<'_>) -> &'a str {
+pub(super) fn reason<'a>(call: &'a Call<'_>) -> &'a str {
     call.query.get("reason").unwrap_or_default()
 }

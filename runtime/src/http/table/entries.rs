@@ -213,12 +213,13 @@ pub(in crate::http) static ENTRIES: [Entry; 18] = [
         Operation::Rewind,
         "instances/{instanceId}/rewind",
         "rewind",
-        "Refuses to rewind an instance: this is not supported.",
+        "Runs what failed in a failed instance again, and nothing else.",
         &[REASON],
         &[
+            ACCEPTED,
             NO_INSTANCE,
+            error(409, "The present code does not replay the history of the instance."),
             error(412, "The instance has not failed."),
-            error(501, "The instance has failed, but rewinding is not supported."),
         ],
     ),
     control(

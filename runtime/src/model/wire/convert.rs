@@ -88,6 +88,7 @@ impl TryFrom<schema::InputKind> for Input {
             Kind::Terminated(reason) => Self::Terminated { reason: reason.text },
             Kind::Suspended(reason) => Self::Suspended { reason: reason.text },
             Kind::Resumed(reason) => Self::Resumed { reason: reason.text },
+            Kind::Rewound(reason) => Self::Rewound { reason: reason.text },
             Kind::EventsCarried(carried) => {
                 Self::EventsCarried { rows: carried.rows, consumed: ranges(&carried.consumed)? }
             }
@@ -227,17 +228,10 @@ impl From<&Message> for schema::Envelope {
     fn from(message: &Message) -> Self {
         use schema::MessageKind as Kind;
         let kind = match message {
-            Message::Start(start) => Kind::Start(schema::Start {
-                target: start.target.as_str().to_owned(),
-                minted: start.minted,
-                name: start.name.clone(),
-                version: start.version.clone(),
-                input: start.input.to_bytes(),
-                parent: start.parent.as_ref().map(Into::into),
-                depth: start.depth,
-                on_existing: start.on_existing.code(),
-                trace: start.trace.as_ref().map(Into::into),
-            }),
+            Message::Start(start) => Kind::Start(start.into()),
+            Message::Rewind { start, reason } => {
+                Kind::Rewind(schema::Rewind { start: Some(start.into()), reason: reason.clone() })
+            }
             Message::Event { target, name, payload } => Kind::Event(sent_event(target, name, payload)),
             Message::ChildDone { parent, result } => Kind::ChildDone(schema::ChildDone {
                 parent: Some(parent.into()),
@@ -269,17 +263,11 @@ impl TryFrom<schema::Envelope> for Message {
             parent.ok_or_else(|| malformed("a message without its parent"))?.try_into()
         };
         Ok(match envelope.kind.ok_or_else(|| malformed("unknown kind of message"))? {
-            Kind::Start(start) => Self::Start(ChildStart {
-                target: instance(start.target)?,
-                minted: start.minted,
-                name: start.name,
-                version: start.version,
-                input: json(start.input)?,
-                parent: start.parent.map(TryInto::try_into).transpose()?,
-                depth: start.depth,
-                on_existing: on_existing(start.on_existing)?,
-                trace: start.trace.map(TryInto::try_into).transpose()?,
-            }),
+            Kind::Start(start) => Self::Start(start.try_into()?),
+            Kind::Rewind(rewind) => {
+                let start = rewind.start.ok_or_else(|| malformed("a message without its start"))?;
+                Self::Rewind { start: start.try_into()?, reason: rewind.reason }
+            }
             Kind::Event(event) => {
                 Self::Event { target: instance(event.target)?, name: event.name, payload: json(event.payload)? }
             }
@@ -334,5 +322,39 @@ impl TryFrom<schema::Suspect> for Suspect {
             schema::SuspectKind::Life(key) => Ok(Self::Life(InstanceKey(key))),
             schema::SuspectKind::Id(id) => instance(id).map(Self::Id),
         }
+    }
+}
+
+impl From<&ChildStart> for schema::Start {
+    fn from(start: &ChildStart) -> Self {
+        Self {
+            target: start.target.as_str().to_owned(),
+            minted: start.minted,
+            name: start.name.clone(),
+            version: start.version.clone(),
+            input: start.input.to_bytes(),
+            parent: start.parent.as_ref().map(Into::into),
+            depth: start.depth,
+            on_existing: start.on_existing.code(),
+            trace: start.trace.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<schema::Start> for ChildStart {
+    type Error = WireError;
+
+    fn try_from(start: schema::Start) -> Result<Self> {
+        Ok(Self {
+            target: instance(start.target)?,
+            minted: start.minted,
+            name: start.name,
+            version: start.version,
+            input: json(start.input)?,
+            parent: start.parent.map(TryInto::try_into).transpose()?,
+            depth: start.depth,
+            on_existing: on_existing(start.on_existing)?,
+            trace: start.trace.map(TryInto::try_into).transpose()?,
+        })
     }
 }

@@ -69,6 +69,7 @@ fn input(out: &mut Writer, input: &Input) {
         }),
         Input::Suspended { reason } => out.message(21, |out| out.text(1, reason)),
         Input::Resumed { reason } => out.message(22, |out| out.text(1, reason)),
+        Input::Rewound { reason } => out.message(30, |out| out.text(1, reason)),
         Input::EventsCarried { rows, consumed } => out.message(40, |out| {
             out.number(1, *rows);
             if !consumed.is_empty() {

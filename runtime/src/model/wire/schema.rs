@@ -30,7 +30,7 @@ pub(crate) struct TurnRecord {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Input {
-    #[prost(oneof = "InputKind", tags = "3, 5, 7, 8, 10, 11, 13, 17, 21, 22, 40")]
+    #[prost(oneof = "InputKind", tags = "3, 5, 7, 8, 10, 11, 13, 17, 21, 22, 30, 40")]
     pub(crate) kind: Option<InputKind>,
 }
 
@@ -56,6 +56,8 @@ pub(crate) enum InputKind {
     Suspended(Reason),
     #[prost(message, tag = "22")]
     Resumed(Reason),
+    #[prost(message, tag = "30")]
+    Rewound(Reason),
     #[prost(message, tag = "40")]
     EventsCarried(EventsCarried),
 }
@@ -260,7 +262,7 @@ pub(crate) struct ContinuedAsNew {
 pub(crate) struct Envelope {
     #[prost(uint32, tag = "1")]
     pub(crate) format: u32,
-    #[prost(oneof = "MessageKind", tags = "2, 3, 4, 5, 6")]
+    #[prost(oneof = "MessageKind", tags = "2, 3, 4, 5, 6, 9")]
     pub(crate) kind: Option<MessageKind>,
 }
 
@@ -276,6 +278,8 @@ pub(crate) enum MessageKind {
     Terminate(Terminate),
     #[prost(message, tag = "6")]
     TaskRefused(ChildDone),
+    #[prost(message, tag = "9")]
+    Rewind(Rewind),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -347,4 +351,12 @@ pub(crate) enum SuspectKind {
     Life(u64),
     #[prost(string, tag = "2")]
     Id(String),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Rewind {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) start: Option<Start>,
+    #[prost(string, tag = "2")]
+    pub(crate) reason: String,
 }
