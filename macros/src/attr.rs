@@ -36,7 +36,7 @@ impl Kind {
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Orchestrator => &["name", "version", "marker", "events", "crate", "allow"],
-            Self::Activity => &["name", "marker", "retry", "crate"],
+            Self::Activity => &["name", "marker", "retry", "concurrency", "crate"],
             Self::Activities => &["crate"],
             Self::OrchestratorFn => &["crate", "allow"],
             Self::Event => &["name", "crate"],
@@ -63,6 +63,8 @@ pub(crate) struct Options {
     pub(crate) events: Option<Vec<Type>>,
     /// How calls of the activity are tried again.
     pub(crate) retry: Option<Retry>,
+    /// How many runs of the activity there may be at a time.
+    pub(crate) concurrency: Option<usize>,
 }
 
 impl Options {
@@ -125,6 +127,7 @@ impl Options {
             "version" => self.version = legal_version(text(&key, input, "2")?, errors),
             "marker" => self.marker = Some(value(&key, input, "SayHello", |input| input.parse())?),
             "crate" => self.krate = Some(value(&key, input, "path::to::persevere", Path::parse_mod_style)?),
+            "concurrency" => self.concurrency = Some(value(&key, input, "4", concurrency)?),
             "retry" => self.retry = Some(Retry::parse(&key, input)?),
             "events" => self.events = Some(events(&key, input, errors)?),
             _ => self.parse_allow(&key, input, errors)?,
@@ -205,6 +208,12 @@ fn value<T>(
     let span = if input.is_empty() { key.span() } else { input.span() };
     let value = parse(input).map_err(|_| shape(span))?;
     if input.is_empty() || input.peek(Token![,]) { Ok(value) } else { Err(shape(span)) }
+}
+
+fn concurrency(input: ParseStream<'_>) -> syn::Result<usize> {
+    let number: syn::LitInt = input.parse()?;
+    let limit = number.base10_parse::<u32>()?;
+    if limit == 0 { Err(syn::Error::new(number.span(), "at least 1")) } else { Ok(limit as usize) }
 }
 
 fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {

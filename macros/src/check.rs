@@ -42,9 +42,23 @@ pub(crate) fn callable(
     let (rt, allowed) = (options.rt(), options.allowed.clone());
     if let (true, Some(output)) = (errors.is_empty(), &output) {
         let (inputs, output) = (inputs.into_iter().flatten().collect(), output.clone());
-        let (events, retry) = (options.events.clone(), options.retry.clone());
+        let (events, retry, concurrency) = (options.events.clone(), options.retry.clone(), options.concurrency);
         let service = None;
-        Ok(Callable { function, marker, name, version, context, inputs, output, service, events, retry, rt, allowed })
+        Ok(Callable {
+            function,
+            marker,
+            name,
+            version,
+            context,
+            inputs,
+            output,
+            service,
+            events,
+            retry,
+            concurrency,
+            rt,
+            allowed,
+        })
     } else {
         // A generic parameter has no meaning outside of the signature.
         let inputs = inputs.into_iter().map(|input| Some(input?.ty).filter(|_| !generic)).collect();

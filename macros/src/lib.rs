@@ -42,6 +42,8 @@ mod tokens;
 ///   every call that has none of its own. Only `attempts` is required. A duration is a whole number and `ms`, `s`, `m`, `h`
 ///   or `d`. The policy belongs to the code of the orchestrators that call the activity: after a change, an instance in the
 ///   middle of its attempts may not fit its history.
+/// - `concurrency = 4`: how many runs there may be at a time in one process, of all calls together. Further calls wait in their
+///   order. `Runtime::activity_limits` changes the limit while the runtime runs.
 /// - `crate = path`: the path of the `persevere` crate, if the dependency is renamed.
 #[proc_macro_attribute]
 pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {

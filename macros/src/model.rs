@@ -35,6 +35,8 @@ pub(crate) struct Callable {
     pub(crate) events: Option<Vec<Type>>,
     /// How calls of an activity are tried again.
     pub(crate) retry: Option<Retry>,
+    /// How many runs of an activity there may be at a time.
+    pub(crate) concurrency: Option<usize>,
     pub(crate) rt: TokenStream,
     pub(crate) allowed: Allowed,
 }

@@ -123,7 +123,7 @@ pub use store::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{InstanceFilter, InvalidPageCursor, MemoryStore, PageCursor};
-pub use worker::{Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
+pub use worker::{ActivityLimits, Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// The items that most programs need. Import it with `use persevere::prelude::*;`.
 pub mod prelude {

@@ -187,6 +187,11 @@ pub(crate) async fn echo(cx: &ActivityContext, text: String) -> Result<String, A
 /// Ends when the test allows it.
 #[activity]
 pub(crate) async fn job(cx: &ActivityContext, name: String) -> Result<String, ActivityError> {
+    work(cx, name).await
+}
+
+/// Notes that the work has begun, and ends when the test allows it.
+pub(crate) async fn work(cx: &ActivityContext, name: String) -> Result<String, ActivityError> {
     let book = cx.state::<Book>();
     book.run(&name);
     book.0.begun.send_modify(|begun| begun.push(name.clone()));

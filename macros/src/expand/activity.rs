@@ -14,7 +14,7 @@ pub(crate) fn expand(callable: &Callable) -> TokenStream {
 
 /// Returns the code that is added next to the function.
 pub(super) fn beside(callable: &Callable) -> TokenStream {
-    let Callable { function, marker, name, retry, rt, .. } = callable;
+    let Callable { function, marker, name, retry, concurrency, rt, .. } = callable;
     let type_item = super::marker(function, marker);
     let above = super::above(function);
     let types = super::stated_types(callable);
@@ -25,6 +25,7 @@ pub(super) fn beside(callable: &Callable) -> TokenStream {
         let policy = retry.policy(rt);
         quote!(.retrying(#policy))
     });
+    let concurrency = concurrency.map(|limit| quote!(.at_most(#limit)));
     let link = super::link(&quote!(#rt::link::<#marker, _>));
     let call = call(callable, &quote!(call_activity), &super::inputs(callable));
     quote! {
@@ -34,7 +35,7 @@ pub(super) fn beside(callable: &Callable) -> TokenStream {
             #types
             const DEFINITION: #rt::ActivityDefinition<Self> = {
                 #link
-                #rt::activity(#name, #marker_name, #stored, &#body)#of #retry
+                #rt::activity(#name, #marker_name, #stored, &#body)#of #retry #concurrency
             };
         }
         #above

@@ -273,4 +273,8 @@ fn a_retry_policy_in_the_attribute_says_what_is_wrong_with_it() {
     }
     refused(quote!(retry(attempts = 5, first = 1)), "write `first = \"1s\"`");
     option(Kind::Orchestrator, quote!(retry(attempts = 5)), &["has no option `retry`"]);
+    option(Kind::Activity, quote!(concurrency = 4), &[]);
+    for wrong in [quote!(concurrency), quote!(concurrency = 0), quote!(concurrency = "4"), quote!(concurrency = -1)] {
+        refused(wrong, "write `concurrency = 4`");
+    }
 }

@@ -36,6 +36,7 @@ pub struct ActivityDefinition<A: DefinedActivity> {
     location: SourceLocation,
     service: Option<ServiceType>,
     retry: Option<RetryPolicy>,
+    concurrency: Option<usize>,
     parameters: <A::Inputs as Inputs>::Parameters,
     body: &'static dyn ActivityBody,
 }
@@ -49,7 +50,7 @@ pub const fn activity<A: DefinedActivity>(
     body: &'static dyn ActivityBody,
 ) -> ActivityDefinition<A> {
     let location = SourceLocation::here();
-    ActivityDefinition { name, marker, location, service: None, retry: None, parameters, body }
+    ActivityDefinition { name, marker, location, service: None, retry: None, concurrency: None, parameters, body }
 }
 
 impl<A: DefinedActivity> ActivityDefinition<A> {
@@ -63,6 +64,12 @@ impl<A: DefinedActivity> ActivityDefinition<A> {
     #[must_use]
     pub const fn retrying(self, policy: RetryPolicy) -> Self {
         Self { retry: Some(policy), ..self }
+    }
+
+    /// Sets how many runs there may be at a time in one process.
+    #[must_use]
+    pub const fn at_most(self, concurrency: usize) -> Self {
+        Self { concurrency: Some(concurrency), ..self }
     }
 
     pub(crate) fn encode(inputs: A::Inputs) -> EncodedInput {
@@ -97,6 +104,7 @@ impl<A: DefinedActivity> Registered<AsActivity> for A {
         handler: |context, input| A::DEFINITION.body.run(context, input),
         check_input: |input| inputs::<A>(input).map(drop),
         service: A::DEFINITION.service,
+        concurrency: A::DEFINITION.concurrency,
     });
 }
 

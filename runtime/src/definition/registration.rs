@@ -103,6 +103,8 @@ pub struct ActivityRegistration {
     pub check_input: PayloadCheck,
     /// The type whose method the activity is, if it is one.
     pub service: Option<ServiceType>,
+    /// How many runs there may be at a time in one process, if the attribute says so.
+    pub concurrency: Option<usize>,
 }
 
 impl ActivityRegistration {

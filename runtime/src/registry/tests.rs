@@ -28,6 +28,7 @@ fn activity(name: &'static str, line: u32) -> Registration {
         handler,
         check_input: |_| Ok(()),
         service: None,
+        concurrency: None,
     })
 }
 

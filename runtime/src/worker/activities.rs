@@ -17,6 +17,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
 
+use self::lanes::Lanes;
 use super::activity_run::{ActivityCode, ActivityResult, ActivityRun, Report, Reporter};
 use super::meters::{Meters, Stopwatch};
 use super::notice::Notice;
@@ -48,6 +49,8 @@ pub(crate) struct ActivityHost {
     pub(crate) meters: Arc<Meters>,
 }
 
+mod lanes;
+
 #[derive(Debug)]
 pub(crate) struct Activities {
     host: ActivityHost,
@@ -55,6 +58,8 @@ pub(crate) struct Activities {
     entries: FxHashMap<TaskId, Entry>,
     /// The tasks to start, oldest first. A task that was cancelled has no entry for this run any more.
     queue: VecDeque<(TaskId, u64)>,
+    /// The runs and the waiting tasks of each activity.
+    lanes: Lanes,
     /// The number of runs whose end was not reported and that were not withdrawn. This includes runs that nobody waits
     /// for, because they use resources too.
     running: usize,
@@ -92,6 +97,7 @@ impl Activities {
             bounds,
             entries: FxHashMap::default(),
             queue: VecDeque::new(),
+            lanes: Lanes::default(),
             running: 0,
             running_of,
             kept_bytes: 0,
@@ -123,7 +129,10 @@ impl Activities {
     pub(crate) fn starts(&mut self) -> Vec<ActivityRun> {
         let mut starts = Vec::new();
         while !self.closed && self.running < self.bounds.slots && self.kept_bytes <= self.bounds.kept_bytes {
-            let Some((id, run)) = self.queue.pop_front() else { break };
+            // What waits for a place of its activity was called earlier than what is still queued.
+            let code = &self.host.code;
+            let waiting = self.lanes.next(|name| code.concurrency(name));
+            let Some((id, run)) = waiting.or_else(|| self.queue.pop_front()) else { break };
             starts.extend(self.start(id, run));
         }
         starts
@@ -140,6 +149,11 @@ impl Activities {
             }
             return None;
         };
+        if !self.lanes.has_place(&task.name, self.host.code.concurrency(&task.name)) {
+            self.lanes.wait(&task.name, id, run);
+            return None;
+        }
+        self.lanes.begin(&task.name, run);
         let Stage::Queued(task, queued) = std::mem::replace(&mut entry.stage, Stage::Withheld) else { return None };
         let ActivityTask { store_id, task, attempt, instance, name, input, trace } = *task;
         let token = CancellationToken::new();
@@ -158,7 +172,7 @@ impl Activities {
     /// Notes that a run of this partition has ended. Returns what the partition must be told.
     pub(crate) fn ended(&mut self, partition: PartitionId, report: Report) -> Option<PartitionInput> {
         if !report.withdrawn {
-            self.uncount(partition);
+            self.uncount(partition, report.run);
         }
         self.stopping.remove(&report.run);
         let entry = self.entries.get_mut(&report.task).filter(|entry| entry.run == report.run)?;
@@ -184,7 +198,8 @@ impl Activities {
     }
 
     /// Notes that a run of this partition uses nothing any more.
-    fn uncount(&mut self, partition: PartitionId) {
+    fn uncount(&mut self, partition: PartitionId, run: u64) {
+        self.lanes.end(run);
         self.running = self.running.saturating_sub(1);
         let running_of = &mut self.running_of[usize::from(partition.0)];
         *running_of = running_of.saturating_sub(1);
@@ -198,8 +213,9 @@ impl Activities {
         match &entry.stage {
             Stage::Queued(..) => entry.stage = Stage::Withheld,
             Stage::Running(context) if context.cancellation().withdraw() => {
+                let run = entry.run;
                 entry.stage = Stage::Withheld;
-                self.uncount(partition);
+                self.uncount(partition, run);
             }
             Stage::Running(_) | Stage::Finished(..) | Stage::Withheld => {}
         }
@@ -219,7 +235,7 @@ impl Activities {
                 let is_withdrawn = context.cancellation().withdraw();
                 context.cancellation().cancel(reason);
                 if is_withdrawn {
-                    self.uncount(entry.partition);
+                    self.uncount(entry.partition, entry.run);
                 } else {
                     self.stopping.insert(entry.run, (context, reason, None));
                 }
@@ -264,12 +280,12 @@ impl Activities {
             _ if !chosen(entry) => true,
             Stage::Queued(..) | Stage::Withheld => false,
             Stage::Running(context) if context.cancellation().withdraw() => {
-                withdrawn.push(entry.partition);
+                withdrawn.push((entry.partition, entry.run));
                 false
             }
             Stage::Running(_) | Stage::Finished(..) => true,
         });
-        withdrawn.into_iter().for_each(|partition| self.uncount(partition));
+        withdrawn.into_iter().for_each(|(partition, run)| self.uncount(partition, run));
     }
 
     /// After a recovery of this partition, settles each of its tasks that is no longer in the store.
@@ -283,6 +299,7 @@ impl Activities {
     pub(crate) fn close(&mut self) {
         self.closed = true;
         self.queue.clear();
+        self.lanes.clear();
         self.withdraw_where(|_| true);
     }
 
@@ -297,7 +314,28 @@ impl Activities {
 
     /// Returns how many activities run and how many wait for a place.
     pub(crate) fn load(&self) -> (usize, usize) {
-        (self.running, self.queue.len())
+        (self.running, self.queue.len() + self.lanes.waiting())
+    }
+
+    /// Sets how many runs of an activity there may be. `None` stands for no limit.
+    pub(crate) fn set_limit(&mut self, name: &str, limit: Option<usize>) {
+        self.lanes.set_limit(name, limit);
+    }
+
+    /// Returns how many runs of an activity there may be.
+    pub(crate) fn limit(&self, name: &str) -> Option<usize> {
+        self.lanes.limit(name, self.host.code.concurrency(name))
+    }
+
+    /// Returns how many runs of an activity there are.
+    pub(crate) fn running_named(&self, name: &str) -> usize {
+        self.lanes.running(name)
+    }
+
+    /// Returns how many calls of an activity wait for a place.
+    pub(crate) fn waiting_named(&self, name: &str) -> usize {
+        let waits = |entry: &&Entry| matches!(&entry.stage, Stage::Queued(task, _) if task.name == name);
+        self.entries.values().filter(waits).count()
     }
 
     /// Returns the number of runs of this partition whose end was not reported.

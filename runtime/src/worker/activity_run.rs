@@ -26,6 +26,9 @@ pub(crate) type ActivityResult = Result<JsonText, ActivityFailure>;
 pub(crate) trait ActivityCode: Debug + Send + Sync + 'static {
     /// Returns the code with this name. It creates the future of the activity, and may panic.
     fn find(&self, name: &str) -> Option<ActivityHandler>;
+
+    /// Returns how many runs of the activity there may be at a time, if its attribute says so.
+    fn concurrency(&self, name: &str) -> Option<usize>;
 }
 
 /// The end of a run.

@@ -21,6 +21,7 @@
 //! - The driver owns running activities, not the partition, so a recovery does not run them twice ([`activities`]).
 
 mod activities;
+mod activity_limits;
 mod activity_run;
 mod backoff;
 mod bell;
@@ -55,6 +56,7 @@ mod store_access;
 mod trials;
 mod watchdog;
 
+pub use activity_limits::ActivityLimits;
 pub use builder::RuntimeBuilder;
 pub use error::StartError;
 pub use limits::Limits;

@@ -48,4 +48,8 @@ impl ActivityCode for Registered {
     fn find(&self, name: &str) -> Option<ActivityHandler> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).activity(name).map(|activity| activity.handler)
     }
+
+    fn concurrency(&self, name: &str) -> Option<usize> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).activity(name)?.concurrency
+    }
 }

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::activity_limits::ActivityLimits;
 use super::builder::{RuntimeBuilder, check_services};
 use super::error::StartError;
 use super::notice::Notice;
+use super::process::Process;
 use super::registered::Registered;
 use super::routes::Routes;
 use super::shutdown::ThreadResults;
@@ -44,6 +46,7 @@ pub struct Runtime {
     ending: Arc<RuntimeEnd>,
     grace: Duration,
     registered: Arc<Registered>,
+    process: Weak<Process>,
     /// The engine threads own the values, so that they are dropped with the last of them.
     state: Weak<ActivityState>,
 }
@@ -56,6 +59,7 @@ pub(crate) struct RuntimeParts {
     pub(crate) ending: Arc<RuntimeEnd>,
     pub(crate) grace: Duration,
     pub(crate) registered: Arc<Registered>,
+    pub(crate) process: Weak<Process>,
     pub(crate) state: Weak<ActivityState>,
 }
 
@@ -66,8 +70,8 @@ impl Runtime {
     }
 
     pub(crate) fn new(client: Client, parts: RuntimeParts) -> Self {
-        let RuntimeParts { routes, threads, closing, ending, grace, registered, state } = parts;
-        Self { client, routes, threads, closing, ending, grace, registered, state }
+        let RuntimeParts { routes, threads, closing, ending, grace, registered, process, state } = parts;
+        Self { client, routes, threads, closing, ending, grace, registered, process, state }
     }
 
     /// Tells every thread to stop. Returns a receiver for the result, which is sent when the last thread has stopped.
@@ -135,6 +139,14 @@ impl Runtime {
     /// visibly, until the activity is registered again, here or by the next process. Returns whether it was registered.
     pub fn unregister_activity(&self, name: &str) -> bool {
         self.unregister(|registry| registry.remove_activity(name))
+    }
+
+    /// Returns the limits of an activity in this process: `runtime.activity_limits("charge").set_concurrency(Some(2))`.
+    ///
+    /// An activity declares its limit in its attribute, `#[activity(concurrency = 4)]`. The limit holds for all calls of the
+    /// activity in this process together; other calls wait in their order, and other activities are not held up.
+    pub fn activity_limits(&self, name: impl Into<String>) -> ActivityLimits {
+        ActivityLimits::new(Weak::clone(&self.process), name.into())
     }
 
     fn unregister(&self, remove: impl FnOnce(&mut Registry) -> bool) -> bool {

@@ -175,7 +175,12 @@ pub(super) fn spawn(
     Ok((Runtime::new(client, parts(&process, &state, threads, builder.grace)), started))
 }
 
-fn parts(process: &Process, state: &Arc<ActivityState>, threads: Vec<JoinHandle<()>>, grace: Duration) -> RuntimeParts {
+fn parts(
+    process: &Arc<Process>,
+    state: &Arc<ActivityState>,
+    threads: Vec<JoinHandle<()>>,
+    grace: Duration,
+) -> RuntimeParts {
     RuntimeParts {
         routes: Arc::clone(&process.routes),
         threads,
@@ -183,6 +188,7 @@ fn parts(process: &Process, state: &Arc<ActivityState>, threads: Vec<JoinHandle<
         ending: Arc::clone(&process.ending),
         grace,
         registered: Arc::clone(&process.registered),
+        process: Arc::downgrade(process),
         state: Arc::downgrade(state),
     }
 }

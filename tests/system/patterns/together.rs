@@ -12,6 +12,7 @@ on_every_stage! {
     a_sequence
     fan_out_and_in_keeps_the_order_of_the_list
     a_limit_runs_so_many_at_a_time
+    a_limit_of_an_activity_holds_for_all_instances_and_can_be_changed
     join_takes_outputs_of_several_types
     a_timer_beats_an_event_that_comes_later
     an_event_beats_its_timer_and_the_timer_goes
@@ -98,6 +99,44 @@ async fn a_limit_runs_so_many_at_a_time(stage: Stage) {
         stage.book.let_end(name);
     }
     assert_eq!(limited.result().await.unwrap(), 5);
+    runtime.shutdown().await.unwrap();
+}
+
+/// Waits until the test lets it end, like `job`.
+#[activity(concurrency = 2)]
+async fn narrow(cx: &ActivityContext, name: String) -> Result<String, ActivityError> {
+    crate::system::stage::work(cx, name).await
+}
+
+#[orchestrator]
+async fn narrow_jobs(ctx: OrchestrationContext, names: Vec<String>) -> Result<usize, OrchestrationError> {
+    let calls = names.into_iter().map(|name| narrow::call(&ctx, name));
+    Ok(ctx.join_all(calls).await.into_iter().filter(Result::is_ok).count())
+}
+
+async fn a_limit_of_an_activity_holds_for_all_instances_and_can_be_changed(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let names = |of: &str| (0..3).map(|number| format!("{of} {number}")).collect::<Vec<_>>();
+    let first = narrow_jobs::start(runtime.client(), names("first")).await.unwrap();
+    stage.book.begun("first 0").await;
+    stage.book.begun("first 1").await;
+    let second = narrow_jobs::start(runtime.client(), names("second")).await.unwrap();
+    let limits = runtime.activity_limits("narrow");
+    while limits.waiting() < 4 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((limits.concurrency(), limits.running()), (Some(2), 2));
+    // Another activity is not held up.
+    assert_eq!(joined::start(runtime.client()).await.unwrap().result().await.unwrap().1, 4);
+    limits.set_concurrency(Some(3));
+    stage.book.begun("first 2").await;
+    assert_eq!((limits.running(), limits.waiting()), (3, 3));
+    limits.set_concurrency(None);
+    for name in names("first").iter().chain(&names("second")) {
+        stage.book.begun(name).await;
+        stage.book.let_end(name);
+    }
+    assert_eq!((first.result().await.unwrap(), second.result().await.unwrap()), (3, 3));
     runtime.shutdown().await.unwrap();
 }
 

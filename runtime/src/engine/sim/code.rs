@@ -60,6 +60,7 @@ pub(crate) fn activity(name: &'static str) -> Registration {
         handler: never,
         check_input: |_| Ok(()),
         service: None,
+        concurrency: None,
     })
 }
 

@@ -44,6 +44,10 @@ impl ActivityCode for Scripted {
             _ => |context, input| Self::run(context, &input, false),
         })
     }
+
+    fn concurrency(&self, name: &str) -> Option<usize> {
+        (name == "limited").then_some(2)
+    }
 }
 
 const HOME: PartitionId = PartitionId(0);
@@ -152,6 +156,65 @@ async fn at_most_the_set_number_of_activities_runs_and_the_others_wait_in_order(
     assert_eq!(bench.ended().await, Some((id(2), ok("b"))));
     bench.dispatch().await;
     assert_eq!(bench.runs(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn an_activity_with_a_limit_runs_so_many_times_at_once_and_holds_up_no_other() {
+    let mut bench = Bench::new(8, usize::MAX);
+    for (operation, name) in [(1, "limited"), (2, "limited"), (3, "limited"), (4, "limited"), (5, "a")] {
+        bench.ask(operation, name);
+    }
+    bench.dispatch().await;
+    assert_eq!(bench.runs(), [1, 2, 5], "its attribute says two");
+    let of = |bench: &Bench| (bench.activities.running_named("limited"), bench.activities.waiting_named("limited"));
+    assert_eq!((of(&bench), bench.activities.load()), ((2, 2), (3, 2)));
+    bench.end(2, ok("b"));
+    bench.ended().await;
+    bench.dispatch().await;
+    assert_eq!((bench.runs(), of(&bench)), (vec![1, 2, 5, 3], (2, 1)));
+}
+
+#[tokio::test]
+async fn a_limit_is_raised_lowered_and_removed_while_activities_wait() {
+    let mut bench = Bench::new(99, usize::MAX);
+    for operation in 1..=9 {
+        bench.ask(operation, "limited");
+    }
+    bench.dispatch().await;
+    bench.activities.set_limit("limited", Some(3));
+    bench.dispatch().await;
+    assert_eq!((bench.runs(), bench.activities.limit("limited")), (vec![1, 2, 3], Some(3)));
+    bench.activities.set_limit("limited", Some(0));
+    for operation in 1..=3 {
+        // Those that run are not interrupted, and none begins before the last of them has ended.
+        assert_eq!(bench.runs(), [1, 2, 3]);
+        bench.end(operation, ok("end"));
+        bench.ended().await;
+        bench.dispatch().await;
+    }
+    assert_eq!(bench.runs(), [1, 2, 3, 4], "0 counts as 1");
+    bench.activities.set_limit("limited", None);
+    bench.dispatch().await;
+    assert_eq!(bench.runs(), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[tokio::test]
+async fn a_task_that_is_cancelled_while_it_waits_for_its_activity_leaves_the_place_to_the_next() {
+    let mut bench = Bench::new(8, usize::MAX);
+    for operation in 1..=5 {
+        bench.ask(operation, "limited");
+    }
+    bench.dispatch().await;
+    bench.activities.settle(id(3), CancellationReason::Cancelled);
+    bench.activities.settle(id(1), CancellationReason::Cancelled);
+    bench.dispatch().await;
+    assert_eq!(bench.runs(), [1, 2], "the first one was told to stop and still runs");
+    bench.end(1, err("stopped"));
+    assert_eq!(bench.ended().await, None);
+    bench.dispatch().await;
+    assert_eq!((bench.runs(), bench.activities.running_named("limited")), (vec![1, 2, 4], 2));
+    bench.activities.close();
+    assert_eq!(bench.activities.load(), (2, 0));
 }
 
 #[tokio::test]

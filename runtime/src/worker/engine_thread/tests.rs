@@ -73,6 +73,7 @@ fn registry() -> Arc<Registered> {
         handler,
         check_input: |_| Ok(()),
         service: None,
+        concurrency: None,
     };
     Arc::new(Registered::new(
         Registry::new([Registration::Orchestrator(entry), Registration::Activity(activity)]).unwrap(),
