@@ -10,6 +10,8 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::server;
 
+/// Long enough for a busy machine, on which a renewal may be late.
+pub(crate) const LEASE: Duration = Duration::from_secs(2);
 pub(crate) const PARTITION: PartitionId = PartitionId::FIRST;
 
 /// A schema of its own, and a connection that the store does not know.
@@ -23,14 +25,14 @@ impl Database {
         Self { schema: server::schema(), client: connect("a test").await }
     }
 
-    /// Opens the store with one partition and the shortest lease.
+    /// Opens the store with one partition and a short lease.
     pub(crate) async fn open(&self) -> PostgresStore {
         self.open_at(server::address()).await.unwrap()
     }
 
     pub(crate) async fn open_at(&self, address: &str) -> Result<PostgresStore, OpenError> {
         let builder = PostgresStore::builder(address).schema(&self.schema).partitions(1);
-        builder.lease(Duration::from_secs(1)).open().await
+        builder.lease(LEASE).open().await
     }
 
     /// Runs statements. `@` stands for the schema.

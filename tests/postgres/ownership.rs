@@ -1,10 +1,12 @@
 //! Who may write a partition, and how it moves.
 
+use std::time::{Duration, Instant};
+
 use persevere::model::Epoch;
 use persevere::store::{CommitError, OpenError, Store};
 use persevere_tests::in_time;
 
-use crate::database::{Database, PARTITION, SILENT, claim_when_free, connect, message};
+use crate::database::{Database, LEASE, PARTITION, SILENT, claim_when_free, connect, message};
 use crate::proxy::{Cut, Proxy};
 
 #[tokio::test]
@@ -74,7 +76,7 @@ async fn p02_an_owner_that_renews_while_a_claim_waits_keeps_its_partition() {
             };
             if refused.is_some() {
                 holder.batch_execute("ROLLBACK").await.unwrap();
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             }
             database.client.batch_execute(&renewed).await.unwrap();
@@ -129,6 +131,38 @@ async fn p04_a_worker_that_was_removed_writes_nothing_and_comes_back_under_anoth
     assert_eq!(database.messages().await, 0);
     let again = claim_when_free(&store).await;
     store.commit(message(again.epoch, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn p04_nothing_moves_because_the_server_was_away_for_longer_than_a_lease() {
+    let database = Database::new().await;
+    let proxy = Proxy::start();
+    let owner = database.open_at(&proxy.address()).await.unwrap();
+    let epoch = owner.claim(PARTITION).await.unwrap().epoch;
+    let other = database.open_at(&proxy.address()).await.unwrap();
+    let owned = async || {
+        let refused = other.claim(PARTITION).await;
+        assert!(matches!(refused, Err(OpenError::LeaseLost { .. } | OpenError::Failed { .. })), "{refused:?}");
+    };
+    owned().await;
+    let lease = LEASE;
+    proxy.take_server_away();
+    let away = Instant::now();
+    while away.elapsed() < 3 * lease {
+        owned().await;
+        tokio::time::sleep(lease / 10).await;
+    }
+    let refused = owner.commit(message(epoch, 1)).await;
+    assert!(matches!(refused, Err(CommitError::LeaseLost(_))), "a lease that is over: {refused:?}");
+    proxy.return_server();
+    let back = Instant::now();
+    while back.elapsed() < 2 * lease {
+        owned().await;
+        tokio::time::sleep(lease / 10).await;
+    }
+    let again = claim_when_free(&owner).await;
+    owner.commit(message(again.epoch, 1)).await.unwrap();
+    assert_eq!(database.messages().await, 1);
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(crate) enum Cut {
 pub(crate) struct Proxy {
     port: u16,
     next: Arc<Mutex<Option<Cut>>>,
+    /// The connections of clients, or `None` while the server seems to be away.
+    open: Arc<Mutex<Option<Vec<TcpStream>>>>,
 }
 
 /// COMMIT as a message of the simple protocol: its kind, its length, and the text.
@@ -29,21 +31,37 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let next = Arc::new(Mutex::new(None));
-        let cut = Arc::clone(&next);
+        let open = Arc::new(Mutex::new(Some(Vec::new())));
+        let (cut, clients) = (Arc::clone(&next), Arc::clone(&open));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
+                match &mut *clients.lock().unwrap() {
+                    Some(clients) => clients.push(client.try_clone().unwrap()),
+                    None => continue,
+                }
                 let server = TcpStream::connect(target()).unwrap();
                 let (back, cut) = ((server.try_clone().unwrap(), client.try_clone().unwrap()), Arc::clone(&cut));
                 std::thread::spawn(move || pass_back(back.0, back.1));
                 std::thread::spawn(move || pass_on(client, server, &cut));
             }
         });
-        Self { port, next }
+        Self { port, next, open }
     }
 
     /// The address of the database behind the proxy.
     pub(crate) fn address(&self) -> String {
         server::address().replace(&target(), &format!("127.0.0.1:{}", self.port))
+    }
+
+    /// Breaks all connections, and lets no other one through until [`return_server`](Self::return_server).
+    pub(crate) fn take_server_away(&self) {
+        for client in self.open.lock().unwrap().take().into_iter().flatten() {
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn return_server(&self) {
+        *self.open.lock().unwrap() = Some(Vec::new());
     }
 
     /// Cuts the connection that sends the next COMMIT.

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// share. Pass it to [`ActivityCall::retry`](crate::ActivityCall::retry),
 /// [`SubOrchestrationCall::retry`](crate::SubOrchestrationCall::retry) or [`Context::retry`](crate::Context::retry).
 ///
-/// An error that is marked as permanent ([`FailureDetails::is_non_retriable`]), or that has such an error among its
+/// An error that is marked as permanent ([`FailureDetails::is_non_retriable`](crate::FailureDetails::is_non_retriable)), or that has such an error among its
 /// causes, is never tried again.
 ///
 /// # Examples
