@@ -3,7 +3,7 @@
 //! - `expr.await` becomes `expr.__durable().await`, which compiles only for durable operations;
 //! - `async {}` and `async |x| {}` become durable blocks, because this pass also checks the awaits inside them;
 //! - `select!`, `join!` and `try_join!` without a path become the macros of this library;
-//! - each `path::call(` and `path::wait(` is recorded as text;
+//! - each `path::call(`, `path::wait(` and `path::stream(` is recorded as text;
 //! - the lints look for nondeterminism at every place.
 //!
 //! Nested functions are left alone. A group without changes keeps its own tokens and therefore its spans.
@@ -204,7 +204,7 @@ impl Pass<'_> {
             Token::Word(word) if word.text().starts_with('_') || word == "drop" => self.dropped(tokens, at, word, out),
             Token::Word(word) if word.is_any(OURS) => self.combinator(tokens, at, word, out),
             Token::Word(word) if word == "continue_as_new" => self.continued(tokens, at, out),
-            Token::Word(word) if word == "call" || word == "wait" => {
+            Token::Word(word) if word.is_any(&["call", "wait", "stream"]) => {
                 self.note_call(tokens, at);
                 None
             }

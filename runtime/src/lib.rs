@@ -96,9 +96,9 @@ pub use client::{
 pub use clock::Clock;
 pub use context::{
     ActivityCall, ActivityContext, AssumeDurable, Batch, Block, CancellationReason, CancellationToken, Context,
-    ContinueAsNew, Durable, EventWait, Failures, JoinAll, JoinAllLimit, Map, MissingState, OrchestrationContext, Poll,
-    PollError, Retriable, Retry, RetryBlock, Saga, SagaEnd, SagaError, SagaRun, SendError, SubOrchestrationCall,
-    TestActivityContext, Timeout, Timer, TryJoinAll,
+    ContinueAsNew, Durable, Endless, EventStream, EventWait, Failures, JoinAll, JoinAllLimit, Map, MissingState,
+    NextEvent, OrchestrationContext, Poll, PollError, Retriable, Retry, RetryBlock, Saga, SagaEnd, SagaError, SagaRun,
+    SendError, SubOrchestrationCall, TestActivityContext, Timeout, Timer, TryJoinAll,
 };
 #[doc(hidden)]
 pub use contract::{AcceptedBy, DeclaredStatus, DeclaresStatus, StatusType};

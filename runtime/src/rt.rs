@@ -10,10 +10,10 @@ pub use serde;
 pub use crate::client::{Client, StartOrchestration};
 pub use crate::context::{
     ActivityCall, ActivityContext, AwaitCheck, Block, Context, ContinueAsNew, Dropped, Durable, DurableUnless, Either,
-    EventWait, HasResult, Join, JoinBranch, JoinBranches, JoinEnd, MayBeDropped, Never, Select, SelectBranch,
-    SelectBranches, SelectEnd, SubOrchestrationCall, TryJoin, TryJoinBranches, assume_durable_future, block, closure,
-    continues, join, join_all, join_all_limit, join_branch, join_end, nondeterministic_value, output_of, select,
-    select_branch, select_end, try_join, try_join_all,
+    EventStream, EventWait, HasResult, Join, JoinBranch, JoinBranches, JoinEnd, MayBeDropped, Never, Select,
+    SelectBranch, SelectBranches, SelectEnd, SubOrchestrationCall, TryJoin, TryJoinBranches, assume_durable_future,
+    block, closure, continues, join, join_all, join_all_limit, join_branch, join_end, nondeterministic_value,
+    output_of, select, select_branch, select_end, try_join, try_join_all,
 };
 pub use crate::contract::RetryPolicy;
 pub use crate::contract::{
@@ -100,6 +100,11 @@ pub fn start_declared_detached<O: Orchestrator>(ctx: &Context, input: EncodedInp
 /// The `start` function of an orchestrator that runs elsewhere.
 pub fn start_declared<O: Orchestrator>(client: &Client, input: EncodedInput) -> StartOrchestration<O> {
     StartOrchestration::new(client, input)
+}
+
+/// The `stream` function that `#[external_event]` generates.
+pub fn stream_events<E: ExternalEvent>(ctx: &Context) -> EventStream<E> {
+    EventStream::new(ctx)
 }
 
 /// The `wait` function that `#[external_event]` generates.

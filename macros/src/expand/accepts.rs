@@ -32,7 +32,7 @@ pub(super) fn listed(callable: &Callable) -> Option<TokenStream> {
     Some(quote!(.accepting(&[#(#events),*])))
 }
 
-/// Returns the body with a check after each `path::wait(..)`, or `None` if there is nothing to check. The check is by
+/// Returns the body with a check after each `path::wait(..)` and `path::stream(..)`, or `None` if there is nothing to check. The check is by
 /// type, so a `wait` that does not wait for an event is accepted.
 pub(super) fn check_waits(callable: &Callable) -> Option<Group> {
     callable.events.as_ref()?;
@@ -69,8 +69,8 @@ fn checked(callable: &Callable, tokens: TokenStream) -> Option<TokenStream> {
     changed.then_some(out)
 }
 
-/// Returns the index of a `wait` that ends a path just before its arguments.
+/// Returns the place of a `wait` or a `stream` that ends a path just before its arguments.
 fn wait_before(tokens: &[TokenTree]) -> Option<Span> {
     let [.., TokenTree::Punct(first), TokenTree::Punct(second), TokenTree::Ident(word)] = tokens else { return None };
-    (first.as_char() == ':' && second.as_char() == ':' && word == "wait").then(|| word.span())
+    (first.as_char() == ':' && second.as_char() == ':' && (word == "wait" || word == "stream")).then(|| word.span())
 }

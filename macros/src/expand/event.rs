@@ -1,4 +1,4 @@
-//! `#[external_event]`: generates the serde implementations of the type, its name, and `wait`.
+//! `#[external_event]`: generates the serde implementations of the type, its name, `wait` and `stream`.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -56,6 +56,11 @@ fn expand(event: &DeriveInput, options: &Options, errors: &mut Errors) -> TokenS
                 #[track_caller]
                 #vis fn wait(#ctx: &#rt::Context) -> #rt::EventWait<#ident> {
                     #rt::wait_event::<#ident>(#ctx)
+                }
+
+                /// Returns the events of this type, one after the other.
+                #vis fn stream(#ctx: &#rt::Context) -> #rt::EventStream<#ident> {
+                    #rt::stream_events::<#ident>(#ctx)
                 }
             }
         };

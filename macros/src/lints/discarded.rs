@@ -9,7 +9,7 @@ use super::scope::Scope;
 use crate::tokens::{Token, inside, is_group, is_punct, is_word, word};
 
 /// Functions of a generated type that return a durable operation.
-const OPERATIONS: [&str; 3] = ["call", "wait", "continue_as_new"];
+const OPERATIONS: [&str; 4] = ["call", "wait", "stream", "continue_as_new"];
 
 /// Methods of the context that return one.
 const OF_THE_CONTEXT: [&str; 6] =

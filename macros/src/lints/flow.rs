@@ -8,7 +8,7 @@ use super::scope::{Holds, Scope};
 use crate::tokens::{Token, Word, inside, is_group, is_punct, is_word, nested_item, word};
 
 /// Functions of a generated type whose calls are recorded.
-const RECORDED_FUNCTIONS: [&str; 4] = ["call", "wait", "start_detached", "continue_as_new"];
+const RECORDED_FUNCTIONS: [&str; 5] = ["call", "wait", "stream", "start_detached", "continue_as_new"];
 
 /// Methods of the context whose calls are recorded or counted, or whose result readers can see.
 const RECORDED_METHODS: [&str; 10] = [

@@ -16,7 +16,7 @@ impl Scan {
             (Some(owner), "call") => format!("call {owner}"),
             (Some(owner), "start_detached") => format!("start {owner} detached"),
             (Some(owner), "continue_as_new") => format!("continue as new {owner}"),
-            (Some(owner), "wait") => format!("wait for {owner}"),
+            (Some(owner), "wait" | "stream") => format!("wait for {owner}"),
             // Such a future is ready at once, so there is no operation.
             (Some("future"), "ready") => {
                 self.value = Value::Operation("".into());

@@ -3,8 +3,8 @@
 
 use super::durable::Durable;
 use super::{
-    ActivityCall, Block, ContinueAsNew, EventWait, Map, Retry, RetryBlock, SagaRun, SubOrchestrationCall, Timeout,
-    Timer,
+    ActivityCall, Block, ContinueAsNew, EventStream, EventWait, Map, Retry, RetryBlock, SagaRun, SubOrchestrationCall,
+    Timeout, Timer,
 };
 use crate::contract::{Activity, ExternalEvent, Orchestrator};
 
@@ -48,6 +48,7 @@ never_awaited! {
     RetryBlock<F, D, E, G> where [F, D, E, G],
     Map<T, F, D> where [T, F, D: std::future::Future],
     SagaRun<'a, D> where ['a, D: std::future::Future],
+    EventStream<E> where [E: ExternalEvent],
     Timeout<D> where [D: Durable],
     Timer where [],
 }

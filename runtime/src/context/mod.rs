@@ -12,6 +12,7 @@ mod dropped;
 mod durable;
 mod event;
 mod event_buffer;
+mod event_stream;
 mod foreign;
 mod forgotten_await;
 mod in_turn;
@@ -49,6 +50,7 @@ pub use durable::{
 };
 pub use event::EventWait;
 pub(crate) use event_buffer::{BufferedEvent, EventBuffer, event_size};
+pub use event_stream::{Endless, EventStream, NextEvent};
 pub use forgotten_await::HasResult;
 #[cfg(feature = "telemetry")]
 pub(crate) use in_turn::is_replaying;

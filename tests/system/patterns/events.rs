@@ -16,6 +16,10 @@ on_every_stage! {
     continue_as_new_carries_events_that_nobody_took
     continue_as_new_drops_events_when_told_to
     an_eternal_orchestration_keeps_a_short_history
+    a_stream_gives_every_event_that_came_before_its_end
+    a_stream_ends_at_a_time
+    a_time_out_of_the_next_event_loses_none
+    an_endless_stream_goes_on_after_a_restart
 }
 
 #[external_event]
@@ -206,5 +210,121 @@ async fn an_eternal_orchestration_keeps_a_short_history(stage: Stage) {
     assert_eq!(stage.history(countdown.id()).await.len(), 3);
     countdown.raise_event(Number(0)).await.unwrap();
     assert_eq!(countdown.result().await.unwrap(), "over");
+    runtime.shutdown().await.unwrap();
+}
+
+#[external_event]
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Close;
+
+/// Adds numbers up and shows the sum.
+#[orchestrator(events(Number, Close))]
+async fn add_until_closed(ctx: OrchestrationContext<i64>) -> Result<i64, OrchestrationError> {
+    let mut sum = 0;
+    ctx.set_custom_status(&sum)?;
+    let mut numbers = Number::stream(&ctx).until(Close::wait(&ctx));
+    while let Some(number) = numbers.next().await {
+        sum += number?.0;
+        ctx.set_custom_status(&sum)?;
+    }
+    assert!(numbers.next().await.is_none(), "it stays at its end");
+    Ok(sum)
+}
+
+async fn a_stream_gives_every_event_that_came_before_its_end(stage: Stage) {
+    let mut runtime = stage.runtime().await;
+    let id = add_until_closed::start(runtime.client()).await.unwrap().id().clone();
+    for round in 1..=3 {
+        let adding = handle::<add_until_closed>(&runtime, id.as_str());
+        adding.raise_event(Number(round)).await.unwrap();
+        adding.wait_for_custom_status(move |sum| *sum == round * (round + 1) / 2).await.unwrap();
+        runtime = stage.restart(runtime).await;
+    }
+    // While it is suspended, events and the end are recorded. All of them are seen in one turn.
+    let adding = handle::<add_until_closed>(&runtime, id.as_str());
+    adding.suspend("full").await.unwrap();
+    for number in [Number(10), Number(20)] {
+        adding.raise_event(number).await.unwrap();
+    }
+    adding.raise_event(Close).await.unwrap();
+    adding.resume("go on").await.unwrap();
+    assert_eq!(adding.result().await.unwrap(), 36);
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn add_for_a_minute(ctx: OrchestrationContext<i64>) -> Result<i64, OrchestrationError> {
+    let mut sum = 0;
+    let mut numbers = Number::stream(&ctx).until(ctx.create_timer(Duration::from_secs(60)));
+    while let Some(number) = numbers.next().await {
+        sum += number?.0;
+        ctx.set_custom_status(&sum)?;
+    }
+    Ok(sum)
+}
+
+async fn a_stream_ends_at_a_time(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let adding = add_for_a_minute::start(runtime.client()).await.unwrap();
+    for sum in 1..=2 {
+        adding.raise_event(Number(1)).await.unwrap();
+        adding.wait_for_custom_status(move |shown| *shown == sum).await.unwrap();
+        stage.clock.advance(Duration::from_secs(29));
+    }
+    stage.clock.advance(Duration::from_secs(2));
+    assert_eq!(adding.result().await.unwrap(), 2);
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn impatient(ctx: OrchestrationContext<u32>) -> Result<(u32, i64), OrchestrationError> {
+    let mut late = 0;
+    let mut numbers = Number::stream(&ctx);
+    loop {
+        ctx.set_custom_status(&late)?;
+        match numbers.next().timeout(&ctx, Duration::from_secs(1)).await {
+            Ok(Some(number)) => return Ok((late, number?.0)),
+            Ok(None) => unreachable!("it has no end"),
+            Err(TimedOut { .. }) => late += 1,
+        }
+    }
+}
+
+async fn a_time_out_of_the_next_event_loses_none(stage: Stage) {
+    let runtime = stage.runtime().await;
+    let impatient = impatient::start(runtime.client()).await.unwrap();
+    for late in 0..3 {
+        impatient.wait_for_custom_status(move |shown| *shown == late).await.unwrap();
+        stage.clock.advance(Duration::from_secs(1));
+    }
+    impatient.wait_for_custom_status(|late| *late == 3).await.unwrap();
+    impatient.raise_event(Number(7)).await.unwrap();
+    assert_eq!(impatient.result().await.unwrap(), (3, 7));
+    // The time-outs cancel their timers and never the wait.
+    let waits = stage.history(impatient.id()).await.into_iter().flat_map(|record| record.actions);
+    let waits = waits.filter(|action| action.to_string().contains("wait for")).count();
+    assert_eq!(waits, 1);
+    runtime.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn listen(ctx: OrchestrationContext<i64>) -> Result<(), OrchestrationError> {
+    let mut numbers = Number::stream(&ctx);
+    while let Some(number) = numbers.next().await {
+        ctx.set_custom_status(&number?.0)?;
+    }
+    Ok(())
+}
+
+async fn an_endless_stream_goes_on_after_a_restart(stage: Stage) {
+    let mut runtime = stage.runtime().await;
+    let id = listen::start(runtime.client()).await.unwrap().id().clone();
+    for number in 0..4 {
+        let listening = handle::<listen>(&runtime, id.as_str());
+        listening.raise_event(Number(number)).await.unwrap();
+        listening.wait_for_custom_status(move |shown| *shown == number).await.unwrap();
+        runtime = stage.restart(runtime).await;
+    }
+    handle::<listen>(&runtime, id.as_str()).terminate("enough").await.unwrap();
     runtime.shutdown().await.unwrap();
 }
