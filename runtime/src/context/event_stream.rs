@@ -93,6 +93,7 @@ impl<E: ExternalEvent, U: Durable> EventStream<E, U> {
     /// # Determinism
     /// The first `next` records the wait and the end, and each event that was taken makes the following `next` record
     /// another wait.
+    #[allow(clippy::should_implement_trait, reason = "streams name this method so, and an iterator cannot be awaited")]
     #[track_caller]
     pub fn next(&mut self) -> NextEvent<'_, E, U> {
         if self.wait.is_none() && self.end.is_some() {
