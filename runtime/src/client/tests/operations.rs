@@ -166,10 +166,10 @@ fn an_operation_is_handed_over_at_its_first_poll_and_once() {
     assert_eq!(fake.submitted().len(), 1);
 }
 
-#[test]
-fn a12_every_answer_is_of_one_class_and_carries_what_is_known() {
+/// Each refusal, and the error as which a caller gets it.
+fn refusals() -> Vec<(Refusal, ClientError)> {
     let (ended, running) = (RuntimeStatus::Completed, RuntimeStatus::Running);
-    let refusals = [
+    vec![
         (Refusal::NotFound { id: id("g") }, ClientError::NotFound { id: id("g") }),
         (
             Refusal::ReservedId { id: id("~g") },
@@ -206,7 +206,11 @@ fn a12_every_answer_is_of_one_class_and_carries_what_is_known() {
             Refusal::Corrupt { id: id("g"), detail: "gap".to_owned() },
             ClientError::Corrupt { id: Some(id("g")), detail: "gap".to_owned() },
         ),
-    ];
+    ]
+}
+
+#[test]
+fn a12_every_answer_is_of_one_class_and_carries_what_is_known() {
     let cause = || "why".to_owned();
     let others = [
         (SubmitError::OutcomeUnknown { cause: cause() }, ClientError::OutcomeUnknown { cause: cause() }),
@@ -215,11 +219,11 @@ fn a12_every_answer_is_of_one_class_and_carries_what_is_known() {
         (SubmitError::RuntimeStopped, ClientError::RuntimeStopped),
         (SubmitError::Fatal { cause: cause() }, ClientError::Fatal { cause: cause() }),
     ];
-    let refused = refusals.map(|(refusal, error)| {
+    let refused = refusals().into_iter().map(|(refusal, error)| {
         assert!(error.to_string().contains(&refusal.to_string()) || matches!(error, ClientError::Corrupt { .. }));
         (SubmitError::Refused(refusal), error)
     });
-    for (answer, expected) in refused.into_iter().chain(others) {
+    for (answer, expected) in refused.chain(others) {
         let fake = Fake::new();
         for _ in 0..2 {
             fake.answer(Err(answer.clone()));
