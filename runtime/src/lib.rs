@@ -93,7 +93,6 @@ pub use client::{
     RaiseEvent, RestartOrchestration, ResultError, StartOrchestration, StartedInstance, StatusToken, StatusValue,
     StatusWatch, Terminate, Wait, WaitError, WatchError,
 };
-pub use clock::Clock;
 pub use context::{
     ActivityCall, ActivityContext, AssumeDurable, Batch, Block, CancellationReason, CancellationToken, Context,
     ContinueAsNew, Durable, Endless, EventStream, EventWait, Failures, JoinAll, JoinAllLimit, Map, MissingState,
@@ -123,7 +122,7 @@ pub use store::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{InstanceFilter, InvalidPageCursor, MemoryStore, PageCursor};
-pub use worker::{ActivityLimits, Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
+pub use worker::{ActivityLimits, Clock, Limits, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// The items that most programs need. Import it with `use persevere::prelude::*;`.
 pub mod prelude {

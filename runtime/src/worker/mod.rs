@@ -58,7 +58,10 @@ mod watchdog;
 
 pub use activity_limits::ActivityLimits;
 pub use builder::RuntimeBuilder;
+pub use clock::Clock;
 pub use error::StartError;
 pub use limits::Limits;
 pub use runtime::Runtime;
 pub use shutdown::ShutdownError;
+
+use crate::clock;

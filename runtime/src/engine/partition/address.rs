@@ -370,7 +370,8 @@ fn check_texts(operation: &ClientOperation) -> Result<(), TooLong> {
         }
         ClientOperation::Terminate { reason, .. }
         | ClientOperation::Suspend { reason, .. }
-        | ClientOperation::Resume { reason, .. } => bounds::check("reason", reason, REASON_BYTES),
+        | ClientOperation::Resume { reason, .. }
+        | ClientOperation::Rewind { reason, .. } => bounds::check("reason", reason, REASON_BYTES),
         ClientOperation::Restart { .. } | ClientOperation::Purge { .. } | ClientOperation::RetryParked { .. } => Ok(()),
     }
 }
