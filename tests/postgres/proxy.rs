@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::server;
@@ -26,6 +27,9 @@ pub(crate) struct Proxy {
 /// COMMIT as a message of the simple protocol: its kind, its length, and the text.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
+/// The name of the command in the answer to COMMIT.
+const COMMITTED: &[u8] = b"COMMIT\0";
+
 impl Proxy {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -41,8 +45,10 @@ impl Proxy {
                 }
                 let server = TcpStream::connect(target()).unwrap();
                 let (back, cut) = ((server.try_clone().unwrap(), client.try_clone().unwrap()), Arc::clone(&cut));
-                std::thread::spawn(move || pass_back(back.0, back.1));
-                std::thread::spawn(move || pass_on(client, server, &cut));
+                let swallows = Arc::new(AtomicBool::new(false));
+                let swallowed = Arc::clone(&swallows);
+                std::thread::spawn(move || pass_back(back.0, back.1, &swallowed));
+                std::thread::spawn(move || pass_on(client, server, &cut, &swallows));
             }
         });
         Self { port, next, open }
@@ -77,7 +83,7 @@ fn target() -> String {
 }
 
 /// Passes on what the client sends. A flight is sent as a whole, so it ends with COMMIT.
-fn pass_on(mut client: TcpStream, mut server: TcpStream, cut: &Mutex<Option<Cut>>) {
+fn pass_on(mut client: TcpStream, mut server: TcpStream, cut: &Mutex<Option<Cut>>, swallows: &AtomicBool) {
     let mut seen = Vec::new();
     let mut buffer = [0; 65_536];
     while let Ok(read @ 1..) = client.read(&mut buffer) {
@@ -94,9 +100,8 @@ fn pass_on(mut client: TcpStream, mut server: TcpStream, cut: &Mutex<Option<Cut>
                 return;
             }
             Some(Cut::BeforeItsAnswer) => {
-                let _ = client.shutdown(Shutdown::Both);
+                swallows.store(true, Ordering::Release);
                 server.write_all(&seen).unwrap();
-                std::mem::forget(server);
                 return;
             }
         }
@@ -105,10 +110,17 @@ fn pass_on(mut client: TcpStream, mut server: TcpStream, cut: &Mutex<Option<Cut>
     let _ = server.shutdown(Shutdown::Write);
 }
 
-fn pass_back(mut server: TcpStream, mut client: TcpStream) {
+/// Passes on what the server answers. Once it has to swallow answers, it does so until the server has committed.
+fn pass_back(mut server: TcpStream, mut client: TcpStream, swallows: &AtomicBool) {
+    let mut swallowed = Vec::new();
     let mut buffer = [0; 65_536];
     while let Ok(read @ 1..) = server.read(&mut buffer) {
-        if client.write_all(&buffer[..read]).is_err() {
+        if swallows.load(Ordering::Acquire) {
+            swallowed.extend_from_slice(&buffer[..read]);
+            if swallowed.windows(COMMITTED.len()).any(|part| part == COMMITTED) {
+                break;
+            }
+        } else if client.write_all(&buffer[..read]).is_err() {
             return;
         }
     }
