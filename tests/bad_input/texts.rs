@@ -23,7 +23,9 @@ async fn uses(ctx: OrchestrationContext, what: String, bytes: usize) -> Result<(
         "fail" => return Err(OrchestrationError::new(text)),
         "panic" => panic!("{text}"),
         "activity" => fails::call(&ctx, bytes).await?,
-        _ => drop(Go::wait(&ctx).await?),
+        _ => {
+            Go::wait(&ctx).await?;
+        }
     }
     Ok(())
 }
@@ -44,7 +46,7 @@ async fn a_text_above_its_limit_is_refused_and_one_at_it_is_not() {
     let text = |bytes: usize| "x".repeat(bytes);
     let refused = |result: Result<(), ClientError>, what: &str, bytes: usize| match result {
         Err(ClientError::TextTooLong { what: of, size, limit }) => {
-            assert_eq!((of, size, limit), (what, bytes + 1, bytes))
+            assert_eq!((of, size, limit), (what, bytes + 1, bytes));
         }
         other => panic!("{what}: {other:?}"),
     };
@@ -52,9 +54,9 @@ async fn a_text_above_its_limit_is_refused_and_one_at_it_is_not() {
     start("fits").tag("k", text(Limits::TAGS_BYTES - 1)).await.unwrap();
     refused(start("t").tag("k", text(Limits::TAGS_BYTES)).await.map(drop), "tags", Limits::TAGS_BYTES);
     refused(start("v").version(text(Limits::NAME_BYTES + 1)).await.map(drop), "version", Limits::NAME_BYTES);
-    assert!(client.metadata("t").await.unwrap().is_none(), "nothing was started");
-    client.raise_event("fits", &text(Limits::NAME_BYTES), &1).event_id(text(Limits::EVENT_ID_BYTES)).await.unwrap();
-    refused(client.raise_event("fits", &text(Limits::NAME_BYTES + 1), &1).await, "event name", Limits::NAME_BYTES);
+    assert!(client.get_instance("t").await.unwrap().is_none(), "nothing was started");
+    client.raise_event("fits", text(Limits::NAME_BYTES), &1).event_id(text(Limits::EVENT_ID_BYTES)).await.unwrap();
+    refused(client.raise_event("fits", text(Limits::NAME_BYTES + 1), &1).await, "event name", Limits::NAME_BYTES);
     let id = text(Limits::EVENT_ID_BYTES + 1);
     refused(client.raise_event("fits", "Go", &1).event_id(id).await, "event id", Limits::EVENT_ID_BYTES);
     let reasons = [Limits::REASON_BYTES + 1, Limits::REASON_BYTES].map(text);
