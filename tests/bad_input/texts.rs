@@ -1,7 +1,7 @@
 //! Texts that are too long: names, ids, reasons, tags and the messages of failures.
 
 use persevere::prelude::*;
-use persevere::{Limits, MemoryStore, ResultError, Runtime};
+use persevere::{Limits, MemoryStore, ResultError, Runtime, registry};
 
 #[external_event]
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ async fn fails(bytes: usize) -> Result<(), ActivityError> {
 }
 
 async fn runtime() -> Runtime {
-    Runtime::builder().store(MemoryStore::new()).auto_register().start().await.unwrap()
+    Runtime::builder().store(MemoryStore::new()).register(registry![uses, fails]).start().await.unwrap()
 }
 
 #[tokio::test]

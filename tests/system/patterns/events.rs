@@ -277,7 +277,7 @@ async fn a_stream_ends_at_a_time(stage: Stage) {
 }
 
 #[orchestrator]
-async fn impatient(ctx: OrchestrationContext<u32>) -> Result<(u32, i64), OrchestrationError> {
+async fn waits_a_second_each(ctx: OrchestrationContext<u32>) -> Result<(u32, i64), OrchestrationError> {
     let mut late = 0;
     let mut numbers = Number::stream(&ctx);
     loop {
@@ -292,7 +292,7 @@ async fn impatient(ctx: OrchestrationContext<u32>) -> Result<(u32, i64), Orchest
 
 async fn a_time_out_of_the_next_event_loses_none(stage: Stage) {
     let runtime = stage.runtime().await;
-    let impatient = impatient::start(runtime.client()).await.unwrap();
+    let impatient = waits_a_second_each::start(runtime.client()).await.unwrap();
     for late in 0..3 {
         impatient.wait_for_custom_status(move |shown| *shown == late).await.unwrap();
         stage.clock.advance(Duration::from_secs(1));
