@@ -17,15 +17,16 @@ use crate::store::{InstanceFilter, InstancePage, InstanceQuery, LoadError, PageC
 /// The number of rows that one statement reads.
 const ROWS: i64 = 1_000;
 
-/// Tags and custom statuses may be long: they are read only for a filter that asks for them (`$1`, `$2`). The length of a
-/// payload is known without reading it.
+/// Tags and custom statuses may be long: they are read only for a filter that asks for them (`$1`, `$2`). The length of
+/// what the row of an instance holds is known without reading it.
 macro_rules! scan {
     ($range:literal) => {
         concat!(
             "SELECT i.key, i.id, i.name, p.status, i.created_at, CASE WHEN $1 THEN i.tags END,
                 CASE WHEN $2 THEN p.custom_status END, p.parked IS NOT NULL,
-                (octet_length(i.input) + coalesce(octet_length(p.custom_status), 0)
-                    + coalesce(octet_length(p.output), 0))::int8
+                (octet_length(i.name) + octet_length(i.version) + coalesce(octet_length(i.tags), 0)
+                    + octet_length(i.input) + coalesce(octet_length(p.custom_status), 0)
+                    + coalesce(octet_length(p.output), 0) + coalesce(octet_length(p.failure), 0))::int8
              FROM @instance i LEFT JOIN @progress p ON p.key = i.key WHERE ",
             $range
         )
