@@ -47,7 +47,7 @@ const BEGIN: Timestamp = Timestamp(1_893_456_000_000_000);
 /// [`client`](Self::client) panics outside a Tokio runtime. Dropping the host panics as described above.
 ///
 /// # Examples
-/// ```
+/// ```standalone_crate
 /// use std::time::Duration;
 /// use persevere::prelude::*;
 /// use persevere::testing::TestHost;
