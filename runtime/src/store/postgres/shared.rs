@@ -319,6 +319,7 @@ impl Shared {
     pub(super) async fn end(&self) {
         let until = tokio::time::Instant::now() + END;
         for lane in &self.lanes {
+            // A commit that takes longer is left to itself: the lease is given up either way, or ends by itself.
             let _ = tokio::time::timeout_at(until, lane.lock()).await;
         }
         let _ = tokio::time::timeout(END, self.leave()).await;
